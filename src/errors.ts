@@ -1,0 +1,34 @@
+/**
+ * Errors an operator can cause, as values: a sentence that says what happened and what to do, and the exit code the
+ * process ends with. Anything else that is thrown is a bug and is shown with its stack.
+ */
+
+/** Exit codes, after sysexits.h; systemd's `RestartPreventExitStatus=` lists the permanent ones. */
+export const ExitCode = {
+  ok: 0,
+  /** A bug. */
+  failure: 1,
+  /** EX_USAGE: an unknown flag, an empty or malformed value. */
+  usage: 64,
+  /** EX_SOFTWARE: no engine passes its self-test. */
+  selfTest: 70,
+  /** EX_NOPERM: the token or the certificate pin was rejected. */
+  rejected: 77,
+  /** EX_CONFIG: a file is missing, unreadable, empty or malformed; options that contradict each other. */
+  config: 78,
+} as const
+
+export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode]
+
+export class OperatorError extends Error {
+  override readonly name = "OperatorError"
+
+  /** @param message one sentence: what happened, then what to do; never a secret */
+  constructor(
+    message: string,
+    readonly exitCode: ExitCode,
+    options?: ErrorOptions,
+  ) {
+    super(message, options)
+  }
+}

@@ -1,0 +1,10 @@
+/** What the rooms need of a logger; `observe/log.ts` makes one from consola, tests collect the calls. */
+export interface Log {
+  debug(message: string): void
+  info(message: string): void
+  success(message: string): void
+  warn(message: string): void
+  error(message: string): void
+  /** A logger whose lines carry this tag: `net`, `cpu`, `gpu`, `job`, `http`. */
+  withTag(tag: string): Log
+}
