@@ -13,6 +13,8 @@ export interface NonceRange {
 export interface Job {
   /** The source's own identifier, sent back with every seal. */
   readonly id: string
+  /** The `name` of the source it came from: of several behind one failover, that one's. */
+  readonly source: string
   /** The mining hash, 32 bytes. */
   readonly header: Uint8Array
   /** 1 … 2^512 − 1; a pool's is its share's. */
@@ -53,11 +55,12 @@ export type Verdict =
 /** Why a connection ended; bounded, for a metric's label. */
 export type DisconnectReason = "closed" | "timeout" | "refused" | "unreachable" | "protocol" | "handshake" | "rejected"
 
+/** `source` is the `name` of the source an event is about: of several behind one failover, that one's. */
 export interface SourceEvents {
   /** Authenticated as far as the wire tells; jobs may follow. */
-  connected(): void
+  connected(source: string): void
   /** The connection ended or an attempt failed; the source tries again in `retryIn` milliseconds. */
-  disconnected(reason: DisconnectReason, message: string, retryIn: number): void
+  disconnected(reason: DisconnectReason, message: string, retryIn: number, source: string): void
   /** A job that replaces the one before it at once. */
   job(job: Job): void
   /** The current job is void and there is no other (an API job was cancelled, a pool cleared its jobs). */
