@@ -1,0 +1,45 @@
+/**
+ * The Poseidon2 permutation (Grassi, Khovratovich, Schofnegger, "Poseidon2", 2023, §5 and §6) over Goldilocks with
+ * width 12. A state is 12 canonical elements.
+ */
+import { INITIAL_EXTERNAL, INTERNAL, INTERNAL_DIAGONAL, TERMINAL_EXTERNAL } from "./constants.ts"
+import { add, mod, mul, pow7 } from "./field.ts"
+
+export type State = readonly bigint[]
+
+/** The whole permutation: a first external layer, 4 external, 22 internal and 4 external rounds. */
+export function permute(state: State): bigint[] {
+  let s = externalLayer(state)
+  for (const constants of INITIAL_EXTERNAL) s = externalRound(s, constants)
+  for (const constant of INTERNAL) s = internalRound(s, constant)
+  for (const constants of TERMINAL_EXTERNAL) s = externalRound(s, constants)
+  return s
+}
+
+/** Adds 12 constants, applies the S-box to every element, then the external layer. */
+export function externalRound(state: State, constants: readonly bigint[]): bigint[] {
+  return externalLayer(state.map((x, i) => pow7(add(x, constants[i]!))))
+}
+
+/** Adds a constant to element 0, applies the S-box to it alone, then the internal layer. */
+export function internalRound(state: State, constant: bigint): bigint[] {
+  return internalLayer([pow7(add(state[0]!, constant)), ...state.slice(1)])
+}
+
+/** M_E: M4 on each run of four elements, then every element gains the sum of its column over the three runs. */
+export function externalLayer(state: State): bigint[] {
+  const runs = [0, 4, 8].map(first => multiplyM4(state.slice(first, first + 4)))
+  return runs.flatMap(run => run.map((x, column) => mod(x + runs.reduce((sum, other) => sum + other[column]!, 0n))))
+}
+
+/** M_I: `s_i ← Σ s + d_i · s_i`. */
+export function internalLayer(state: State): bigint[] {
+  const sum = mod(state.reduce((a, b) => a + b))
+  return state.map((x, i) => add(sum, mul(INTERNAL_DIAGONAL[i]!, x)))
+}
+
+/** M4 = circ(2, 3, 1, 1); the result is not reduced. */
+function multiplyM4([a, b, c, d]: readonly bigint[]): bigint[] {
+  const sum = a! + b! + c! + d!
+  return [sum + a! + 2n * b!, sum + b! + 2n * c!, sum + c! + 2n * d!, sum + d! + 2n * a!]
+}
