@@ -1,0 +1,39 @@
+/** How long to wait before trying a peer again. */
+
+export interface BackoffOptions {
+  /** Longest first wait, in milliseconds. */
+  readonly firstMs: number
+  /** No wait is ever longer. */
+  readonly capMs: number
+  /** Waits of `firstMs` before they begin to double. */
+  readonly steady: number
+}
+
+/** Waits of 1 s that double up to 30 s. */
+export const doublingBackoff: BackoffOptions = { firstMs: 1000, capMs: 30_000, steady: 1 }
+
+/** Each wait is shortened by up to this part of it at random, so that miners of one node do not return in step. */
+const JITTER = 0.25
+
+export class Backoff {
+  #waits = 0
+
+  /** @param random uniform in 0 … 1, `Math.random` outside tests */
+  constructor(
+    private readonly options: BackoffOptions,
+    private readonly random: () => number,
+  ) {}
+
+  /** Milliseconds to wait now: between three quarters of this step's wait and all of it. */
+  next(): number {
+    const { firstMs, capMs, steady } = this.options
+    const doublings = Math.min(Math.max(0, this.#waits + 1 - steady), 32)
+    this.#waits++
+    return Math.min(capMs, firstMs * 2 ** doublings) * (1 - JITTER * this.random())
+  }
+
+  /** The peer answered: start again from the first wait. */
+  reset(): void {
+    this.#waits = 0
+  }
+}
