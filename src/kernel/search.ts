@@ -1,0 +1,128 @@
+/**
+ * The nonce search over the vocabulary of `ops.ts`: from the sponge's state before the nonce's second half to the first
+ * element of the hash, in two permutations less what a plane of nonces shares.
+ *
+ * A plane (see `nonce-plane.ts`) is a base nonce whose second half is moved by t0 · U0 + t1 · U1, chosen so that the
+ * first external layer moves only four elements:
+ *
+ *     x0 + 35 t0    x4 − 35 t0    x1 + 35 t1    x5 − 35 t1
+ *
+ * The S-boxes of the other eight are the plane's, those of elements 0 and 4 the row's, those of 1 and 5 the column's.
+ * `M_E` is linear, so the state after the first round is a row's part plus a column's part: twelve additions a nonce in
+ * place of a layer and a round.
+ */
+import { INITIAL_EXTERNAL, TERMINAL_EXTERNAL, WIDTH } from "../pow/constants.ts"
+import { add, mod } from "../pow/field.ts"
+import { externalLayer as specifiedLayer } from "../pow/poseidon2.ts"
+import type { Ops } from "./ops.ts"
+import {
+  externalLayer,
+  externalLayerFirst,
+  externalRound,
+  firstLayer,
+  internalRounds,
+  type Plan,
+  rowsToInternal,
+  sbox,
+} from "./permutation.ts"
+
+/** What one unit of t0 or t1 adds to an element after the first layer. */
+export const PLANE_STEP = 35n
+
+/** The elements that t0 moves, up and down. */
+const ROW_ELEMENTS = [0, 4] as const
+
+/** The elements that t1 moves, up and down. */
+const COLUMN_ELEMENTS = [1, 5] as const
+
+/** What all nonces of a plane share. */
+export interface PlaneValues<V> {
+  /** Inputs of the first round's S-boxes at the base nonce: elements 0 and 4, 1 and 5. */
+  readonly row: readonly [V, V]
+  readonly column: readonly [V, V]
+  /** Outputs of the eight other S-boxes, by element; undefined where an element is the row's or the column's. */
+  readonly fixed: readonly (V | undefined)[]
+}
+
+/** @param state 12 elements: the sponge before the last absorbing permutation, at the plane's base nonce */
+export function plane<V, W>(ops: Ops<V, W>, state: readonly V[]): PlaneValues<V> {
+  const x = firstLayer(ops, state)
+  const moved: readonly number[] = [...ROW_ELEMENTS, ...COLUMN_ELEMENTS]
+  return {
+    row: [x[ROW_ELEMENTS[0]]!, x[ROW_ELEMENTS[1]]!],
+    column: [x[COLUMN_ELEMENTS[0]]!, x[COLUMN_ELEMENTS[1]]!],
+    fixed: x.map((xi, i) => (moved.includes(i) ? undefined : ops.reduce(sbox(ops, xi)))),
+  }
+}
+
+/** The row's part of the state after the first round, with the second round's constants. @param t0 an element */
+export function rowPart<V, W>(ops: Ops<V, W>, { row, fixed }: PlaneValues<V>, t0: V): V[] {
+  const outputs = fixed.map(y => (y === undefined ? ops.zero() : ops.widen(y)))
+  ROW_ELEMENTS.forEach((element, i) => {
+    outputs[element] = movedSbox(ops, row[i]!, t0, i)
+  })
+  return externalLayer(ops, outputs).map((sum, i) => ops.reduce(ops.addConstant(sum, INITIAL_EXTERNAL[1]![i]!)))
+}
+
+/** The column's part of the state after the first round. @param t1 an element */
+export function columnPart<V, W>(ops: Ops<V, W>, { column }: Pick<PlaneValues<V>, "column">, t1: V): V[] {
+  const outputs = Array.from({ length: WIDTH }, () => ops.zero())
+  COLUMN_ELEMENTS.forEach((element, i) => {
+    outputs[element] = movedSbox(ops, column[i]!, t1, i)
+  })
+  return externalLayer(ops, outputs).map(sum => ops.reduce(sum))
+}
+
+/** (x ± 35 t)^7, up for the first of a pair, down for the second. */
+function movedSbox<V, W>(ops: Ops<V, W>, x: V, t: V, side: number): W {
+  const step = side === 0 ? PLANE_STEP : mod(-PLANE_STEP)
+  return sbox(ops, ops.reduce(ops.multiplyAdd(ops.widen(x), t, step)))
+}
+
+/** The state after the first round of the nonce at a row's and a column's crossing. */
+export const crossing = <V, W>(ops: Ops<V, W>, rowPart: readonly V[], columnPart: readonly V[]): V[] =>
+  rowPart.map((r, i) => ops.reduce(ops.add(ops.widen(r), ops.widen(columnPart[i]!))))
+
+/**
+ * The state after the first round of a nonce that is on no plane.
+ * @param state 12 elements: the sponge before the last absorbing permutation, the nonce absorbed
+ */
+export const firstRound = <V, W>(ops: Ops<V, W>, state: readonly V[]): V[] =>
+  ops.repeat(externalRound, [INITIAL_EXTERNAL[1]!], firstLayer(ops, state))
+
+/**
+ * The hash's first element, from the state after the first round of the last absorbing permutation: the rest of that
+ * permutation, and the terminator's down to the one element that the comparison needs.
+ */
+export function hashElement<V, W>(ops: Ops<V, W>, plan: Plan, afterFirstRound: readonly V[]): V {
+  let s = ops.repeat(externalRound, rowsToInternal(1), afterFirstRound)
+  s = internalRounds(ops, plan, s)
+  s = ops.repeat(externalRound, TERMINAL_EXTERNAL.slice(1), s)
+  s = terminator(ops, s)
+  s = ops.repeat(externalRound, rowsToInternal(0), s)
+  s = internalRounds(ops, plan, s)
+  s = ops.repeat(externalRound, TERMINAL_EXTERNAL.slice(1), s)
+  return ops.reduce(
+    externalLayerFirst(
+      ops,
+      s.map(x => sbox(ops, x)),
+    ),
+  )
+}
+
+/**
+ * The last round of one permutation and the first layer of the next, with the terminator between them:
+ * M_E (M_E y + pad) + c = M_E² y + (M_E pad + c), reduced once.
+ */
+function terminator<V, W>(ops: Ops<V, W>, state: readonly V[]): V[] {
+  const once = externalLayer(
+    ops,
+    state.map(x => sbox(ops, x)),
+  )
+  return externalLayer(ops, once).map((sum, i) => ops.reduce(ops.addConstant(sum, TERMINATOR_CONSTANTS[i]!)))
+}
+
+/** M_E (1, 1, 0, …) + the first round's constants. */
+const TERMINATOR_CONSTANTS: readonly bigint[] = specifiedLayer(
+  Array.from({ length: WIDTH }, (_, i) => (i < 2 ? 1n : 0n)),
+).map((x, i) => add(x, INITIAL_EXTERNAL[0]![i]!))
