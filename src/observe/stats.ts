@@ -1,0 +1,383 @@
+/** The one accounting of what happens: the mining loop tells it, everything that people and monitors see is read here. */
+import type { Clock } from "../clock.ts"
+import type { Unit } from "../engines/engine.ts"
+import type { DisconnectReason, Job, Seal, Verdict } from "../sources/source.ts"
+import { Distribution } from "./distribution.ts"
+import { HashRate, type Rates } from "./hash-rate.ts"
+import { HISTORY_STEP, History, type RateSeries } from "./history.ts"
+import {
+  type EffectiveCpus,
+  type JobStatus,
+  type MineResult,
+  type RecentSeal,
+  SEAL_RESULTS,
+  type SealResult,
+  type Snapshot,
+  type SourceSnapshot,
+  type UnitDetails,
+  type UnitSnapshot,
+} from "./snapshot.ts"
+
+/** What the mining loop tells. Arguments are in the order of `SourceEvents` and `EngineEvents`, to be passed on as they come. */
+export interface StatsSink {
+  /** Makes a source known before its first event, so that it is shown as down. Call in order of preference. */
+  source(name: string): void
+  connected(source: string): void
+  disconnected(reason: DisconnectReason, message: string, retryIn: number, source: string): void
+  /**
+   * `job` is searched from now on. The one before it ends, if nobody has ended it: completed if it had a seal,
+   * cancelled if not. The same job (source and id) again changes nothing.
+   */
+  job(job: Job): void
+  /** `job` is not searched any more; nothing happens if it had ended before. */
+  jobEnded(job: Job, status: JobStatus): void
+  /** What became of a seal. @param latencySeconds from the engine's report of the candidate to the verdict */
+  seal(seal: Seal, verdict: Verdict, latencySeconds: number): void
+  /** A unit took up a new work. @param seconds since it was assigned */
+  switched(unit: string, sequence: number, seconds: number): void
+  restarted(unit: string, why: string): void
+  /** A candidate that the reference did not confirm. */
+  mismatch(unit: string): void
+  effectiveCpus(cpus: EffectiveCpus): void
+  /** A request to the HTTP job API was decided. */
+  mineRequest(result: MineResult): void
+  /** An HTTP request was answered. @param endpoint a route's name, of a bounded set: `/metrics`, `/result`, `other` */
+  httpRequest(endpoint: string, code: number): void
+}
+
+export interface StatsOptions {
+  readonly clock: Clock
+  readonly version: string
+  /** The units of all engines at this moment; read every second and at every snapshot. */
+  readonly units: () => readonly Unit[]
+  /** What else is known of a unit: its CPU, a device's sensors. Must be cheap: read sensors elsewhere and keep them. */
+  readonly details?: (unit: string) => UnitDetails | undefined
+}
+
+interface UnitRecord {
+  /** As last read; kept when the unit goes, so that totals never fall. */
+  hashes: bigint
+  expectedSeals: number
+  /** Undefined while the unit is gone. */
+  rate: HashRate | undefined
+}
+
+interface SourceRecord {
+  up: boolean
+  since: number | undefined
+  problem: string | undefined
+  switches: number
+  readonly reconnects: Partial<Record<DisconnectReason, number>>
+  readonly seals: Record<SealResult, number>
+}
+
+const SAMPLE_EVERY = 1000
+const RECENT_SEALS = 50
+
+/** Without a new hash for this long, the miner is not hashing. */
+const STALLED_AFTER = 5000
+
+/** From a kernel that polls every few hundred microseconds to a GPU that finishes its launch. */
+const SWITCH_BOUNDS = [0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1]
+
+/** From a local node's socket to a pool's answer over a slow line. */
+const LATENCY_BOUNDS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10]
+
+export class Stats implements StatsSink {
+  /** Seconds from a work's assignment until a unit has taken it up. */
+  readonly switchSeconds = new Distribution(SWITCH_BOUNDS)
+  /** Seconds from a candidate's report to the verdict on its seal. */
+  readonly sealLatencySeconds = new Distribution(LATENCY_BOUNDS)
+  /** Requests to the HTTP job API, by what was decided. */
+  readonly mineRequests: Readonly<Record<MineResult, number>>
+
+  readonly #options: StatsOptions
+  readonly #startedAt: number
+  readonly #stopSampling: () => void
+  readonly #history = new History()
+  #samples = 0
+
+  readonly #units = new Map<string, UnitRecord>()
+  readonly #totals: Record<"all" | Unit["kind"], { hashes: bigint; readonly rate: HashRate }>
+  #expectedSeals = 0
+  #progressAt: number | undefined
+
+  readonly #sources = new Map<string, SourceRecord>()
+  #activeSource: string | undefined
+  #job: Job | undefined
+  #jobHadSeal = false
+  readonly #jobs: Record<JobStatus, number> = { completed: 0, failed: 0, cancelled: 0 }
+  readonly #recentSeals: { readonly at: number; readonly seal: Omit<RecentSeal, "agoSeconds"> }[] = []
+  readonly #unitSeals = new Map<string, number>()
+  readonly #restarts = new Map<string, number>()
+  readonly #mismatches = new Map<string, number>()
+  readonly #httpRequests = new Map<string, HttpRequests>()
+  readonly #mineRequests: Record<MineResult, number> = { accepted: 0, duplicate: 0, invalid: 0, error: 0 }
+  #cpus: EffectiveCpus | undefined
+
+  constructor(options: StatsOptions) {
+    const { clock } = options
+    this.mineRequests = this.#mineRequests
+    this.#options = options
+    this.#startedAt = clock.now()
+    this.#totals = {
+      all: { hashes: 0n, rate: new HashRate(clock) },
+      cpu: { hashes: 0n, rate: new HashRate(clock) },
+      gpu: { hashes: 0n, rate: new HashRate(clock) },
+    }
+    this.#sample()
+    this.#stopSampling = clock.every(SAMPLE_EVERY, () => this.#sample())
+  }
+
+  source(name: string): void {
+    this.#source(name)
+  }
+
+  connected(source: string): void {
+    const record = this.#source(source)
+    record.up = true
+    record.since = this.#now()
+    record.problem = undefined
+  }
+
+  disconnected(reason: DisconnectReason, message: string, _retryIn: number, source: string): void {
+    const record = this.#source(source)
+    if (record.up || record.since === undefined) record.since = this.#now()
+    record.up = false
+    record.problem = message
+    record.reconnects[reason] = (record.reconnects[reason] ?? 0) + 1
+  }
+
+  job(job: Job): void {
+    const current = this.#job
+    if (current?.source === job.source && current.id === job.id) return
+    if (current) this.jobEnded(current, this.#jobHadSeal ? "completed" : "cancelled")
+    this.#job = job
+    this.#jobHadSeal = false
+    const source = this.#source(job.source)
+    if (this.#activeSource !== undefined && this.#activeSource !== job.source) source.switches += 1
+    this.#activeSource = job.source
+  }
+
+  jobEnded(job: Job, status: JobStatus): void {
+    if (this.#job?.source !== job.source || this.#job.id !== job.id) return
+    this.#job = undefined
+    this.#jobs[status] += 1
+  }
+
+  seal(seal: Seal, verdict: Verdict, latencySeconds: number): void {
+    const { job, unit } = seal
+    const { result } = verdict
+    this.#source(job.source).seals[result] += 1
+    this.sealLatencySeconds.add(latencySeconds)
+    increment(this.#unitSeals, unit)
+    if (this.#job?.source === job.source && this.#job.id === job.id) this.#jobHadSeal = true
+    const reason = verdict.result === "rejected" ? verdict.reason : undefined
+    const { source, id, difficulty } = job
+    this.#recentSeals.unshift({ at: this.#now(), seal: { source, unit, job: id, difficulty, result, reason } })
+    if (this.#recentSeals.length > RECENT_SEALS) this.#recentSeals.pop()
+  }
+
+  switched(_unit: string, _sequence: number, seconds: number): void {
+    this.switchSeconds.add(seconds)
+  }
+
+  restarted(unit: string, _why: string): void {
+    increment(this.#restarts, unit)
+  }
+
+  mismatch(unit: string): void {
+    increment(this.#mismatches, unit)
+  }
+
+  effectiveCpus(cpus: EffectiveCpus): void {
+    this.#cpus = cpus
+  }
+
+  mineRequest(result: MineResult): void {
+    this.#mineRequests[result] += 1
+  }
+
+  httpRequest(endpoint: string, code: number): void {
+    const key = `${endpoint} ${code}`
+    const known = this.#httpRequests.get(key)
+    if (known) known.count += 1
+    else this.#httpRequests.set(key, { endpoint, code, count: 1 })
+  }
+
+  /** HTTP requests answered, by route and status code. */
+  get httpRequests(): readonly Readonly<HttpRequests>[] {
+    return [...this.#httpRequests.values()]
+  }
+
+  /** The total hash rate over the last `seconds` seconds (a day at most), as at most `points` averages. */
+  history(seconds: number, points: number): RateSeries {
+    return this.#history.series(seconds, points)
+  }
+
+  /** Everything as it is now: counters read live, rates as of the last second. */
+  snapshot(): Snapshot {
+    this.#readUnits()
+    const units = this.#options.units().map(unit => this.#unitSnapshot(unit))
+    const sources = [...this.#sources].map(([name, record]) => this.#sourceSnapshot(name, record))
+    const ratesOf = (kind: Unit["kind"]): Rates | undefined =>
+      units.some(unit => unit.kind === kind) ? this.#totals[kind].rate.rates : undefined
+    return {
+      version: this.#options.version,
+      uptimeSeconds: this.#secondsSince(this.#startedAt),
+      engines: [...new Set(units.map(unit => unit.engine))],
+      hashes: this.#totals.all.hashes,
+      expectedSeals: this.#expectedSeals,
+      rates: this.#totals.all.rate.rates,
+      cpuRates: ratesOf("cpu"),
+      gpuRates: ratesOf("gpu"),
+      units,
+      restarts: sum(this.#restarts.values()),
+      mismatches: sum(this.#mismatches.values()),
+      job: this.#job && {
+        id: this.#job.id,
+        source: this.#job.source,
+        difficulty: this.#job.difficulty,
+        header: Buffer.from(this.#job.header).toString("hex"),
+        ageSeconds: this.#secondsSince(this.#job.receivedAt),
+      },
+      jobs: { ...this.#jobs },
+      sources,
+      seals: totalSeals(sources),
+      recentSeals: this.#recentSeals.map(({ at, seal }) => ({ ...seal, agoSeconds: this.#secondsSince(at) })),
+      cpus: this.#cpus,
+      notReady: this.#notReady(),
+    }
+  }
+
+  /** Stops sampling; snapshots can still be taken. */
+  close(): void {
+    this.#stopSampling()
+  }
+
+  #sample(): void {
+    this.#readUnits()
+    for (const unit of this.#units.values()) unit.rate?.sample(unit.hashes)
+    for (const total of Object.values(this.#totals)) total.rate.sample(total.hashes)
+    if (this.#samples % (HISTORY_STEP / SAMPLE_EVERY) === 0) this.#history.add(this.#totals.all.rate.rates.tenSeconds)
+    this.#samples += 1
+  }
+
+  /** Adds what every unit has done since it was last read, so totals never fall, whatever units come and go. */
+  #readUnits(): void {
+    const gone = new Set(this.#units.keys())
+    for (const unit of this.#options.units()) {
+      gone.delete(unit.id)
+      const record = this.#unit(unit.id)
+      // A unit that went and came back counts on, or from zero.
+      const fromZero = unit.hashes < record.hashes
+      const hashes = unit.hashes - (fromZero ? 0n : record.hashes)
+      record.rate ??= new HashRate(this.#options.clock)
+      this.#expectedSeals += unit.expectedSeals - (fromZero ? 0 : record.expectedSeals)
+      record.hashes = unit.hashes
+      record.expectedSeals = unit.expectedSeals
+      if (hashes === 0n) continue
+      this.#totals[unit.kind].hashes += hashes
+      this.#totals.all.hashes += hashes
+      this.#progressAt = this.#now()
+    }
+    for (const id of gone) this.#unit(id).rate = undefined
+  }
+
+  #unitSnapshot(unit: Unit): UnitSnapshot {
+    const { id, kind, hashes } = unit
+    const separator = id.indexOf("/")
+    const details = this.#options.details?.(id)
+    const rates = this.#unit(id).rate?.rates ?? UNKNOWN
+    const { powerWatts } = details ?? {}
+    const { tenSeconds } = rates
+    return {
+      ...details,
+      id,
+      kind,
+      engine: separator < 0 ? id : id.slice(0, separator),
+      index: separator < 0 ? "0" : id.slice(separator + 1),
+      hashes,
+      rates,
+      restarts: this.#restarts.get(id) ?? 0,
+      seals: this.#unitSeals.get(id) ?? 0,
+      mismatches: this.#mismatches.get(id) ?? 0,
+      busy: unit.sequence !== 0,
+      hashesPerJoule: powerWatts && tenSeconds !== undefined ? tenSeconds / powerWatts : undefined,
+    }
+  }
+
+  #sourceSnapshot(name: string, record: SourceRecord): SourceSnapshot {
+    return {
+      name,
+      active: name === this.#activeSource,
+      up: record.up,
+      sinceSeconds: record.since === undefined ? undefined : this.#secondsSince(record.since),
+      reconnects: { ...record.reconnects },
+      switches: record.switches,
+      seals: { ...record.seals },
+      problem: record.problem,
+    }
+  }
+
+  #notReady(): string | undefined {
+    const sources = [...this.#sources]
+    if (!sources.some(([, source]) => source.up)) {
+      const [name, record] = sources.find(([, source]) => source.problem !== undefined) ?? sources[0] ?? []
+      if (name === undefined) return "no source of jobs yet"
+      return `not connected to ${name}${record?.problem ? `: ${record.problem}` : ""}`
+    }
+    if (!this.#job) return "connected, waiting for a job"
+    if (this.#progressAt === undefined) return "a job is there, but nothing has been hashed yet"
+    const idle = this.#now() - this.#progressAt
+    return idle > STALLED_AFTER ? `nothing hashed for ${Math.round(idle / 1000)} s` : undefined
+  }
+
+  #source(name: string): SourceRecord {
+    let record = this.#sources.get(name)
+    if (!record) {
+      const seals = { sent: 0, accepted: 0, rejected: 0, stale: 0, lost: 0 }
+      record = { up: false, since: undefined, problem: undefined, switches: 0, reconnects: {}, seals }
+      this.#sources.set(name, record)
+    }
+    return record
+  }
+
+  #unit(id: string): UnitRecord {
+    let record = this.#units.get(id)
+    if (!record) this.#units.set(id, (record = { hashes: 0n, expectedSeals: 0, rate: undefined }))
+    return record
+  }
+
+  #now(): number {
+    return this.#options.clock.now()
+  }
+
+  #secondsSince(time: number): number {
+    return (this.#now() - time) / 1000
+  }
+}
+
+interface HttpRequests {
+  readonly endpoint: string
+  readonly code: number
+  count: number
+}
+
+const UNKNOWN: Rates = { tenSeconds: undefined, minute: undefined, quarterHour: undefined, highest: undefined }
+
+function increment(counts: Map<string, number>, key: string): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1)
+}
+
+function sum(numbers: Iterable<number>): number {
+  let total = 0
+  for (const number of numbers) total += number
+  return total
+}
+
+function totalSeals(sources: readonly SourceSnapshot[]): Record<SealResult, number> {
+  const total = { sent: 0, accepted: 0, rejected: 0, stale: 0, lost: 0 }
+  for (const { seals } of sources) for (const result of SEAL_RESULTS) total[result] += seals[result]
+  return total
+}

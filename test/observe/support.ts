@@ -1,0 +1,57 @@
+import type { Unit } from "../../src/engines/engine.ts"
+import type { UnitDetails } from "../../src/observe/snapshot.ts"
+import { Stats } from "../../src/observe/stats.ts"
+import type { Job, Seal } from "../../src/sources/source.ts"
+import { FakeClock } from "../support/fake-clock.ts"
+
+export const NODE = "quic://127.0.0.1:9833"
+export const POOL = "stratum+tls://pool.example:3333"
+
+export type FakeUnit = { -readonly [Key in keyof Unit]: Unit[Key] }
+
+/** A unit that hashes `rate` a second for as long as the clock is wound by `Bench.run`. */
+export function fakeUnit(id: string, kind: Unit["kind"] = "cpu"): FakeUnit {
+  return { id, kind, hashes: 0n, expectedSeals: 0, restarts: 0, sequence: 1 }
+}
+
+export function fakeJob(id: string, job: Partial<Job> = {}): Job {
+  return {
+    id,
+    source: NODE,
+    header: new Uint8Array(32).fill(0xab),
+    difficulty: 1000n,
+    prefix: new Uint8Array(),
+    afterSeal: "wait",
+    receivedAt: 0,
+    ...job,
+  }
+}
+
+export function fakeSeal(job: Job, unit = "avx2/0"): Seal {
+  return { job, nonce: new Uint8Array(64), hash: new Uint8Array(64), hashes: 1000n, seconds: 1, unit }
+}
+
+/** Stats over units and a clock in the test's hands. */
+export class Bench {
+  readonly clock = new FakeClock()
+  readonly units: FakeUnit[]
+  readonly details = new Map<string, UnitDetails>()
+  readonly stats: Stats
+
+  constructor(units: FakeUnit[] = [fakeUnit("avx2/0"), fakeUnit("avx2/1")], version = "1.2.3") {
+    this.units = units
+    const details = (unit: string) => this.details.get(unit)
+    this.stats = new Stats({ clock: this.clock, version, units: () => this.units, details })
+  }
+
+  /** Lets `seconds` pass; every unit hashes `rate` a second at difficulty 1000. */
+  async run(seconds: number, rate = 100): Promise<void> {
+    for (let second = 0; second < seconds; second++) {
+      for (const unit of this.units) {
+        unit.hashes += BigInt(rate)
+        unit.expectedSeals += rate / 1000
+      }
+      await this.clock.advance(1000)
+    }
+  }
+}
