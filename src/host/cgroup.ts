@@ -1,0 +1,159 @@
+/**
+ * What the control groups allow this process: CPUs and a quota of CPU time. Version 1, version 2 and both side by side
+ * (hybrid), nested groups, and containers with or without a cgroup namespace (cgroups(7), cgroup_namespaces(7)).
+ */
+import { join } from "node:path"
+import { parseCpulist } from "./cpulist.ts"
+import { readText } from "./read-text.ts"
+
+/** The directories of the groups this process is in: its own first, then each parent, up to the hierarchy's mount. */
+export interface OwnCgroups {
+  /** Version 2's single hierarchy; empty where it is not mounted. */
+  readonly unified: readonly string[]
+  /** Version 1's hierarchy with the `cpuset` controller. */
+  readonly cpuset: readonly string[]
+  /** Version 1's hierarchy with the `cpu` controller. */
+  readonly cpu: readonly string[]
+}
+
+/** A cpuset as its file gives it; `cpus` ascending, at least one. */
+export interface Cpuset {
+  readonly text: string
+  readonly cpus: readonly number[]
+  readonly path: string
+}
+
+/** CPU time per time, in CPUs: 1.5 is 150 ms in every 100 ms. */
+export interface CpuQuota {
+  readonly cpus: number
+  readonly path: string
+}
+
+/** Told once for each file that exists and cannot be understood; it then counts as absent. */
+export type Warn = (message: string) => void
+
+/** Finds this process's groups from `/proc/self/cgroup` and `/proc/self/mountinfo` under `root`. */
+export async function ownCgroups(root: string): Promise<OwnCgroups> {
+  const memberships = parseMemberships((await readText(join(root, "proc/self/cgroup"))) ?? "")
+  const mounts = parseMounts((await readText(join(root, "proc/self/mountinfo"))) ?? "")
+  const directories = (controller: string) => {
+    const path = memberships.get(controller)
+    return path === undefined
+      ? []
+      : ancestry(
+          root,
+          path,
+          mounts.filter(mount => mount.controllers.includes(controller)),
+        )
+  }
+  return { unified: directories(unified), cpuset: directories("cpuset"), cpu: directories("cpu") }
+}
+
+/**
+ * The CPUs this process's groups allow, undefined where none says: the cpuset of its own group, or of the nearest
+ * parent that has one, else the one at the root of version 2, else that of version 1.
+ */
+export async function readCpuset(root: string, own: OwnCgroups, warn: Warn): Promise<Cpuset | undefined> {
+  const candidates = [
+    ...own.unified.map(directory => join(directory, "cpuset.cpus.effective")),
+    ...own.cpuset.map(directory => join(directory, "cpuset.cpus")),
+    join(root, "sys/fs/cgroup/cpuset.cpus.effective"),
+    join(root, "sys/fs/cgroup/cpuset/cpuset.cpus"),
+  ]
+  for (const path of new Set(candidates)) {
+    const text = await readText(path)
+    if (text === undefined) continue
+    const list = parseCpulist(text)
+    if (list.kind === "cpus") return { text: text.trim(), cpus: list.cpus, path }
+    if (list.kind === "malformed") warn(`Ignoring the malformed cpuset mask in ${path}: ${list.reason}`)
+  }
+  return undefined
+}
+
+/** The smallest quota on the way from this process's group to the root, undefined where there is none. */
+export async function readCpuQuota(own: OwnCgroups, warn: Warn): Promise<CpuQuota | undefined> {
+  const quotas: CpuQuota[] = []
+  for (const directory of own.unified) {
+    const path = join(directory, "cpu.max")
+    const text = (await readText(path))?.trim()
+    if (text !== undefined) collect(path, text, text.split(/\s+/))
+  }
+  for (const directory of own.cpu) {
+    const path = join(directory, "cpu.cfs_quota_us")
+    const quota = (await readText(path))?.trim()
+    const period = (await readText(join(directory, "cpu.cfs_period_us")))?.trim()
+    if (quota !== undefined && quota !== "-1") collect(path, `${quota} of ${period ?? "no period"}`, [quota, period])
+  }
+  return quotas.reduce<CpuQuota | undefined>((least, one) => (least && least.cpus <= one.cpus ? least : one), undefined)
+
+  /** @param fields quota and period in microseconds, the quota `max` when unlimited */
+  function collect(path: string, text: string, [quota = "", period = "", ...rest]: (string | undefined)[]) {
+    if (quota === "max") return
+    const cpus = Number(quota) / Number(period)
+    if (/^\d+$/.test(quota) && /^\d+$/.test(period) && rest.length === 0 && cpus > 0 && cpus < Infinity) {
+      quotas.push({ cpus, path })
+    } else {
+      warn(`Ignoring the malformed CPU quota in ${path}: "${text}"`)
+    }
+  }
+}
+
+/** Stands among controller names for version 2's hierarchy, which has all of them. */
+const unified = ""
+
+/** A mounted hierarchy: the group that appears at its mount point, and its controllers. */
+interface Mount {
+  readonly group: string
+  readonly point: string
+  readonly controllers: readonly string[]
+}
+
+/** Controller (or `unified`) to the group's path, from lines `4:cpu,cpuacct:/a/b` and `0::/a/b`. */
+function parseMemberships(text: string): Map<string, string> {
+  const memberships = new Map<string, string>()
+  for (const line of text.split("\n")) {
+    const match = /^\d+:([^:]*):(\/.*)$/.exec(line)
+    for (const controller of match?.[1]?.split(",") ?? []) memberships.set(controller, match![2]!)
+  }
+  return memberships
+}
+
+/** The cgroup mounts of a mountinfo (proc(5)): `36 35 0:31 /group /point options [tags] - type source superoptions`. */
+function parseMounts(text: string): Mount[] {
+  const mounts: Mount[] = []
+  for (const line of text.split("\n")) {
+    const [where = "", what = ""] = line.split(" - ", 2)
+    const [, , , group, point] = where.split(" ").map(unescapeOctal)
+    const [type, , options = ""] = what.split(" ")
+    if (group === undefined || point === undefined) continue
+    if (type === "cgroup2") mounts.push({ group, point, controllers: [unified] })
+    if (type === "cgroup") mounts.push({ group, point, controllers: options.split(",") })
+  }
+  return mounts
+}
+
+/** mountinfo writes space, tab, newline and backslash as `\040` and so on. */
+function unescapeOctal(text: string): string {
+  return text.replace(/\\([0-7]{3})/g, (_, digits) => String.fromCharCode(Number.parseInt(digits, 8)))
+}
+
+/** The directories from the group `path` up to the mount that shows it best. */
+function ancestry(root: string, path: string, mounts: readonly Mount[]): string[] {
+  const showing = mounts
+    .map(mount => ({ point: mount.point, below: pathBelow(mount.group, path) }))
+    .filter(mount => mount.below !== undefined)
+    .sort((a, b) => a.below!.length - b.below!.length)
+  // A container may see its group's files mounted, and a path that means something only outside: the mount is its own.
+  const nearest = showing[0] ?? (mounts[0] && { point: mounts[0].point, below: [] })
+  if (nearest === undefined) return []
+  const { point, below = [] } = nearest
+  return Array.from({ length: below.length + 1 }, (_, up) => join(root, point, ...below.slice(0, below.length - up)))
+}
+
+/** The names that lead from `group` down to `path`, undefined when it does not. */
+function pathBelow(group: string, path: string): string[] | undefined {
+  const from = group.split("/").filter(name => name !== "")
+  const to = path.split("/").filter(name => name !== "")
+  if (to.includes("..") || from.some((name, i) => name !== to[i])) return undefined
+  return to.slice(from.length)
+}

@@ -1,0 +1,30 @@
+/** What the CPU is called, for logs and to know a calibration's machine again. */
+import { cpus as systemCpus } from "node:os"
+import { join } from "node:path"
+import { readText } from "./read-text.ts"
+
+/** Each as the system writes it; undefined where it does not say. */
+export interface CpuInfo {
+  /** `AMD EPYC 7763 64-Core Processor` */
+  readonly model: string | undefined
+  /** `AuthenticAMD` */
+  readonly vendor: string | undefined
+  /** `0xa0011d5` */
+  readonly microcode: string | undefined
+}
+
+/** Reads `/proc/cpuinfo` under `root` (its first CPU); without one, as elsewhere than on Linux, asks the runtime. */
+export async function readCpuInfo(root = "/"): Promise<CpuInfo> {
+  const text = await readText(join(root, "proc/cpuinfo"))
+  if (text === undefined) return { model: systemCpus()[0]?.model, vendor: undefined, microcode: undefined }
+  const fields = new Map<string, string>()
+  for (const line of text.split("\n")) {
+    const match = /^(.+?)\s*:\s*(\S.*)$/.exec(line)
+    if (match !== null && !fields.has(match[1]!)) fields.set(match[1]!, match[2]!.trim())
+  }
+  return {
+    model: fields.get("model name") ?? fields.get("Model"),
+    vendor: fields.get("vendor_id") ?? fields.get("CPU implementer"),
+    microcode: fields.get("microcode"),
+  }
+}

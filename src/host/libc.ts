@@ -1,0 +1,48 @@
+/** The C library by `bun:ffi`: the few calls for which Bun has no function of its own. Linux only, no-op elsewhere. */
+import { dlopen } from "bun:ffi"
+
+/** `clockid_t` of the clock that counts from boot. */
+const CLOCK_MONOTONIC = 1
+
+const signatures = {
+  sched_getaffinity: { args: ["i32", "u64", "ptr"], returns: "i32" },
+  sched_setaffinity: { args: ["i32", "u64", "ptr"], returns: "i32" },
+  socket: { args: ["i32", "i32", "i32"], returns: "i32" },
+  sendto: { args: ["i32", "ptr", "u64", "i32", "ptr", "u32"], returns: "i64" },
+  close: { args: ["i32"], returns: "i32" },
+  clock_gettime: { args: ["i32", "ptr"], returns: "i32" },
+} as const
+
+const open = (name: string) => dlopen(name, signatures).symbols
+export type Libc = ReturnType<typeof open>
+
+let opened: Libc | null | undefined
+
+/** The C library's functions, undefined where there is none to be had: another system, or `bun:ffi` is refused. */
+export function libc(): Libc | undefined {
+  if (opened === undefined) opened = openFirst(process.platform === "linux" ? libraryNames(process.arch) : [])
+  return opened ?? undefined
+}
+
+/** Microseconds of CLOCK_MONOTONIC, undefined without a C library. */
+export function monotonicMicroseconds(): bigint | undefined {
+  const time = new BigInt64Array(2)
+  if (libc()?.clock_gettime(CLOCK_MONOTONIC, time) !== 0) return undefined
+  return time[0]! * 1_000_000n + time[1]! / 1000n
+}
+
+function openFirst(names: readonly string[]): Libc | null {
+  for (const name of names) {
+    try {
+      return open(name)
+    } catch {
+      // Not this one: glibc and musl name their library differently.
+    }
+  }
+  return null
+}
+
+function libraryNames(architecture: string): string[] {
+  const machine = { x64: "x86_64", arm64: "aarch64" }[architecture] ?? architecture
+  return ["libc.so.6", `libc.musl-${machine}.so.1`, `ld-musl-${machine}.so.1`, "libc.so"]
+}

@@ -1,0 +1,58 @@
+import { afterAll, describe, expect, test } from "bun:test"
+import { readAffinity, setThreadAffinity, threadAffinity } from "../../src/host/affinity.ts"
+import { libc, monotonicMicroseconds } from "../../src/host/libc.ts"
+import { scratch } from "./support.ts"
+
+const tmp = scratch()
+afterAll(() => tmp.cleanUp())
+
+const linux = process.platform === "linux"
+
+describe.skipIf(!linux)("on Linux", () => {
+  test("the call and the file agree", async () => {
+    expect(threadAffinity()).toEqual([...(await readAffinity("/"))!])
+  })
+
+  test("a worker pins itself and nobody else", async () => {
+    const before = threadAffinity()!
+    const cpu = before.at(-1)!
+    const worker = new Worker(new URL("./pinned-worker.ts", import.meta.url).href)
+    const answer = await new Promise(resolve => {
+      worker.onmessage = event => resolve(event.data)
+      worker.postMessage(cpu)
+    })
+    worker.terminate()
+    expect(answer).toEqual({ pinned: true, affinity: [cpu] })
+    expect(threadAffinity()).toEqual(before)
+  })
+
+  test("no CPU, or none that is there, is refused and changes nothing", () => {
+    const before = threadAffinity()
+    expect(setThreadAffinity([])).toBe(false)
+    expect(setThreadAffinity([8191])).toBe(false)
+    expect(threadAffinity()).toEqual(before)
+  })
+
+  test("the monotonic clock is the system's", async () => {
+    const before = monotonicMicroseconds()!
+    const after = monotonicMicroseconds()!
+    expect(after).toBeGreaterThanOrEqual(before)
+  })
+})
+
+test.skipIf(linux)("elsewhere there is no affinity, and nothing throws", () => {
+  expect(libc()).toBeUndefined()
+  expect(threadAffinity()).toBeUndefined()
+  expect(setThreadAffinity([0])).toBe(false)
+  expect(monotonicMicroseconds()).toBeUndefined()
+})
+
+test.each([-1, 8192, 0.5, Number.NaN])("%p is no CPU", cpu => {
+  expect(() => setThreadAffinity([cpu])).toThrow(RangeError)
+})
+
+test("the file", async () => {
+  expect(await readAffinity(tmp.root({ "proc/self/status": "Cpus_allowed_list:\t0-1,4\n" }))).toEqual([0, 1, 4])
+  expect(await readAffinity(tmp.root({ "proc/self/status": "Cpus_allowed_list:\n" }))).toBeUndefined()
+  expect(await readAffinity(tmp.root({}))).toBeUndefined()
+})

@@ -1,0 +1,96 @@
+import { afterAll, describe, expect, test } from "bun:test"
+import type { Clock } from "../../src/clock.ts"
+import { watchEffectiveCpus } from "../../src/host/cpu-watch.ts"
+import { type EffectiveCpus, readEffectiveCpus } from "../../src/host/effective-cpus.ts"
+import { collectingLog, scratch, writeTree } from "./support.ts"
+
+const tmp = scratch()
+afterAll(() => tmp.cleanUp())
+
+const file = "sys/fs/cgroup/cpuset.cpus.effective"
+
+/** A watch over a machine of 8 CPUs whose cpuset the test rewrites, and whose clock ticks by hand. */
+async function watching(mask: string) {
+  const root = tmp.root({ [file]: mask })
+  const log = collectingLog()
+  const changes: [now: number, before: number][] = []
+  let ticking: { ms: number; callback: () => void } | undefined
+  const clock: Clock = {
+    now: () => 0,
+    after: () => () => {},
+    every(ms, callback) {
+      ticking = { ms, callback }
+      return () => (ticking = undefined)
+    },
+  }
+  const read = () => readEffectiveCpus({ root, logicalCpus: 8, affinity: () => undefined })
+  const watch = watchEffectiveCpus({
+    initial: await read(),
+    read,
+    clock,
+    log,
+    changed: (now: EffectiveCpus, before: EffectiveCpus) => changes.push([now.count, before.count]),
+  })
+  return {
+    watch,
+    log,
+    changes,
+    timer: () => ticking,
+    set: (text: string) => writeTree(root, { [file]: text }),
+  }
+}
+
+describe("watchEffectiveCpus", () => {
+  test("looks every 15 s and tells a change once", async () => {
+    const { watch, log, changes, timer, set } = await watching("0-3\n")
+    expect(timer()?.ms).toBe(15_000)
+    set("0\n")
+    timer()!.callback()
+    await watch.check()
+    expect(changes).toEqual([[1, 4]])
+    expect(watch.current.count).toBe(1)
+    expect(log.lines).toEqual(["info The effective CPUs changed from 4: 1 effective CPU of 8, decided by the cpuset 0"])
+    watch.stop()
+  })
+
+  test("tells other CPUs of the same number", async () => {
+    const { watch, changes, set } = await watching("0-3\n")
+    set("4-7\n")
+    await watch.check()
+    expect(changes).toEqual([[4, 4]])
+    expect(watch.current.cpus).toEqual([4, 5, 6, 7])
+    watch.stop()
+  })
+
+  test("says nothing while nothing changes", async () => {
+    const { watch, log, changes } = await watching("0-3\n")
+    await watch.check()
+    await watch.check()
+    expect(changes).toEqual([])
+    expect(log.lines).toEqual([])
+    watch.stop()
+  })
+
+  test("warns once of what becomes malformed", async () => {
+    const { watch, log, changes, set } = await watching("0-3\n")
+    set("0-\n")
+    await watch.check()
+    await watch.check()
+    expect(changes).toEqual([[8, 4]])
+    expect(log.lines.filter(line => line.startsWith("warn"))).toHaveLength(1)
+    watch.stop()
+  })
+
+  test("looks one after the other, and not after stop", async () => {
+    const { watch, changes, timer, set } = await watching("0-3\n")
+    set("0-1\n")
+    await Promise.all([watch.check(), watch.check()])
+    expect(changes).toEqual([[2, 4]])
+    set("0\n")
+    const late = watch.check()
+    watch.stop()
+    await late
+    expect(changes).toHaveLength(1)
+    expect(timer()).toBeUndefined()
+  })
+})

@@ -1,0 +1,136 @@
+import { afterAll, describe, expect, test } from "bun:test"
+import { join } from "node:path"
+import type { Clock } from "../../src/clock.ts"
+import { createNotifier, credentialPath, feedWatchdog, type Notifier, watchdogTimeout } from "../../src/host/systemd.ts"
+import { unixAddress } from "../../src/host/unix-datagram.ts"
+import { datagramListener } from "./datagram-listener.ts"
+import { collectingLog, scratch } from "./support.ts"
+
+const tmp = scratch()
+afterAll(() => tmp.cleanUp())
+
+const linux = process.platform === "linux"
+
+describe.skipIf(!linux)("notifications", () => {
+  test.each([
+    ["path", () => join(tmp.directory(), "notify")],
+    ["abstract", () => `@quantus-miner-test-${process.pid}`],
+  ])("%s socket", (_, name) => {
+    const log = collectingLog()
+    const listener = datagramListener(name())
+    const notifier = createNotifier({ NOTIFY_SOCKET: listener.name }, log)
+    expect(notifier.enabled).toBe(true)
+
+    notifier.ready()
+    expect(listener.receive()).toBe("READY=1")
+    notifier.status("mining 1.2 MH/s\nfor quic://[::1]:9833 – since 2 h")
+    expect(listener.receive()).toBe("STATUS=mining 1.2 MH/s for quic://[::1]:9833 – since 2 h")
+    notifier.watchdog()
+    expect(listener.receive()).toBe("WATCHDOG=1")
+    notifier.reloading()
+    expect(listener.receive()).toMatch(/^RELOADING=1\nMONOTONIC_USEC=[1-9]\d*$/)
+    notifier.mainPid(4711)
+    expect(listener.receive()).toBe("MAINPID=4711")
+    notifier.stopping()
+    expect(listener.receive()).toBe("STOPPING=1")
+
+    expect(listener.receive()).toBeUndefined()
+    expect(log.lines).toEqual([])
+    listener.close()
+  })
+
+  test("a full queue does not hold up what is said again soon", () => {
+    const listener = datagramListener(join(tmp.directory(), "notify"))
+    const notifier = createNotifier({ NOTIFY_SOCKET: listener.name }, collectingLog())
+    for (let i = 0; i < 2000; i++) notifier.watchdog()
+    expect(listener.receive()).toBe("WATCHDOG=1")
+    listener.close()
+  })
+
+  test("a listener that is gone is no error", () => {
+    const notifier = createNotifier({ NOTIFY_SOCKET: join(tmp.directory(), "gone") }, collectingLog())
+    notifier.ready()
+    notifier.stopping()
+  })
+})
+
+test.each([{}, { NOTIFY_SOCKET: "" }, { NOTIFY_SOCKET: undefined }])("nobody listens: %j", env => {
+  const log = collectingLog()
+  const notifier = createNotifier(env, log)
+  expect(notifier.enabled).toBe(false)
+  notifier.ready()
+  notifier.watchdog()
+  expect(log.lines).toEqual([])
+})
+
+test.each(["vsock:2:1234", "relative", `/${"long".repeat(30)}`])("a socket of another kind: %s", name => {
+  const log = collectingLog()
+  expect(createNotifier({ NOTIFY_SOCKET: name }, log).enabled).toBe(false)
+  expect(log.lines).toEqual([
+    `warn The service manager's socket ${name} cannot be used: it will not learn that the miner is ready`,
+  ])
+})
+
+test("socket addresses", () => {
+  const family = [...new Uint8Array(new Uint16Array([1]).buffer)]
+  expect([...unixAddress("/a")!]).toEqual([...family, 0x2f, 0x61, 0])
+  expect([...unixAddress("@a")!]).toEqual([...family, 0, 0x61])
+  expect(unixAddress(`/${"x".repeat(106)}`)).toHaveLength(110)
+  expect(unixAddress(`/${"x".repeat(107)}`)).toBeUndefined()
+  expect(unixAddress(`@${"x".repeat(107)}`)).toHaveLength(110)
+})
+
+describe("watchdog", () => {
+  test.each([
+    [{}, undefined],
+    [{ WATCHDOG_USEC: "30000000" }, 30_000],
+    [{ WATCHDOG_USEC: "30000000", WATCHDOG_PID: "77" }, 30_000],
+    [{ WATCHDOG_USEC: "30000000", WATCHDOG_PID: "78" }, undefined],
+    [{ WATCHDOG_USEC: "0" }, undefined],
+    [{ WATCHDOG_USEC: "soon" }, undefined],
+    [{ WATCHDOG_USEC: "" }, undefined],
+  ])("%j", (env, timeout) => {
+    expect(watchdogTimeout(env, 77)).toBe(timeout)
+  })
+
+  test("is fed four times a timeout while the miner is healthy, and complains once when it is not", () => {
+    const log = collectingLog()
+    let fed = 0
+    let healthy = true
+    let ticking: { ms: number; callback: () => void } | undefined
+    const notifier = { watchdog: () => fed++ } as unknown as Notifier
+    const clock = {
+      every(ms: number, callback: () => void) {
+        ticking = { ms, callback }
+        return () => (ticking = undefined)
+      },
+    } as unknown as Clock
+
+    const stop = feedWatchdog({ notifier, timeout: 30_000, healthy: () => healthy, clock, log })
+    expect(ticking?.ms).toBe(7500)
+    expect(fed).toBe(1)
+    ticking!.callback()
+    expect(fed).toBe(2)
+    healthy = false
+    ticking!.callback()
+    ticking!.callback()
+    expect(fed).toBe(2)
+    expect(log.lines).toEqual([
+      "error No worker makes progress: unless one does, systemd restarts the miner in 30000 ms",
+    ])
+    healthy = true
+    ticking!.callback()
+    expect(fed).toBe(3)
+    stop()
+    expect(ticking).toBeUndefined()
+  })
+})
+
+test("credentials", async () => {
+  const directory = tmp.root({ "auth-token": "secret\n" })
+  const env = { CREDENTIALS_DIRECTORY: directory }
+  expect(await credentialPath("auth-token", env)).toBe(join(directory, "auth-token"))
+  expect(await credentialPath("tls-cert-sha256", env)).toBeUndefined()
+  expect(await credentialPath("auth-token", {})).toBeUndefined()
+  expect(await credentialPath("auth-token", { CREDENTIALS_DIRECTORY: "" })).toBeUndefined()
+})

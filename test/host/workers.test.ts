@@ -1,0 +1,70 @@
+import { describe, expect, test } from "bun:test"
+import { ExitCode, OperatorError } from "../../src/errors.ts"
+import { defaultWorkers, resolveWorkers } from "../../src/host/workers.ts"
+import { collectingLog } from "./support.ts"
+
+describe("defaultWorkers", () => {
+  test.each([
+    [1, 1],
+    [2, 1],
+    [3, 1],
+    [4, 2],
+    [5, 2],
+    [8, 4],
+    [127, 63],
+  ])("%i effective CPUs: %i", (effective, workers) => {
+    expect(defaultWorkers(effective)).toBe(workers)
+  })
+
+  test.each([
+    [8, 1, 4],
+    [8, 4, 4],
+    [8, 6, 2],
+    [4, 3, 1],
+    [4, 8, 0],
+    [1, 1, 0],
+  ])("%i effective CPUs and %i GPUs: %i", (effective, gpus, workers) => {
+    expect(defaultWorkers(effective, gpus)).toBe(workers)
+  })
+
+  test("stays in [1, effective - 1] wherever there are two CPUs", () => {
+    for (let effective = 2; effective <= 512; effective++) {
+      expect(defaultWorkers(effective)).toBeWithin(1, effective)
+    }
+  })
+})
+
+describe("resolveWorkers", () => {
+  test("the default when nothing was asked for", () => {
+    const log = collectingLog()
+    expect(resolveWorkers({ requested: undefined, effective: 6, log })).toBe(3)
+    expect(resolveWorkers({ requested: undefined, effective: 6, gpus: 4, log })).toBe(2)
+    expect(log.lines).toEqual([])
+  })
+
+  test.each([1, 3, 4])("%i of 4 as asked", requested => {
+    const log = collectingLog()
+    expect(resolveWorkers({ requested, effective: 4, log })).toBe(requested)
+    expect(log.lines).toEqual([])
+  })
+
+  test("more than there are: all of them, with a warning that names both numbers", () => {
+    const log = collectingLog()
+    expect(resolveWorkers({ requested: 16, effective: 4, log })).toBe(4)
+    expect(log.lines).toEqual(["warn 16 CPU workers were asked for but 4 effective CPUs are there: running 4"])
+  })
+
+  test("0 beside a GPU", () => {
+    expect(resolveWorkers({ requested: 0, effective: 4, gpus: 1, log: collectingLog() })).toBe(0)
+  })
+
+  test("0 alone is the operator's mistake", () => {
+    try {
+      resolveWorkers({ requested: 0, effective: 4, log: collectingLog() })
+      expect.unreachable()
+    } catch (error) {
+      expect(error).toBeInstanceOf(OperatorError)
+      expect(error).toMatchObject({ exitCode: ExitCode.usage, message: expect.stringContaining("--cpu-workers 0") })
+    }
+  })
+})
