@@ -1,0 +1,125 @@
+/** A pool's byte stream over TCP or TLS, behind a function that tests replace. */
+import { createHash } from "node:crypto"
+import net from "node:net"
+import tls from "node:tls"
+import { ExitCode, OperatorError } from "../../errors.ts"
+import type { DisconnectReason } from "../source.ts"
+
+/** How a connection ended, or why it never began. */
+export interface Drop {
+  readonly reason: DisconnectReason
+  readonly message: string
+}
+
+export interface SocketEvents {
+  /** Connected and, over TLS, the pool proven to be itself. */
+  open(): void
+  data(chunk: Uint8Array): void
+  /** Once, last. An `OperatorError` is permanent: trying again would not help. */
+  closed(why: Drop | OperatorError): void
+}
+
+export interface Socket {
+  write(text: string): void
+  /** Ends the connection; no event follows. */
+  close(): void
+}
+
+/** Begins to connect; events come after it has returned. */
+export type Connect = (events: SocketEvents) => Socket
+
+export interface StratumAddress {
+  readonly tls: boolean
+  /** A name, an IPv4 or an IPv6 address without brackets. */
+  readonly host: string
+  readonly port: number
+  /**
+   * SHA-256 of the certificate's DER, 64 lower-case hex digits, asked before each connection. Where there is one, the
+   * certificate is trusted by it alone, so a pool's self-signed one will do; otherwise by the system's roots and its
+   * host name.
+   */
+  readonly pin?: (() => string) | undefined
+}
+
+/** @param roots PEM certificates to trust in place of the system's */
+export function connectTo(address: StratumAddress, roots?: readonly string[]): Connect {
+  return events => {
+    const pin = address.tls ? address.pin?.() : undefined
+    const socket = address.tls
+      ? openTls(address, pin === undefined ? (roots ?? systemRoots()) : undefined)
+      : net.connect(address.port, address.host)
+    let failure: Drop | OperatorError = { reason: "closed", message: "the pool closed the connection" }
+    let silent = false
+    socket.setNoDelay(true)
+    socket.setKeepAlive(true, 30_000)
+    socket.once(address.tls ? "secureConnect" : "connect", () => {
+      if (pin === undefined || pinOf(socket as tls.TLSSocket) === pin) {
+        events.open()
+      } else {
+        failure = pinError(address)
+        socket.destroy()
+      }
+    })
+    socket.on("data", chunk => {
+      if (!silent) events.data(chunk as Uint8Array)
+    })
+    socket.on("error", error => {
+      failure = dropOf(error)
+    })
+    socket.once("close", () => {
+      if (!silent) events.closed(failure)
+    })
+    return {
+      write: text => void socket.write(text),
+      close() {
+        silent = true
+        socket.end()
+        socket.destroySoon()
+      },
+    }
+  }
+}
+
+/** @param roots PEM certificates to trust; undefined: any certificate, whose pin is checked afterwards */
+function openTls({ host, port }: StratumAddress, roots: readonly string[] | undefined): tls.TLSSocket {
+  return tls.connect({
+    host,
+    port,
+    ...(roots && { ca: [...roots] }),
+    ...(net.isIP(host) === 0 && { servername: host }),
+    rejectUnauthorized: roots !== undefined,
+  })
+}
+
+/** The machine's own trust store, so that what its administrator added or removed counts; Mozilla's where it has none. */
+function systemRoots(): readonly string[] {
+  const system = tls.getCACertificates("system")
+  return system.length > 0 ? system : tls.rootCertificates
+}
+
+function pinOf(socket: tls.TLSSocket): string {
+  return createHash("sha256").update(socket.getPeerCertificate().raw).digest("hex")
+}
+
+function pinError({ host, port }: StratumAddress): OperatorError {
+  return new OperatorError(
+    `The certificate of ${host}:${port} is not the pinned one: check that this is the pool you mean, then renew the pin.`,
+    ExitCode.rejected,
+  )
+}
+
+const UNREACHABLE = new Set(["ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "EADDRNOTAVAIL", "ENODATA"])
+const BROKEN = new Set(["ECONNRESET", "EPIPE", "ECONNABORTED"])
+
+function dropOf(error: Error & { code?: string }): Drop {
+  const code = error.code ?? ""
+  const message = code === "" ? error.message : `${code}: ${error.message.replace(`${code}: `, "")}`
+  return { reason: reasonOf(code), message }
+}
+
+function reasonOf(code: string): DisconnectReason {
+  if (code === "ECONNREFUSED") return "refused"
+  if (code === "ETIMEDOUT") return "timeout"
+  if (BROKEN.has(code)) return "closed"
+  return UNREACHABLE.has(code) ? "unreachable" : "handshake"
+}

@@ -1,0 +1,229 @@
+/** What every source owes the mining loop, whatever its wire. */
+import { afterEach, describe, expect, test } from "bun:test"
+import { bytesToHex } from "../../src/pow/u512.ts"
+import type { JobSource } from "../../src/sources/source.ts"
+import { headerOf, Recorder, sealOf } from "./recorder.ts"
+
+export interface OfferedJob {
+  readonly id: string
+  /** 32 bytes. */
+  readonly header: Uint8Array
+  readonly difficulty: bigint
+}
+
+/** The other end of a source's wire. */
+export interface Peer {
+  readonly source: JobSource
+  /** Hands over a job that replaces the one before it; before the source has connected: its first one. */
+  offer(job: OfferedJob): void | Promise<void>
+  /** Nonces in hex that arrived over the wire so far, with their jobs. */
+  seals(): readonly { readonly jobId: string; readonly nonce: string }[]
+  /** Resolves once so many seals have arrived. */
+  arrived(count: number): Promise<void>
+  /** Answers every later seal with this. */
+  rejectWith(reason: string): void
+  /** Leaves seals unanswered from now on. */
+  stopAnswering(): void
+  /** Ends the connection without a word. */
+  drop(): void | Promise<void>
+  /** Lets so much of the source's time pass. */
+  elapse(ms: number): Promise<void>
+  /** Says something that is not the protocol. */
+  babble(): void | Promise<void>
+  close(): void | Promise<void>
+}
+
+/** Parts of the contract that a wire may have no way to show. */
+export type Optional = "reject" | "drop" | "reconnect"
+
+const first: OfferedJob = { id: "first", header: headerOf(1), difficulty: 1n }
+const second: OfferedJob = { id: "second", header: headerOf(2), difficulty: 1n }
+
+/**
+ * @param open a source that is not started yet and its peer
+ * @param absent why a part does not apply
+ */
+export function describeContract(
+  name: string,
+  open: () => Promise<Peer>,
+  absent: Partial<Record<Optional, string>> = {},
+): void {
+  let peer: Peer | undefined
+  const started = async (job?: OfferedJob) => {
+    peer = await open()
+    if (job) await peer.offer(job)
+    const events = new Recorder()
+    peer.source.start(events)
+    await events.next("connected")
+    return { peer, source: peer.source, events }
+  }
+  const optional = (part: Optional, title: string, body: () => Promise<void>) =>
+    absent[part] === undefined ? test(title, body) : test.skip(`${title} (${absent[part]})`, body)
+
+  afterEach(async () => {
+    await peer?.source.close()
+    await peer?.close()
+    peer = undefined
+  })
+
+  describe(`${name} keeps the contract of a source`, () => {
+    test("connect: says so once, under its own name", async () => {
+      const { source, events } = await started()
+      expect(events.events).toEqual([{ kind: "connected", source: source.name }])
+      expect(source.name).toMatch(/^[a-z+]+:\/\/[^@/]+$/)
+    })
+
+    test("job: hands over what the wire says", async () => {
+      const { source, events } = await started(first)
+      const job = await events.nextJob()
+      expect(job).toMatchObject({ id: first.id, source: source.name, difficulty: 1n })
+      expect(bytesToHex(job.header)).toBe(bytesToHex(first.header))
+      expect(job.prefix.length).toBeLessThanOrEqual(16)
+    })
+
+    test("job: comes also when it was long in coming", async () => {
+      const { peer, events } = await started()
+      await peer.elapse(1000)
+      await peer.offer(first)
+      expect((await events.nextJob()).id).toBe(first.id)
+    })
+
+    test("replace: a new job takes the old one's place", async () => {
+      const { peer, events } = await started(first)
+      await events.nextJob()
+      await peer.offer(second)
+      const job = await events.nextJob()
+      expect(job.id).toBe(second.id)
+      expect(bytesToHex(job.header)).toBe(bytesToHex(second.header))
+    })
+
+    test("replace: a seal of the old job is stale and never sent", async () => {
+      const { peer, source, events } = await started(first)
+      const old = await events.nextJob()
+      await peer.offer(second)
+      const current = await events.nextJob()
+      expect(await source.submit(sealOf(old))).toEqual({ result: "stale" })
+      const seal = sealOf(current)
+      await source.submit(seal)
+      await peer.arrived(1)
+      expect(peer.seals()).toEqual([{ jobId: second.id, nonce: bytesToHex(seal.nonce) }])
+    })
+
+    test("seal: arrives whole, once", async () => {
+      const { peer, source, events } = await started(first)
+      const seal = sealOf(await events.nextJob(), 0xdeadbeef)
+      expect(["accepted", "sent"]).toContain((await source.submit(seal)).result)
+      await peer.arrived(1)
+      expect(peer.seals()).toEqual([{ jobId: first.id, nonce: bytesToHex(seal.nonce) }])
+    })
+
+    optional("reject", "reject: the reason comes back", async () => {
+      const { peer, source, events } = await started(first)
+      peer.rejectWith("low difficulty share")
+      const verdict = await source.submit(sealOf(await events.nextJob()))
+      expect(verdict).toEqual({ result: "rejected", reason: "low difficulty share" })
+    })
+
+    optional("drop", "drop: is told, with when the next attempt comes", async () => {
+      const { peer, events } = await started(first)
+      await events.nextJob()
+      await peer.drop()
+      const { reason, retryIn } = await events.next("disconnected")
+      expect(["closed", "timeout"]).toContain(reason)
+      expect(retryIn).toBeGreaterThan(0)
+      expect(retryIn).toBeLessThanOrEqual(30_000)
+    })
+
+    optional("drop", "drop: a seal in flight is lost or was only ever sent, and is not sent again", async () => {
+      const { peer, source, events } = await started(first)
+      peer.stopAnswering()
+      const verdict = source.submit(sealOf(await events.nextJob()))
+      await peer.arrived(1)
+      await peer.drop()
+      expect(["lost", "sent"]).toContain((await verdict).result)
+      const { retryIn } = await events.next("disconnected")
+      await peer.elapse(retryIn)
+      await events.nextJob()
+      expect(peer.seals()).toHaveLength(1)
+    })
+
+    optional("reconnect", "reconnect: jobs come again", async () => {
+      const { peer, events } = await started(first)
+      await events.nextJob()
+      for (let round = 0; round < 3; round++) {
+        await peer.drop()
+        await peer.elapse((await events.next("disconnected")).retryIn)
+        await events.next("connected")
+        expect((await events.nextJob()).id).toBe(first.id)
+      }
+    })
+
+    optional("reconnect", "reconnect: a seal found meanwhile is sent once if its job is still current", async () => {
+      const { peer, source, events } = await started(first)
+      const seal = sealOf(await events.nextJob())
+      await peer.drop()
+      const { retryIn } = await events.next("disconnected")
+      const verdict = source.submit(seal)
+      await peer.elapse(retryIn)
+      expect(["accepted", "sent"]).toContain((await verdict).result)
+      await peer.arrived(1)
+      expect(peer.seals()).toEqual([{ jobId: first.id, nonce: bytesToHex(seal.nonce) }])
+    })
+
+    optional("reconnect", "reconnect: a seal found meanwhile is stale if its job is not", async () => {
+      const { peer, source, events } = await started(first)
+      const seal = sealOf(await events.nextJob())
+      await peer.drop()
+      const { retryIn } = await events.next("disconnected")
+      const verdict = source.submit(seal)
+      await peer.offer(second)
+      await peer.elapse(retryIn)
+      expect(await verdict).toEqual({ result: "stale" })
+      expect(peer.seals()).toEqual([])
+    })
+
+    test("bad input: the next good job is handed over", async () => {
+      const { peer, events } = await started(first)
+      await events.nextJob()
+      await peer.babble()
+      await peer.elapse(31_000)
+      await peer.offer(second)
+      let job = await events.nextJob()
+      if (job.id === first.id) job = await events.nextJob()
+      expect(job.id).toBe(second.id)
+      expect(events.count("failed")).toBe(0)
+    })
+
+    test("shutdown: settles, and no event follows", async () => {
+      const { peer, source, events } = await started(first)
+      await events.nextJob()
+      await source.close()
+      const before = events.events.length
+      await peer.elapse(60_000)
+      expect(events.events).toHaveLength(before)
+    })
+
+    test("shutdown: every submission gets its verdict", async () => {
+      const { peer, source, events } = await started(first)
+      const job = await events.nextJob()
+      peer.stopAnswering()
+      const inFlight = source.submit(sealOf(job, 1))
+      await source.close()
+      expect(["lost", "sent", "accepted"]).toContain((await inFlight).result)
+      expect(["stale", "lost"]).toContain((await source.submit(sealOf(job, 2))).result)
+    })
+
+    optional("drop", "shutdown: settles during back-off, with the held seal's verdict", async () => {
+      const { peer, source, events } = await started(first)
+      const job = await events.nextJob()
+      await peer.drop()
+      await events.next("disconnected")
+      const held = source.submit(sealOf(job))
+      await source.close()
+      expect(["stale", "lost"]).toContain((await held).result)
+      const before = events.events.length
+      await peer.elapse(60_000)
+      expect(events.events).toHaveLength(before)
+    })
+  })
+}

@@ -1,0 +1,148 @@
+import { describe, expect, test } from "bun:test"
+import fc from "fast-check"
+import { targetOf } from "../../../src/pow/target.ts"
+import { bytesToHex, U512_MAX } from "../../../src/pow/u512.ts"
+import {
+  isKeepalive,
+  MalformedMessage,
+  parseJob,
+  parseLoginResult,
+  parsePoolMessage,
+  printable,
+  shareVerdict,
+} from "../../../src/sources/stratum/messages.ts"
+
+const captured = (await Bun.file(new URL("../../vectors/stratum-captured.jsonl", import.meta.url)).text())
+  .trim()
+  .split("\n") as [string, string]
+
+const job = {
+  job_id: "1-1",
+  mining_hash: "ab".repeat(32),
+  extranonce: "00131609",
+  difficulty: 1000,
+  seq: 1,
+}
+
+describe("captured messages", () => {
+  test("the login's answer", () => {
+    const message = parsePoolMessage(captured[0])
+    if (message.kind !== "answer") throw new Error(message.kind)
+    expect(message).toMatchObject({ id: 1 })
+    const login = parseLoginResult(message.result)
+    expect(login).toMatchObject({ session: "d5adbda4-fd6c-4f33-8924-b3c1ae35dcbc", keepalive: true })
+    const first = parseJob(login.job)
+    expect(first).toMatchObject({ id: "70655-10000000000", difficulty: 10_000_000_000n, sequence: 70655n })
+    expect(bytesToHex(first.header)).toBe("1925e1ae2f620d7162e637fae74fa790ca9526e878e01b52c43c1a762354c961")
+    expect(bytesToHex(first.extranonce)).toBe("00131609")
+  })
+
+  test("a job", () => {
+    const message = parsePoolMessage(captured[1])
+    if (message.kind !== "job") throw new Error(message.kind)
+    expect(message.clean).toBe(true)
+    const next = parseJob(message.job)
+    expect(next).toMatchObject({ id: "70257-10000000000", sequence: 70257n })
+    expect(bytesToHex(next.extranonce)).toBe("0012e986")
+  })
+
+  test("the pool's target is the difficulty's", () => {
+    for (const line of captured) {
+      const target = /"target":"([0-9a-f]+)"/.exec(line)![1]!
+      expect(targetOf(10_000_000_000n)).toBe(BigInt(`0x${target}`))
+    }
+  })
+})
+
+describe("difficulty", () => {
+  test.each([
+    [1, 1n],
+    ["1", 1n],
+    [2 ** 53 + 2, 2n ** 53n + 2n],
+    [String(U512_MAX), U512_MAX],
+  ])("%p", (difficulty, expected) => {
+    const text = JSON.stringify({ method: "job", params: { job: { ...job, difficulty } } })
+    const message = parsePoolMessage(text)
+    expect(parseJob((message as { job: unknown }).job).difficulty).toBe(expected)
+  })
+
+  test.each([0, -1, 1.5, "", "0x10", "1e3", String(U512_MAX + 1n), null, true])("%p is none", difficulty => {
+    expect(() => parseJob({ ...job, difficulty })).toThrow(MalformedMessage)
+  })
+})
+
+test.each([
+  { mining_hash: "ab".repeat(31) },
+  { mining_hash: `0x${"ab".repeat(31)}` },
+  { mining_hash: "zz".repeat(32) },
+  { extranonce: "0" },
+  { extranonce: "00".repeat(17) },
+  { job_id: "" },
+  { job_id: 7 },
+  { seq: "next" },
+])("a job with %p is refused by name", bad => {
+  expect(() => parseJob({ ...job, ...bad })).toThrow(Object.keys(bad)[0]!)
+})
+
+test("a job needs neither extranonce nor seq, and hex may be upper case", () => {
+  const { extranonce, seq, ...rest } = { ...job, mining_hash: "AB".repeat(32) }
+  expect(parseJob(rest)).toMatchObject({ extranonce: new Uint8Array(), sequence: undefined, id: "1-1" })
+})
+
+test.each<[unknown, true | string]>([
+  [{ status: "OK" }, true],
+  [true, true],
+  ["OK", true],
+  [{ status: "stale" }, "stale"],
+  [false, "no reason given"],
+  [null, "no reason given"],
+])("the answer %p to a share", (result, verdict) => {
+  expect(shareVerdict(result)).toBe(verdict)
+})
+
+test.each([
+  ['{"id":2,"error":{"code":23,"message":"low"}}', "low"],
+  ['{"id":2,"result":null,"error":[21,"job not found",null]}', "job not found"],
+  ['{"id":2,"error":"stale"}', "stale"],
+  ['{"id":2,"error":{"code":1}}', "no reason given"],
+])("the error of %s", (line, error) => {
+  expect(parsePoolMessage(line)).toMatchObject({ kind: "answer", id: 2, error })
+})
+
+test("an error of null is none", () => {
+  expect(parsePoolMessage('{"id":2,"error":null,"result":{"status":"OK"}}')).not.toHaveProperty("error")
+})
+
+test("KEEPALIVED is told from a share's answer", () => {
+  expect(isKeepalive({ status: "KEEPALIVED" })).toBe(true)
+  expect(isKeepalive({ status: "OK" })).toBe(false)
+  expect(isKeepalive(null)).toBe(false)
+})
+
+test("a pool's text cannot steer a terminal or flood a log", () => {
+  expect(printable("\u001b[31mred\r\nline\u202e")).toBe("[31mred line")
+  expect(printable("x".repeat(1000))).toHaveLength(201)
+})
+
+test("whatever a line holds, it is a message or malformed", () => {
+  const value = fc.jsonValue()
+  const shaped = fc.record(
+    { id: value, method: fc.oneof(value, fc.constant("job")), params: value, result: value, error: value },
+    { requiredKeys: [] },
+  )
+  const line = fc.oneof(fc.string(), fc.json(), shaped.map(JSON.stringify))
+  fc.assert(
+    fc.property(line, text => {
+      try {
+        const message = parsePoolMessage(text)
+        if (message.kind === "job") parseJob(message.job)
+        else if (message.kind === "answer") parseLoginResult(message.result)
+      } catch (error) {
+        expect(error).toBeInstanceOf(MalformedMessage)
+      }
+    }),
+    { numRuns: 2000 },
+  )
+  expect(() => parsePoolMessage("[".repeat(60_000))).toThrow(MalformedMessage)
+  expect(() => parsePoolMessage("[".repeat(30_000) + "]".repeat(30_000))).toThrow(MalformedMessage)
+})
