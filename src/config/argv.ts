@@ -1,0 +1,81 @@
+/**
+ * The command line, checked against the option table: citty lets unknown flags pass, keeps the last of repeated ones
+ * and hands an empty text to a flag whose value is missing, so it only draws the usage text.
+ */
+import { ExitCode, OperatorError } from "../errors.ts"
+import { COMMANDS, type Command, type CommandInfo } from "./commands.ts"
+import type { Given } from "./given.ts"
+import { flagsOf, OPTION_NAMES, type OptionName, optionOf, optionsOf } from "./options.ts"
+import { BOOLEANS } from "./parse.ts"
+
+export interface Argv {
+  readonly given: ReadonlyMap<OptionName, Given>
+  readonly positionals: readonly string[]
+}
+
+/**
+ * @param args what stands behind the command's name
+ * @throws OperatorError (usage)
+ */
+export function readArgv(command: Command, args: readonly string[]): Argv {
+  const given = new Map<OptionName, Given>()
+  const positionals: string[] = []
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i]!
+    if (arg === "--") {
+      positionals.push(...args.slice(i + 1))
+      break
+    }
+    if (!arg.startsWith("-") || arg === "-") {
+      positionals.push(arg)
+      continue
+    }
+    const equals = arg.indexOf("=")
+    const origin = equals < 0 ? arg : arg.slice(0, equals)
+    const name = nameOf(command, origin)
+    const option = optionOf(name)
+    const next = args[i + 1]
+    let text: string
+    if (equals >= 0) text = arg.slice(equals + 1)
+    else if (option.parser.kind === "boolean") text = next !== undefined && isBoolean(next) ? args[++i]! : "true"
+    else if (next === undefined || next.startsWith("--"))
+      throw usage(`${origin} wants a value: ${origin} ${option.value}`)
+    else text = args[++i]!
+
+    const before = given.get(name)
+    if (before && !option.repeatable) throw usage(`${origin} is given twice`)
+    given.set(name, { layer: "flag", origin, text: before ? `${before.text},${text}` : text })
+  }
+  return { given, positionals: checkPositionals(command, positionals) }
+}
+
+function nameOf(command: Command, flag: string): OptionName {
+  const named = (name: OptionName) => flagsOf(name).some(known => `--${known}` === flag)
+  const name = optionsOf(command).find(named)
+  if (name) return name
+  const elsewhere = OPTION_NAMES.find(named)
+  const owners = elsewhere && optionOf(elsewhere).commands.join(", ")
+  throw usage(
+    owners
+      ? `${command} has no flag ${flag}: it belongs to ${owners}`
+      : `unknown flag ${flag}: see quantus-miner ${command} --help`,
+  )
+}
+
+function checkPositionals(command: Command, positionals: readonly string[]): readonly string[] {
+  const { positionals: wanted = [] }: CommandInfo = COMMANDS[command]
+  if (positionals.length === 0 || positionals.length === wanted.length) return positionals
+  throw usage(
+    wanted.length === 0
+      ? `${command} takes flags only, not "${positionals[0]!.slice(0, 100)}"`
+      : `${command} takes ${wanted.map(name => name.toUpperCase()).join(" ")} or nothing, not ${positionals.length} arguments`,
+  )
+}
+
+function isBoolean(text: string): boolean {
+  return BOOLEANS[text.toLowerCase()] !== undefined
+}
+
+function usage(message: string): OperatorError {
+  return new OperatorError(message, ExitCode.usage)
+}

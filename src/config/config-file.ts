@@ -1,0 +1,138 @@
+/**
+ * A configuration file: options by their keys, and `[[source]]` tables of those that a source can have for itself.
+ * Read as TOML, or as JSON where its name ends in `.json`; every complaint names the file, the line and the key.
+ */
+import { dirname, resolve } from "node:path"
+import { ExitCode, OperatorError } from "../errors.ts"
+import type { Given } from "./given.ts"
+import { fileKeyOf, OPTION_NAMES, type OptionName, optionOf } from "./options.ts"
+import type { Kind } from "./parse.ts"
+
+/** What the file said, before any value is parsed. */
+export interface ConfigFile {
+  readonly given: ReadonlyMap<OptionName, Given>
+  /** The `[[source]]` tables in order. */
+  readonly sources: readonly FileSource[]
+}
+
+export interface FileSource {
+  /** `miner.toml:7: [[source]]` */
+  readonly origin: string
+  readonly given: ReadonlyMap<OptionName, Given>
+}
+
+/** A file as its format's reader hands it on: values with the line they stand on. */
+export interface Entry {
+  readonly key: string
+  readonly line: number
+  readonly value: Value
+}
+
+export type Value =
+  | { readonly kind: "text" | "number" | "other"; readonly text: string }
+  | { readonly kind: "boolean"; readonly text: "true" | "false" }
+  | { readonly kind: "list"; readonly items: readonly Value[] }
+  | { readonly kind: "table"; readonly line: number; readonly entries: readonly Entry[] }
+
+/** The file is not well-formed. */
+export class SyntaxFault extends Error {
+  constructor(
+    message: string,
+    readonly line: number,
+  ) {
+    super(message)
+  }
+}
+
+const SOURCE = "source"
+
+/**
+ * @param path as the operator gave it; relative paths in the file are resolved against its directory
+ * @throws OperatorError (config)
+ */
+export async function readConfigFile(path: string, content: string): Promise<ConfigFile> {
+  const entries = await parseEntries(path, content)
+  const sources = entries.filter(entry => entry.key === SOURCE)
+  return {
+    given: readTable(
+      path,
+      entries.filter(entry => entry.key !== SOURCE),
+    ),
+    sources: sources.flatMap(entry => readSources(path, entry)),
+  }
+}
+
+async function parseEntries(path: string, content: string): Promise<readonly Entry[]> {
+  // The parsers are loaded only by those who have such a file.
+  const { parseEntries } = path.endsWith(".json")
+    ? await import("./json-entries.ts")
+    : await import("./toml-entries.ts")
+  try {
+    return parseEntries(content)
+  } catch (error) {
+    if (!(error instanceof SyntaxFault)) throw error
+    throw fault(`${path}:${error.line}`, error.message)
+  }
+}
+
+function readSources(path: string, { value, line }: Entry): FileSource[] {
+  const tables = value.kind === "list" ? value.items : [value]
+  return tables.map(table => {
+    const origin = `${path}:${table.kind === "table" ? table.line : line}: [[${SOURCE}]]`
+    if (table.kind !== "table") throw fault(origin, "must be a table of options")
+    const given = readTable(path, table.entries, true)
+    if (!given.has("url")) throw fault(origin, "has no url")
+    return { origin, given }
+  })
+}
+
+function readTable(path: string, entries: readonly Entry[], inSource = false): Map<OptionName, Given> {
+  const given = new Map<OptionName, Given>()
+  for (const { key, line, value } of entries) {
+    const origin = `${path}:${line}: ${key}`
+    const name = OPTION_NAMES.find(name => fileKeyOf(name) === key && (!inSource || optionOf(name).perSource))
+    if (!name) throw fault(origin, unknownKey(key, inSource))
+    if (given.has(name)) throw fault(origin, "is given twice")
+    given.set(name, { layer: "file", origin, text: textOf(path, origin, name, value, inSource) })
+  }
+  return given
+}
+
+function unknownKey(key: string, inSource: boolean): string {
+  const known = OPTION_NAMES.filter(name => !inSource || optionOf(name).perSource).map(fileKeyOf)
+  if (inSource) return `is unknown here; a source has ${known.join(", ")}`
+  const flag = key.replaceAll("_", "-")
+  return known.includes(key.replaceAll("-", "_"))
+    ? `is unknown; it is written ${key.replaceAll("-", "_")}`
+    : `is unknown; an option's key is its flag with underscores, so --${flag} would have to be one`
+}
+
+function textOf(path: string, origin: string, name: OptionName, value: Value, inSource: boolean): string {
+  const { parser, repeatable } = optionOf(name)
+  if (repeatable && !inSource && value.kind === "list") {
+    return value.items.map(item => scalarText(origin, item, parser.kind)).join(",")
+  }
+  const text = scalarText(origin, value, parser.kind)
+  return parser.kind === "path" && text !== "" ? resolve(dirname(path), text) : text
+}
+
+function scalarText(origin: string, value: Value, kind: Kind): string {
+  const fits = {
+    text: value.kind === "text",
+    path: value.kind === "text",
+    boolean: value.kind === "boolean",
+    // "10s" and numbers beyond 2^53 are written as texts.
+    number: value.kind === "number" || value.kind === "text",
+  }[kind]
+  if (fits && "text" in value) return value.text
+  // A count of GPUs is a number, a list of them a text.
+  if (kind === "text" && value.kind === "number") return value.text
+  throw fault(
+    origin,
+    `must be ${{ text: "a text in quotes", path: "a path in quotes", boolean: "true or false", number: "a number" }[kind]}`,
+  )
+}
+
+function fault(origin: string, message: string): OperatorError {
+  return new OperatorError(`${origin} ${message}`, ExitCode.config)
+}

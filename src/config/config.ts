@@ -1,0 +1,121 @@
+/**
+ * From command line, environment and file to one typed configuration, or to one sentence about what is wrong. It is
+ * complete before anything is connected, and reads nothing but the files it is pointed at.
+ */
+import { ExitCode, OperatorError } from "../errors.ts"
+import { readArgv } from "./argv.ts"
+import type { Command } from "./commands.ts"
+import { type ConfigFile, readConfigFile } from "./config-file.ts"
+import { CREDENTIALS, findCredential } from "./credentials.ts"
+import { type Files, fileProblem } from "./files.ts"
+import { type Given, parseGiven } from "./given.ts"
+import { OPTION_NAMES, type OptionName, optionOf, optionsOf, type Settings, variablesOf } from "./options.ts"
+import { looseMode, type Secret } from "./secrets.ts"
+import { resolveSources, type SourceConfig } from "./sources.ts"
+import { stateDirectory } from "./state-directory.ts"
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+export interface Config<C extends Command = Command> {
+  readonly command: C
+  readonly settings: Settings<C>
+  readonly positionals: readonly string[]
+  /** In order of preference; none for a command that needs none, or a demo that was not given any. */
+  readonly sources: readonly SourceConfig[]
+  /** What clients of the HTTP job API must show; undefined where anyone may use it. */
+  readonly apiToken: Secret | undefined
+  /** Where measurements are kept between starts; undefined where there is no place for them. */
+  readonly stateDir: string | undefined
+  /** What the operator should know, in the order in which it was noticed. */
+  readonly notes: readonly Note[]
+}
+
+export interface Note {
+  readonly level: "info" | "warn"
+  readonly message: string
+}
+
+const EMPTY: ConfigFile = { given: new Map(), sources: [] }
+
+/**
+ * @param args what stands behind the command's name
+ * @throws OperatorError: usage (64) for flags and variables, config (78) for files and what is missing
+ */
+export async function resolveConfig<C extends Command>(
+  command: C,
+  args: readonly string[],
+  env: Environment,
+  files: Files,
+): Promise<Config<C>> {
+  const notes: Note[] = []
+  const warn = (message: string) => void notes.push({ level: "warn", message })
+  const inform = (message: string) => void notes.push({ level: "info", message })
+
+  const { given: flag, positionals } = readArgv(command, args)
+  const variable = readVariables(command, env, warn)
+  const configPath = flag.get("config") ?? variable.get("config")
+  const file = configPath ? await loadConfigFile(configPath, files, warn) : EMPTY
+  const layers = { flag, variable, file: file.given }
+  const settings = Object.fromEntries(
+    optionsOf(command).map(name => {
+      const given = flag.get(name) ?? variable.get(name) ?? file.given.get(name)
+      return [name, parsed(name, given)]
+    }),
+  ) as unknown as Settings<C>
+
+  const inputs = { layers, fileSources: file.sources, env, files, warn, inform }
+  const mines = command === "serve" || (command === "demo" && (flag.has("url") || variable.has("url")))
+  return {
+    command,
+    settings,
+    positionals,
+    sources: mines ? resolveSources(inputs) : [],
+    apiToken:
+      command === "api" ? findCredential([flag, variable, file.given], CREDENTIALS.token, files, warn) : undefined,
+    stateDir: stateDirectory((settings as { stateDir?: string }).stateDir, env),
+    notes,
+  }
+}
+
+function parsed(name: OptionName, given: Given | undefined): unknown {
+  const { parser, secret, default: standard } = optionOf(name)
+  if (given) return parseGiven(given, parser, secret)
+  return standard === undefined ? undefined : parser.parse(standard)
+}
+
+function readVariables(command: Command, env: Environment, warn: (message: string) => void): Map<OptionName, Given> {
+  const given = new Map<OptionName, Given>()
+  for (const name of optionsOf(command)) {
+    const origin = variablesOf(name).find(variable => env[variable] !== undefined)
+    if (origin !== undefined) given.set(name, { layer: "variable", origin, text: env[origin]! })
+  }
+  const known = new Set(OPTION_NAMES.flatMap(variablesOf))
+  for (const variable of Object.keys(env)) {
+    if (variable.startsWith("MINER_") && !known.has(variable)) warn(`The variable ${variable} is unknown, and ignored`)
+  }
+  return given
+}
+
+async function loadConfigFile(given: Given, files: Files, warn: (message: string) => void): Promise<ConfigFile> {
+  const path = parseGiven(given, optionOf("config").parser) as string
+  const content = readText(path, given.origin, files)
+  const file = await readConfigFile(path, content)
+  // Every value is looked at, also those of other commands: a slip in a file should not wait to be noticed.
+  for (const table of [file, ...file.sources]) {
+    for (const [name, value] of table.given) parsed(name, value)
+  }
+  const holdsSecret = [file, ...file.sources].some(({ given }) => [...given.keys()].some(name => optionOf(name).secret))
+  const loose = holdsSecret && looseMode(path, { name: "secret", confidential: true }, files)
+  if (loose) warn(loose)
+  return file
+}
+
+function readText(path: string, origin: string, files: Files): string {
+  try {
+    return files.read(path)
+  } catch (error) {
+    const problem = fileProblem(error)
+    if (problem === undefined) throw error
+    throw new OperatorError(`${origin}: ${path} ${problem}`, ExitCode.config)
+  }
+}

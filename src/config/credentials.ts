@@ -1,0 +1,54 @@
+/** Finds a credential among what was given: a value or a file of the highest layer that has either. */
+import type { Files } from "./files.ts"
+import { type Given, givenError, parseGiven } from "./given.ts"
+import { type OptionName, optionOf } from "./options.ts"
+import { looseMode, PASSWORD, PIN, type Secret, type SecretKind, secretFile, secretValue, TOKEN } from "./secrets.ts"
+
+/** The options of one layer. */
+export type Level = ReadonlyMap<OptionName, Given>
+
+export interface CredentialOptions {
+  readonly value: OptionName
+  readonly file: OptionName
+  readonly kind: SecretKind
+}
+
+export const CREDENTIALS = {
+  token: { value: "authToken", file: "authTokenFile", kind: TOKEN },
+  pin: { value: "tlsCertSha256", file: "tlsCertSha256File", kind: PIN },
+  password: { value: "password", file: "passwordFile", kind: PASSWORD },
+} as const satisfies Record<string, CredentialOptions>
+
+/**
+ * @param levels highest first
+ * @param warn takes a complaint about a file that others can read
+ * @throws OperatorError where one level gives both, or what it gives cannot be used
+ */
+export function findCredential(
+  levels: readonly Level[],
+  { value, file, kind }: CredentialOptions,
+  files: Files,
+  warn: (message: string) => void,
+): Secret | undefined {
+  for (const level of levels) {
+    const [text, path] = [level.get(value), level.get(file)]
+    if (text && path) throw givenError(text, `${text.origin} and ${path.origin} both give the ${kind.name}: give one`)
+    if (text) return secretValue(text, kind)
+    if (path) return credentialFile(parseGiven(path, optionOf(file).parser) as string, path.origin, kind, files, warn)
+  }
+  return undefined
+}
+
+/** A secret's file whose mode is looked at as well. */
+export function credentialFile(
+  path: string,
+  origin: string,
+  kind: SecretKind,
+  files: Files,
+  warn: (message: string) => void,
+): Secret {
+  const secret = secretFile(path, origin, kind, files)
+  const loose = looseMode(path, kind, files)
+  if (loose) warn(loose)
+  return secret
+}

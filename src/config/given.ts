@@ -1,0 +1,36 @@
+/** One value as an operator gave it, and where: what every complaint about it names. */
+import { ExitCode, OperatorError } from "../errors.ts"
+import { Malformed, type Parser } from "./parse.ts"
+
+/** Flags beat variables beat the file. */
+export type Layer = "flag" | "variable" | "file"
+
+export interface Given {
+  readonly layer: Layer
+  /** `--node-addr`, `MINER_NODE_ADDR`, `miner.toml:3: node_addr`. */
+  readonly origin: string
+  readonly text: string
+}
+
+/** @throws OperatorError naming where the value came from, and the value unless it is secret */
+export function parseGiven<T>(given: Given, parser: Parser<T>, secret = false): T {
+  const { text, origin } = given
+  if (text.trim() === "") throw givenError(given, `${origin} is empty`)
+  try {
+    return parser.parse(text)
+  } catch (error) {
+    if (!(error instanceof Malformed)) throw error
+    throw givenError(given, `${origin} must be ${error.wanted}${secret ? "" : `, not "${shown(text)}"`}`)
+  }
+}
+
+/** Flags and variables are usage (64), a file is configuration (78). */
+export function givenError({ layer }: Pick<Given, "layer">, message: string): OperatorError {
+  return new OperatorError(message, layer === "file" ? ExitCode.config : ExitCode.usage)
+}
+
+/** On one line, of bearable length, without what looks like a password in a URL. */
+function shown(text: string): string {
+  const line = JSON.stringify(text.replace(/\/\/[^/]*@/g, "//…@")).slice(1, -1)
+  return line.length > 100 ? `${line.slice(0, 99)}…` : line
+}

@@ -1,0 +1,145 @@
+/**
+ * The values of options, from text. A parser returns the value or throws `Malformed` with what it wanted instead; who
+ * called it knows whether the text came from a flag, a variable or a file, and whether it may be shown.
+ */
+import { isIPv6 } from "node:net"
+
+/** How a configuration file writes the value; on a command line everything is text. */
+export type Kind = "text" | "number" | "boolean" | "path"
+
+export interface Parser<T> {
+  readonly kind: Kind
+  /** @throws Malformed */
+  parse(text: string): T
+}
+
+/** The text is none of what is `wanted`, e.g. "a whole number from 1 to 65535". */
+export class Malformed extends Error {
+  override readonly name = "Malformed"
+
+  constructor(readonly wanted: string) {
+    super(`not ${wanted}`)
+  }
+}
+
+const DECIMAL = /^\d+$/
+const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/
+const HOST_NAME = /^(?!-)[A-Za-z0-9_-]{1,63}(?:\.(?!-)[A-Za-z0-9_-]{1,63})*\.?$/
+const SECONDS = { ms: 0.001, s: 1, m: 60, h: 3600 }
+
+export const BOOLEANS: Readonly<Record<string, boolean>> = {
+  1: true,
+  true: true,
+  yes: true,
+  0: false,
+  false: false,
+  no: false,
+}
+
+export const boolean: Parser<boolean> = {
+  kind: "boolean",
+  parse: text => BOOLEANS[text.toLowerCase()] ?? refuse("1, 0, true, false, yes or no"),
+}
+
+/** Any text, as it stands. */
+export const text: Parser<string> = { kind: "text", parse: value => value }
+
+/** A path; one in a configuration file is relative to that file. */
+export const path: Parser<string> = { kind: "path", parse: value => value }
+
+/** A whole number, `min` … `max`, both below 2^53. */
+export function integer(min: number, max: number): Parser<number> {
+  return {
+    kind: "number",
+    parse(value) {
+      const number = Number(value)
+      return DECIMAL.test(value) && number >= min && number <= max
+        ? number
+        : refuse(`a whole number from ${min} to ${max}`)
+    },
+  }
+}
+
+/** A whole number of any size, `min` … `max`. @param maxText how to write `max` in a sentence */
+export function bigInteger(min: bigint, max: bigint, maxText: string): Parser<bigint> {
+  return {
+    kind: "number",
+    parse(value) {
+      const number = DECIMAL.test(value) && value.length <= 200 ? BigInt(value) : -1n
+      return number >= min && number <= max ? number : refuse(`a whole number from ${min} to ${maxText}`)
+    },
+  }
+}
+
+/** A length of time in seconds, `min` … `max`: `90`, `1.5`, `250ms`, `10s`, `5m`, `2h`. */
+export function duration(min: number, max: number): Parser<number> {
+  return {
+    kind: "number",
+    parse(value) {
+      const [, digits, unit = "s"] = DURATION.exec(value) ?? []
+      const seconds = Number(digits) * SECONDS[unit as keyof typeof SECONDS]
+      return seconds >= min && seconds <= max
+        ? seconds
+        : refuse(`seconds from ${min} to ${max}, or a time like 500ms, 10s, 5m`)
+    },
+  }
+}
+
+export function oneOf<const T extends string>(...choices: readonly T[]): Parser<T> {
+  return {
+    kind: "text",
+    parse: value => choices.find(choice => choice === value) ?? refuse(choices.join(" or ")),
+  }
+}
+
+/** An IP address (IPv6 with or without brackets) or a host name. */
+export const host: Parser<string> = {
+  kind: "text",
+  parse: value => hostOf(value) ?? refuse("a host name or an IP address"),
+}
+
+export interface Address {
+  /** A host name or an IP address, IPv6 without brackets. */
+  readonly host: string
+  /** 1 … 65535 */
+  readonly port: number
+}
+
+/** `host:port`, `[v6]:port`, or either without the port. */
+export function address(defaultPort: number): Parser<Address> {
+  return {
+    kind: "text",
+    parse: value => addressOf(value, defaultPort) ?? refuse("HOST or HOST:PORT, an IPv6 address in brackets"),
+  }
+}
+
+/** @returns undefined where `value` is no address, or has no port and there is no default */
+export function addressOf(value: string, defaultPort?: number): Address | undefined {
+  const [, bracketed, plain, digits] = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::(\d{1,5}))?$/.exec(value) ?? []
+  if (bracketed !== undefined && !isIPv6(bracketed)) return
+  const name = bracketed ?? (plain === undefined ? undefined : hostOf(plain))
+  const port = digits === undefined ? defaultPort : Number(digits)
+  return name === undefined || port === undefined || port < 1 || port > 65535 ? undefined : { host: name, port }
+}
+
+/** `host:port` as a URL writes it. */
+export function addressText({ host, port }: Address): string {
+  return `${host.includes(":") ? `[${host}]` : host}:${port}`
+}
+
+function hostOf(value: string): string | undefined {
+  const bare = value.startsWith("[") && value.endsWith("]") ? value.slice(1, -1) : value
+  if (isIPv6(bare)) return bare
+  return HOST_NAME.test(value) && value.length <= 253 && !isMalformedIPv4(value) ? value : undefined
+}
+
+/** A name of digits and dots only is an IPv4 address or a slip. */
+function isMalformedIPv4(name: string): boolean {
+  if (!/^[\d.]+$/.test(name)) return false
+  const parts = name.split(".")
+  return parts.length !== 4 || parts.some(part => !/^\d{1,3}$/.test(part) || Number(part) > 255)
+}
+
+function refuse(wanted: string): never {
+  throw new Malformed(wanted)
+}

@@ -1,0 +1,51 @@
+/** Values that pick from what the machine has: CPUs, GPUs, an engine. Whether it has them is for others to say. */
+import { parseCpulist } from "../host/cpulist.ts"
+import { Malformed, type Parser } from "./parse.ts"
+
+/** CPU numbers, ascending; or whether the placement is the miner's own choice, or the scheduler's. */
+export type CpuAffinity = "auto" | "none" | readonly number[]
+
+/** Every GPU, the first so many, or those with these indexes or PCI addresses (`0000:01:00.0`). */
+export type GpuSelection =
+  | { readonly kind: "all" }
+  | { readonly kind: "count"; readonly count: number }
+  | { readonly kind: "list"; readonly devices: readonly (number | string)[] }
+
+const PCI_ADDRESS = /^(?:([0-9a-f]{4,8}):)?([0-9a-f]{2}:[0-9a-f]{2}\.[0-7])$/i
+const SMALL = /^\d{1,3}$/
+
+export const cpuAffinity: Parser<CpuAffinity> = {
+  kind: "text",
+  parse(value) {
+    if (value === "auto" || value === "none") return value
+    const list = parseCpulist(value)
+    return list.kind === "cpus" ? list.cpus : refuse("auto, none or a list of CPUs such as 0-3,8")
+  },
+}
+
+export const gpuSelection: Parser<GpuSelection> = {
+  kind: "text",
+  parse(value) {
+    if (value === "all") return { kind: "all" }
+    if (SMALL.test(value)) return { kind: "count", count: Number(value) }
+    const parts = value.replace(/,$/, "").split(",")
+    return { kind: "list", devices: parts.map(part => device(part.trim())) }
+  },
+}
+
+export const engineName: Parser<string> = {
+  kind: "text",
+  parse: value => (/^[a-z][a-z0-9-]{0,31}$/.test(value) ? value : refuse("auto or an engine's name such as wasm")),
+}
+
+function device(text: string): number | string {
+  if (SMALL.test(text)) return Number(text)
+  const [, domain = "0000", rest] = PCI_ADDRESS.exec(text) ?? []
+  return rest === undefined
+    ? refuse("a count, all, or a list of indexes or PCI addresses such as 0,2 or 0000:01:00.0")
+    : `${domain.slice(-4)}:${rest}`.toLowerCase()
+}
+
+function refuse(wanted: string): never {
+  throw new Malformed(wanted)
+}

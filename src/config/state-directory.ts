@@ -1,0 +1,16 @@
+import { join } from "node:path"
+
+/**
+ * Where measurements are kept: as given, else systemd's `StateDirectory=` (the first, where it names several), else the
+ * user's state directory (XDG base directories); undefined for a user without a home.
+ */
+export function stateDirectory(
+  given: string | undefined,
+  env: Readonly<Record<string, string | undefined>>,
+): string | undefined {
+  const { STATE_DIRECTORY: service, XDG_STATE_HOME: state, HOME: home } = env
+  if (given !== undefined) return given
+  if (service) return service.split(":")[0]
+  if (state) return join(state, "quantus-miner")
+  return home ? join(home, ".local/state/quantus-miner") : undefined
+}

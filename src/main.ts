@@ -1,0 +1,38 @@
+#!/usr/bin/env bun
+/** The command line's door: finds the command, runs it, and turns what went wrong into a line and an exit code. */
+import { type CommandDef, renderUsage, runCommand } from "citty"
+import { commandOf, root } from "./commands/table.ts"
+import { ExitCode, OperatorError } from "./errors.ts"
+import { version } from "./version.ts"
+
+process.on("uncaughtException", fail)
+process.on("unhandledRejection", fail)
+await main(process.argv.slice(2)).catch(fail)
+
+async function main(args: readonly string[]): Promise<void> {
+  const [name, ...rest] = args
+  if (name === undefined || name === "--help" || name === "-h" || name === "help") return print(root)
+  if (name === "--version" || name === "-V" || name === "version") return console.log(`quantus-miner ${version}`)
+  const command = commandOf(name)
+  if (!command) {
+    const what = name.startsWith("-") ? `flags come behind a command, not ${name}` : `unknown command ${name}`
+    throw new OperatorError(`${what}: see quantus-miner --help`, ExitCode.usage)
+  }
+  if (rest.includes("--help") || rest.includes("-h")) return print(command, root)
+  await runCommand(command, { rawArgs: rest })
+}
+
+async function print(command: CommandDef, parent?: CommandDef): Promise<void> {
+  const usage = await renderUsage(command, parent)
+  console.log(process.stdout.isTTY ? usage : Bun.stripANSI(usage))
+}
+
+/** An operator's mistake is a sentence; anything else is a bug and shows where it is. */
+function fail(error: unknown): never {
+  if (error instanceof OperatorError) {
+    console.error(`quantus-miner: ${error.message}`)
+    process.exit(error.exitCode)
+  }
+  console.error(error)
+  process.exit(ExitCode.failure)
+}
