@@ -1,0 +1,272 @@
+/** The search program as a WebAssembly module: its memory map, its entry points, and the kernel around them. */
+import { WIDTH } from "../../pow/constants.ts"
+import { P } from "../../pow/field.ts"
+import { type Kernel, ROW, UnsupportedKernel } from "../kernel.ts"
+import { type Plan, permutation } from "../permutation.ts"
+import { columnPart, crossing, firstRound, hashElement, type PlaneValues, plane, rowPart } from "../search.ts"
+import { call, type Expression, FunctionBuilder, get, i32, i64, type Local, ModuleBuilder } from "./module.ts"
+import { type ModuleContext, WasmOps, type WideMultiply } from "./wasm-ops.ts"
+
+/*
+ * Memory, in bytes:
+ *
+ *     INPUT    12 words   a state given by the caller, and the permutation's result
+ *     STATE    12 words   a state on its way into and out of a step
+ *     TOP       1 word    the target's first 64 bits
+ *     PLANE    12 words   elements 0, 4, 1, 5: inputs of the moved S-boxes; the others: outputs of the fixed ones
+ *     ROWPART  12 words
+ *     COLUMNS  ROW × 12 words, canonical
+ *     HITS     ROW × 4 bytes
+ *     TABLES   rows of constants, as `WasmOps` lays them out
+ */
+const WORDS = 8 * WIDTH
+const INPUT = 0
+const STATE = INPUT + WORDS
+const TOP = STATE + WORDS
+const PLANE = TOP + 8
+const ROWPART = PLANE + WORDS
+const COLUMNS = ROWPART + WORDS
+const HITS = COLUMNS + ROW * WORDS
+const TABLES = HITS + ROW * 4
+const PAGE = 65536
+
+const PLAN: Plan = { internalBatch: 1 }
+
+/** Multiplies by the wide-arithmetic proposal's instruction. */
+export const wideMultiply: WideMultiply = (f, a, b) => f.letPair(i64.mulWide(get(a), b))
+
+/** Multiplies by 32-bit limbs: a b = a0 b0 + (a0 b1 + a1 b0) 2^32 + a1 b1 2^64. */
+export const narrowMultiply: WideMultiply = (f, a, bValue) => {
+  const let64 = (value: Expression) => f.let("i64", value)
+  const low = (x: Local) => i64.and(get(x), i64.constant(0xffffffffn))
+  const high = (x: Local) => i64.shiftRight(get(x), 32)
+  const b = let64(bValue)
+  const [a0, a1, b0, b1] = [let64(low(a)), let64(high(a)), let64(low(b)), let64(high(b))]
+  const p00 = let64(i64.mul(get(a0), get(b0)))
+  const middle = let64(i64.add(i64.mul(get(a1), get(b0)), high(p00)))
+  const cross = let64(i64.add(i64.mul(get(a0), get(b1)), low(middle)))
+  return [
+    let64(i64.or(low(p00), i64.shiftLeft(get(cross), 32))),
+    let64(i64.add(i64.add(i64.mul(get(a1), get(b1)), high(middle)), high(cross))),
+  ]
+}
+
+/** The WebAssembly proposal behind a kernel, by its name. */
+const MULTIPLY = { wasm: wideMultiply, "wasm-narrow": narrowMultiply } as const
+
+export type WasmKernelName = keyof typeof MULTIPLY
+
+interface Exports {
+  readonly memory: WebAssembly.Memory
+  permute(): void
+  preparePlane(): void
+  searchRow(t0: bigint): number
+  searchRange(first: bigint, count: number): number
+}
+
+/**
+ * @param name `wasm` where the runtime has wide arithmetic, `wasm-narrow` anywhere
+ * @throws UnsupportedKernel where the runtime does not take the module
+ */
+export async function createWasmKernel(name: WasmKernelName): Promise<Kernel> {
+  const bytes = renderModule(MULTIPLY[name])
+  if (!WebAssembly.validate(bytes)) throw new UnsupportedKernel("this runtime's WebAssembly has no wide arithmetic")
+  const { instance } = await WebAssembly.instantiate(bytes)
+  return new WasmKernel(name, instance.exports as unknown as Exports)
+}
+
+class WasmKernel implements Kernel {
+  readonly hits: Uint32Array
+  readonly #input: BigUint64Array
+  readonly #top: BigUint64Array
+  readonly #exports: Exports
+
+  constructor(
+    readonly name: string,
+    exports: Exports,
+  ) {
+    const { buffer } = exports.memory
+    this.hits = new Uint32Array(buffer, HITS, ROW)
+    this.#input = new BigUint64Array(buffer, INPUT, WIDTH)
+    this.#top = new BigUint64Array(buffer, TOP, 1)
+    this.#exports = exports
+  }
+
+  permute(state: BigUint64Array): void {
+    this.#input.set(state)
+    this.#exports.permute()
+    state.set(this.#input)
+  }
+
+  setTarget(top: bigint): void {
+    this.#top[0] = top
+  }
+
+  preparePlane(state: BigUint64Array): void {
+    this.#input.set(state)
+    this.#exports.preparePlane()
+  }
+
+  searchRow(t0: number): number {
+    return this.#exports.searchRow(BigInt(t0))
+  }
+
+  prepareRange(state: BigUint64Array): void {
+    this.#input.set(state)
+  }
+
+  searchRange(first: number, count: number): number {
+    return this.#exports.searchRange(BigInt(first), count)
+  }
+
+  close(): void {}
+}
+
+/** The module's bytes. */
+export function renderModule(multiply: WideMultiply, plan: Plan = PLAN): Uint8Array<ArrayBuffer> {
+  const module = new ModuleBuilder()
+  let next = TABLES
+  const context: ModuleContext = {
+    module,
+    wideMultiply: multiply,
+    stateAddress: STATE,
+    steps: new Map(),
+    allocate(bytes) {
+      const address = next
+      next += bytes.length
+      module.data(address, bytes)
+      return address
+    },
+  }
+  renderPermute(context, plan)
+  renderPreparePlane(context)
+  const test = renderTest(context, plan)
+  renderSearchRow(context, test)
+  renderSearchRange(context, test)
+  return module.encode(Math.ceil(next / PAGE))
+}
+
+const base = i32.constant(0)
+const load = (f: FunctionBuilder, address: number, count = WIDTH): Local[] =>
+  Array.from({ length: count }, (_, i) => f.let("i64", i64.load(base, address + 8 * i)))
+
+function store(f: FunctionBuilder, address: Expression, offset: number, words: readonly Local[]): void {
+  words.forEach((word, i) => {
+    f.emit(i64.store(address, offset + 8 * i, get(word)))
+  })
+}
+
+/** x − p where x ≥ p. */
+function canonical(f: FunctionBuilder, x: Local): Local {
+  const p = i64.constant(P)
+  return f.let("i64", i64.select(get(x), i64.sub(get(x), p), i64.lessThan(get(x), p)))
+}
+
+/** permute(): INPUT in place, canonical. */
+function renderPermute(context: ModuleContext, plan: Plan): void {
+  const f = new FunctionBuilder([], [])
+  const state = permutation(new WasmOps(context, f), plan, load(f, INPUT))
+  store(
+    f,
+    base,
+    INPUT,
+    state.map(x => canonical(f, x)),
+  )
+  context.module.add(f, "permute")
+}
+
+/** preparePlane(): from the state in INPUT, PLANE and COLUMNS. */
+function renderPreparePlane(context: ModuleContext): void {
+  const f = new FunctionBuilder([], [])
+  const ops = new WasmOps(context, f)
+  const { row, column, fixed } = plane(ops, load(f, INPUT))
+  const words = fixed.map((y, i) => y ?? { 0: row[0], 4: row[1], 1: column[0], 5: column[1] }[i]!)
+  store(f, base, PLANE, words)
+  const t1 = f.let("i64", i64.constant(0n))
+  const entry = f.let("i32", i32.constant(COLUMNS))
+  f.loop(() => {
+    const part = columnPart(ops, { column }, t1).map(x => canonical(f, x))
+    store(f, get(entry), 0, part)
+    f.set(entry, i32.add(get(entry), i32.constant(WORDS)))
+    f.set(t1, i64.add(get(t1), i64.constant(1n)))
+    return i64.lessThan(get(t1), i64.constant(BigInt(ROW)))
+  })
+  context.module.add(f, "preparePlane")
+}
+
+/** What `renderPreparePlane` stored. */
+function loadPlane(f: FunctionBuilder): PlaneValues<Local> {
+  const words = load(f, PLANE)
+  const moved = [0, 4, 1, 5]
+  const [x0, x4, x1, x5] = moved.map(i => words[i]!)
+  return { row: [x0!, x4!], column: [x1!, x5!], fixed: words.map((y, i) => (moved.includes(i) ? undefined : y)) }
+}
+
+/** A function from the state after the first round, in STATE, to an i32: whether the nonce is a candidate. */
+function renderTest(context: ModuleContext, plan: Plan): number {
+  const f = new FunctionBuilder([], ["i32"])
+  const element = canonical(f, hashElement(new WasmOps(context, f), plan, load(f, STATE)))
+  f.emit(i64.notAbove(byteSwapped(f, element), i64.load(base, TOP)))
+  return context.module.add(f)
+}
+
+/** The hash's first eight bytes are its first element little-endian; as a U512's they are read big-endian. */
+function byteSwapped(f: FunctionBuilder, x: Local): Expression {
+  const swap = (x: Expression, bits: number, mask: bigint): Local => {
+    const value = f.let("i64", x)
+    const up = i64.shiftLeft(i64.and(get(value), i64.constant(mask)), bits)
+    return f.let("i64", i64.or(i64.and(i64.shiftRight(get(value), bits), i64.constant(mask)), up))
+  }
+  const bytes = swap(get(x), 8, 0x00ff00ff00ff00ffn)
+  const pairs = swap(get(bytes), 16, 0x0000ffff0000ffffn)
+  return i64.or(i64.shiftRight(get(pairs), 32), i64.shiftLeft(get(pairs), 32))
+}
+
+/** searchRow(t0: i64) → hits */
+function renderSearchRow(context: ModuleContext, test: number): void {
+  const f = new FunctionBuilder(["i64"], ["i32"])
+  const ops = new WasmOps(context, f)
+  store(f, base, ROWPART, rowPart(ops, loadPlane(f), f.parameter(0)))
+  const row = load(f, ROWPART)
+  renderSearchLoop(f, i32.constant(ROW), test, index => {
+    const entry = f.let("i32", i32.add(i32.mul(get(index), i32.constant(WORDS)), i32.constant(COLUMNS)))
+    const column = row.map((_, i) => f.let("i64", i64.load(get(entry), 8 * i)))
+    return crossing(ops, row, column)
+  })
+  context.module.add(f, "searchRow")
+}
+
+/** searchRange(first: i64, count: i32) → hits */
+function renderSearchRange(context: ModuleContext, test: number): void {
+  const f = new FunctionBuilder(["i64", "i32"], ["i32"])
+  const ops = new WasmOps(context, f)
+  const state = load(f, INPUT)
+  renderSearchLoop(f, get(f.parameter(1)), test, index => {
+    const counter = f.let("i64", i64.add(get(f.parameter(0)), i64.extend(get(index))))
+    const limb = f.let("i64", i64.shiftRight(byteSwapped(f, counter), 32))
+    const last = ops.reduce(ops.add(ops.widen(state[7]!), ops.widen(limb)))
+    return firstRound(ops, state.with(7, last))
+  })
+  context.module.add(f, "searchRange")
+}
+
+/** Tests `count` nonces, of which `afterFirstRound` gives the state by index, and stores the candidates' indices. */
+function renderSearchLoop(
+  f: FunctionBuilder,
+  count: Expression,
+  test: number,
+  afterFirstRound: (index: Local) => readonly Local[],
+): void {
+  const index = f.let("i32", i32.constant(0))
+  const hits = f.let("i32", i32.constant(0))
+  f.loop(() => {
+    store(f, base, STATE, afterFirstRound(index))
+    f.when(call(test), () => {
+      f.emit(i32.store(i32.mul(get(hits), i32.constant(4)), HITS, get(index)))
+      f.set(hits, i32.add(get(hits), i32.constant(1)))
+    })
+    f.set(index, i32.add(get(index), i32.constant(1)))
+    return i32.lessThan(get(index), count)
+  })
+  f.emit(get(hits))
+}
