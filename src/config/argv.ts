@@ -6,7 +6,7 @@ import { ExitCode, OperatorError } from "../errors.ts"
 import { COMMANDS, type Command, type CommandInfo } from "./commands.ts"
 import type { Given } from "./given.ts"
 import { flagsOf, OPTION_NAMES, type OptionName, optionOf, optionsOf } from "./options.ts"
-import { BOOLEANS } from "./parse.ts"
+import { isBoolean } from "./parse.ts"
 
 export interface Argv {
   readonly given: ReadonlyMap<OptionName, Given>
@@ -70,10 +70,6 @@ function checkPositionals(command: Command, positionals: readonly string[]): rea
       ? `${command} takes flags only, not "${positionals[0]!.slice(0, 100)}"`
       : `${command} takes ${wanted.map(name => name.toUpperCase()).join(" ")} or nothing, not ${positionals.length} arguments`,
   )
-}
-
-function isBoolean(text: string): boolean {
-  return BOOLEANS[text.toLowerCase()] !== undefined
 }
 
 function usage(message: string): OperatorError {

@@ -99,12 +99,14 @@ function readTable(path: string, entries: readonly Entry[], inSource = false): M
 }
 
 function unknownKey(key: string, inSource: boolean): string {
-  const known = OPTION_NAMES.filter(name => !inSource || optionOf(name).perSource).map(fileKeyOf)
-  if (inSource) return `is unknown here; a source has ${known.join(", ")}`
-  const flag = key.replaceAll("_", "-")
-  return known.includes(key.replaceAll("-", "_"))
-    ? `is unknown; it is written ${key.replaceAll("-", "_")}`
-    : `is unknown; an option's key is its flag with underscores, so --${flag} would have to be one`
+  const known = OPTION_NAMES.filter(name => !inSource || optionOf(name).perSource).flatMap(
+    name => fileKeyOf(name) ?? [],
+  )
+  const underscored = key.replaceAll("-", "_")
+  if (known.includes(underscored)) return `is unknown: it is written ${underscored}`
+  return inSource
+    ? `is unknown: a source has ${known.join(", ")}`
+    : "is unknown: keys are flags with underscores, such as cpu_workers"
 }
 
 function textOf(path: string, origin: string, name: OptionName, value: Value, inSource: boolean): string {
@@ -125,8 +127,6 @@ function scalarText(origin: string, value: Value, kind: Kind): string {
     number: value.kind === "number" || value.kind === "text",
   }[kind]
   if (fits && "text" in value) return value.text
-  // A count of GPUs is a number, a list of them a text.
-  if (kind === "text" && value.kind === "number") return value.text
   throw fault(
     origin,
     `must be ${{ text: "a text in quotes", path: "a path in quotes", boolean: "true or false", number: "a number" }[kind]}`,

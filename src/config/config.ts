@@ -57,10 +57,12 @@ export async function resolveConfig<C extends Command>(
   const file = configPath ? await loadConfigFile(configPath, files, warn) : EMPTY
   const layers = { flag, variable, file: file.given }
   const settings = Object.fromEntries(
-    optionsOf(command).map(name => {
-      const given = flag.get(name) ?? variable.get(name) ?? file.given.get(name)
-      return [name, parsed(name, given)]
-    }),
+    optionsOf(command)
+      .filter(name => !optionOf(name).perSource)
+      .map(name => {
+        const given = flag.get(name) ?? variable.get(name) ?? file.given.get(name)
+        return [name, parsed(name, given)]
+      }),
   ) as unknown as Settings<C>
 
   const inputs = { layers, fileSources: file.sources, env, files, warn, inform }

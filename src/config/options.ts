@@ -7,14 +7,14 @@ import { address, bigInteger, boolean, duration, host, integer, oneOf, type Pars
 import { cpuAffinity, engineName, gpuSelection } from "./selections.ts"
 import { NODE_PORT, sourceUrls } from "./source-url.ts"
 
-export interface Option<T = unknown, C extends Command = Command, D extends string | undefined = string | undefined> {
-  readonly parser: Parser<T>
-  readonly commands: readonly C[]
+export interface Option {
+  readonly parser: Parser<unknown>
+  readonly commands: readonly Command[]
   readonly help: string
   /** What stands for the value in help: `HOST:PORT`. None for a boolean. */
   readonly value?: string
   /** As an operator would write it; without one the value is undefined where it was not given. */
-  readonly default?: D
+  readonly default?: string
   /** Other names, as flags are written: `workers` is `--workers` and MINER_WORKERS. */
   readonly aliases?: readonly string[]
   /** The value never appears in an error. */
@@ -25,7 +25,7 @@ export interface Option<T = unknown, C extends Command = Command, D extends stri
   readonly flagOnly?: boolean
   /** No key in the configuration file. */
   readonly notInFile?: boolean
-  /** Also a key of the file's `[[source]]` tables. */
+  /** Also a key of the file's `[[source]]` tables; seen by commands as part of a source, and nowhere else. */
   readonly perSource?: boolean
 }
 
@@ -278,12 +278,19 @@ export type Options = typeof OPTIONS
 export type OptionName = keyof Options
 
 /** What an option's value is once everything was read. */
-export type Value<N extends OptionName> =
-  Options[N] extends Option<infer T, Command, infer D> ? (D extends string ? T : T | undefined) : never
+export type Value<N extends OptionName> = Options[N] extends { readonly parser: Parser<infer T> }
+  ? Options[N] extends { readonly default: string }
+    ? T
+    : T | undefined
+  : never
 
-/** The values that a command sees. */
+/** The values that a command sees: no secrets, which are in its sources. */
 export type Settings<C extends Command> = {
-  readonly [N in OptionName as C extends Options[N]["commands"][number] ? N : never]: Value<N>
+  readonly [N in OptionName as Options[N] extends { readonly perSource: true }
+    ? never
+    : C extends Options[N]["commands"][number]
+      ? N
+      : never]: Value<N>
 }
 
 export const OPTION_NAMES = Object.keys(OPTIONS) as OptionName[]
@@ -317,8 +324,6 @@ function kebab(name: string): string {
   return name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
 }
 
-function option<T, const C extends Command, const D extends string | undefined = undefined>(
-  row: Option<T, C, D>,
-): Option<T, C, D> {
+function option<const O extends Option>(row: O): O {
   return row
 }

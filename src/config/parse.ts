@@ -27,19 +27,21 @@ const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/
 const HOST_NAME = /^(?!-)[A-Za-z0-9_-]{1,63}(?:\.(?!-)[A-Za-z0-9_-]{1,63})*\.?$/
 const SECONDS = { ms: 0.001, s: 1, m: 60, h: 3600 }
 
-export const BOOLEANS: Readonly<Record<string, boolean>> = {
-  1: true,
-  true: true,
-  yes: true,
-  0: false,
-  false: false,
-  no: false,
-}
+const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
+  ["1", true],
+  ["true", true],
+  ["yes", true],
+  ["0", false],
+  ["false", false],
+  ["no", false],
+])
 
 export const boolean: Parser<boolean> = {
   kind: "boolean",
-  parse: text => BOOLEANS[text.toLowerCase()] ?? refuse("1, 0, true, false, yes or no"),
+  parse: text => BOOLEANS.get(text.toLowerCase()) ?? refuse("1, 0, true, false, yes or no"),
 }
+
+export const isBoolean = (text: string): boolean => BOOLEANS.has(text.toLowerCase())
 
 /** Any text, as it stands. */
 export const text: Parser<string> = { kind: "text", parse: value => value }

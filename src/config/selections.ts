@@ -24,7 +24,8 @@ export const cpuAffinity: Parser<CpuAffinity> = {
 }
 
 export const gpuSelection: Parser<GpuSelection> = {
-  kind: "text",
+  // A count is written as a number in a file, the rest as text.
+  kind: "number",
   parse(value) {
     if (value === "all") return { kind: "all" }
     if (SMALL.test(value)) return { kind: "count", count: Number(value) }

@@ -31,7 +31,7 @@ function parse(content: string): AST.TOMLProgram {
     return parseTOML(content)
   } catch (error) {
     if (!(error instanceof ParseError)) throw error
-    throw new SyntaxFault(`is not TOML: ${error.message}`, error.lineNumber)
+    throw new SyntaxFault(`is not TOML: ${error.message.toLowerCase()}`, error.lineNumber)
   }
 }
 

@@ -1,0 +1,339 @@
+import { describe, expect, test } from "bun:test"
+import fc from "fast-check"
+import { type Config, type Environment, resolveConfig } from "../../src/config/config.ts"
+import type { QuicSourceConfig, StratumSourceConfig } from "../../src/config/sources.ts"
+import { OperatorError } from "../../src/errors.ts"
+import { type MemoryFile, memoryFiles } from "./memory-files.ts"
+
+const TOKEN = "s3cret-token"
+const PIN = "ab".repeat(32)
+const CREDENTIALS = { MINER_AUTH_TOKEN: TOKEN, MINER_TLS_CERT_SHA256: PIN }
+
+type MemoryFiles = Readonly<Record<string, string | MemoryFile>>
+
+function serve(args: string[] = [], env: Environment = CREDENTIALS, files: MemoryFiles = {}) {
+  return resolveConfig("serve", args, env, memoryFiles(files))
+}
+
+async function complaint(resolving: Promise<unknown>): Promise<string> {
+  const error = await resolving.then(
+    () => new Error("no complaint"),
+    error => error,
+  )
+  if (!(error instanceof OperatorError)) throw error
+  for (const secret of [TOKEN, PIN, "hunter2"]) expect(error.message).not.toContain(secret)
+  return `${error.exitCode} ${error.message}`
+}
+
+describe("precedence", () => {
+  const file = { "/miner.toml": 'cpu_workers = 1\nengine = "filed"' }
+
+  test("a flag beats a variable beats the file beats the default", async () => {
+    const withFile = ["--config", "/miner.toml"]
+    const env = { ...CREDENTIALS, MINER_CPU_WORKERS: "2" }
+    expect((await serve([])).settings.cpuWorkers).toBeUndefined()
+    expect((await serve(withFile, CREDENTIALS, file)).settings).toMatchObject({ cpuWorkers: 1, engine: "filed" })
+    expect((await serve(withFile, env, file)).settings).toMatchObject({ cpuWorkers: 2, engine: "filed" })
+    const all = await serve([...withFile, "--cpu-workers", "3"], env, file)
+    expect(all.settings).toMatchObject({ cpuWorkers: 3, engine: "filed" })
+  })
+
+  test("holds for every combination of layers", async () => {
+    const present = fc.record({ flag: fc.boolean(), variable: fc.boolean(), file: fc.boolean() })
+    await fc.assert(
+      fc.asyncProperty(present, async ({ flag, variable, file }) => {
+        const { settings } = await serve(
+          [...(flag ? ["--metrics-port", "1"] : []), "--config", "/miner.json"],
+          { ...CREDENTIALS, ...(variable && { MINER_METRICS_PORT: "2" }) },
+          { "/miner.json": file ? '{"metrics_port": 3}' : "{}" },
+        )
+        expect(settings.metricsPort).toBe(flag ? 1 : variable ? 2 : file ? 3 : undefined)
+      }),
+    )
+  })
+
+  test("an option's own variable beats its alias", async () => {
+    const env = { ...CREDENTIALS, MINER_WORKERS: "3" }
+    expect((await serve([], env)).settings.cpuWorkers).toBe(3)
+    expect((await serve([], { ...env, MINER_CPU_WORKERS: "2" })).settings.cpuWorkers).toBe(2)
+  })
+})
+
+test("what nobody gave has its default", async () => {
+  const { settings, sources } = await serve()
+  expect(settings).toEqual({
+    nodeAddr: { host: "127.0.0.1", port: 9833 },
+    engine: "auto",
+    cpuAffinity: "auto",
+    gpuDevices: { kind: "all" },
+    gpuThrottleMs: 0,
+    allowIntegrated: false,
+    recalibrate: false,
+    metricsHost: "127.0.0.1",
+    verbose: false,
+    logFormat: "pretty",
+  } as unknown as typeof settings)
+  expect(sources.map(source => source.name)).toEqual(["quic://127.0.0.1:9833"])
+})
+
+test("selections of CPUs and GPUs are understood", async () => {
+  const gpus = async (text: string) => (await serve(["--gpu-devices", text])).settings.gpuDevices
+  expect(await gpus("0")).toEqual({ kind: "count", count: 0 })
+  expect(await gpus("0,2")).toEqual({ kind: "list", devices: [0, 2] })
+  expect(await gpus("2,")).toEqual({ kind: "list", devices: [2] })
+  expect(await gpus("0A:00.0,0000:65:00.1")).toEqual({ kind: "list", devices: ["0000:0a:00.0", "0000:65:00.1"] })
+  expect((await serve(["--cpu-affinity", "0-2,5"])).settings.cpuAffinity).toEqual([0, 1, 2, 5])
+})
+
+describe("sources", () => {
+  const quic = (config: Config<"serve">, i = 0) => config.sources[i] as QuicSourceConfig
+  const stratum = (config: Config<"serve">, i = 0) => config.sources[i] as StratumSourceConfig
+
+  test("--node-addr is a QUIC URL, and a flag replaces variables' URLs", async () => {
+    const config = await serve(["--node-addr", "[::1]"], { ...CREDENTIALS, MINER_URL: "quic://a,quic://b" })
+    expect(config.sources.map(source => source.name)).toEqual(["quic://[::1]:9833"])
+  })
+
+  test("credentials come as values or from files, with their separators dropped", async () => {
+    const files = { "/t": `${TOKEN}\n`, "/p": PIN.toUpperCase().replace(/(..)(?=.)/g, "$1:") }
+    const config = await serve(["--auth-token-file", "/t", "--tls-cert-sha256-file", "/p"], {}, files)
+    expect(quic(config).token.read()).toBe(TOKEN)
+    expect(quic(config).token.file).toBe("/t")
+    expect(quic(config).pin.read()).toBe(PIN)
+  })
+
+  test("a secret's file is read again each time it is asked", async () => {
+    const files: Record<string, string> = { "/t": "old", "/p": PIN }
+    const config = await serve(["--auth-token-file", "/t", "--tls-cert-sha256-file", "/p"], {}, files)
+    files["/t"] = "new"
+    expect(quic(config).token.read()).toBe("new")
+    files["/t"] = ""
+    expect(() => quic(config).token.read()).toThrow("/t is empty")
+  })
+
+  test("a flag's token beats a variable's file", async () => {
+    const env = { ...CREDENTIALS, MINER_AUTH_TOKEN: undefined, MINER_AUTH_TOKEN_FILE: "/missing" }
+    expect(quic(await serve(["--auth-token", "flagged"], env)).token.read()).toBe("flagged")
+  })
+
+  test("[[source]] tables have their own credentials before the file's general ones", async () => {
+    const toml = `
+      login = "qzA.rig"
+      auth_token_file = "general"
+      tls_cert_sha256_file = "pin"
+
+      [[source]]
+      url = "quic://near"
+      [[source]]
+      url = "quic://far:1"
+      auth_token_file = "/etc/own"
+      keep_mining = true
+      [[source]]
+      url = "stratum+tls://pool:2"
+      password = "hunter2"
+    `
+    const files = { "/conf/miner.toml": toml, "/conf/general": "one", "/etc/own": "two", "/conf/pin": PIN }
+    const config = await serve(["--config", "/conf/miner.toml"], {}, files)
+    expect(config.sources.map(source => source.name)).toEqual([
+      "quic://near:9833",
+      "quic://far:1",
+      "stratum+tls://pool:2",
+    ])
+    expect(quic(config, 0)).toMatchObject({ keepMining: false })
+    expect(quic(config, 0).token.read()).toBe("one")
+    expect(quic(config, 1)).toMatchObject({ keepMining: true })
+    expect(quic(config, 1).token.read()).toBe("two")
+    expect(stratum(config, 2)).toMatchObject({ login: "qzA.rig", pin: undefined })
+    expect(stratum(config, 2).password.read()).toBe("hunter2")
+    const flagged = await serve(["--config", "/conf/miner.toml", "--auth-token", "all"], {}, files)
+    expect([quic(flagged, 0), quic(flagged, 1)].map(source => source.token.read())).toEqual(["all", "all"])
+    const chosen = await serve(["--config", "/conf/miner.toml", "--url", "quic://far:1"], {}, files)
+    expect(quic(chosen).token.read()).toBe("two")
+  })
+
+  test("a pool's password is x where none is given", async () => {
+    const config = await serve(["--url", "stratum+tcp://pool:1", "--login", "qzA.rig"], {})
+    expect(stratum(config).password.read()).toBe("x")
+  })
+
+  test("systemd's credentials are used when nothing else is given", async () => {
+    const files = {
+      "/creds/miner-auth-token": { text: TOKEN, mode: 0o440 },
+      "/creds/miner-tls-cert-sha256": PIN,
+      "/t": "x",
+    }
+    const env = { CREDENTIALS_DIRECTORY: "/creds" }
+    const config = await serve([], env, files)
+    expect([quic(config).token.read(), quic(config).pin.read()]).toEqual([TOKEN, PIN])
+    expect(config.notes).toEqual([])
+    expect(quic(await serve(["--auth-token-file", "/t"], env, files)).token.read()).toBe("x")
+  })
+
+  const chain = "/home/me/.local/share/quantus-node/chains/dirac"
+  const nodeFiles = { [`${chain}/miner-auth-token`]: TOKEN, [`${chain}/miner-tls-cert-sha256`]: PIN }
+
+  test("a node on this machine is found by its files, and that is said", async () => {
+    const config = await serve([], { HOME: "/home/me" }, nodeFiles)
+    expect([quic(config).token.read(), quic(config).pin.read()]).toEqual([TOKEN, PIN])
+    expect(config.notes.map(note => note.message)).toEqual([
+      `Using the token in ${chain}/miner-auth-token`,
+      `Using the certificate's SHA-256 in ${chain}/miner-tls-cert-sha256`,
+    ])
+    const elsewhere = serve(["--node-addr", "10.0.0.7"], { HOME: "/home/me" }, nodeFiles)
+    expect(await complaint(elsewhere)).toStartWith("78 quic://10.0.0.7:9833 needs a token: give --auth-token-file FILE")
+  })
+
+  test("the pin is looked for beside the token", async () => {
+    const args = ["--node-addr", "10.0.0.7", "--auth-token-file", `${chain}/miner-auth-token`]
+    expect(quic(await serve(args, {}, nodeFiles)).pin.read()).toBe(PIN)
+  })
+
+  test("two chains are one too many to guess", async () => {
+    const files = { ...nodeFiles, "/home/me/.local/share/quantus-node/chains/other/miner-auth-token": "x" }
+    expect(await complaint(serve([], { HOME: "/home/me" }, files))).toContain(
+      "give --auth-token-file FILE of the right one",
+    )
+  })
+})
+
+describe("notes", () => {
+  const messages = async (...args: Parameters<typeof serve>) => (await serve(...args)).notes.map(note => note.message)
+
+  test("a secret that others can read is warned about, with what to run", async () => {
+    const files = { "/t": { text: TOKEN, mode: 0o644 }, "/p": { text: PIN, mode: 0o644 } }
+    const args = ["--auth-token-file", "/t", "--tls-cert-sha256-file", "/p"]
+    const warning = "/t holds a token but its mode 0644 lets other users read it: run chmod 600 /t"
+    expect(await messages(args, {}, files)).toEqual([warning])
+  })
+
+  test("so is a configuration file that holds one", async () => {
+    const files = { "/miner.toml": { text: 'auth_token = "x"', mode: 0o640 } }
+    expect(await messages(["--config", "/miner.toml"], CREDENTIALS, files)).toEqual([
+      "/miner.toml holds a secret but its mode 0640 lets other users read it: run chmod 600 /miner.toml",
+    ])
+  })
+
+  test("an unknown variable is warned about", async () => {
+    expect(await messages([], { ...CREDENTIALS, MINER_CPU_WORKRS: "2" })).toEqual([
+      "The variable MINER_CPU_WORKRS is unknown, and ignored",
+    ])
+  })
+})
+
+describe("complaints", () => {
+  test("about flags and variables name them and the value", async () => {
+    const cases: [string[], Environment][] = [
+      [["--cpu-workers", "two"], CREDENTIALS],
+      [["--cpu-workers", "-1"], CREDENTIALS],
+      [["--cpu-workers", ""], CREDENTIALS],
+      [[], { ...CREDENTIALS, MINER_WORKERS: "99999" }],
+      [[], { ...CREDENTIALS, MINER_ENGINE: " " }],
+      [["--engine", "AVX 512"], CREDENTIALS],
+      [["--cpu-affinity", "3-1"], CREDENTIALS],
+      [["--gpu-devices", "a"], CREDENTIALS],
+      [["--log-format", "xml"], CREDENTIALS],
+      [["--metrics-port", "70000"], CREDENTIALS],
+      [["--node-addr", "host:port"], CREDENTIALS],
+      [[], { ...CREDENTIALS, MINER_VERBOSE: "maybe" }],
+      [["--url", "quic://me:hunter2@node"], CREDENTIALS],
+      [["--url", "quic://a", "--node-addr", "b"], CREDENTIALS],
+      [["--url", "quic://a,quic://a:9833"], CREDENTIALS],
+      [["--auth-token", ""], CREDENTIALS],
+      [["--auth-token", "hunter2\n\nhunter2"], CREDENTIALS],
+      [["--auth-token", "x", "--auth-token-file", "/t"], CREDENTIALS],
+      [["--tls-cert-sha256", "hunter2"], CREDENTIALS],
+      [[], { MINER_AUTH_TOKEN: TOKEN }],
+      [["--url", "stratum+tcp://pool:1"], {}],
+    ]
+    const lines = await Promise.all(cases.map(([args, env]) => complaint(serve(args, env))))
+    expect(lines.join("\n")).toMatchSnapshot()
+  })
+
+  test("about files name them and what is wrong", async () => {
+    const files = {
+      "/empty": " \n",
+      "/long": "x".repeat(513),
+      "/two": "hunter2\nhunter2",
+      "/locked": { code: "EACCES" },
+      "/dir": { code: "EISDIR" },
+      "/odd": { code: "EIO" },
+    }
+    const paths = ["/none", ...Object.keys(files)]
+    const lines = await Promise.all(paths.map(path => complaint(serve(["--auth-token-file", path], {}, files))))
+    lines.push(await complaint(serve(["--config", "/none"])))
+    lines.push(await complaint(serve([], { ...CREDENTIALS, MINER_CONFIG: "/none" })))
+    expect(lines.join("\n")).toMatchSnapshot()
+  })
+
+  test("about a configuration file name its line and key", async () => {
+    const contents = [
+      "cpu_workers = ",
+      'cpu_workers = "many"',
+      "cpu_workers = true",
+      "\nverbose = 1",
+      "engine = wasm",
+      "cpu-workers = 1",
+      "wrokers = 1",
+      "duration = 3",
+      "[metrics]\nport = 1",
+      "cpu_workers = 1\ncpu_workers = 2",
+      "auth_token = 7",
+      'auth_token = ""',
+      '[[source]]\nurl = "quic://a"\nengine = "wasm"',
+      '\n[[source]]\nlogin = "a"',
+      '[[source]]\nurl = "quic://a"\n[[source]]\nurl = "ftp://b"',
+      '[[source]]\nurl = "quic://a,quic://b"',
+      'url = "quic://a"\n[[source]]\nurl = "quic://b"',
+      'source = "quic://a"',
+      'url = ["quic://a", 3]',
+      "engine = 1979-05-27",
+      '[[source]]\nurl = "quic://a"\nauth_token_file = "none"',
+    ]
+    const lines: string[] = []
+    for (const content of contents) {
+      lines.push(await complaint(serve(["--config", "/c/m.toml"], {}, { "/c/m.toml": content })))
+    }
+    for (const content of [
+      '{"cpu_workers": 1,\n "engine": }',
+      '{\n"engine": null}',
+      "[]",
+      "",
+      '{"source": [\n{"url": 1}]}',
+    ]) {
+      lines.push(await complaint(serve(["--config", "/c/m.json"], {}, { "/c/m.json": content })))
+    }
+    expect(lines.join("\n")).toMatchSnapshot()
+  })
+})
+
+test("JSON says the same as TOML", async () => {
+  const toml = 'cpu_workers = 2\ngpu_devices = 0\n[[source]]\nurl = "quic://a"\nkeep_mining = true'
+  const json = '{"cpu_workers": 2, "gpu_devices": "0",\n "source": [{"url": "quic://a", "keep_mining": true}]}'
+  const files = { "/m.toml": toml, "/m.json": json }
+  const [one, other] = await Promise.all(Object.keys(files).map(path => serve(["--config", path], CREDENTIALS, files)))
+  const plain = (config: Config<"serve">) => JSON.stringify([config.settings, config.sources]).replace(/\/m\.\w+/g, "")
+  expect(plain(one!)).toBe(plain(other!))
+})
+
+test("any text as a configuration file is read or complained about", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.string(), fc.constantFrom("/m.toml", "/m.json"), async (content, path) => {
+      const outcome = await serve(["--config", path], CREDENTIALS, { [path]: content }).catch(error => error)
+      if (outcome instanceof Error) expect(outcome).toBeInstanceOf(OperatorError)
+    }),
+  )
+})
+
+describe("the state directory", () => {
+  const stateDir = async (env: Environment, ...args: string[]) =>
+    (await resolveConfig("benchmark", args, env, memoryFiles({}))).stateDir
+
+  test("is the one given, the service's, or the user's", async () => {
+    const env = { STATE_DIRECTORY: "/var/lib/a:/var/lib/b", XDG_STATE_HOME: "/x", HOME: "/home/me" }
+    expect(await stateDir(env, "--state-dir", "/s")).toBe("/s")
+    expect(await stateDir(env)).toBe("/var/lib/a")
+    expect(await stateDir({ ...env, STATE_DIRECTORY: undefined })).toBe("/x/quantus-miner")
+    expect(await stateDir({ HOME: "/home/me" })).toBe("/home/me/.local/state/quantus-miner")
+    expect(await stateDir({})).toBeUndefined()
+  })
+})

@@ -1,0 +1,42 @@
+import { expect, test } from "bun:test"
+import { COMMANDS, type Command } from "../../src/config/commands.ts"
+import { fileKeyOf, flagsOf, OPTION_NAMES, optionOf, variablesOf } from "../../src/config/options.ts"
+import { optionRows, usageArgs } from "../../src/config/usage.ts"
+
+const commands = Object.keys(COMMANDS) as Command[]
+
+test("no two options share a flag, a variable or a key", () => {
+  for (const namesOf of [flagsOf, variablesOf, fileKeyOf]) {
+    const names = OPTION_NAMES.flatMap(name => namesOf(name) ?? [])
+    expect(new Set(names).size).toBe(names.length)
+  }
+})
+
+test("every default is a value its own parser takes", () => {
+  for (const name of OPTION_NAMES) {
+    const { parser, default: standard } = optionOf(name)
+    if (standard !== undefined) expect(() => parser.parse(standard), name).not.toThrow()
+  }
+})
+
+test("every option but a boolean shows what its value looks like, and a secret has no default", () => {
+  for (const name of OPTION_NAMES) {
+    const { parser, value, secret, default: standard } = optionOf(name)
+    expect(value === undefined, name).toBe(parser.kind === "boolean")
+    if (secret) expect(standard, name).toBeUndefined()
+  }
+})
+
+test("flags, variables and keys are derived as operators of the established miner know them", () => {
+  expect(
+    optionRows("serve").map(({ flags, variables, fileKey }) => [flags[0], variables.join(" "), fileKey]),
+  ).toMatchSnapshot()
+  expect(flagsOf("cpuWorkers")).toEqual(["cpu-workers", "workers"])
+})
+
+test("usage has every option of its command", () => {
+  for (const command of commands) {
+    const rows = optionRows(command).flatMap(row => row.flags[0]!.slice(2))
+    expect(Object.keys(usageArgs(command))).toEqual(expect.arrayContaining(rows))
+  }
+})
