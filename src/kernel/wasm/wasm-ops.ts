@@ -78,8 +78,8 @@ export class WasmOps implements Ops<Local, Pair> {
     const first = this.#let(i64.sub(get(lo), i64.shiftRight(get(hi), 32)))
     const second = this.#let(i64.mul(i64.and(get(hi), i64.constant(EPS)), i64.constant(EPS)))
     const sum = this.#let(i64.add(get(first), get(second)))
-    const carry = i64.extend(i64.lessThan(get(sum), get(second)))
-    return this.#let(i64.add(get(sum), i64.mul(carry, i64.constant(EPS))))
+    const carried = i64.lessThan(get(sum), get(second))
+    return this.#let(i64.add(get(sum), i64.select(i64.constant(EPS), i64.constant(0n), carried)))
   }
 
   product(a: Local, b: Local): Pair {

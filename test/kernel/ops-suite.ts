@@ -1,0 +1,133 @@
+/**
+ * Each operation of the vocabulary, as a target renders it, against the interpreter: over edge values, random ones, and
+ * random programs. A target says how it runs a program on given words.
+ */
+import { describe, expect, test } from "bun:test"
+import fc from "fast-check"
+import { Element, interpreter } from "../../src/kernel/interpreter.ts"
+import type { Ops, Step } from "../../src/kernel/ops.ts"
+import { mod, P } from "../../src/pow/field.ts"
+
+/** A function over the vocabulary, from elements to elements. */
+export type Program = <V, W>(ops: Ops<V, W>, inputs: readonly V[]) => V[]
+
+export interface Target {
+  /** Renders a program once; the result runs it on words (any u64, the same number each time) and gives words. */
+  compile(program: Program, inputs: number): Promise<(words: readonly bigint[]) => bigint[]>
+  /**
+   * A target that drops carries where they are rare may be off by this many times 2^32 − 1 where edge values meet, never
+   * where random ones do; 0: exact.
+   */
+  readonly droppedCarries: number
+  /** Cases that this target cannot run, by title, with the reason. */
+  readonly skip?: Readonly<Record<string, string>>
+}
+
+const EDGES = [0n, 1n, 2n, P - 1n, P, P + 1n, 2n ** 32n - 1n, 2n ** 32n, 2n ** 32n + 1n, 2n ** 63n, 2n ** 64n - 1n]
+const CONSTANTS = [0n, 1n, 2n, P - 1n, 2n ** 32n - 1n, 2n ** 32n, 0x9e3779b97f4a7c15n]
+
+const addEntries: Step = (ops, state, constants) =>
+  state.map((x, i) => ops.reduce(ops.addConstant(ops.add(ops.widen(x), ops.widen(state[0]!)), constants[i]!)))
+
+const PROGRAMS: Readonly<Record<string, { inputs: number; program: Program }>> = {
+  square: { inputs: 1, program: (ops, [a]) => [ops.square(a!)] },
+  multiply: { inputs: 2, program: (ops, [a, b]) => [ops.multiply(a!, b!)] },
+  "product, reduced": { inputs: 2, program: (ops, [a, b]) => [ops.reduce(ops.product(a!, b!))] },
+  "sum of two elements": { inputs: 2, program: (ops, [a, b]) => [ops.reduce(ops.add(ops.widen(a!), ops.widen(b!)))] },
+  "product plus doubled product": {
+    inputs: 3,
+    program: (ops, [a, b, c]) => [ops.reduce(ops.add(ops.product(a!, b!), ops.double(ops.product(b!, c!))))],
+  },
+  "constants added": {
+    inputs: 1,
+    program: (ops, [a]) => CONSTANTS.map(c => ops.reduce(ops.addConstant(ops.widen(a!), c))),
+  },
+  "constants multiplied and added to": {
+    inputs: 2,
+    program: (ops, [a, b]) => CONSTANTS.map(c => ops.reduce(ops.multiplyAdd(ops.widen(a!), b!, c))),
+  },
+  "sums that start empty": {
+    inputs: 1,
+    program: (ops, [a]) => [
+      ops.reduce(ops.multiplyAdd(ops.addConstant(ops.zero(), CONSTANTS[6]!), a!, CONSTANTS[3]!)),
+      ops.reduce(ops.add(ops.zero(), ops.product(a!, a!))),
+    ],
+  },
+  "a settled sum added twice": {
+    inputs: 2,
+    program: (ops, [a, b]) => {
+      const settled = ops.settle(ops.add(ops.product(a!, b!), ops.widen(a!)))
+      return [ops.reduce(ops.multiplyAdd(settled, a!, CONSTANTS[6]!)), ops.reduce(ops.add(settled, settled))]
+    },
+  },
+  "a long sum": {
+    inputs: 3,
+    program: (ops, [a, b, c]) => {
+      const terms = [ops.product(a!, b!), ops.product(b!, c!), ops.widen(c!)]
+      let sum = terms.reduce((x, y) => ops.add(x, y))
+      for (let i = 0; i < 5; i++) sum = ops.add(ops.double(sum), terms[i % 3]!)
+      return [ops.reduce(sum)]
+    },
+  },
+  "a repeated step": {
+    inputs: 2,
+    program: (ops, state) =>
+      ops.repeat(addEntries, [CONSTANTS.slice(0, 2), CONSTANTS.slice(5, 7), [3n, P - 3n]], state),
+  },
+  "elements mapped by rows": {
+    inputs: 2,
+    program: (ops, state) =>
+      ops.map((x, [c]) => ops.reduce(ops.multiplyAdd(ops.widen(x), x, c!)), [[CONSTANTS[6]!], [5n]], state),
+  },
+  "elements folded by rows": {
+    inputs: 3,
+    program: (ops, state) => {
+      const rows = state.map((_, i) => [CONSTANTS[6]! >> BigInt(i), BigInt(i)])
+      const empty = [ops.zero(), ops.zero()]
+      return ops
+        .fold((sums, x, c) => sums.map((sum, j) => ops.multiplyAdd(sum, x, c[j]!)), rows, empty, state)
+        .map(sum => ops.reduce(sum))
+    },
+  },
+}
+
+export function opsSuite(name: string, target: Target): void {
+  describe(`operations of ${name}`, () => {
+    for (const [title, { inputs, program }] of Object.entries(PROGRAMS)) {
+      const why = target.skip?.[title]
+      test.skipIf(why !== undefined)(why ? `${title} (skipped: ${why})` : title, async () => {
+        const run = await target.compile(program, inputs)
+        const meant = (words: readonly bigint[]) =>
+          program(
+            interpreter,
+            words.map(w => new Element(mod(w))),
+          ).map(x => x.value)
+        for (const words of combinations(EDGES, inputs)) {
+          const wanted = meant(words)
+          run(words).forEach((word, i) => {
+            expect(carriesBetween(word, wanted[i]!)).toBeLessThanOrEqual(target.droppedCarries)
+          })
+        }
+        const word = fc.noBias(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }))
+        fc.assert(
+          fc.property(fc.array(word, { minLength: inputs, maxLength: inputs }), words => {
+            expect(run(words).map(mod)).toEqual(meant(words))
+          }),
+          { numRuns: 200 },
+        )
+      })
+    }
+  })
+}
+
+/** The least |n| with a ≡ b + n · (2^32 − 1), where it is small; else Infinity. */
+function carriesBetween(a: bigint, b: bigint): number {
+  for (let n = 0; n < 100; n++)
+    for (const sign of [1n, -1n]) if (mod(a - b - sign * BigInt(n) * (2n ** 32n - 1n)) === 0n) return n
+  return Number.POSITIVE_INFINITY
+}
+
+function combinations(values: readonly bigint[], length: number): bigint[][] {
+  if (length === 0) return [[]]
+  return combinations(values, length - 1).flatMap(rest => values.map(value => [value, ...rest]))
+}
