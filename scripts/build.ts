@@ -8,7 +8,7 @@
  */
 import { parseArgs } from "node:util"
 
-const WORKERS: string[] = []
+const WORKERS = ["src/engines/cpu/worker.ts"]
 
 const { values } = parseArgs({
   options: { outfile: { type: "string" }, target: { type: "string", multiple: true } },

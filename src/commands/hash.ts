@@ -1,2 +1,62 @@
+/** `hash`: the nonce hash, by the reference or by any engine's kernel, so that each can be checked from outside. */
 import type { Config } from "../config/config.ts"
-export async function run(_config: Config<"hash">): Promise<void> {}
+import { KERNELS } from "../engines/cpu/kernels.ts"
+import { ExitCode, OperatorError } from "../errors.ts"
+import { UnsupportedKernel } from "../kernel/kernel.ts"
+import { HEADER_BYTES, NONCE_BYTES, nonceHash, type Permutation } from "../pow/nonce-hash.ts"
+import { bytesToHex, hexToBytes } from "../pow/u512.ts"
+
+const REFERENCE = "reference"
+
+export async function run({ settings, positionals }: Config<"hash">): Promise<void> {
+  const permutation = await permutationOf(settings.engine)
+  const hash = (header: Uint8Array, nonce: Uint8Array) => bytesToHex(nonceHash(header, nonce, permutation))
+  const [header, nonce] = positionals
+  if (header !== undefined && nonce !== undefined) {
+    console.log(hash(hex("HEADER", header, HEADER_BYTES), hex("NONCE", nonce, NONCE_BYTES)))
+    return
+  }
+  let number = 0
+  for await (const line of console) {
+    number += 1
+    if (line.trim() === "") continue
+    const { header, nonce } = parseLine(number, line)
+    console.log(JSON.stringify({ hash: hash(header, nonce) }))
+  }
+}
+
+/** @returns undefined for the reference's own */
+async function permutationOf(engine: string): Promise<Permutation | undefined> {
+  if (engine === "auto" || engine === REFERENCE) return undefined
+  const create = Object.hasOwn(KERNELS, engine) ? KERNELS[engine] : undefined
+  const names = [REFERENCE, ...Object.keys(KERNELS)].join(", ")
+  if (!create) throw new OperatorError(`--engine ${engine} is unknown here: there are ${names}`, ExitCode.usage)
+  const kernel = await create().catch(error => {
+    if (!(error instanceof UnsupportedKernel)) throw error
+    throw new OperatorError(`--engine ${engine} cannot run here: ${error.message}`, ExitCode.selfTest)
+  })
+  return state => {
+    const elements = BigUint64Array.from(state)
+    kernel.permute(elements)
+    return [...elements]
+  }
+}
+
+function parseLine(number: number, line: string): { header: Uint8Array; nonce: Uint8Array } {
+  const at = `line ${number} of standard input`
+  let value: unknown
+  try {
+    value = JSON.parse(line)
+  } catch {
+    throw new OperatorError(`${at} is not JSON: it must be {"header":"…","nonce":"…"}`, ExitCode.usage)
+  }
+  const { header, nonce } = (value ?? {}) as Record<string, unknown>
+  return { header: hex(`${at}: header`, header, HEADER_BYTES), nonce: hex(`${at}: nonce`, nonce, NONCE_BYTES) }
+}
+
+function hex(what: string, text: unknown, bytes: number): Uint8Array {
+  const digits = 2 * bytes
+  if (typeof text === "string" && text.length === digits && /^[0-9a-f]+$/i.test(text)) return hexToBytes(text)
+  const arrived = typeof text === "string" ? `, not "${text.slice(0, 140)}"` : ""
+  throw new OperatorError(`${what} must be ${digits} hexadecimal digits${arrived}`, ExitCode.usage)
+}

@@ -1,0 +1,124 @@
+/** The built executable, alone in an empty directory, as an operator meets it. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { version } from "../../package.json" with { type: "json" }
+
+const directory = mkdtempSync(join(tmpdir(), "quantus-miner-test-"))
+const executable = join(directory, "bin", "quantus-miner")
+const empty = join(directory, "empty")
+
+beforeAll(async () => {
+  const build = Bun.spawnSync([process.execPath, "scripts/build.ts", "--outfile", executable], {
+    cwd: join(import.meta.dir, "../.."),
+  })
+  if (!build.success) throw new Error(build.stderr.toString())
+  // What would change a runtime's ways if it were read.
+  writeFileSync(join(directory, "preload.ts"), 'console.log("preloaded")')
+  await Bun.write(join(empty, "bunfig.toml"), 'preload = ["../preload.ts"]')
+  await Bun.write(join(empty, ".env"), "MINER_ENGINE=from-dot-env")
+}, 60_000)
+
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+interface Outcome {
+  readonly code: number
+  readonly out: string
+  readonly err: string
+}
+
+function run(args: string[], options: { env?: Record<string, string>; input?: string } = {}): Outcome {
+  const { exitCode, stdout, stderr } = Bun.spawnSync([executable, ...args], {
+    cwd: empty,
+    env: { HOME: empty, ...options.env },
+    stdin: options.input === undefined ? "ignore" : Buffer.from(options.input),
+  })
+  return { code: exitCode, out: stdout.toString(), err: stderr.toString() }
+}
+
+const ZEROS = { header: "00".repeat(32), nonce: "00".repeat(64) }
+
+test("--version is package.json's", () => {
+  expect(run(["--version"])).toEqual({ code: 0, out: `quantus-miner ${version}\n`, err: "" })
+})
+
+test("alone it prints its usage, and each command has its own", () => {
+  const usage = run([])
+  expect(usage.code).toBe(0)
+  expect(run(["--help"])).toEqual(usage)
+  const commands = [...usage.out.matchAll(/^ +([a-z]+) {2,}[A-Z]/gm)].map(([, name]) => name!)
+  expect(commands).toContain("hash")
+  for (const command of commands) {
+    const { code, out, err } = run([command, "--help"])
+    expect({ code, err }).toEqual({ code: 0, err: "" })
+    expect(out).toContain(`quantus-miner ${command} [OPTIONS]`)
+    expect(out).toContain("MINER_VERBOSE")
+  }
+})
+
+describe("a mistake is one line and an exit code", () => {
+  const mistakes: [string[], number, string][] = [
+    [["mine"], 64, "unknown command mine: see quantus-miner --help"],
+    [["--engine", "wasm"], 64, "flags come behind a command, not --engine: see quantus-miner --help"],
+    [["hash", "--enginee"], 64, "unknown flag --enginee: see quantus-miner hash --help"],
+    [["hash", "--engine"], 64, "--engine wants a value: --engine NAME"],
+    [["hash", "--engine", ""], 64, "--engine is empty"],
+    [["hash", "00", "01"], 64, 'HEADER must be 64 hexadecimal digits, not "00"'],
+  ]
+  test.each(mistakes)("%j", (args, code, message) => {
+    expect(run(args)).toEqual({ code, out: "", err: `quantus-miner: ${message}\n` })
+  })
+
+  test("also from the environment", () => {
+    const { code, err } = run(["hash"], { env: { MINER_VERBOSE: "perhaps" }, input: "" })
+    expect({ code, err }).toEqual({
+      code: 64,
+      err: 'quantus-miner: MINER_VERBOSE must be 1, 0, true, false, yes or no, not "perhaps"\n',
+    })
+  })
+})
+
+describe("hash", () => {
+  const hash = (...args: string[]) => run(["hash", ...args, ZEROS.header, ZEROS.nonce])
+
+  test("prints 64 bytes", () => {
+    const { code, out, err } = hash()
+    expect({ code, err }).toEqual({ code: 0, err: "" })
+    expect(out).toMatch(/^[0-9a-f]{128}\n$/)
+  })
+
+  test("is the same by every engine that runs anywhere", () => {
+    const expected = hash("--engine", "reference")
+    for (const engine of ["wasm", "wasm-narrow"]) expect(hash("--engine", engine)).toEqual(expected)
+  })
+
+  test("reads JSON lines where it has no arguments", () => {
+    const vectors = `${import.meta.dir}/../vectors/nonce-hash.jsonl`
+    return Bun.file(vectors)
+      .text()
+      .then(text => {
+        const lines = text.trim().split("\n").slice(0, 20)
+        const expected = lines.map(line => `${JSON.stringify({ hash: JSON.parse(line).hash })}\n`).join("")
+        const { code, out, err } = run(["hash", "--engine", "wasm"], { input: `${lines.join("\n")}\n` })
+        expect({ code, err }).toEqual({ code: 0, err: "" })
+        expect(out).toBe(expected)
+      })
+  })
+
+  test("names the line that is wrong", () => {
+    const good = JSON.stringify(ZEROS)
+    const wrong = run(["hash"], { input: `${good}\n\n{"header":1}\n` })
+    expect(wrong).toMatchObject({ code: 64, out: expect.stringMatching(/^\{"hash":"[0-9a-f]{128}"\}\n$/) })
+    expect(wrong.err).toBe("quantus-miner: line 3 of standard input: header must be 64 hexadecimal digits\n")
+    expect(run(["hash"], { input: "{" }).err).toContain("line 1 of standard input is not JSON")
+  })
+})
+
+describe("what it is started in does not matter", () => {
+  test("neither bunfig.toml nor .env of the working directory is read", () => {
+    expect(run(["--version"]).out).not.toContain("preloaded")
+    const { code } = run(["hash", ZEROS.header, ZEROS.nonce])
+    expect(code).toBe(0)
+  })
+})
