@@ -1,0 +1,182 @@
+/** The HTTP job API (protocol §4) as a `JobSource`: jobs are posted to it, seals are fetched from it. */
+import { createHash, timingSafeEqual } from "node:crypto"
+import { isIPv6 } from "node:net"
+import type { Clock } from "../../clock.ts"
+import { ExitCode, OperatorError } from "../../errors.ts"
+import type { Log } from "../../log.ts"
+import type { Job, JobSource, Seal, SourceEvents, Verdict } from "../source.ts"
+import { defaultLimits, JobQueue, KnownJob, QueueFull, type QueueLimits } from "./job-queue.ts"
+import { BadRequest, type MineRequest, parseMineRequest } from "./mine-request.ts"
+import { openapi } from "./openapi.ts"
+
+export interface ApiOptions {
+  readonly host: string
+  /** 0: any free one. */
+  readonly port: number
+  /** Where given, every request but `/openapi.json` must bear it. */
+  readonly token?: string | undefined
+  readonly clock: Clock
+  readonly log: Log
+  readonly limits?: QueueLimits
+  /** Told of every answer, for counters. */
+  readonly answered?: (endpoint: Endpoint, code: number) => void
+}
+
+/** Bounded, for a metric's label. */
+export type Endpoint = "mine" | "result" | "cancel" | "openapi" | "other"
+
+/** A request needs about 500 bytes. */
+const MAX_BODY_BYTES = 4096
+const IDLE_SECONDS = 10
+
+export function createApiSource(options: ApiOptions): JobSource {
+  return new ApiSource(options)
+}
+
+class ApiSource implements JobSource {
+  #server: Bun.Server<undefined> | undefined
+  #queue: JobQueue | undefined
+
+  constructor(private readonly options: ApiOptions) {}
+
+  /** Its port is the one that was asked for until the source has started. */
+  get name(): string {
+    const { host, port } = this.options
+    return `http://${isIPv6(host) ? `[${host}]` : host}:${this.#server?.port ?? port}`
+  }
+
+  start(events: SourceEvents): void {
+    const { clock, limits = defaultLimits } = this.options
+    try {
+      this.#server = this.#listen()
+    } catch (error) {
+      events.failed(listenError(this.name, error as Error & { code?: string }))
+      return
+    }
+    const { name } = this
+    // In a turn of their own, since `submit` and `exhausted` bring the next job about.
+    const soon = (tell: () => void) => queueMicrotask(() => this.#queue && tell())
+    const queueEvents = { search: (job: Job) => soon(() => events.job(job)), idle: () => soon(() => events.noJob()) }
+    this.#queue = new JobQueue(name, clock, queueEvents, limits)
+    events.connected(name)
+  }
+
+  async submit(seal: Seal): Promise<Verdict> {
+    return { result: this.#queue?.seal(seal) ? "accepted" : "stale" }
+  }
+
+  exhausted(job: Job, hashes: bigint, seconds: number): void {
+    this.#queue?.exhausted(job, hashes, seconds)
+  }
+
+  async close(): Promise<void> {
+    const server = this.#server
+    this.#queue?.clear()
+    this.#queue = undefined
+    await server?.stop(true)
+  }
+
+  #listen(): Bun.Server<undefined> {
+    const { host, port, log, answered } = this.options
+    return Bun.serve({
+      hostname: host,
+      port,
+      development: false,
+      // Said because outside development Bun shares a port that is taken.
+      reusePort: false,
+      maxRequestBodySize: MAX_BODY_BYTES,
+      idleTimeout: IDLE_SECONDS,
+      fetch: async request => {
+        const [endpoint, jobId] = route(new URL(request.url).pathname)
+        const response = await this.#answer(request, endpoint, jobId)
+        answered?.(endpoint, response.status)
+        return response
+      },
+      error(error) {
+        log.error(`a request failed: ${error.stack ?? error.message}`)
+        return problem(500, "internal error")
+      },
+    })
+  }
+
+  async #answer(request: Request, endpoint: Endpoint, jobId: string): Promise<Response> {
+    // A browser sends Origin with what a page may not do: post jobs to a miner on its user's machine.
+    if (request.headers.has("origin")) return problem(403, "requests of web pages are not served")
+    if (endpoint === "other") return problem(404, "no such path")
+    const allowed = METHODS[endpoint]
+    if (request.method !== allowed) return problem(405, `use ${allowed}`, { allow: allowed })
+    if (endpoint === "openapi") return json(200, openapi)
+    if (!this.#authorized(request)) return problem(401, "a bearer token is needed", { "www-authenticate": "Bearer" })
+    if (endpoint === "mine") return await this.#mine(request)
+    return endpoint === "result" ? this.#result(jobId) : this.#cancel(jobId)
+  }
+
+  async #mine(request: Request): Promise<Response> {
+    let job: MineRequest
+    try {
+      job = parseMineRequest(await request.text())
+      this.#queue!.add(job)
+    } catch (error) {
+      if (error instanceof BadRequest) return problem(400, error.message, {}, error.jobId)
+      if (error instanceof KnownJob) return problem(409, "a job of this id is known", {}, error.message)
+      if (error instanceof QueueFull) return problem(429, "too many unfinished jobs", {}, error.message)
+      throw error
+    }
+    return json(200, { status: "accepted", job_id: job.id })
+  }
+
+  #result(jobId: string): Response {
+    const result = this.#queue!.result(jobId)
+    return result ? json(200, result) : notFound(jobId)
+  }
+
+  #cancel(jobId: string): Response {
+    return this.#queue!.cancel(jobId) ? json(200, { status: "cancelled", job_id: jobId }) : notFound(jobId)
+  }
+
+  #authorized(request: Request): boolean {
+    const { token } = this.options
+    if (token === undefined) return true
+    const [, given] = /^Bearer (.+)$/i.exec(request.headers.get("authorization") ?? "") ?? []
+    return given !== undefined && timingSafeEqual(digest(given), digest(token))
+  }
+}
+
+const METHODS: Readonly<Record<Exclude<Endpoint, "other">, "GET" | "POST">> = {
+  mine: "POST",
+  result: "GET",
+  cancel: "POST",
+  openapi: "GET",
+}
+
+function route(path: string): [Endpoint, string] {
+  if (path === "/mine") return ["mine", ""]
+  if (path === "/openapi.json") return ["openapi", ""]
+  const [, endpoint, id] = /^\/(result|cancel)\/([^/]+)$/.exec(path) ?? []
+  try {
+    return endpoint === undefined ? ["other", ""] : [endpoint as Endpoint, decodeURIComponent(id!)]
+  } catch {
+    return ["other", ""]
+  }
+}
+
+const digest = (text: string): Buffer => createHash("sha256").update(text).digest()
+
+const notFound = (jobId: string): Response => json(404, { status: "not_found", job_id: jobId })
+
+const problem = (code: number, message: string, headers = {}, jobId = ""): Response =>
+  json(code, { status: "error", job_id: jobId, message }, headers)
+
+const json = (status: number, body: object, headers = {}): Response =>
+  Response.json(body, {
+    status,
+    headers: { "cache-control": "no-store", "x-content-type-options": "nosniff", ...headers },
+  })
+
+function listenError(name: string, error: Error & { code?: string }): OperatorError {
+  const why = error.code === "EADDRINUSE" ? "the port is in use" : error.message
+  return new OperatorError(
+    `Cannot serve the job API on ${name}: ${why}; choose another --host or --port.`,
+    ExitCode.config,
+  )
+}

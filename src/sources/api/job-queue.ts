@@ -1,0 +1,218 @@
+/**
+ * The API's jobs from acceptance to oblivion. One is searched at a time, a slice of its range each turn, so that a job
+ * with an endless range starves none behind it and each knows how far it is; what a slice leaves, the next begins with.
+ */
+import type { Clock } from "../../clock.ts"
+import { bytesToHex } from "../../pow/u512.ts"
+import type { Job, NonceRange, Seal } from "../source.ts"
+import type { MineRequest } from "./mine-request.ts"
+
+export type JobStatus = "running" | "completed" | "failed" | "cancelled"
+
+/** What `GET /result` tells; `running` also while the job waits for its turn. */
+export interface JobResult {
+  readonly status: JobStatus
+  readonly job_id: string
+  /** 128 hex digits; null unless completed. */
+  readonly nonce: string | null
+  readonly work: string | null
+  /** Nonces tried, to the last finished slice while running. */
+  readonly hash_count: number
+  /** Seconds since its first slice began, until its end. */
+  readonly elapsed_time: number
+}
+
+export interface QueueLimits {
+  /** Unfinished jobs. */
+  readonly jobs: number
+  /** Finished jobs that are remembered; beyond it the oldest is forgotten. */
+  readonly remembered: number
+  /** An unfinished job is cancelled after this. */
+  readonly maxAgeMs: number
+  /** A finished job is forgotten after this. */
+  readonly keepMs: number
+}
+
+export const defaultLimits: QueueLimits = {
+  jobs: 64,
+  remembered: 1024,
+  maxAgeMs: 60 * 60_000,
+  keepMs: 5 * 60_000,
+}
+
+export interface QueueEvents {
+  /** Search this slice now, in place of whatever came before. */
+  search(slice: Job): void
+  /** Nothing is left to search. */
+  idle(): void
+}
+
+export class QueueFull extends Error {
+  override readonly name = "QueueFull"
+}
+
+export class KnownJob extends Error {
+  override readonly name = "KnownJob"
+}
+
+/** How long a slice should take: short beside a client's patience, long beside the milliseconds that a switch costs. */
+const SLICE_SECONDS = 2
+const FIRST_SLICE = 2 ** 18
+/** A slice is at most so many times the last one, so that one odd measurement does no harm. */
+const GROWTH = 16
+/** Slices end before a multiple of this, where kernels change rows. */
+const ALIGNMENT = 2n ** 16n
+
+interface Entry {
+  readonly request: MineRequest
+  status: JobStatus
+  seal: Seal | undefined
+  /** The first nonce not yet tried. */
+  next: bigint
+  /** When its first slice began; undefined before. */
+  startedAt: number | undefined
+  endedAt: number | undefined
+  hashes: bigint
+  cancelTimer: () => void
+}
+
+export class JobQueue {
+  readonly #entries = new Map<string, Entry>()
+  readonly #waiting: Entry[] = []
+  #running: { readonly entry: Entry; readonly slice: Job } | undefined
+  #sliceSize = FIRST_SLICE
+
+  /** @param source the `Job.source` of its jobs */
+  constructor(
+    private readonly source: string,
+    private readonly clock: Clock,
+    private readonly events: QueueEvents,
+    private readonly limits: QueueLimits = defaultLimits,
+  ) {}
+
+  /** @throws KnownJob, QueueFull */
+  add(request: MineRequest): void {
+    if (this.#entries.has(request.id)) throw new KnownJob(request.id)
+    if (this.#waiting.length + (this.#running ? 1 : 0) >= this.limits.jobs) throw new QueueFull(request.id)
+    const entry: Entry = {
+      request,
+      status: "running",
+      seal: undefined,
+      next: request.range.first,
+      startedAt: undefined,
+      endedAt: undefined,
+      hashes: 0n,
+      cancelTimer: this.clock.after(this.limits.maxAgeMs, () => void this.cancel(request.id)),
+    }
+    this.#entries.set(request.id, entry)
+    this.#waiting.push(entry)
+    if (!this.#running) this.#searchNext()
+  }
+
+  result(id: string): JobResult | undefined {
+    const entry = this.#entries.get(id)
+    if (!entry) return undefined
+    const nonce = entry.seal ? bytesToHex(entry.seal.nonce) : null
+    const { startedAt, endedAt = this.clock.now() } = entry
+    return {
+      status: entry.status,
+      job_id: id,
+      nonce,
+      work: nonce,
+      hash_count: Number(entry.hashes),
+      elapsed_time: startedAt === undefined ? 0 : (endedAt - startedAt) / 1000,
+    }
+  }
+
+  /** @returns whether there was an unfinished job of this id; it is one no more when this returns */
+  cancel(id: string): boolean {
+    const entry = this.#entries.get(id)
+    if (entry?.status !== "running") return false
+    this.#finish(entry, "cancelled")
+    return true
+  }
+
+  /** Takes the seal of the slice being searched. @returns false where its job is not searched any more */
+  seal(seal: Seal): boolean {
+    if (this.#running?.slice !== seal.job) return false
+    const { entry } = this.#running
+    entry.seal = seal
+    entry.hashes += seal.hashes
+    this.#finish(entry, "completed")
+    return true
+  }
+
+  /** The slice being searched has no seal. */
+  exhausted(slice: Job, hashes: bigint, seconds: number): void {
+    if (this.#running?.slice !== slice) return
+    const { entry } = this.#running
+    this.#sliceSize = Math.max(1, Math.min(this.#sliceSize * GROWTH, (Number(hashes) / seconds) * SLICE_SECONDS))
+    entry.hashes += hashes
+    entry.next = slice.range!.last + 1n
+    if (entry.next > entry.request.range.last) {
+      this.#finish(entry, "failed")
+    } else {
+      this.#waiting.push(entry)
+      this.#searchNext()
+    }
+  }
+
+  /** Forgets everything, without a word. */
+  clear(): void {
+    for (const { cancelTimer } of this.#entries.values()) cancelTimer()
+    this.#entries.clear()
+    this.#waiting.length = 0
+    this.#running = undefined
+  }
+
+  #searchNext(): void {
+    const entry = this.#waiting.shift()
+    if (!entry) {
+      this.#running = undefined
+      this.events.idle()
+      return
+    }
+    const receivedAt = this.clock.now()
+    entry.startedAt ??= receivedAt
+    const { id, header, difficulty } = entry.request
+    const slice: Job = {
+      id,
+      source: this.source,
+      header,
+      difficulty,
+      prefix: new Uint8Array(),
+      range: this.#sliceOf(entry),
+      afterSeal: "wait",
+      receivedAt,
+    }
+    this.#running = { entry, slice }
+    this.events.search(slice)
+  }
+
+  #sliceOf({ next, request }: Entry): NonceRange {
+    const end = (next + BigInt(Math.ceil(this.#sliceSize))) | (ALIGNMENT - 1n)
+    return { first: next, last: end < request.range.last ? end : request.range.last }
+  }
+
+  #finish(entry: Entry, status: JobStatus): void {
+    entry.status = status
+    entry.endedAt = this.clock.now()
+    entry.cancelTimer()
+    entry.cancelTimer = this.clock.after(this.limits.keepMs, () => this.#entries.delete(entry.request.id))
+    // Last of the map, so that the map's first finished job is the one that ended first.
+    this.#entries.delete(entry.request.id)
+    this.#entries.set(entry.request.id, entry)
+    this.#forgetOldest()
+    const waiting = this.#waiting.indexOf(entry)
+    if (waiting >= 0) this.#waiting.splice(waiting, 1)
+    else this.#searchNext()
+  }
+
+  #forgetOldest(): void {
+    const finished = [...this.#entries.values()].filter(({ status }) => status !== "running")
+    for (const { request, cancelTimer } of finished.slice(0, Math.max(0, finished.length - this.limits.remembered))) {
+      cancelTimer()
+      this.#entries.delete(request.id)
+    }
+  }
+}
