@@ -86,11 +86,11 @@ export class WasmOps implements Ops<Local, Pair> {
     return this.#pairOf(this.#context.wideMultiply(this.#f, a, get(b)))
   }
 
-  /** The same as in `multiply`, but nothing is carried: low = lo − hi_high − hi_low + 2^32 hi_low. */
+  /** The same as in `multiply`, but nothing is carried. */
   #pairOf([lo, hi]: readonly [Local, Local]): Pair {
     const middle = this.#let(i64.and(get(hi), i64.constant(EPS)))
-    const minus = i64.sub(i64.sub(get(lo), i64.shiftRight(get(hi), 32)), get(middle))
-    const low = this.#let(i64.add(minus, i64.shiftLeft(get(middle), 32)))
+    const first = i64.sub(get(lo), i64.shiftRight(get(hi), 32))
+    const low = this.#let(i64.add(first, i64.mul(get(middle), i64.constant(EPS))))
     const high = this.#let(i64.add(i64.shiftRight(get(lo), 32), get(middle)))
     return { low, high, mean: 1, limit: 2, cut: -0.5 }
   }
