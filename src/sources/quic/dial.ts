@@ -1,0 +1,188 @@
+/**
+ * Gets a connection to a node, however long that takes. A node that is absent is only ever silent, so there is nothing
+ * to wait for: each round sends a first datagram to every address of the host, and handshakes that nobody answers are
+ * forgotten after a while, when later rounds have already begun. Rounds follow one another every second, so a node is
+ * met within a second of its return; after ten minutes of silence their gap doubles up to 30 s. A node that answers but
+ * turns the miner away is left alone for 1 s, doubling up to 30 s.
+ */
+import type { Clock } from "../../clock.ts"
+import { Backoff, type BackoffOptions, doublingBackoff } from "../backoff.ts"
+import type { Resolve } from "./resolve.ts"
+import type { Address, Session, SessionEnd, Transport } from "./transport.ts"
+
+/** Rounds a second apart for ten minutes: a datagram a second is no burden, a node restarts within that time. */
+const silentBackoff: BackoffOptions = { firstMs: 1000, capMs: 30_000, steady: 600 }
+
+/** Milliseconds a handshake may take. */
+const HANDSHAKE_MS = 3000
+
+/** Addresses of a host are tried this many milliseconds apart (RFC 8305), the first few of them. */
+const ADDRESS_GAP_MS = 250
+const MAX_ADDRESSES = 4
+
+/** A failure like the one before it is reported again after this many milliseconds. */
+const REPORT_AGAIN_MS = 30_000
+
+/** Takes what comes over a connection once it is open. */
+export interface Receiver {
+  data(chunks: readonly Uint8Array[]): void
+  closed(end: SessionEnd): void
+}
+
+export interface DialEvents {
+  /** The first handshake that succeeded; the dialer has forgotten all others and rests. @param certificate DER */
+  opened(session: Session, certificate: Uint8Array): Receiver
+  /** Attempts fail; the next one begins in `retryIn` milliseconds. Said when the reason changes, and every 30 s. */
+  failed(end: SessionEnd, retryIn: number): void
+}
+
+export interface DialOptions {
+  readonly host: string
+  readonly port: number
+  readonly resolve: Resolve
+  readonly transport: Transport
+  readonly clock: Clock
+  /** Uniform in 0 … 1. */
+  readonly random: () => number
+}
+
+/** What came before dialing: nothing, a connection that was of use for long or for a short while, a refusal. */
+export type Occasion = "start" | "lost" | "lostSoon" | "refused"
+
+export class Dialer {
+  readonly #silence: Backoff
+  readonly #refusal: Backoff
+  readonly #attempts = new Set<Session>()
+  #addresses: readonly string[] = []
+  #lookingUp = false
+  #dialing = false
+  #cancelRound = () => {}
+  #nextRound = 0
+  #reported: { reason: string; at: number } | undefined
+
+  constructor(
+    private readonly options: DialOptions,
+    private readonly events: DialEvents,
+  ) {
+    this.#silence = new Backoff(silentBackoff, options.random)
+    this.#refusal = new Backoff(doublingBackoff, options.random)
+  }
+
+  /**
+   * Begins to dial.
+   * @returns milliseconds until the first attempt
+   */
+  dial(occasion: Occasion): number {
+    this.stop()
+    this.#dialing = true
+    this.#reported = undefined
+    const wait = this.#firstWait(occasion)
+    this.#plan(wait)
+    return wait
+  }
+
+  /** The node is of use: the next refusal is the first one. */
+  accepted(): void {
+    this.#refusal.reset()
+  }
+
+  get dialing(): boolean {
+    return this.#dialing
+  }
+
+  /** Milliseconds until the next attempt begins. */
+  get retryIn(): number {
+    return Math.max(0, this.#nextRound - this.options.clock.now())
+  }
+
+  stop(): void {
+    this.#dialing = false
+    this.#cancelRound()
+    for (const session of this.#attempts) session.abandon()
+    this.#attempts.clear()
+  }
+
+  #firstWait(occasion: Occasion): number {
+    if (occasion === "refused") return this.#refusal.next()
+    this.#silence.reset()
+    if (occasion === "start") return 0
+    return occasion === "lostSoon" ? this.#silence.next() : 100 + 150 * this.options.random()
+  }
+
+  #plan(wait: number): void {
+    this.#cancelRound()
+    this.#nextRound = this.options.clock.now() + wait
+    this.#cancelRound = this.options.clock.after(wait, () => this.#round())
+  }
+
+  #round(): void {
+    this.#plan(this.#silence.next())
+    this.#lookUp().then(addresses => {
+      for (const [i, ip] of addresses.slice(0, MAX_ADDRESSES).entries()) {
+        if (i === 0) this.#attempt({ ip, port: this.options.port })
+        else this.options.clock.after(i * ADDRESS_GAP_MS, () => this.#attempt({ ip, port: this.options.port }))
+      }
+    })
+  }
+
+  /** The host's addresses as they are now, or as last known while a resolver does not answer. */
+  async #lookUp(): Promise<readonly string[]> {
+    if (this.#lookingUp) return this.#addresses
+    this.#lookingUp = true
+    try {
+      this.#addresses = await this.options.resolve(this.options.host)
+    } catch {
+      if (this.#addresses.length === 0) {
+        this.#report({ reason: "unreachable", message: `no address was found for the host name ${this.options.host}` })
+      }
+    } finally {
+      this.#lookingUp = false
+    }
+    return this.#addresses
+  }
+
+  #attempt(address: Address): void {
+    if (!this.#dialing) return
+    const { transport, clock } = this.options
+    let receiver: Receiver | undefined
+    const forget = () => {
+      cancelTimeout()
+      this.#attempts.delete(session)
+    }
+    const session = transport.connect(address, {
+      opened: certificate => {
+        forget()
+        this.stop()
+        this.#silence.reset()
+        receiver = this.events.opened(session, certificate)
+      },
+      data: chunks => receiver?.data(chunks),
+      closed: end => {
+        forget()
+        if (receiver) receiver.closed(end)
+        else this.#refused(end)
+      },
+    })
+    this.#attempts.add(session)
+    const cancelTimeout = clock.after(HANDSHAKE_MS, () => {
+      forget()
+      session.abandon()
+      this.#report({ reason: "timeout", message: `no answer from ${address.ip} port ${address.port}` })
+    })
+  }
+
+  /** The peer, or this machine's own network, turned an attempt away. */
+  #refused(end: SessionEnd): void {
+    if (!this.#dialing) return
+    this.#plan(this.#refusal.next())
+    this.#report(end)
+  }
+
+  #report(end: SessionEnd): void {
+    const now = this.options.clock.now()
+    if (!this.#dialing) return
+    if (this.#reported?.reason === end.reason && now - this.#reported.at < REPORT_AGAIN_MS) return
+    this.#reported = { reason: end.reason, at: now }
+    this.events.failed(end, this.retryIn)
+  }
+}

@@ -1,0 +1,346 @@
+/**
+ * A node, or a pool that speaks its protocol, as a `JobSource`. Its certificate is checked before a byte of the token
+ * leaves. While the node is silent a second connection is dialed beside the first, and the one that answers is kept, so
+ * the loss of a node costs a second, whether or not it said goodbye.
+ */
+import type { Clock } from "../../clock.ts"
+import { ExitCode, OperatorError } from "../../errors.ts"
+import type { Log } from "../../log.ts"
+import { targetOf } from "../../pow/target.ts"
+import { bytesToInteger } from "../../pow/u512.ts"
+import type { Job, JobSource, Seal, SourceEvents, Verdict } from "../source.ts"
+import { Connection, type JobMessage } from "./connection.ts"
+import { Dialer, type Occasion, type Receiver } from "./dial.ts"
+import { completedMessage, failedMessage, fitsFrame, readyMessage } from "./messages.ts"
+import { matchesPin } from "./pin.ts"
+import type { Resolve } from "./resolve.ts"
+import { isSameJob, SentNonces } from "./sent-nonces.ts"
+import type { Session, SessionEnd, Transport } from "./transport.ts"
+
+/** A token or a pin that may change where it lies; `read` throws an `OperatorError` where it cannot be used. */
+export interface Credential {
+  /** What it is and where it comes from, for people: `the token in /etc/quantus/miner-auth-token`. */
+  readonly description: string
+  read(): string
+}
+
+export interface QuicSourceOptions {
+  /** `quic://host:port` */
+  readonly name: string
+  /** A host name or an IP address, IPv6 without brackets. */
+  readonly host: string
+  readonly port: number
+  readonly token: Credential
+  /** SHA-256 of the node's certificate, 64 lower-case hex digits. */
+  readonly pin: Credential
+  /** Searches on in a job after a result, for pools that do not send it again. */
+  readonly keepMining: boolean
+  readonly transport: Transport
+  readonly resolve: Resolve
+  readonly clock: Clock
+  readonly log: Log
+  /** Uniform in 0 … 1, for jitter. */
+  readonly random?: () => number
+}
+
+/** Milliseconds after `Ready` in which a close means that the token was refused. */
+const VERDICT_MS = 2000
+/** Refusals in a row after which another attempt is pointless. */
+const MAX_REFUSALS = 3
+/** A connection of this many milliseconds was no accident: the node is dialed again at once. */
+const LONG_MS = 2000
+/** Seals that wait for the connection's return, or for a sign that they have arrived. */
+const MAX_WAITING = 64
+/** Kinds of messages that are warned about, once each. */
+const MAX_WARNINGS = 16
+
+interface Current {
+  readonly job: Job
+  /** The connection that sent the job, still there or not. */
+  readonly from: Connection
+  sealed: boolean
+}
+
+interface Held {
+  readonly seal: Seal
+  readonly settle: (verdict: Verdict) => void
+}
+
+/** A seal that was written; in doubt until something is received after it. */
+interface Written {
+  readonly seal: Seal
+  readonly bytesReceived: bigint
+}
+
+export function createQuicSource(options: QuicSourceOptions): JobSource {
+  return new QuicSource(options)
+}
+
+class QuicSource implements JobSource {
+  readonly name: string
+  readonly #dialer: Dialer
+  readonly #sent = new SentNonces()
+  readonly #warned = new Set<string>()
+  #events: SourceEvents | undefined
+  #connection: Connection | undefined
+  #confirmed = false
+  #cancelConfirmation = () => {}
+  #refusals = 0
+  #current: Current | undefined
+  #held: Held[] = []
+  #written: Written[] = []
+
+  constructor(private readonly options: QuicSourceOptions) {
+    this.name = options.name
+    this.#dialer = new Dialer(
+      { ...options, random: options.random ?? Math.random },
+      {
+        opened: (session, certificate) => this.#opened(session, certificate),
+        failed: (end, retryIn) => {
+          if (!this.#connection) this.#events?.disconnected(end.reason, end.message, retryIn, this.name)
+        },
+      },
+    )
+  }
+
+  start(events: SourceEvents): void {
+    this.#events = events
+    this.#dialer.dial("start")
+  }
+
+  submit(seal: Seal): Promise<Verdict> {
+    const current = this.#current
+    const stale = Promise.resolve<Verdict>({ result: "stale" })
+    if (!this.#events || !current || current.sealed || !isSealOf(seal, current.job)) return stale
+    if (this.#sent.has(seal.job, seal.nonce)) return stale
+    if (current.job.afterSeal === "wait") current.sealed = true
+    if (this.#isLive(current)) return Promise.resolve(this.#send(seal))
+    return this.#hold(seal)
+  }
+
+  async close(): Promise<void> {
+    this.#events = undefined
+    await this.#stop()
+  }
+
+  #opened(session: Session, certificate: Uint8Array): Receiver {
+    const { token, pin, clock } = this.options
+    const connection = new Connection(session, clock, {
+      job: message => this.#take(connection, message),
+      ignored: problem => this.#warnOnce(`the node sent ${problem}; such messages are ignored`),
+      suspected: () => this.#suspected(),
+      recovered: () => this.#recovered(),
+      ended: end => this.#lost(end),
+    })
+    try {
+      if (!matchesPin(certificate, pin.read())) throw pinError(this.name, pin)
+      sendReady(connection, token)
+      this.#adopt(connection)
+    } catch (error) {
+      connection.close()
+      if (!(error instanceof OperatorError)) throw error
+      if (error.exitCode === ExitCode.rejected) this.#fail(error)
+      else if (this.#connection) this.#dialer.dial("refused")
+      else this.#dialAgain("refused", { reason: "rejected", message: error.message })
+    }
+    return connection
+  }
+
+  /** From here on this is the connection; one that was silent is given up for it. */
+  #adopt(connection: Connection): void {
+    if (this.#connection) {
+      this.#leave()
+      this.#events?.disconnected("timeout", "the node fell silent and answers on a new connection", 0, this.name)
+    }
+    this.#connection = connection
+    this.#cancelConfirmation = this.options.clock.after(VERDICT_MS, () => this.#confirm())
+  }
+
+  /** The node has not hung up on the token. */
+  #confirm(): void {
+    this.#cancelConfirmation()
+    if (this.#confirmed) return
+    this.#confirmed = true
+    this.#refusals = 0
+    this.#dialer.accepted()
+    this.#events?.connected(this.name)
+  }
+
+  #suspected(): void {
+    this.options.log.debug("the node is silent, dialing beside the connection")
+    this.#dialer.dial("start")
+  }
+
+  #recovered(): void {
+    this.#dialer.stop()
+    if (this.#current && this.#isLive(this.#current)) this.#sendHeld(this.#current.job)
+  }
+
+  #lost(end: SessionEnd): void {
+    const { clock } = this.options
+    const connection = this.#connection
+    const age = connection ? clock.now() - connection.openedAt : 0
+    const [confirmed, refused] = [this.#confirmed, end.reason === "closed" && age < VERDICT_MS]
+    this.#leave()
+    if (confirmed) this.#dialAgain(age >= LONG_MS ? "lost" : "lostSoon", end)
+    else if (connection && refused) this.#refused()
+    else this.#dialAgain("refused", end)
+  }
+
+  /** A node that does not know the token hangs up, and says no more than that. */
+  #refused(): void {
+    this.#refusals++
+    if (this.#refusals >= MAX_REFUSALS) {
+      this.#fail(tokenError(this.name, this.options.token))
+      return
+    }
+    const message = `the node closed the connection right after the token (${this.#refusals} of ${MAX_REFUSALS})`
+    this.#dialAgain("refused", { reason: "rejected", message })
+  }
+
+  #dialAgain(occasion: Occasion, { reason, message }: SessionEnd): void {
+    const retryIn = this.#dialer.dialing ? this.#dialer.retryIn : this.#dialer.dial(occasion)
+    this.#events?.disconnected(reason, message, retryIn, this.name)
+  }
+
+  /** Ends the connection; what was written and perhaps never arrived waits for the next one. */
+  #leave(): void {
+    const connection = this.#connection
+    if (!connection) return
+    for (const { seal } of this.#inDoubt(connection)) this.#held.push({ seal, settle: () => {} })
+    this.#written = []
+    this.#cancelConfirmation()
+    this.#confirmed = false
+    this.#connection = undefined
+    connection.close()
+  }
+
+  #take(connection: Connection, message: JobMessage): void {
+    if (connection !== this.#connection) return
+    this.#confirm()
+    if (message.kind === "badJob") {
+      this.#warnOnce(`the node sent a job that cannot be mined: ${message.problem}; such jobs are answered "failed"`)
+      connection.send(failedMessage(message.id))
+      this.#discardHeld()
+      if (this.#current) this.#events?.noJob()
+      this.#current = undefined
+      return
+    }
+    const job = this.#jobOf(message)
+    const same = this.#current !== undefined && isSameJob(this.#current.job, job)
+    if (!same) this.#discardHeld()
+    this.#current = { job, from: connection, sealed: false }
+    if (this.#sendHeld(job) && job.afterSeal === "wait") this.#current.sealed = true
+    else this.#events?.job(job)
+  }
+
+  #jobOf({ id, header, difficulty }: Extract<JobMessage, { kind: "job" }>): Job {
+    return {
+      id,
+      source: this.name,
+      header,
+      difficulty,
+      prefix: new Uint8Array(),
+      afterSeal: this.options.keepMining ? "continue" : "wait",
+      receivedAt: this.options.clock.now(),
+    }
+  }
+
+  /** Whether the job's own connection is there and answers: after a reconnect the job is to be sent again first. */
+  #isLive(current: Current): boolean {
+    return current.from === this.#connection && !current.from.suspect
+  }
+
+  #send(seal: Seal): Verdict {
+    const connection = this.#connection!
+    connection.send(completedMessage(seal.job.id, seal.nonce, seal.hashes, seal.seconds))
+    this.#sent.add(seal.job, seal.nonce)
+    this.#written = [...this.#inDoubt(connection), { seal, bytesReceived: connection.bytesReceived }].slice(
+      -MAX_WAITING,
+    )
+    return { result: "sent" }
+  }
+
+  #inDoubt(connection: Connection): Written[] {
+    return this.#written.filter(({ bytesReceived }) => bytesReceived === connection.bytesReceived)
+  }
+
+  #hold(seal: Seal): Promise<Verdict> {
+    const { promise, resolve } = Promise.withResolvers<Verdict>()
+    if (this.#held.length >= MAX_WAITING) this.#held.shift()?.settle({ result: "lost" })
+    this.#held.push({ seal, settle: resolve })
+    return promise
+  }
+
+  /** @returns whether any was sent */
+  #sendHeld(job: Job): boolean {
+    const held = this.#held
+    this.#held = []
+    let any = false
+    for (const { seal, settle } of held) {
+      if (!isSealOf(seal, job)) {
+        settle({ result: "stale" })
+        continue
+      }
+      settle(this.#send(seal))
+      any = true
+    }
+    return any
+  }
+
+  #discardHeld(): void {
+    for (const { settle } of this.#held) settle({ result: "stale" })
+    this.#held = []
+  }
+
+  #warnOnce(message: string): void {
+    if (this.#warned.has(message) || this.#warned.size >= MAX_WARNINGS) return
+    this.#warned.add(message)
+    this.options.log.warn(message)
+  }
+
+  #fail(error: OperatorError): void {
+    const events = this.#events
+    this.#events = undefined
+    this.#stop()
+    events?.failed(error)
+  }
+
+  async #stop(): Promise<void> {
+    this.#dialer.stop()
+    const connection = this.#connection
+    this.#leave()
+    this.#current = undefined
+    this.#discardHeld()
+    await connection?.close()
+    await this.options.transport.close()
+  }
+}
+
+/** Whether `seal` is one of `job`, whose difficulty may have changed since the seal's own was sent. */
+function isSealOf(seal: Seal, job: Job): boolean {
+  return isSameJob(seal.job, job) && bytesToInteger(seal.hash) < targetOf(job.difficulty)
+}
+
+function sendReady(connection: Connection, token: Credential): void {
+  const message = readyMessage(token.read())
+  if (!fitsFrame(message)) {
+    throw new OperatorError(`${token.description} is too long for the protocol: copy it again`, ExitCode.rejected)
+  }
+  connection.send(message)
+}
+
+function pinError(name: string, pin: Credential): OperatorError {
+  return new OperatorError(
+    `${name} shows another certificate than the one pinned by ${pin.description}: copy miner-tls-cert-sha256 from the ` +
+      "node again (it changes when the node's certificate is renewed), and if it has not changed, do not trust this host",
+    ExitCode.rejected,
+  )
+}
+
+function tokenError(name: string, token: Credential): OperatorError {
+  return new OperatorError(
+    `${name} rejects ${token.description}: copy miner-auth-token from the node again`,
+    ExitCode.rejected,
+  )
+}
