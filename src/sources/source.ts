@@ -59,7 +59,10 @@ export type DisconnectReason = "closed" | "timeout" | "refused" | "unreachable" 
 export interface SourceEvents {
   /** Authenticated as far as the wire tells; jobs may follow. */
   connected(source: string): void
-  /** The connection ended or an attempt failed; the source tries again in `retryIn` milliseconds. */
+  /**
+   * The connection ended or an attempt failed; the source tries again in `retryIn` milliseconds. Infinity: a failover
+   * has no need of it for now.
+   */
   disconnected(reason: DisconnectReason, message: string, retryIn: number, source: string): void
   /** A job that replaces the one before it at once. */
   job(job: Job): void

@@ -14,6 +14,8 @@ export interface OfferedJob {
 /** The other end of a source's wire. */
 export interface Peer {
   readonly source: JobSource
+  /** What its jobs and events name as their source. */
+  readonly name: string
   /** Hands over a job that replaces the one before it; before the source has connected: its first one. */
   offer(job: OfferedJob): void | Promise<void>
   /** Nonces in hex that arrived over the wire so far, with their jobs. */
@@ -68,15 +70,15 @@ export function describeContract(
 
   describe(`${name} keeps the contract of a source`, () => {
     test("connect: says so once, under its own name", async () => {
-      const { source, events } = await started()
-      expect(events.events).toEqual([{ kind: "connected", source: source.name }])
-      expect(source.name).toMatch(/^[a-z+]+:\/\/[^@/]+$/)
+      const { peer, events } = await started()
+      expect(events.events).toEqual([{ kind: "connected", source: peer.name }])
+      expect(peer.name).toMatch(/^[a-z+]+:\/\/[^@/]+$/)
     })
 
     test("job: hands over what the wire says", async () => {
-      const { source, events } = await started(first)
+      const { peer, events } = await started(first)
       const job = await events.nextJob()
-      expect(job).toMatchObject({ id: first.id, source: source.name, difficulty: 1n })
+      expect(job).toMatchObject({ id: first.id, source: peer.name, difficulty: 1n })
       expect(bytesToHex(job.header)).toBe(bytesToHex(first.header))
       expect(job.prefix.length).toBeLessThanOrEqual(16)
     })

@@ -28,6 +28,10 @@ export class ApiPeer implements Peer {
     }
   }
 
+  get name(): string {
+    return this.source.name
+  }
+
   /** Posts a job as soon as there is someone to post it to, and cancels those before it. */
   offer({ id, header, difficulty }: OfferedJob): void {
     void this.#started.then(async () => {

@@ -19,8 +19,9 @@ interface Sent {
 export class FakePool implements Peer {
   readonly clock = new FakeClock()
   readonly log = new RecordedLog()
+  readonly name: string
   readonly sent: Sent[] = []
-  readonly source: JobSource
+  source: JobSource
   /** Answers to `login`, the last one for good: an error's message, or undefined to accept. */
   logins: (string | undefined)[] = [undefined]
   extranonce = "00131609"
@@ -34,9 +35,10 @@ export class FakePool implements Peer {
   #events: SocketEvents | undefined
   #wake = () => {}
 
-  constructor() {
+  constructor(host = "pool.test") {
+    this.name = `stratum+tcp://${host}:3333`
     this.source = createStratumSource({
-      name: "stratum+tcp://pool.test:3333",
+      name: this.name,
       connect: this.#connect,
       credentials: () => ({ login: "qzTest.rig", password: this.password, agent: "quantus-miner/test" }),
       clock: this.clock,

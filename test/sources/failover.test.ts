@@ -1,0 +1,263 @@
+import { beforeEach, describe, expect, test } from "bun:test"
+import { ExitCode, OperatorError } from "../../src/errors.ts"
+import { createFailover, DEFAULT_PATIENCE_MS } from "../../src/sources/failover.ts"
+import type { Job, JobSource, Seal, SourceEvents, Verdict } from "../../src/sources/source.ts"
+import { FakeClock, settle } from "../support/fake-clock.ts"
+import { RecordedLog } from "../support/recorded-log.ts"
+import { describeContract } from "./contract.ts"
+import { headerOf, Recorder, sealOf } from "./recorder.ts"
+import { FakePool } from "./stratum/fake-pool.ts"
+
+const PATIENCE = DEFAULT_PATIENCE_MS
+
+/** A source that does what the test says. */
+class Puppet implements JobSource {
+  events: SourceEvents | undefined
+  closed = false
+  readonly submitted: Seal[] = []
+  readonly exhaustedJobs: Job[] = []
+  answer: (verdict: Verdict) => void = () => {}
+
+  constructor(readonly name: string) {}
+
+  start(events: SourceEvents): void {
+    this.events = events
+  }
+
+  submit(seal: Seal): Promise<Verdict> {
+    this.submitted.push(seal)
+    return new Promise(resolve => {
+      this.answer = resolve
+    })
+  }
+
+  exhausted(job: Job): void {
+    this.exhaustedJobs.push(job)
+  }
+
+  async close(): Promise<void> {
+    this.closed = true
+  }
+
+  up(): void {
+    this.events!.connected(this.name)
+  }
+
+  down(): void {
+    this.events!.disconnected("closed", "gone", 1000, this.name)
+  }
+
+  job(id: string): Job {
+    const job: Job = {
+      id,
+      source: this.name,
+      header: headerOf(1),
+      difficulty: 1n,
+      prefix: new Uint8Array(),
+      afterSeal: "wait",
+      receivedAt: 0,
+    }
+    this.events!.job(job)
+    return job
+  }
+}
+
+let clock: FakeClock
+let log: RecordedLog
+let events: Recorder
+let failover: JobSource
+let made: Record<"a" | "b" | "c", Puppet[]>
+
+beforeEach(() => {
+  clock = new FakeClock()
+  log = new RecordedLog()
+  events = new Recorder()
+  made = { a: [], b: [], c: [] }
+  const maker = (name: "a" | "b" | "c") => () => {
+    const puppet = new Puppet(name)
+    made[name].push(puppet)
+    return puppet
+  }
+  failover = createFailover({ sources: [maker("a"), maker("b"), maker("c")], clock, log })
+  failover.start(events)
+})
+
+const latest = (name: "a" | "b" | "c") => made[name].at(-1)!
+const jobs = () => events.events.flatMap(event => (event.kind === "job" ? [event.job.id] : []))
+const counts = () => [made.a.length, made.b.length, made.c.length]
+
+/** The first is up, then down until the second has taken over. */
+async function switchToSecond(): Promise<void> {
+  latest("a").up()
+  latest("a").job("a1")
+  latest("a").down()
+  await clock.advance(PATIENCE)
+  latest("b").up()
+  latest("b").job("b1")
+}
+
+describe("the next source", () => {
+  test("is not started while the first is up, or down for a moment", async () => {
+    latest("a").up()
+    await clock.advance(600_000)
+    latest("a").down()
+    await clock.advance(PATIENCE - 1)
+    latest("a").down()
+    latest("a").up()
+    await clock.advance(600_000)
+    expect(counts()).toEqual([1, 0, 0])
+  })
+
+  test("is started when the first is down for longer, whatever it tries meanwhile", async () => {
+    for (let i = 0; i < 9; i++) {
+      latest("a").down()
+      await clock.advance(1000)
+    }
+    expect(counts()).toEqual([1, 0, 0])
+    await clock.advance(1000)
+    expect(counts()).toEqual([1, 1, 0])
+  })
+
+  test("takes over with its first job; until then the old one stands", async () => {
+    await switchToSecond()
+    expect(jobs()).toEqual(["a1", "b1"])
+    expect(events.count("noJob")).toBe(0)
+  })
+
+  test("is followed by the one after it", async () => {
+    await clock.advance(PATIENCE)
+    expect(counts()).toEqual([1, 1, 0])
+    await clock.advance(PATIENCE)
+    expect(counts()).toEqual([1, 1, 1])
+    latest("c").up()
+    latest("c").job("c1")
+    latest("b").up()
+    latest("b").job("b1")
+    expect(jobs()).toEqual(["c1", "b1"])
+    await settle()
+    expect([latest("a").closed, latest("b").closed, latest("c").closed]).toEqual([false, false, true])
+  })
+})
+
+describe("the first source", () => {
+  test("is returned to with its first job, and the second is let go", async () => {
+    await switchToSecond()
+    latest("a").up()
+    expect(jobs()).toEqual(["a1", "b1"])
+    latest("a").job("a2")
+    expect(jobs()).toEqual(["a1", "b1", "a2"])
+    latest("b").job("b2")
+    await settle()
+    expect(latest("b").closed).toBe(true)
+    expect(jobs()).toEqual(["a1", "b1", "a2"])
+    expect(events.events.at(-1)).toMatchObject({ kind: "disconnected", retryIn: Number.POSITIVE_INFINITY })
+  })
+
+  test("can fail again and again", async () => {
+    for (let round = 1; round <= 3; round++) {
+      await switchToSecond()
+      expect(counts()).toEqual([1, round, 0])
+    }
+    expect(jobs().join(" ")).toBe("a1 b1 a1 b1 a1 b1")
+  })
+
+  test("connected without a job leaves the second in charge", async () => {
+    await switchToSecond()
+    latest("a").up()
+    latest("b").job("b2")
+    latest("a").events!.noJob()
+    latest("a").down()
+    expect(jobs()).toEqual(["a1", "b1", "b2"])
+    expect(events.count("noJob")).toBe(0)
+  })
+
+  test("rejected for good is replaced at once, and the end comes when all are", async () => {
+    latest("a").up()
+    latest("a").job("a1")
+    latest("a").events!.failed(new OperatorError("The pin is wrong: renew it.", ExitCode.rejected))
+    expect(counts()).toEqual([1, 1, 0])
+    expect(events.count("noJob")).toBe(1)
+    expect(log.lines).toContain("error The pin is wrong: renew it.")
+    latest("b").events!.failed(new OperatorError("Second.", ExitCode.config))
+    expect(events.count("failed")).toBe(0)
+    latest("c").events!.failed(new OperatorError("Third.", ExitCode.config))
+    expect((await events.next("failed")).error.message).toBe("The pin is wrong: renew it.")
+  })
+})
+
+describe("a seal", () => {
+  test("goes to the source of its job, also while another is in charge", async () => {
+    latest("a").up()
+    const job = latest("a").job("a1")
+    const verdict = failover.submit(sealOf(job))
+    expect(latest("a").submitted).toHaveLength(1)
+    latest("a").answer({ result: "rejected", reason: "low" })
+    expect(await verdict).toEqual({ result: "rejected", reason: "low" })
+  })
+
+  test("in flight keeps the connection for its answer", async () => {
+    await switchToSecond()
+    const second = latest("b")
+    const verdict = failover.submit(sealOf(second.job("b2")))
+    latest("a").up()
+    latest("a").job("a2")
+    await settle()
+    expect(second.closed).toBe(false)
+    second.answer({ result: "accepted" })
+    expect(await verdict).toEqual({ result: "accepted" })
+    await settle()
+    expect(second.closed).toBe(true)
+  })
+
+  test("in flight keeps it for five seconds only", async () => {
+    await switchToSecond()
+    const second = latest("b")
+    void failover.submit(sealOf(second.job("b2")))
+    latest("a").up()
+    latest("a").job("a2")
+    await clock.advance(5000)
+    expect(second.closed).toBe(true)
+  })
+
+  test("of a source that was let go is stale", async () => {
+    await switchToSecond()
+    const job = latest("b").job("b2")
+    latest("a").up()
+    latest("a").job("a2")
+    expect(await failover.submit(sealOf(job))).toEqual({ result: "stale" })
+    expect(latest("b").submitted).toHaveLength(0)
+  })
+})
+
+test("an exhausted range is told to its job's source", () => {
+  latest("a").up()
+  const job = latest("a").job("a1")
+  failover.exhausted!(job, 5n, 1)
+  expect(latest("a").exhaustedJobs).toEqual([job])
+})
+
+test("closing closes all, at once, and nothing follows", async () => {
+  await switchToSecond()
+  void failover.submit(sealOf(latest("b").job("b2")))
+  const before = events.events.length
+  await failover.close()
+  expect([latest("a").closed, latest("b").closed]).toEqual([true, true])
+  latest("a").up()
+  await clock.advance(600_000)
+  expect(events.events).toHaveLength(before)
+  expect(counts()).toEqual([1, 1, 0])
+  expect(clock.pending).toBe(0)
+})
+
+test("one source alone is itself", () => {
+  const alone = new Puppet("alone")
+  expect(createFailover({ sources: [() => alone], clock, log })).toBe(alone)
+})
+
+describeContract("A failover whose first source is up", async () => {
+  const pool = new FakePool()
+  const { source, clock, log } = pool
+  const second = new FakePool("second.test").source
+  pool.source = createFailover({ sources: [() => source, () => second], clock, log })
+  return pool
+})
