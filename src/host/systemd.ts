@@ -1,5 +1,4 @@
-/** What systemd and a service say to each other: readiness, status, watchdog (sd_notify(3)) and credentials. */
-import { join } from "node:path"
+/** What systemd and a service say to each other: readiness, status and watchdog (sd_notify(3)). */
 import type { Clock } from "../clock.ts"
 import type { Log } from "../log.ts"
 import { libc, monotonicMicroseconds } from "./libc.ts"
@@ -75,15 +74,4 @@ export function feedWatchdog({ notifier, timeout, healthy, clock, log }: Watchdo
     if (fed) notifier.watchdog()
     else if (was) log.error(`No worker makes progress: unless one does, systemd restarts the miner in ${timeout} ms`)
   }
-}
-
-/**
- * The path of a credential (`LoadCredential=NAME:…`) in `$CREDENTIALS_DIRECTORY`, undefined when there is none of that
- * name. Its content is not read here.
- */
-export async function credentialPath(name: string, env: Environment): Promise<string | undefined> {
-  const { CREDENTIALS_DIRECTORY: directory = "" } = env
-  if (directory === "") return undefined
-  const path = join(directory, name)
-  return (await Bun.file(path).exists()) ? path : undefined
 }

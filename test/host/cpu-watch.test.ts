@@ -1,28 +1,21 @@
 import { afterAll, describe, expect, test } from "bun:test"
-import type { Clock } from "../../src/clock.ts"
 import { watchEffectiveCpus } from "../../src/host/cpu-watch.ts"
 import { type EffectiveCpus, readEffectiveCpus } from "../../src/host/effective-cpus.ts"
-import { collectingLog, scratch, writeTree } from "./support.ts"
+import { FakeClock } from "../support/fake-clock.ts"
+import { RecordedLog } from "../support/recorded-log.ts"
+import { scratch, writeTree } from "./support.ts"
 
 const tmp = scratch()
 afterAll(() => tmp.cleanUp())
 
 const file = "sys/fs/cgroup/cpuset.cpus.effective"
 
-/** A watch over a machine of 8 CPUs whose cpuset the test rewrites, and whose clock ticks by hand. */
+/** A watch over a machine of 8 CPUs whose cpuset the test rewrites. */
 async function watching(mask: string) {
   const root = tmp.root({ [file]: mask })
-  const log = collectingLog()
+  const log = new RecordedLog()
   const changes: [now: number, before: number][] = []
-  let ticking: { ms: number; callback: () => void } | undefined
-  const clock: Clock = {
-    now: () => 0,
-    after: () => () => {},
-    every(ms, callback) {
-      ticking = { ms, callback }
-      return () => (ticking = undefined)
-    },
-  }
+  const clock = new FakeClock()
   const read = () => readEffectiveCpus({ root, logicalCpus: 8, affinity: () => undefined })
   const watch = watchEffectiveCpus({
     initial: await read(),
@@ -35,17 +28,18 @@ async function watching(mask: string) {
     watch,
     log,
     changes,
-    timer: () => ticking,
+    clock,
     set: (text: string) => writeTree(root, { [file]: text }),
   }
 }
 
 describe("watchEffectiveCpus", () => {
   test("looks every 15 s and tells a change once", async () => {
-    const { watch, log, changes, timer, set } = await watching("0-3\n")
-    expect(timer()?.ms).toBe(15_000)
+    const { watch, log, changes, clock, set } = await watching("0-3\n")
     set("0\n")
-    timer()!.callback()
+    await clock.advance(14_999)
+    expect(changes).toEqual([])
+    await clock.advance(1)
     await watch.check()
     expect(changes).toEqual([[1, 4]])
     expect(watch.current.count).toBe(1)
@@ -82,7 +76,7 @@ describe("watchEffectiveCpus", () => {
   })
 
   test("looks one after the other, and not after stop", async () => {
-    const { watch, changes, timer, set } = await watching("0-3\n")
+    const { watch, changes, clock, set } = await watching("0-3\n")
     set("0-1\n")
     await Promise.all([watch.check(), watch.check()])
     expect(changes).toEqual([[2, 4]])
@@ -91,6 +85,6 @@ describe("watchEffectiveCpus", () => {
     watch.stop()
     await late
     expect(changes).toHaveLength(1)
-    expect(timer()).toBeUndefined()
+    expect(clock.pending).toBe(0)
   })
 })

@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test } from "bun:test"
 import { type DetectOptions, detectEffectiveCpus } from "../../src/host/effective-cpus.ts"
-import { collectingLog, scratch } from "./support.ts"
+import { RecordedLog } from "../support/recorded-log.ts"
+import { scratch } from "./support.ts"
 
 const tmp = scratch()
 afterAll(() => tmp.cleanUp())
@@ -17,7 +18,7 @@ const mount = {
 }
 
 async function detect(files: Record<string, string>, options: DetectOptions = {}) {
-  const log = collectingLog()
+  const log = new RecordedLog()
   const root = tmp.root(files)
   const cpus = await detectEffectiveCpus({ root, logicalCpus: 8, affinity: () => undefined, log, ...options })
   return { ...cpus, root, lines: log.lines.map(line => line.replaceAll(root, "")) }
@@ -45,7 +46,7 @@ describe("none", () => {
   })
 
   test("the machine itself, whatever it is", async () => {
-    const log = collectingLog()
+    const log = new RecordedLog()
     const { count, cpus, logicalCpus } = await detectEffectiveCpus({ log })
     expect(count).toBeGreaterThanOrEqual(1)
     expect(count).toBeLessThanOrEqual(logicalCpus)

@@ -1,27 +1,7 @@
-/** What the tests of this room share: file trees that stand for a machine, and a log that keeps its lines. */
+/** File trees that stand for a machine. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
-import type { Log } from "../../src/log.ts"
-
-export type Level = "debug" | "info" | "success" | "warn" | "error"
-
-/** A log whose lines are `level message`. */
-export function collectingLog(): Log & { lines: string[] } {
-  const lines: string[] = []
-  const write = (level: Level) => (message: string) => void lines.push(`${level} ${message}`)
-  return {
-    lines,
-    debug: write("debug"),
-    info: write("info"),
-    success: write("success"),
-    warn: write("warn"),
-    error: write("error"),
-    withTag() {
-      return this
-    },
-  }
-}
 
 /** Temporary directories, removed by `cleanUp`. */
 export function scratch() {

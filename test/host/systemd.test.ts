@@ -1,10 +1,11 @@
 import { afterAll, describe, expect, test } from "bun:test"
 import { join } from "node:path"
-import type { Clock } from "../../src/clock.ts"
-import { createNotifier, credentialPath, feedWatchdog, type Notifier, watchdogTimeout } from "../../src/host/systemd.ts"
+import { createNotifier, feedWatchdog, watchdogTimeout } from "../../src/host/systemd.ts"
 import { unixAddress } from "../../src/host/unix-datagram.ts"
+import { FakeClock } from "../support/fake-clock.ts"
+import { RecordedLog } from "../support/recorded-log.ts"
 import { datagramListener } from "./datagram-listener.ts"
-import { collectingLog, scratch } from "./support.ts"
+import { scratch } from "./support.ts"
 
 const tmp = scratch()
 afterAll(() => tmp.cleanUp())
@@ -16,7 +17,7 @@ describe.skipIf(!linux)("notifications", () => {
     ["path", () => join(tmp.directory(), "notify")],
     ["abstract", () => `@quantus-miner-test-${process.pid}`],
   ])("%s socket", (_, name) => {
-    const log = collectingLog()
+    const log = new RecordedLog()
     const listener = datagramListener(name())
     const notifier = createNotifier({ NOTIFY_SOCKET: listener.name }, log)
     expect(notifier.enabled).toBe(true)
@@ -41,21 +42,21 @@ describe.skipIf(!linux)("notifications", () => {
 
   test("a full queue does not hold up what is said again soon", () => {
     const listener = datagramListener(join(tmp.directory(), "notify"))
-    const notifier = createNotifier({ NOTIFY_SOCKET: listener.name }, collectingLog())
+    const notifier = createNotifier({ NOTIFY_SOCKET: listener.name }, new RecordedLog())
     for (let i = 0; i < 2000; i++) notifier.watchdog()
     expect(listener.receive()).toBe("WATCHDOG=1")
     listener.close()
   })
 
   test("a listener that is gone is no error", () => {
-    const notifier = createNotifier({ NOTIFY_SOCKET: join(tmp.directory(), "gone") }, collectingLog())
+    const notifier = createNotifier({ NOTIFY_SOCKET: join(tmp.directory(), "gone") }, new RecordedLog())
     notifier.ready()
     notifier.stopping()
   })
 })
 
 test.each([{}, { NOTIFY_SOCKET: "" }, { NOTIFY_SOCKET: undefined }])("nobody listens: %j", env => {
-  const log = collectingLog()
+  const log = new RecordedLog()
   const notifier = createNotifier(env, log)
   expect(notifier.enabled).toBe(false)
   notifier.ready()
@@ -64,7 +65,7 @@ test.each([{}, { NOTIFY_SOCKET: "" }, { NOTIFY_SOCKET: undefined }])("nobody lis
 })
 
 test.each(["vsock:2:1234", "relative", `/${"long".repeat(30)}`])("a socket of another kind: %s", name => {
-  const log = collectingLog()
+  const log = new RecordedLog()
   expect(createNotifier({ NOTIFY_SOCKET: name }, log).enabled).toBe(false)
   expect(log.lines).toEqual([
     `warn The service manager's socket ${name} cannot be used: it will not learn that the miner is ready`,
@@ -93,44 +94,27 @@ describe("watchdog", () => {
     expect(watchdogTimeout(env, 77)).toBe(timeout)
   })
 
-  test("is fed four times a timeout while the miner is healthy, and complains once when it is not", () => {
-    const log = collectingLog()
+  test("is fed four times a timeout while the miner is healthy, and complains once when it is not", async () => {
+    const log = new RecordedLog()
+    const clock = new FakeClock()
     let fed = 0
     let healthy = true
-    let ticking: { ms: number; callback: () => void } | undefined
-    const notifier = { watchdog: () => fed++ } as unknown as Notifier
-    const clock = {
-      every(ms: number, callback: () => void) {
-        ticking = { ms, callback }
-        return () => (ticking = undefined)
-      },
-    } as unknown as Clock
+    const notifier = { ...createNotifier({}, log), watchdog: () => void fed++ }
 
     const stop = feedWatchdog({ notifier, timeout: 30_000, healthy: () => healthy, clock, log })
-    expect(ticking?.ms).toBe(7500)
     expect(fed).toBe(1)
-    ticking!.callback()
-    expect(fed).toBe(2)
+    await clock.advance(30_000)
+    expect(fed).toBe(5)
     healthy = false
-    ticking!.callback()
-    ticking!.callback()
-    expect(fed).toBe(2)
+    await clock.advance(15_000)
+    expect(fed).toBe(5)
     expect(log.lines).toEqual([
       "error No worker makes progress: unless one does, systemd restarts the miner in 30000 ms",
     ])
     healthy = true
-    ticking!.callback()
-    expect(fed).toBe(3)
+    await clock.advance(7_500)
+    expect(fed).toBe(6)
     stop()
-    expect(ticking).toBeUndefined()
+    expect(clock.pending).toBe(0)
   })
-})
-
-test("credentials", async () => {
-  const directory = tmp.root({ "auth-token": "secret\n" })
-  const env = { CREDENTIALS_DIRECTORY: directory }
-  expect(await credentialPath("auth-token", env)).toBe(join(directory, "auth-token"))
-  expect(await credentialPath("tls-cert-sha256", env)).toBeUndefined()
-  expect(await credentialPath("auth-token", {})).toBeUndefined()
-  expect(await credentialPath("auth-token", { CREDENTIALS_DIRECTORY: "" })).toBeUndefined()
 })
