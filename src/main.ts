@@ -2,6 +2,7 @@
 /** The command line's door: finds the command, runs it, and turns what went wrong into a line and an exit code. */
 import { type CommandDef, renderUsage, runCommand } from "citty"
 import { commandOf, root } from "./commands/table.ts"
+import { wrapColumns } from "./config/wrap.ts"
 import { ExitCode, OperatorError } from "./errors.ts"
 import { version } from "./version.ts"
 
@@ -23,7 +24,7 @@ async function main(args: readonly string[]): Promise<void> {
 }
 
 async function print(command: CommandDef, parent?: CommandDef): Promise<void> {
-  const usage = await renderUsage(command, parent)
+  const usage = wrapColumns(await renderUsage(command, parent), Math.min(process.stdout.columns ?? 100, 120))
   console.log(process.stdout.isTTY ? usage : Bun.stripANSI(usage))
 }
 

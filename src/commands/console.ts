@@ -1,0 +1,21 @@
+/** Opens what a command says things on: standard error, so that standard output is for what it was asked for. */
+import type { Note } from "../config/config.ts"
+import type { Log } from "../log.ts"
+import { createLog } from "../observe/log.ts"
+import { Terminal } from "../observe/terminal.ts"
+
+export interface Console {
+  readonly terminal: Terminal
+  readonly log: Log
+}
+
+/** @param notes what configuration has noticed, said first */
+export function openConsole(
+  settings: { readonly logFormat: "pretty" | "json"; readonly verbose: boolean },
+  notes: readonly Note[] = [],
+): Console {
+  const terminal = new Terminal()
+  const log = createLog({ format: settings.logFormat, verbose: settings.verbose, terminal })
+  for (const { level, message } of notes) log[level](message)
+  return { terminal, log }
+}

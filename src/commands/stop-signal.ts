@@ -1,0 +1,16 @@
+/** SIGINT and SIGTERM: the first asks for an end, a second one takes it. */
+import { ExitCode } from "../errors.ts"
+
+const SIGNALS = ["SIGINT", "SIGTERM"] as const
+
+/** Aborts with the name of the first signal as its reason; from then on another ends the process at once. */
+export function stopSignal(): AbortSignal {
+  const controller = new AbortController()
+  for (const signal of SIGNALS) {
+    process.on(signal, () => {
+      if (controller.signal.aborted) process.exit(ExitCode.failure)
+      controller.abort(signal)
+    })
+  }
+  return controller.signal
+}

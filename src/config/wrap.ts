@@ -1,0 +1,28 @@
+/**
+ * Breaks the long lines of two-column text, so that its second column stays one.
+ * @param columns the width to keep to, where words allow
+ */
+export function wrapColumns(text: string, columns: number): string {
+  return text
+    .split("\n")
+    .map(line => wrapLine(line.trimEnd(), columns))
+    .join("\n")
+}
+
+function wrapLine(line: string, columns: number): string {
+  if (Bun.stringWidth(line) <= columns) return line
+  // The second column begins behind the first gap of two blanks or more.
+  const first = /^ *\S+(?: \S+)* {2,}/.exec(line)?.[0] ?? ""
+  const indent = " ".repeat(Bun.stringWidth(first))
+  const lines: string[] = []
+  let current = first
+  for (const word of line.slice(first.length).split(" ")) {
+    const fresh = current.trim() === "" || current === first
+    const longer = fresh ? current + word : `${current} ${word}`
+    if (!fresh && Bun.stringWidth(longer) > columns) {
+      lines.push(current)
+      current = indent + word
+    } else current = longer
+  }
+  return [...lines, current].join("\n")
+}
