@@ -8,6 +8,7 @@ import { ExitCode, OperatorError } from "../../errors.ts"
 import type { Log } from "../../log.ts"
 import { targetOf } from "../../pow/target.ts"
 import { bytesToInteger } from "../../pow/u512.ts"
+import type { Credential } from "../credential.ts"
 import type { Job, JobSource, Seal, SourceEvents, Verdict } from "../source.ts"
 import { Connection, type JobMessage } from "./connection.ts"
 import { Dialer, type Occasion, type Receiver } from "./dial.ts"
@@ -16,13 +17,6 @@ import { matchesPin } from "./pin.ts"
 import type { Resolve } from "./resolve.ts"
 import { isSameJob, SentNonces } from "./sent-nonces.ts"
 import type { Session, SessionEnd, Transport } from "./transport.ts"
-
-/** A token or a pin that may change where it lies; `read` throws an `OperatorError` where it cannot be used. */
-export interface Credential {
-  /** What it is and where it comes from, for people: `the token in /etc/quantus/miner-auth-token`. */
-  readonly description: string
-  read(): string
-}
 
 export interface QuicSourceOptions {
   /** `quic://host:port` */
