@@ -1,0 +1,13 @@
+import type { Kernel } from "../../kernel/kernel.ts"
+import { createWasmKernel } from "../../kernel/wasm/wasm-kernel.ts"
+
+/** Makes a kernel for the calling thread. @throws UnsupportedKernel where it cannot run here */
+export type CreateKernel = () => Promise<Kernel>
+
+export type KernelTable = Readonly<Record<string, CreateKernel>>
+
+/** Every kernel that a CPU worker can run, by the name that `--engine` knows it by; usually fastest first. */
+export const KERNELS: KernelTable = {
+  wasm: () => createWasmKernel("wasm"),
+  "wasm-narrow": () => createWasmKernel("wasm-narrow"),
+}

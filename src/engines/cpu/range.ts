@@ -1,0 +1,46 @@
+/**
+ * An exact range of nonces, cut into chunks that workers lease one at a time. Chunks lie on absolute multiples of
+ * `CHUNK`, so all nonces of one differ in their last four bytes only; the first and the last chunk of a range may be
+ * parts.
+ */
+import { bytesToInteger, integerToBytes } from "../../pow/u512.ts"
+import type { NonceRange } from "../../sources/source.ts"
+
+/** Nonces in a chunk: some milliseconds of one worker, so that workers end a range together. */
+export const CHUNK = 4096
+
+/** Part of a chunk, all of it inside the range. */
+export interface ChunkPart {
+  /** 64 bytes; the nonce at the chunk's offset 0, which need not be inside the range. */
+  readonly base: Uint8Array
+  /** Offsets from `base`: the first inside the range, and the first behind it (or behind the chunk). */
+  readonly begin: number
+  readonly end: number
+}
+
+/** @returns undefined where the range has no such chunk */
+export function chunkOf(range: NonceRange, chunk: bigint): ChunkPart | undefined {
+  const size = BigInt(CHUNK)
+  const start = range.first - (range.first % size) + chunk * size
+  if (start > range.last) return undefined
+  const left = range.last - start + 1n
+  return {
+    base: integerToBytes(start),
+    begin: start < range.first ? Number(range.first - start) : 0,
+    end: left < size ? Number(left) : CHUNK,
+  }
+}
+
+/** The nonce at an offset (below `CHUNK`) of a chunk. @param base 64 bytes, whose last 12 bits are 0 */
+export function nonceAt(base: Uint8Array, offset: number): Uint8Array {
+  const nonce = base.slice()
+  const view = new DataView(nonce.buffer)
+  view.setUint32(60, view.getUint32(60) + offset)
+  return nonce
+}
+
+/** @param bounds 64 bytes each, big-endian */
+export const rangeOf = (bounds: { readonly first: Uint8Array; readonly last: Uint8Array }): NonceRange => ({
+  first: bytesToInteger(bounds.first),
+  last: bytesToInteger(bounds.last),
+})

@@ -1,0 +1,36 @@
+/** How the loop speaks of numbers and of what became of a seal. */
+import type { Log } from "../log.ts"
+import type { Seal, Verdict } from "../sources/source.ts"
+
+/** `1,234,567` */
+export const grouped = (value: bigint | number): string => value.toLocaleString("en-US")
+
+/** `0.25 s`, `12.3 s`, `3 min 20 s` */
+export function ageOf(ms: number): string {
+  const seconds = ms / 1000
+  if (seconds < 10) return `${seconds.toFixed(2)} s`
+  if (seconds < 120) return `${seconds.toFixed(1)} s`
+  return `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`
+}
+
+/** `2 s`, `1.5 s` */
+export const secondsOf = (ms: number): string => `${Number((ms / 1000).toFixed(1))} s`
+
+/** What is said of a verdict, and how loud. */
+export function describeVerdict({ job, unit }: Seal, verdict: Verdict): [level: keyof Levels, message: string] {
+  const seal = `the seal of ${job.id} by ${unit}`
+  switch (verdict.result) {
+    case "sent":
+      return ["success", `${seal} was sent to ${job.source}`]
+    case "accepted":
+      return ["success", `${seal} was accepted by ${job.source}`]
+    case "rejected":
+      return ["warn", `${seal} was rejected by ${job.source}: ${verdict.reason}`]
+    case "stale":
+      return ["info", `${seal} came too late: the job was replaced, so it was not sent`]
+    case "lost":
+      return ["warn", `${seal} was sent, but the connection ended before ${job.source} answered`]
+  }
+}
+
+type Levels = Pick<Log, "success" | "info" | "warn">

@@ -1,0 +1,81 @@
+/** The job that is being searched, and what has come of it. */
+import { bytesToInteger } from "../pow/u512.ts"
+import type { Job } from "../sources/source.ts"
+
+/** How the search of a job has ended so far; `cancelled` as long as nothing has come of it. */
+export type Outcome = "cancelled" | "completed" | "failed"
+
+export class Search {
+  /** As it came last: a source may send the same job again. */
+  job: Job
+  /** The sequence of the work that engines search for it; 0 while they do not. */
+  sequence = 0
+  outcome: Outcome = "cancelled"
+  /** Clock milliseconds of the job's first arrival. */
+  readonly beganAt: number
+  /** Since when, and from which count of the current work on, hashes belong to the next seal. */
+  since: number
+  counted = 0n
+  /** Over all works and seals of the job. */
+  hashes = 0n
+  seals = 0
+  readonly #sealed = new Set<string>()
+
+  constructor(job: Job) {
+    this.job = job
+    this.beganAt = job.receivedAt
+    this.since = job.receivedAt
+  }
+
+  /** Whether `job` is this one come again: its search goes on where it is. */
+  isOf(job: Job): boolean {
+    return isSameJob(this.job, job)
+  }
+
+  /** Closes the account of hashes since the last seal. @param total counted for the current work */
+  settle(total: bigint, now: number): { readonly hashes: bigint; readonly seconds: number } {
+    const hashes = total - this.counted
+    const seconds = (now - this.since) / 1000
+    this.counted = total
+    this.since = now
+    this.hashes += hashes
+    return { hashes, seconds }
+  }
+
+  /** Remembers a sealed nonce. False where it was sealed before. */
+  addSeal(nonce: Uint8Array): boolean {
+    const key = nonce.toHex()
+    if (this.#sealed.has(key)) return false
+    this.#sealed.add(key)
+    if (this.#sealed.size > MOST_SEALED) this.#sealed.delete(this.#sealed.values().next().value!)
+    this.seals += 1
+    return true
+  }
+}
+
+/** Sealed nonces that are remembered of one job; the oldest are forgotten first. */
+const MOST_SEALED = 4096
+
+/** Whether two jobs ask for the same nonces, and for the same hash of them. */
+export function isSameJob(a: Job, b: Job): boolean {
+  return (
+    a.source === b.source &&
+    a.id === b.id &&
+    a.difficulty === b.difficulty &&
+    a.afterSeal === b.afterSeal &&
+    equal(a.header, b.header) &&
+    equal(a.prefix, b.prefix) &&
+    a.range?.first === b.range?.first &&
+    a.range?.last === b.range?.last
+  )
+}
+
+/** Whether the job asks for this nonce at all. @param nonce 64 bytes */
+export function isNonceOf({ prefix, range }: Job, nonce: Uint8Array): boolean {
+  if (!equal(nonce.subarray(0, prefix.length), prefix)) return false
+  if (!range) return true
+  const value = bytesToInteger(nonce)
+  return range.first <= value && value <= range.last
+}
+
+const equal = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, i) => byte === b[i])

@@ -1,0 +1,18 @@
+import type { NonceRange } from "../sources/source.ts"
+
+/**
+ * Cuts a range into consecutive parts, one for each weight and in proportion to it, that together are the range.
+ * @param weights positive, one or more
+ * @returns undefined in the place of a part that came out empty
+ */
+export function splitRange({ first, last }: NonceRange, weights: readonly bigint[]): (NonceRange | undefined)[] {
+  const total = weights.reduce((a, b) => a + b, 0n)
+  const size = last - first + 1n
+  let before = 0n
+  return weights.map(weight => {
+    const begin = first + (size * before) / total
+    before += weight
+    const end = first + (size * before) / total
+    return begin < end ? { first: begin, last: end - 1n } : undefined
+  })
+}

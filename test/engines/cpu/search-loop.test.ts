@@ -1,0 +1,276 @@
+import { describe, expect, test } from "bun:test"
+import { type SearchOptions, searchLoop } from "../../../src/engines/cpu/search-loop.ts"
+import { SharedMemory, type SharedWork } from "../../../src/engines/cpu/shared-memory.ts"
+import { ROW } from "../../../src/kernel/kernel.ts"
+import { bytesToInteger, integerToBytes, U512_MAX } from "../../../src/pow/u512.ts"
+import { type ToyHooks, ToyKernel } from "../../support/toy-kernel.ts"
+
+const salt = new Uint8Array(24).fill(7)
+
+function work(sequence: number, difficulty: number, more: Partial<SharedWork> = {}): SharedWork {
+  return {
+    sequence,
+    assignedAt: 0,
+    perHash: 1 / difficulty,
+    top: (2n ** 64n - 1n) / BigInt(difficulty),
+    header: new Uint8Array(32),
+    prefix: new Uint8Array(0),
+    range: undefined,
+    stopAtCandidate: true,
+    ...more,
+  }
+}
+
+const range = (first: bigint, last: bigint) => ({ first: integerToBytes(first), last: integerToBytes(last) })
+
+/** A worker in this thread: `hooks` play the engine and the other workers, and must make it leave some time. */
+function setUp(hooks: ToyHooks, options: { slots?: number; seed?: number } = {}) {
+  const memory = SharedMemory.create(options.slots ?? 2)
+  for (const slot of memory.slots) slot.reset()
+  const slot = memory.slots[0]!
+  const rings: number[] = []
+  const kernel = new ToyKernel(hooks, options.seed)
+  const search: SearchOptions = { memory, slot, kernel, salt, ring: () => rings.push(1) }
+  return { memory, slot, other: memory.slots[1]!, rings, run: () => searchLoop(search) }
+}
+
+function candidates(slot: SharedMemory["slots"][number]): { sequence: number; nonce: bigint }[] {
+  const found: { sequence: number; nonce: bigint }[] = []
+  for (let next = slot.peek(); next; next = slot.peek()) {
+    found.push({ sequence: next.sequence, nonce: bytesToInteger(next.nonce) })
+    slot.drop()
+  }
+  return found
+}
+
+describe("what counts", () => {
+  test("rows without a hit count whole, the one with the winner up to it", () => {
+    const rows: number[] = []
+    const { memory, slot, rings, run } = setUp({
+      row: t0 => {
+        rows.push(t0)
+        if (rows.length > 1000) slot.leave()
+      },
+    })
+    const sleep = memory.sleep.bind(memory)
+    memory.sleep = version => (memory.claimed ? slot.leave() : sleep(version))
+    memory.assign(work(1, 3000))
+    run()
+    expect(candidates(slot)).toHaveLength(1)
+    expect(rings).toHaveLength(1)
+    const counted = slot.hashesOf(1)
+    expect(slot.hashes).toBe(BigInt(rows.length * ROW))
+    expect(counted > slot.hashes - BigInt(ROW) && counted <= slot.hashes).toBe(true)
+    expect(slot.expectedSeals).toBeCloseTo(Number(counted) / 3000, 9)
+  })
+
+  test("a row that ends after another worker's claim counts nothing, and reports nothing", () => {
+    const { memory, slot, run } = setUp({
+      row: t0 => {
+        if (t0 === 3) memory.claim(memory.version)
+        if (t0 === 3) slot.leave()
+      },
+    })
+    memory.assign(work(1, 1))
+    memory.assign(work(2, 1e15))
+    run()
+    expect(slot.hashesOf(2)).toBe(BigInt(3 * ROW))
+    expect(slot.hashes).toBe(BigInt(4 * ROW))
+    expect(candidates(slot)).toEqual([])
+  })
+
+  test("a row during which the work was replaced counts nothing for either", () => {
+    let done = false
+    const { memory, slot, run } = setUp({
+      row: () => {
+        if (done) return slot.leave()
+        done = true
+        memory.assign(work(2, 1e15))
+      },
+    })
+    memory.assign(work(1, 1))
+    run()
+    expect(candidates(slot)).toEqual([])
+    expect(slot.hashesOf(1)).toBe(0n)
+    expect(slot.hashes).toBe(BigInt(2 * ROW))
+  })
+
+  test("hash counts agree with luck, however often the search stops", () => {
+    const difficulty = 1000
+    let hits = 0
+    let counted = 0n
+    let sequence = 0
+    const { memory, slot, run } = setUp({}, { seed: 5 })
+    memory.sleep = () => {
+      if (sequence > 0) {
+        hits += candidates(slot).length
+        counted += slot.hashesOf(sequence)
+      }
+      if (sequence === 3000) slot.leave()
+      else memory.assign(work(++sequence, difficulty))
+    }
+    run()
+    expect(hits).toBe(3000)
+    // The count is a sum of 3000 geometric variables of mean and deviation 1000.
+    const deviations = (Number(counted) / difficulty - hits) / Math.sqrt(hits)
+    expect(Math.abs(deviations)).toBeLessThan(3)
+    expect(slot.expectedSeals).toBeCloseTo(Number(counted) / difficulty, 6)
+  })
+})
+
+describe("searching on after hits", () => {
+  test("every hit is reported, and a full ring loses none", () => {
+    let rows = 0
+    const found: bigint[] = []
+    const { memory, slot, run } = setUp({ row: () => ++rows === 3 && slot.leave() })
+    const wait = slot.awaitRoom.bind(slot)
+    slot.awaitRoom = () => {
+      found.push(...candidates(slot).map(({ nonce }) => nonce))
+      wait()
+    }
+    memory.assign(work(1, 1, { stopAtCandidate: false }))
+    run()
+    found.push(...candidates(slot).map(({ nonce }) => nonce))
+    expect(new Set(found).size).toBe(found.length)
+    // Leaving with a full ring, the worker drops what is behind the last hit it could report, and does not count it.
+    expect(found.length).toBe(Number(slot.hashesOf(1)))
+    expect(found.length).toBeGreaterThanOrEqual(2 * ROW)
+  })
+
+  test("what is counted stops at the last hit that was reported", () => {
+    const { memory, slot, run } = setUp({})
+    slot.awaitRoom = () => slot.leave()
+    memory.assign(work(1, 4, { stopAtCandidate: false }))
+    run()
+    const reported = candidates(slot)
+    expect(reported).toHaveLength(32)
+    expect(slot.hashesOf(1) < slot.hashes).toBe(true)
+  })
+})
+
+describe("nonces", () => {
+  test("never come twice: same header again, and another worker in the slot", () => {
+    const memory = SharedMemory.create(1)
+    const slot = memory.slots[0]!
+    const seen: bigint[] = []
+    let sequence = 0
+    for (let worker = 0; worker < 3; worker++) {
+      slot.reset()
+      const stopAt = sequence + 10
+      memory.assign(null)
+      memory.sleep = () => {
+        seen.push(...candidates(slot).map(({ nonce }) => nonce))
+        if (sequence === stopAt) slot.leave()
+        else memory.assign(work(++sequence, 1))
+      }
+      searchLoop({ memory, slot, kernel: new ToyKernel(), salt, ring: () => {} })
+    }
+    expect(seen).toHaveLength(30)
+    expect(new Set(seen).size).toBe(30)
+  })
+
+  test("begin with the work's prefix", () => {
+    const { memory, slot, run } = setUp({})
+    memory.sleep = () => slot.leave()
+    memory.assign(work(1, 1, { prefix: Uint8Array.of(0xde, 0xad, 0xbe, 0xef) }))
+    run()
+    expect(candidates(slot)[0]!.nonce >> 480n).toBe(0xdeadbeefn)
+  })
+
+  test("a search that was resumed goes on in its plane", () => {
+    let planes = 0
+    const rows: number[] = []
+    const { memory, slot, run } = setUp({ preparePlane: () => planes++, row: t0 => rows.push(t0) })
+    let naps = 0
+    memory.sleep = () => (++naps === 5 ? slot.leave() : memory.reopen())
+    memory.assign(work(1, 1))
+    run()
+    expect(planes).toBe(1)
+    expect(rows).toEqual([0, 1, 2, 3, 4])
+  })
+})
+
+describe("ranges", () => {
+  /** Runs one worker over a range, all nonces hits; returns the nonces in the order of the reports. */
+  function walk(first: bigint, last: bigint, stopAtCandidate = false): bigint[] {
+    const found: bigint[] = []
+    const { memory, slot, run } = setUp({})
+    const collect = () => found.push(...candidates(slot).map(({ nonce }) => nonce))
+    slot.awaitRoom = collect
+    memory.sleep = version => {
+      collect()
+      if (slot.drainedAt === version) slot.leave()
+      else memory.reopen()
+    }
+    memory.assign(work(1, 1, { range: range(first, last), stopAtCandidate }))
+    run()
+    expect(slot.hashesOf(1)).toBe(BigInt(found.length))
+    return found
+  }
+
+  const cases: [what: string, first: bigint, last: bigint][] = [
+    ["one nonce", 77n, 77n],
+    ["the last nonce of all", U512_MAX, U512_MAX],
+    ["inside a row", 1000n, 1100n],
+    ["over the last four bytes' end", 2n ** 32n - 300n, 2n ** 32n + 300n],
+    ["over the end of the second half", 2n ** 256n - 5000n, 2n ** 256n + 5000n],
+    ["whole chunks", 4096n, 3n * 4096n - 1n],
+  ]
+  for (const [what, first, last] of cases) {
+    test(`${what}: each nonce once and none outside`, () => {
+      const expected = Array.from({ length: Number(last - first) + 1 }, (_, i) => first + BigInt(i))
+      expect(walk(first, last)).toEqual(expected)
+    })
+  }
+
+  test("resumed after every candidate, still each nonce once", () => {
+    expect(walk(4000n, 4300n, true)).toEqual(Array.from({ length: 301 }, (_, i) => BigInt(4000 + i)))
+  })
+
+  test("a new midstate only where the first sixty bytes change", () => {
+    let prepared = 0
+    const { memory, slot, run } = setUp({ prepareRange: () => prepared++ })
+    memory.sleep = () => slot.leave()
+    memory.assign(work(1, 1e15, { range: range(2n ** 32n - 9000n, 2n ** 32n + 9000n) }))
+    run()
+    expect(prepared).toBe(2)
+  })
+
+  test("the whole space is taken up, and left at once", () => {
+    let rows = 0
+    const { memory, slot, run } = setUp({ range: () => ++rows === 40 && memory.assign(null) })
+    memory.sleep = () => slot.leave()
+    memory.assign(work(1, 1e15, { range: range(0n, U512_MAX) }))
+    run()
+    expect(rows).toBe(40)
+  })
+
+  test("a chunk that a leaving worker left is ended by another, from where it stood", () => {
+    const calls: [number, number][] = []
+    const { memory, slot, other, run } = setUp({ range: (first, count) => calls.push([first, count]) })
+    memory.assign(work(1, 1e15, { range: range(0n, 2n * 4096n - 1n) }))
+    other.beginChunk(1, { chunk: memory.leaseChunk(1)!, offset: 3000 })
+    other.leave()
+    memory.sleep = () => slot.leave()
+    run()
+    const tested = calls.reduce((sum, [, count]) => sum + count, 0)
+    expect(calls[0]![0]).toBe(3000)
+    expect(tested).toBe(2 * 4096 - 3000)
+    expect(other.progress(1)).toBeUndefined()
+  })
+
+  test("a worker whose chunk was inherited counts no more of it", () => {
+    let rows = 0
+    const { memory, slot, run } = setUp({
+      range: () => {
+        rows++
+        if (rows === 3) slot.takeChunk(slot.progress(1)!)
+      },
+    })
+    memory.sleep = () => slot.leave()
+    memory.assign(work(1, 1e15, { range: range(0n, 4095n) }))
+    run()
+    expect(rows).toBe(3)
+    expect(slot.hashesOf(1)).toBe(BigInt(2 * ROW))
+  })
+})
