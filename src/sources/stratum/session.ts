@@ -52,7 +52,7 @@ export class StratumSession {
   readonly #lines = new LineReader()
   readonly #pending = new Map<number, (answer: Answer) => void>()
   readonly #warned = new Set<string>()
-  #cancelLogin: () => void
+  readonly #cancelLogin: () => void
   #cancelKeepalive = () => {}
   #cancelSilence = () => {}
   #session: string | undefined
@@ -61,6 +61,7 @@ export class StratumSession {
   #lastId = LOGIN_ID
   #ended = false
 
+  /** @throws OperatorError where `connect` does */
   constructor(
     connect: Connect,
     private readonly credentials: Credentials,
@@ -68,14 +69,14 @@ export class StratumSession {
     private readonly log: Log,
     private readonly events: SessionEvents,
   ) {
-    this.#cancelLogin = clock.after(LOGIN_TIMEOUT_MS, () =>
-      this.#drop({ reason: "timeout", message: `no login within ${LOGIN_TIMEOUT_MS / 1000} s` }),
-    )
     this.#socket = connect({
       open: () => this.#open(),
       data: chunk => this.#receive(chunk),
       closed: why => this.#end(why),
     })
+    this.#cancelLogin = clock.after(LOGIN_TIMEOUT_MS, () =>
+      this.#drop({ reason: "timeout", message: `no login within ${LOGIN_TIMEOUT_MS / 1000} s` }),
+    )
   }
 
   /** @param nonce 64 bytes @param hash 64 bytes. `lost`: the connection ended, or 30 s passed, without an answer */

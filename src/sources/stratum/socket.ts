@@ -3,6 +3,7 @@ import { createHash } from "node:crypto"
 import net from "node:net"
 import tls from "node:tls"
 import { ExitCode, OperatorError } from "../../errors.ts"
+import type { Credential } from "../credential.ts"
 import type { DisconnectReason } from "../source.ts"
 
 /** How a connection ended, or why it never began. */
@@ -25,7 +26,7 @@ export interface Socket {
   close(): void
 }
 
-/** Begins to connect; events come after it has returned. */
+/** Begins to connect; events come after it has returned. @throws OperatorError where the pin cannot be read */
 export type Connect = (events: SocketEvents) => Socket
 
 export interface StratumAddress {
@@ -38,13 +39,13 @@ export interface StratumAddress {
    * certificate is trusted by it alone, so a pool's self-signed one will do; otherwise by the system's roots and its
    * host name.
    */
-  readonly pin?: (() => string) | undefined
+  readonly pin?: Credential | undefined
 }
 
 /** @param roots PEM certificates to trust in place of the system's */
 export function connectTo(address: StratumAddress, roots?: readonly string[]): Connect {
   return events => {
-    const pin = address.tls ? address.pin?.() : undefined
+    const pin = address.tls ? address.pin?.read() : undefined
     const socket = address.tls
       ? openTls(address, pin === undefined ? (roots ?? systemRoots()) : undefined)
       : net.connect(address.port, address.host)
@@ -101,9 +102,10 @@ function pinOf(socket: tls.TLSSocket): string {
   return createHash("sha256").update(socket.getPeerCertificate().raw).digest("hex")
 }
 
-function pinError({ host, port }: StratumAddress): OperatorError {
+function pinError({ host, port, pin }: StratumAddress): OperatorError {
   return new OperatorError(
-    `The certificate of ${host}:${port} is not the pinned one: check that this is the pool you mean, then renew the pin.`,
+    `${host}:${port} shows another certificate than the one pinned by ${pin!.description}: get its SHA-256 from the ` +
+      "pool again, and if it has not changed, do not trust this connection",
     ExitCode.rejected,
   )
 }

@@ -16,7 +16,7 @@ export interface StratumOptions {
   readonly name: string
   /** Of `connectTo`; tests hand in their own. */
   readonly connect: Connect
-  /** Asked before each login, so that what lies in a file may change. */
+  /** Asked before each login, so that what lies in a file may change; may throw an OperatorError. */
   readonly credentials: () => Credentials
   readonly clock: Clock
   readonly log: Log
@@ -77,8 +77,18 @@ class StratumSource implements JobSource {
   }
 
   #connect(): void {
+    try {
+      this.#session = this.#openSession()
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error
+      // A file that is unreadable just now may be about to be renewed.
+      this.#retry({ reason: "rejected", message: error.message })
+    }
+  }
+
+  #openSession(): StratumSession {
     const { connect, credentials, clock, log } = this.options
-    this.#session = new StratumSession(connect, credentials(), clock, log, {
+    return new StratumSession(connect, credentials(), clock, log, {
       loggedIn: () => {
         this.#rejections = 0
         this.#events?.connected(this.name)
@@ -121,9 +131,12 @@ class StratumSource implements JobSource {
     if (permanent) {
       this.#settleHeld({ result: "stale" })
       this.#events?.failed(permanent)
-      return
+    } else {
+      this.#retry(why as Drop)
     }
-    const { reason, message } = why as Drop
+  }
+
+  #retry({ reason, message }: Drop): void {
     const retryIn = this.#backoff.next()
     this.#cancelRetry = this.options.clock.after(retryIn, () => this.#connect())
     this.#events?.disconnected(reason, message, retryIn, this.name)
