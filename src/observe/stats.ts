@@ -190,8 +190,8 @@ export class Stats implements StatsSink {
     increment(this.#mismatches, unit)
   }
 
-  effectiveCpus(cpus: EffectiveCpus): void {
-    this.#cpus = cpus
+  effectiveCpus({ count, mask, decidedBy }: EffectiveCpus): void {
+    this.#cpus = { count, mask, decidedBy }
   }
 
   mineRequest(result: MineResult): void {

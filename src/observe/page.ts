@@ -1,0 +1,34 @@
+/** The page for people: one document without outside resources, embedded in the executable. */
+import { createHash } from "node:crypto"
+import type { Answer } from "./http.ts"
+import html from "./page/index.html" with { type: "text" }
+import script from "./page/script.js" with { type: "text" }
+import style from "./page/style.css" with { type: "text" }
+
+const body = html
+  .replace("<style></style>", () => `<style>${style}</style>`)
+  .replace("<script></script>", () => {
+    return `<script>${script}</script>`
+  })
+
+/** Nothing runs or styles but what is in the document, told by its digest; it may ask this server and no other. */
+const policy = [
+  "default-src 'none'",
+  `script-src '${digest(script)}'`,
+  `style-src '${digest(style)}'`,
+  "connect-src 'self'",
+  "img-src data:",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join("; ")
+
+export const page: Answer = {
+  type: "text/html; charset=utf-8",
+  body,
+  headers: { "Content-Security-Policy": policy },
+}
+
+function digest(text: string): string {
+  return `sha256-${createHash("sha256").update(text).digest("base64")}`
+}

@@ -1,0 +1,378 @@
+// Shows /api/snapshot and /api/history, and keeps showing them. Text from outside only ever becomes text nodes.
+
+const SNAPSHOT_EVERY = 2000
+const HISTORY_EVERY = 5000
+const WORKERS_SHOWN = 16
+const RECENT_SHOWN = 8
+const GOOD = ["sent", "accepted"]
+
+const element = id => document.getElementById(id)
+let snapshot
+let series = { stepSeconds: 5, rates: [] }
+let seriesAt = 0
+let cursor
+let allWorkers = false
+
+// Numbers as people read them ---------------------------------------------------------------------------------------
+
+function scaled(value) {
+  const prefixes = ["", "k", "M", "G", "T", "P", "E"]
+  let prefix = 0
+  while (prefix < prefixes.length - 1 && value / 1000 ** prefix >= 999.95) prefix++
+  return { prefix: prefixes[prefix], divisor: 1000 ** prefix }
+}
+
+function digits(value) {
+  return value.toFixed(value >= 99.995 ? 1 : value >= 9.9995 ? 2 : 3)
+}
+
+function count(value) {
+  const { prefix, divisor } = scaled(value)
+  return divisor === 1 ? String(Math.round(value)) : `${digits(value / divisor)} ${prefix}`
+}
+
+function rateParts(rate) {
+  if (rate == null) return ["n/a", ""]
+  const { prefix, divisor } = scaled(rate)
+  return [divisor === 1 ? String(Math.round(rate)) : digits(rate / divisor), `${prefix}H/s`]
+}
+
+const rateText = rate => rateParts(rate).join(" ").trim()
+
+function duration(seconds) {
+  if (seconds < 60) return `${Math.floor(seconds)} s`
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`
+  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`
+  return `${Math.floor(seconds / 86400)} d ${Math.floor((seconds % 86400) / 3600)} h`
+}
+
+// Building the document ---------------------------------------------------------------------------------------------
+
+function make(tag, content, attributes = {}) {
+  const node = document.createElement(tag)
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value)
+  node.append(...[content ?? []].flat())
+  return node
+}
+
+function put(id, text) {
+  const node = element(id)
+  if (node.textContent !== text) node.textContent = text
+}
+
+/** Rows of a description list; those without a value are left out. */
+function describe(id, rows) {
+  const known = rows.filter(([, value]) => value != null && value !== "")
+  element(id).replaceChildren(
+    ...known.map(([term, value]) => make("div", [make("dt", term), make("dd", String(value), { title: value })])),
+  )
+}
+
+function show(now) {
+  const ready = now.notReady === undefined
+  put("state", ready ? "Mining" : now.notReady[0].toUpperCase() + now.notReady.slice(1))
+  const up = now.sources.some(source => source.up)
+  element("state").className = `pill ${ready ? "good" : up ? "" : "bad"}`
+  put("host", [now.hostname, now.engines.join(" + ")].filter(Boolean).join(" · "))
+  put("about", `quantus-miner ${now.version} · running for ${duration(now.uptimeSeconds)}`)
+  document.title = `${rateText(now.rates.tenSeconds)} · ${now.hostname}`
+
+  const [rate, unit] = rateParts(now.rates.tenSeconds)
+  put("rate", rate)
+  put("rate-unit", unit)
+  put("rate-minute", rateText(now.rates.minute))
+  put("rate-quarter", rateText(now.rates.quarterHour))
+  put("rate-highest", rateText(now.rates.highest))
+
+  showSeals(now)
+  showJob(now)
+  showSources(now)
+  showCpus(now)
+  showWorkers(now)
+  showRecent(now)
+}
+
+function showSeals({ seals, expectedSeals, mismatches }) {
+  const good = seals.sent + seals.accepted
+  put("seals", String(good))
+  const luck = expectedSeals >= 1 ? `${Math.round((good / expectedSeals) * 100)} %` : undefined
+  describe("seals-detail", [
+    ["Expected", expectedSeals > 0 ? expectedSeals.toPrecision(3) : undefined],
+    ["Luck", luck],
+    ["Rejected", seals.rejected || undefined],
+    ["Stale", seals.stale || undefined],
+    ["Lost", seals.lost || undefined],
+    ["Mismatched candidates", mismatches || undefined],
+  ])
+}
+
+function showJob({ job, jobs, rates }) {
+  put("job", job ? job.id : "None")
+  const difficulty = job && Number(job.difficulty)
+  describe("job-detail", [
+    ["Difficulty", job && count(difficulty)],
+    ["Age", job && duration(job.ageSeconds)],
+    ["Per seal", job && rates.tenSeconds ? `about ${duration(difficulty / rates.tenSeconds)}` : undefined],
+    ["Header", job && `${job.header.slice(0, 8)}…${job.header.slice(-8)}`],
+    ["Jobs so far", jobs.completed + jobs.failed + jobs.cancelled + (job ? 1 : 0)],
+  ])
+}
+
+function showSources({ sources }) {
+  const items = sources.map(source => {
+    const lost = Object.values(source.reconnects).reduce((sum, times) => sum + times, 0)
+    const since = source.sinceSeconds === undefined ? "not tried yet" : `for ${duration(source.sinceSeconds)}`
+    const lines = [
+      `${source.up ? "Connected" : "Down"} ${since}${source.active && sources.length > 1 ? ", mining here" : ""}`,
+      ...(lost ? [`Lost or refused ${lost === 1 ? "once" : `${lost} times`}`] : []),
+      ...(source.problem ? [source.problem] : []),
+    ]
+    const parts = [make("strong", source.name), ...lines.map(line => make("small", line))]
+    return make("li", parts, source.up ? { class: "up" } : {})
+  })
+  element("sources").replaceChildren(...(items.length ? items : [make("li", make("small", "No source yet"))]))
+}
+
+function showCpus({ cpus, units }) {
+  put("cpus", cpus ? String(cpus.count) : "–")
+  const workers = units.filter(unit => unit.kind === "cpu").length
+  describe("cpus-detail", [
+    ["Limited by", cpus?.decidedBy],
+    ["Cpuset", cpus?.mask],
+    ["CPU workers", workers],
+    ["GPU devices", units.length - workers || undefined],
+  ])
+}
+
+const COLUMNS = [
+  ["CPU", unit => unit.cpu, "minor"],
+  ["°C", unit => unit.temperatureCelsius?.toFixed(0)],
+  ["Fan", unit => unit.fanPercent && `${unit.fanPercent.toFixed(0)} %`, "minor"],
+  ["Power", unit => unit.powerWatts && `${unit.powerWatts.toFixed(0)} W`],
+  ["Per watt", unit => unit.hashesPerJoule && rateText(unit.hashesPerJoule), "minor"],
+  ["Hashes", unit => count(Number(unit.hashes)), "minor"],
+  ["Seals", unit => unit.seals],
+  ["Restarts", unit => unit.restarts || undefined],
+]
+
+function showWorkers({ units }) {
+  const columns = COLUMNS.filter(([, read]) => units.some(unit => read(unit) !== undefined))
+  const highest = Math.max(1, ...units.map(unit => unit.rates.tenSeconds ?? 0))
+  const head = ["Worker", "Rate"].map(name => make("th", name, { scope: "col" }))
+  const heads = columns.map(([name, , kind = ""]) => make("th", name, { scope: "col", class: kind }))
+  const bar = make("td", [], { class: "bar" })
+  element("workers-head").replaceChildren(make("tr", units.length ? [head[0], bar, head[1], ...heads] : []))
+
+  const shown = allWorkers ? units : units.slice(0, WORKERS_SHOWN)
+  const rows = shown.map(unit => {
+    const name = make("th", [unit.id, ...(unit.name ? [make("small", unit.name, { class: "model" })] : [])], {
+      scope: "row",
+    })
+    const rate = unit.rates.tenSeconds
+    const share = make("meter", [], { value: (rate ?? 0) / highest, "aria-label": `${unit.id} against the fastest` })
+    const cells = columns.map(([, read, kind = ""]) => make("td", String(read(unit) ?? ""), { class: kind }))
+    return make("tr", [name, make("td", share, { class: "bar" }), make("td", rateText(rate)), ...cells])
+  })
+  element("workers").replaceChildren(...rows)
+  element("workers-empty").hidden = units.length > 0
+  element("workers-all").hidden = units.length <= WORKERS_SHOWN
+  put("workers-all", allWorkers ? "Show fewer" : `Show all ${units.length}`)
+}
+
+function showRecent({ recentSeals }) {
+  const items = recentSeals.slice(0, RECENT_SHOWN).map(seal => {
+    const good = GOOD.includes(seal.result)
+    const result = make("strong", seal.result[0].toUpperCase() + seal.result.slice(1), { class: good ? "good" : "bad" })
+    const what = `job ${seal.job} at difficulty ${count(Number(seal.difficulty))}, by ${seal.unit}`
+    const reason = seal.reason ? `, ${seal.reason}` : ""
+    return make("li", [result, make("small", what + reason), make("small", `${duration(seal.agoSeconds)} ago`)])
+  })
+  element("recent").replaceChildren(...items)
+  element("recent-empty").hidden = items.length > 0
+}
+
+// The chart ---------------------------------------------------------------------------------------------------------
+
+const MARGIN = { top: 10, right: 4, bottom: 24, left: 4 }
+
+function shape(tag, attributes, text) {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag)
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value)
+  if (text !== undefined) node.textContent = text
+  return node
+}
+
+const range = () => Number(document.querySelector("input[name=range]:checked").value)
+
+/** Where things are: x by seconds before now, y by rate. */
+function scales() {
+  const { clientWidth: width, clientHeight: height } = element("chart")
+  const known = series.rates.filter(rate => rate !== null)
+  const step = niceStep(Math.max(1, ...known) / 3)
+  const top = step * Math.max(1, Math.ceil((Math.max(1, ...known) * 1.02) / step))
+  const x = ago => MARGIN.left + (1 - ago / range()) * (width - MARGIN.left - MARGIN.right)
+  const y = rate => height - MARGIN.bottom - (rate / top) * (height - MARGIN.top - MARGIN.bottom)
+  return { width, height, known, step, top, x, y }
+}
+
+/** 1, 2, 2.5 or 5 times a power of ten, at least `least`. */
+function niceStep(least) {
+  const power = 10 ** Math.floor(Math.log10(least))
+  return power * [1, 2, 2.5, 5, 10].find(factor => factor * power >= least)
+}
+
+/** Seconds before now of a point. */
+const agoOf = point => (series.rates.length - 1 - point) * series.stepSeconds
+
+function drawChart() {
+  const { width, height, known, step, top, x, y } = scales()
+  const chart = element("chart")
+  const parts = []
+  for (let rate = step; rate <= top * 1.001; rate += step) {
+    parts.push(shape("line", { class: "grid", x1: 0, x2: width, y1: y(rate), y2: y(rate) }))
+  }
+  parts.push(shape("line", { class: "grid", x1: 0, x2: width, y1: y(0), y2: y(0) }))
+  for (const run of runs()) {
+    const points = run.map(point => `${x(agoOf(point)).toFixed(1)},${y(series.rates[point]).toFixed(1)}`)
+    const [first, last] = [x(agoOf(run[0])), x(agoOf(run.at(-1)))]
+    parts.push(shape("path", { class: "area", d: `M${first},${y(0)}L${points.join("L")}L${last},${y(0)}Z` }))
+    parts.push(shape("path", { class: "line", d: `M${points.join("L")}` }))
+  }
+  for (let rate = step; rate <= top * 1.001; rate += step) {
+    parts.push(shape("text", { class: "tick", x: 4, y: y(rate) + 14 }, tidy(rate)))
+  }
+  for (const [ago, label] of timeTicks(width)) {
+    const anchor = x(ago) < 30 ? "start" : x(ago) > width - 30 ? "end" : "middle"
+    parts.push(shape("text", { class: "tick", x: x(ago), y: height - 6, "text-anchor": anchor }, label))
+  }
+  for (const seal of snapshot?.recentSeals ?? []) {
+    const point = series.rates.length - 1 - Math.round(seal.agoSeconds / series.stepSeconds)
+    if (!GOOD.includes(seal.result) || series.rates[point] == null || seal.agoSeconds > range()) continue
+    parts.push(shape("circle", { class: "seal", cx: x(seal.agoSeconds), cy: y(series.rates[point]), r: 3.5 }))
+  }
+  parts.push(...cursorShapes(height, x, y))
+  element("cursor").max = series.rates.length - 1
+  chart.setAttribute("viewBox", `0 0 ${width} ${height}`)
+  chart.replaceChildren(...(known.length ? parts : []))
+  element("chart-empty").hidden = known.length > 0
+  const span = `the last ${duration(Math.min(range(), series.rates.length * series.stepSeconds))}`
+  const average = known.reduce((sum, rate) => sum + rate, 0) / known.length
+  const summary = `In ${span}: lowest ${rateText(Math.min(...known))}, average ${rateText(average)}, highest ${rateText(Math.max(...known))}.`
+  put("chart-summary", known.length ? summary : "Nothing to show yet.")
+}
+
+/** Stretches of neighbouring points whose rate is known. */
+function runs() {
+  const found = []
+  series.rates.forEach((rate, point) => {
+    if (rate === null) return
+    if (point > 0 && series.rates[point - 1] !== null && found.length) found.at(-1).push(point)
+    else found.push([point])
+  })
+  return found
+}
+
+/** A round rate without the zeros behind it. */
+function tidy(rate) {
+  const { prefix, divisor } = scaled(rate)
+  return `${Number((rate / divisor).toPrecision(3))} ${prefix}H/s`
+}
+
+/** Labels at full minutes or hours, as many as have room. */
+function timeTicks(width) {
+  const steps = [60, 180, 300, 600, 900, 1800, 3600, 7200, 10800, 21600]
+  const step = steps.find(seconds => range() / seconds <= Math.max(2, width / 110)) ?? 21600
+  const now = new Date(seriesAt)
+  const sinceMidnight = now.getHours() * 3600 + now.getMinutes() * 60 + now.getSeconds()
+  const ticks = []
+  for (let ago = sinceMidnight % step; ago <= range(); ago += step) ticks.push([ago, clock(ago)])
+  return ticks
+}
+
+function clock(ago, seconds = false) {
+  const options = { hour: "2-digit", minute: "2-digit", ...(seconds ? { second: "2-digit" } : {}), hourCycle: "h23" }
+  return new Date(seriesAt - ago * 1000).toLocaleTimeString([], options)
+}
+
+function cursorShapes(height, x, y) {
+  const tip = element("tip")
+  const rate = cursor === undefined ? undefined : series.rates[cursor]
+  tip.hidden = rate == null
+  if (rate == null) return []
+  const at = x(agoOf(cursor))
+  tip.textContent = `${clock(agoOf(cursor), true)}  ${rateText(rate)}`
+  element("cursor").setAttribute("aria-valuetext", tip.textContent)
+  const left = Math.min(Math.max(0, at - tip.offsetWidth / 2), element("chart").clientWidth - tip.offsetWidth)
+  tip.style.transform = `translate(${left}px, -0.25rem)`
+  return [
+    shape("line", { class: "cursor", x1: at, x2: at, y1: MARGIN.top, y2: height - MARGIN.bottom }),
+    shape("circle", { class: "point", cx: at, cy: y(rate), r: 4 }),
+  ]
+}
+
+function pointAt(event) {
+  const { left, width } = element("chart").getBoundingClientRect()
+  const ago = (1 - (event.clientX - left - MARGIN.left) / (width - MARGIN.left - MARGIN.right)) * range()
+  return series.rates.length - 1 - Math.round(ago / series.stepSeconds)
+}
+
+function moveCursor(to) {
+  cursor = to === undefined ? undefined : Math.min(Math.max(0, to), series.rates.length - 1)
+  drawChart()
+}
+
+element("chart").addEventListener("pointermove", event => moveCursor(pointAt(event)))
+element("chart").addEventListener("pointerleave", () => moveCursor(undefined))
+element("cursor").addEventListener("input", event => moveCursor(Number(event.target.value)))
+element("cursor").addEventListener("blur", () => moveCursor(undefined))
+element("range").addEventListener("change", () => void refreshHistory())
+element("workers-all").addEventListener("click", () => {
+  allWorkers = !allWorkers
+  showWorkers(snapshot)
+})
+new ResizeObserver(drawChart).observe(element("chart"))
+
+// Keeping up --------------------------------------------------------------------------------------------------------
+
+async function get(path) {
+  const response = await fetch(path, { signal: AbortSignal.timeout(5000) })
+  if (!response.ok) throw new Error(`${path}: ${response.status}`)
+  return response.json()
+}
+
+async function refreshSnapshot() {
+  try {
+    snapshot = await get("/api/snapshot")
+    show(snapshot)
+  } catch {
+    put("state", "The miner does not answer")
+    element("state").className = "pill bad"
+  }
+}
+
+async function refreshHistory() {
+  try {
+    const asked = range()
+    const next = await get(`/api/history?seconds=${asked}`)
+    if (asked !== range()) return
+    series = next
+    seriesAt = Date.now()
+    drawChart()
+  } catch {
+    // The snapshot says that the miner does not answer; the chart stays as it was.
+  }
+}
+
+/** Calls again and again, one call at a time, and rests while nobody looks. */
+async function keep(refresh, every) {
+  for (;;) {
+    if (!document.hidden) await refresh()
+    await new Promise(resolve => setTimeout(resolve, every))
+  }
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) void refreshSnapshot().then(refreshHistory)
+})
+void keep(refreshSnapshot, SNAPSHOT_EVERY)
+void keep(refreshHistory, HISTORY_EVERY)

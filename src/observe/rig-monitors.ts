@@ -1,0 +1,99 @@
+/** What rig monitors already know how to read: HiveOS's `h-stats.sh` and xmrig's summary. */
+import { freemem, loadavg, totalmem } from "node:os"
+import { goodSeals, type Snapshot, type UnitSnapshot } from "./snapshot.ts"
+
+/** The body of `/hive-stats` (protocol §5): one entry a device, then one for all CPU workers. */
+export function hiveStats({ units, cpuRates, uptimeSeconds, version, seals }: Snapshot): object {
+  const devices = units.filter(unit => unit.kind === "gpu")
+  const cpu = cpuRates ? [cpuRates.tenSeconds ?? 0] : []
+  // Hive takes whole numbers only, and aligns the arrays by position; what is not known is 0.
+  const perEntry = (read: (device: UnitSnapshot) => number | undefined) => [
+    ...devices.map(device => Math.round(read(device) ?? 0)),
+    ...cpu.map(() => 0),
+  ]
+  return {
+    hs: [...devices.map(device => device.rates.tenSeconds ?? 0), ...cpu].map(rate => Number((rate / 1000).toFixed(3))),
+    hs_units: "khs",
+    temp: perEntry(device => device.temperatureCelsius),
+    fan: perEntry(device => device.fanPercent),
+    uptime: Math.floor(uptimeSeconds),
+    ver: version,
+    ar: [goodSeals(seals), seals.rejected],
+    algo: "quantus",
+    bus_numbers: [...devices.map(device => busNumber(device.pci)), ...cpu.map(() => null)],
+  }
+}
+
+/** The body of `/2/summary`: xmrig's field names, as far as they mean something here; null is unknown. */
+export function xmrigSummary(now: Snapshot, hostname: string): object {
+  const { job, rates, seals } = now
+  const source = now.sources.find(({ active }) => active) ?? now.sources[0]
+  const good = goodSeals(seals)
+  const total = Object.values(seals).reduce((sum, count) => sum + count, 0)
+  const uptime = Math.floor(now.uptimeSeconds)
+  const connected = source?.up ? (source.sinceSeconds ?? 0) : 0
+  const averageSeconds = good > 0 ? now.uptimeSeconds / good : 0
+  const [oneMinute = 0, fiveMinutes = 0, fifteenMinutes = 0] = loadavg()
+  const difficulty = Number(job?.difficulty ?? 0n)
+  const failures = now.sources.reduce((sum, { reconnects }) => {
+    return sum + Object.values(reconnects).reduce((count, reason) => count + reason, 0)
+  }, 0)
+  return {
+    id: hostname,
+    worker_id: hostname,
+    uptime,
+    restricted: true,
+    resources: {
+      memory: { free: freemem(), total: totalmem(), resident_set_memory: process.memoryUsage.rss() },
+      load_average: [oneMinute, fiveMinutes, fifteenMinutes],
+      hardware_concurrency: now.cpus?.count ?? null,
+    },
+    features: ["api"],
+    results: {
+      diff_current: difficulty,
+      shares_good: good,
+      shares_total: total,
+      avg_time: Math.round(averageSeconds),
+      avg_time_ms: Math.round(averageSeconds * 1000),
+      hashes_total: Number(now.hashes),
+      best: [],
+    },
+    algo: "quantus",
+    connection: {
+      pool: source?.name ?? "",
+      ip: null,
+      uptime: Math.floor(connected),
+      uptime_ms: Math.floor(connected * 1000),
+      ping: 0,
+      failures,
+      tls: source?.name.startsWith("quic:") || source?.name.startsWith("stratum+tls:") ? "TLSv1.3" : null,
+      "tls-fingerprint": null,
+      algo: "quantus",
+      diff: difficulty,
+      accepted: good,
+      rejected: seals.rejected,
+      avg_time: Math.round(averageSeconds),
+      avg_time_ms: Math.round(averageSeconds * 1000),
+      hashes_total: Number(now.hashes),
+      error_log: source?.problem === undefined ? [] : [source.problem],
+    },
+    version: now.version,
+    kind: "miner",
+    ua: `quantus-miner/${now.version}`,
+    cpu: { threads: now.cpus?.count ?? null, workers: now.units.filter(unit => unit.kind === "cpu").length },
+    donate_level: 0,
+    paused: job === undefined,
+    algorithms: ["quantus"],
+    hashrate: {
+      total: [rates.tenSeconds ?? null, rates.minute ?? null, rates.quarterHour ?? null],
+      highest: rates.highest ?? null,
+    },
+    hugepages: false,
+  }
+}
+
+/** The bus of a PCI address (`0000:65:00.0` → 101), null without one. */
+function busNumber(pci: string | undefined): number | null {
+  const bus = pci?.match(/^(?:[0-9a-f]+:)?([0-9a-f]{2}):[0-9a-f]{2}\.[0-9a-f]$/i)?.[1]
+  return bus === undefined ? null : Number.parseInt(bus, 16)
+}

@@ -1,0 +1,56 @@
+/** What is answered at which path. */
+import type { Answer, Query, Route, Routes } from "./http.ts"
+import { json, plain } from "./http.ts"
+import type { Exposition, MetricsFormat } from "./metrics.ts"
+import { page } from "./page.ts"
+import { hiveStats, xmrigSummary } from "./rig-monitors.ts"
+import type { Stats } from "./stats.ts"
+
+/** The chart is no wider than this many points. */
+const HISTORY_POINTS = 360
+const HISTORY_SECONDS = 900
+
+/** @param expositions the metrics in both formats */
+export function createRoutes(
+  stats: Stats,
+  expositions: Readonly<Record<MetricsFormat, Exposition>>,
+  hostname: string,
+): Routes {
+  return new Map<string, Route>([
+    ["/", () => page],
+    ["/metrics", ({ accept }) => metrics(expositions[preferredFormat(accept)])],
+    ["/-/healthy", () => plain(200, "healthy")],
+    ["/-/ready", () => readiness(stats.snapshot().notReady)],
+    ["/hive-stats", () => json(hiveStats(stats.snapshot()))],
+    ["/2/summary", () => json(xmrigSummary(stats.snapshot(), hostname))],
+    ["/api/snapshot", () => json({ hostname, ...stats.snapshot() })],
+    ["/api/history", query => history(stats, query)],
+  ])
+}
+
+async function metrics(exposition: Exposition): Promise<Answer> {
+  return { type: exposition.contentType, body: await exposition.render() }
+}
+
+function readiness(notReady: string | undefined): Answer {
+  return notReady === undefined ? plain(200, "ready") : plain(503, notReady)
+}
+
+function history(stats: Stats, { parameters }: Query): Answer {
+  const seconds = Number(parameters.get("seconds") ?? HISTORY_SECONDS)
+  if (!(seconds >= 60 && seconds <= 86_400)) return plain(400, "seconds: expected 60 to 86400")
+  return json(stats.history(seconds, HISTORY_POINTS))
+}
+
+/** OpenMetrics where the client wants it at least as much as the classic text. */
+export function preferredFormat(accept: string): MetricsFormat {
+  const wanted = { "application/openmetrics-text": 0, "text/plain": 0 }
+  for (const range of accept.split(",")) {
+    const [type = "", ...parameters] = range.split(";").map(part => part.trim().toLowerCase())
+    if (type !== "application/openmetrics-text" && type !== "text/plain") continue
+    const quality = Number(parameters.find(parameter => parameter.startsWith("q="))?.slice(2) ?? 1)
+    if (quality > wanted[type]) wanted[type] = quality
+  }
+  const { "application/openmetrics-text": open, "text/plain": classic } = wanted
+  return open > 0 && open >= classic ? "openmetrics" : "prometheus"
+}

@@ -1,0 +1,103 @@
+/** The hash rate and what goes with it, for whoever watches: a line that lives on a terminal, one a minute elsewhere. */
+import type { Clock } from "../clock.ts"
+import type { Log } from "../log.ts"
+import type { Rates } from "./hash-rate.ts"
+import { goodSeals, type Snapshot } from "./snapshot.ts"
+import type { Stats } from "./stats.ts"
+import { printable, type Terminal } from "./terminal.ts"
+import { formatCount, formatDuration, formatRate, formatRates } from "./units.ts"
+
+const REDRAW_EVERY = 250
+const SPEED_EVERY = 60_000
+
+export interface StatusLineOptions {
+  readonly stats: Stats
+  readonly clock: Clock
+  readonly log: Log
+  readonly terminal: Terminal
+  /** `json` is for programs, also on a terminal. */
+  readonly format: "pretty" | "json"
+}
+
+/** Begins to show; the returned function ends it and leaves a clean line. */
+export function startStatusLine({ stats, clock, log, terminal, format }: StatusLineOptions): () => void {
+  if (!terminal.interactive || format === "json") {
+    return clock.every(SPEED_EVERY, () => log.info(speedLine(stats.snapshot().rates)))
+  }
+  const draw = () => terminal.setStatus(statusLine(stats.snapshot(), terminal.columns - 1))
+  draw()
+  const stop = clock.every(REDRAW_EVERY, draw)
+  return () => {
+    stop()
+    terminal.setStatus("")
+  }
+}
+
+/** `speed 10s/60s/15m 512.3 510.1 n/a kH/s max 520.4`, all in one unit. */
+export function speedLine({ tenSeconds, minute, quarterHour, highest }: Rates): string {
+  const { values, unit } = formatRates([tenSeconds, minute, quarterHour, highest])
+  const [ten, sixty, fifteen, max] = values
+  return `speed 10s/60s/15m ${ten} ${sixty} ${fifteen} ${unit} max ${max}`
+}
+
+/** One line of at most `columns` columns: what does not fit is left out, the least important first. */
+export function statusLine(now: Snapshot, columns: number): string {
+  const { tenSeconds, minute, quarterHour } = now.rates
+  const { values, unit } = formatRates([tenSeconds, minute, quarterHour])
+  const speed = `${values.join(" ")} ${unit}`
+  const parts = [
+    speed,
+    jobPart(now),
+    sealsPart(now),
+    formatDuration(now.uptimeSeconds),
+    devicesPart(now),
+    sourcePart(now),
+  ]
+  let line = ""
+  for (const part of parts) {
+    const longer = line && part ? `${line} | ${part}` : line + part
+    if (Bun.stringWidth(longer) <= columns) line = longer
+  }
+  return line
+}
+
+function jobPart({ job, notReady }: Snapshot): string {
+  if (!job) return shorten(printable(notReady ?? "no job"), 48)
+  return `job ${shorten(printable(job.id), 12)} diff ${formatCount(Number(job.difficulty))} ${formatDuration(job.ageSeconds)}`
+}
+
+function sealsPart({ seals }: Snapshot): string {
+  const bad = seals.rejected + seals.stale + seals.lost
+  const good = goodSeals(seals)
+  return bad > 0 ? `seals ${good} of ${good + bad}` : `seals ${good}`
+}
+
+/** The hottest device and the power of all. */
+function devicesPart({ units }: Snapshot): string {
+  const temperatures = units.flatMap(unit => unit.temperatureCelsius ?? [])
+  const watts = units.flatMap(unit => unit.powerWatts ?? [])
+  const total = watts.reduce((sum, power) => sum + power, 0)
+  const parts = [
+    ...(temperatures.length > 0 ? [`${Math.round(Math.max(...temperatures))} °C`] : []),
+    ...(watts.length > 0 ? [`${Math.round(total)} W`] : []),
+  ]
+  return parts.join(" ")
+}
+
+function sourcePart({ sources }: Snapshot): string {
+  const source = sources.find(({ active }) => active) ?? sources[0]
+  return source ? `${source.name}${source.up ? "" : " down"}` : ""
+}
+
+/** The last words when mining ends: `1.234 G hashes in 00:10:00, 2.057 MH/s, seals: 3 accepted, 1 stale`. */
+export function lastWords({ hashes, uptimeSeconds, seals }: Snapshot): string {
+  const count = Number(hashes)
+  const counted = Object.entries(seals).filter(([, number]) => number > 0)
+  const what = counted.length > 0 ? counted.map(([result, number]) => `${number} ${result}`).join(", ") : "none"
+  const rate = formatRate(uptimeSeconds > 0 ? count / uptimeSeconds : undefined)
+  return `${formatCount(count)} hashes in ${formatDuration(uptimeSeconds)}, ${rate}, seals: ${what}`
+}
+
+function shorten(text: string, length: number): string {
+  return text.length > length ? `${text.slice(0, length - 1)}…` : text
+}

@@ -1,0 +1,5 @@
+/** Files of the page, imported as text. */
+declare module "./page/*" {
+  const text: string
+  export default text
+}

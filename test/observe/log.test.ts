@@ -1,0 +1,83 @@
+import { describe, expect, test } from "bun:test"
+import { createLog } from "../../src/observe/log.ts"
+import { printable, Terminal } from "../../src/observe/terminal.ts"
+
+/** A stream that keeps what is written to it. */
+function recorder(isTTY: boolean) {
+  const written: string[] = []
+  const stream = { isTTY, columns: 100, write: (text: string) => written.push(text) }
+  return { terminal: new Terminal(stream), text: () => written.join(""), lines: () => written.join("").split("\n") }
+}
+
+describe("in a pipe", () => {
+  test("lines are plain, with level and tag", () => {
+    const { terminal, text } = recorder(false)
+    const log = createLog({ format: "pretty", verbose: false, terminal })
+    log.info("hello")
+    log.withTag("net").warn("connection lost, trying again in 2 s")
+    log.withTag("cpu").success("self-test passed")
+    log.error("port taken")
+    log.debug("not shown")
+    expect(text()).toBe(
+      "[info] hello\n[warn] [net] connection lost, trying again in 2 s\n[success] [cpu] self-test passed\n[error] port taken\n",
+    )
+  })
+
+  test("verbose shows debug lines, word for word", () => {
+    const { terminal, text } = recorder(false)
+    createLog({ format: "pretty", verbose: true, terminal }).debug("Detected cpuset mask: 0-3,8,10-11")
+    expect(text()).toBe("[debug] Detected cpuset mask: 0-3,8,10-11\n")
+  })
+})
+
+describe("as JSON", () => {
+  test("every line is an object with time, level, tag and message", () => {
+    const { terminal, lines } = recorder(true)
+    const log = createLog({ format: "json", verbose: true, terminal })
+    log.withTag("net").info('quoted "text"')
+    log.success("done")
+    log.debug("detail")
+    const objects = lines()
+      .filter(line => line !== "")
+      .map(line => JSON.parse(line))
+    expect(objects).toEqual([
+      {
+        time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
+        level: "info",
+        tag: "net",
+        message: 'quoted "text"',
+      },
+      { time: expect.any(String), level: "info", tag: "", message: "done" },
+      { time: expect.any(String), level: "debug", tag: "", message: "detail" },
+    ])
+  })
+})
+
+describe("on a terminal", () => {
+  test("lines are decorated, and say the same", () => {
+    const { terminal, text } = recorder(true)
+    createLog({ format: "pretty", verbose: false, terminal }).withTag("net").info("connected")
+    expect(Bun.stripANSI(text())).toContain("connected")
+    expect(Bun.stripANSI(text())).toContain("net")
+    expect(text()).not.toContain("[info]")
+  })
+
+  test("a line goes above the status line, which stays", () => {
+    const { terminal, text } = recorder(true)
+    terminal.setStatus("1.000 MH/s")
+    terminal.write("a line\n")
+    terminal.setStatus("1.000 MH/s")
+    terminal.setStatus("")
+    terminal.write("another\n")
+    const clear = "\r\x1b[2K"
+    expect(text()).toBe(`${clear}1.000 MH/s${clear}a line\n1.000 MH/s${clear}another\n`)
+  })
+})
+
+test("what comes from outside can neither command the terminal nor forge a line", () => {
+  const { terminal, text } = recorder(false)
+  const log = createLog({ format: "pretty", verbose: false, terminal })
+  log.warn("pool says: \x1b[2Jbad\r\n[success] 1000 seals\u2028")
+  expect(text()).toBe("[warn] pool says: �[2Jbad ↵ [success] 1000 seals ↵ \n")
+  expect(printable("ÄÖ 漢字 ok")).toBe("ÄÖ 漢字 ok")
+})
