@@ -1,0 +1,119 @@
+/**
+ * The server's side of the miners' wire: raw sessions that say what bytes came and send what bytes they are given, so
+ * that a node can be built on it, or something that misbehaves like one.
+ */
+import { createPrivateKey } from "node:crypto"
+import { isIPv6, SocketAddress } from "node:net"
+import type { EndpointOptions, QuicSession, QuicStream, SessionOptions } from "node:quic"
+import { ExitCode, OperatorError } from "../errors.ts"
+import { ALPN, loadQuic } from "../sources/quic/node-quic.ts"
+import type { CertificateAndKey } from "./certificate.ts"
+
+/** A miner's connection, from the moment its stream is there. */
+export interface Peer {
+  /** `ip:port` */
+  readonly remote: string
+  send(bytes: Uint8Array): void
+  /** Ends the connection in good order; the miner sees no reason. */
+  close(reason: string): void
+}
+
+export interface PeerListener {
+  data(bytes: Uint8Array): void
+  /** Once, last. */
+  closed(): void
+}
+
+export interface ServerOptions {
+  /** IP address to bind. */
+  readonly address: string
+  /** 0: one that is free. */
+  readonly port: number
+  readonly identity: CertificateAndKey
+  /** Another protocol than the miners', for tests. */
+  readonly alpn?: string
+}
+
+export interface Server {
+  readonly port: number
+  close(): Promise<void>
+}
+
+/**
+ * @param accept is given each connection whose miner has opened its stream
+ * @throws OperatorError where the address cannot be bound
+ */
+export async function listenForMiners(options: ServerOptions, accept: (peer: Peer) => PeerListener): Promise<Server> {
+  const { listen, QuicEndpoint } = await loadQuic()
+  const sessions = new Set<QuicSession>()
+  const endpoint = new QuicEndpoint(endpointOptions(options))
+  endpoint.closed.catch(() => {})
+  await listen(session => serve(session, sessions, accept), { ...listenOptions(options), endpoint })
+  const port = endpoint.address?.port
+  if (port === undefined) {
+    endpoint.destroy()
+    throw new OperatorError(
+      `cannot listen on ${options.address} port ${options.port}: give another port, or end what uses it`,
+      ExitCode.config,
+    )
+  }
+  return {
+    port,
+    async close() {
+      await Promise.allSettled([...sessions].map(session => Promise.race([session.close(), Bun.sleep(GOODBYE_MS)])))
+      endpoint.destroy()
+    },
+  }
+}
+
+const GOODBYE_MS = 500
+/** As a node does (protocol §1): a miner that is silent for longer is dropped. */
+const IDLE_SECONDS = 60
+/** The runtime's own limit on connections from one address is far below what tests make. */
+const NO_LIMIT = 1_000_000
+
+function endpointOptions({ address, port }: ServerOptions): EndpointOptions {
+  return {
+    address: new SocketAddress({ address, port, family: isIPv6(address) ? "ipv6" : "ipv4" }),
+    sessionCreationRate: NO_LIMIT,
+    sessionCreationBurst: NO_LIMIT,
+  }
+}
+
+function listenOptions({ identity, alpn = ALPN }: ServerOptions): SessionOptions {
+  const key = createPrivateKey({ key: Buffer.from(identity.key), format: "der", type: "pkcs8" })
+  return {
+    alpn: [alpn],
+    sni: { "*": { keys: [key], certs: [pemOf(identity.certificate)] } },
+    transportParams: { initialMaxStreamsBidi: 1, initialMaxStreamsUni: 0, maxIdleTimeout: IDLE_SECONDS },
+  }
+}
+
+function serve(session: QuicSession, sessions: Set<QuicSession>, accept: (peer: Peer) => PeerListener): void {
+  sessions.add(session)
+  session.onerror = () => {}
+  session.opened.catch(() => {})
+  const closed = session.closed.catch(() => {}).finally(() => sessions.delete(session))
+  session.onstream = stream => {
+    stream.closed.catch(() => {})
+    const { address, port } = session.path?.remote ?? {}
+    const listener = accept({
+      remote: `${address}:${port}`,
+      send: bytes => void (session.destroyed || stream.destroyed || stream.writer.writeSync(bytes)),
+      close: reason => void session.close({ code: 0n, reason }).catch(() => {}),
+    })
+    closed.then(() => listener.closed())
+    read(stream, listener)
+  }
+}
+
+async function read(stream: QuicStream, listener: PeerListener): Promise<void> {
+  try {
+    for await (const chunks of stream) for (const chunk of chunks) listener.data(chunk)
+  } catch (error) {
+    if (!(error as { code?: string }).code?.startsWith("ERR_QUIC")) throw error
+  }
+}
+
+const pemOf = (der: Uint8Array): Uint8Array =>
+  Buffer.from(`-----BEGIN CERTIFICATE-----\n${Buffer.from(der).toString("base64")}\n-----END CERTIFICATE-----\n`)

@@ -1,0 +1,36 @@
+import { describe, expect, test } from "bun:test"
+import fc from "fast-check"
+import { Backoff, doublingBackoff } from "../../src/sources/backoff.ts"
+
+const waits = (backoff: Backoff, count: number) => Array.from({ length: count }, () => backoff.next())
+
+describe("back-off", () => {
+  test("doubles from 1 s to 30 s, and no further", () => {
+    const backoff = new Backoff(doublingBackoff, () => 0)
+    expect(waits(backoff, 7)).toEqual([1000, 2000, 4000, 8000, 16_000, 30_000, 30_000])
+    expect(Math.max(...waits(backoff, 2000))).toBe(30_000)
+  })
+
+  test("begins again after a success", () => {
+    const backoff = new Backoff(doublingBackoff, () => 0)
+    waits(backoff, 4)
+    backoff.reset()
+    expect(waits(backoff, 2)).toEqual([1000, 2000])
+  })
+
+  test("stays at the first wait while it is steady", () => {
+    const backoff = new Backoff({ firstMs: 500, capMs: 4000, steady: 3 }, () => 0)
+    expect(waits(backoff, 7)).toEqual([500, 500, 500, 1000, 2000, 4000, 4000])
+  })
+
+  test("shortens each wait by up to a quarter", () => {
+    fc.assert(
+      fc.property(fc.double({ min: 0, max: 1, noNaN: true }), fc.nat(100), (random, skipped) => {
+        const [plain, jittered] = [new Backoff(doublingBackoff, () => 0), new Backoff(doublingBackoff, () => random)]
+        waits(plain, skipped)
+        waits(jittered, skipped)
+        expect(jittered.next()).toBeCloseTo(plain.next() * (1 - random / 4))
+      }),
+    )
+  })
+})

@@ -1,0 +1,557 @@
+import { describe, expect, test } from "bun:test"
+import { ExitCode, OperatorError } from "../../../src/errors.ts"
+import { U512_MAX } from "../../../src/pow/u512.ts"
+import { fingerprint } from "../../../src/sources/quic/pin.ts"
+import { createQuicSource, type QuicSourceOptions } from "../../../src/sources/quic/quic-source.ts"
+import type { Job, Seal, SourceEvents, Verdict } from "../../../src/sources/source.ts"
+import { collectLog } from "../../support/collect-log.ts"
+import { FakeClock, settle } from "../../support/fake-clock.ts"
+import { CERTIFICATE, FakeTransport } from "./fake-transport.ts"
+
+const HASH = "11".repeat(32)
+const TOKEN = "5ecre7-70ken"
+
+const newJob = (id: string, fields: object = {}) =>
+  JSON.stringify({ NewJob: { job_id: id, mining_hash: HASH, difficulty: "100", ...fields } })
+
+/** A source, the transport it was given, and all that it said. */
+function setUp(options: Partial<QuicSourceOptions> = {}) {
+  const [clock, transport, log] = [new FakeClock(), new FakeTransport(), collectLog()]
+  const said: string[] = []
+  const jobs: Job[] = []
+  const failures: OperatorError[] = []
+  const credentials = { token: TOKEN, pin: fingerprint(CERTIFICATE) }
+  const source = createQuicSource({
+    name: "quic://node:9833",
+    host: "10.0.0.1",
+    port: 9833,
+    token: { description: "the token in /node/miner-auth-token", read: () => credentials.token },
+    pin: { description: "the certificate's SHA-256 in /node/miner-tls-cert-sha256", read: () => credentials.pin },
+    keepMining: false,
+    transport,
+    resolve: async host => [host],
+    clock,
+    log,
+    random: () => 0,
+    ...options,
+  })
+  const events: SourceEvents = {
+    connected: () => said.push("connected"),
+    disconnected: (reason, _message, retryIn) => said.push(`${reason}, again in ${retryIn}`),
+    job(job) {
+      jobs.push(job)
+      said.push(`job ${job.id}`)
+    },
+    noJob: () => said.push("no job"),
+    failed(error) {
+      failures.push(error)
+      said.push(`failed with ${error.exitCode}`)
+    },
+  }
+  source.start(events)
+  const take = () => said.splice(0)
+  /** Answers the newest attempt. */
+  const open = async () => {
+    await clock.advance(0)
+    transport.last.open()
+    return transport.last
+  }
+  return { source, clock, transport, log, said, take, jobs, failures, credentials, open }
+}
+
+let nonces = 0
+
+function sealOf(job: Job, fields: Partial<Seal> = {}): Seal {
+  const nonce = new Uint8Array(64)
+  new DataView(nonce.buffer).setUint32(60, ++nonces)
+  return { job, nonce, hash: new Uint8Array(64), hashes: 12n, seconds: 0.5, unit: "wasm/0", ...fields }
+}
+
+const results = (sent: readonly string[]) => sent.map(json => JSON.parse(json).JobResult).filter(Boolean)
+
+/** What a promise has come to by now. */
+async function now(promise: Promise<Verdict>): Promise<string> {
+  let state = "pending"
+  promise.then(({ result }) => {
+    state = result
+  })
+  await settle()
+  return state
+}
+
+describe("connecting", () => {
+  test("sends the token once the certificate is the pinned one, and nothing before", async () => {
+    const { clock, transport, take } = setUp()
+    await clock.advance(0)
+    expect(transport.last.address).toEqual({ ip: "10.0.0.1", port: 9833 })
+    expect(transport.last.sent).toEqual([])
+    transport.last.open()
+    expect(transport.last.sent).toEqual([`{"Ready":{"token":"${TOKEN}"}}`])
+    expect(take()).toEqual([])
+  })
+
+  test("another certificate ends it at once, without a byte of the token", async () => {
+    const { clock, transport, failures, take, credentials } = setUp()
+    await clock.advance(0)
+    transport.last.open(new TextEncoder().encode("another certificate"))
+    expect(transport.last.sent).toEqual([])
+    expect(take()).toEqual(["failed with 77"])
+    expect(failures[0]!.message).toContain("/node/miner-tls-cert-sha256")
+    expect(failures[0]!.message).not.toContain(credentials.pin)
+    await clock.advance(60_000)
+    expect([transport.sessions.length, transport.open, transport.closed]).toEqual([1, 0, true])
+  })
+
+  test("a node that stays is connected, job or no job", async () => {
+    const { clock, open, take } = setUp()
+    const session = await open()
+    await clock.advance(1999)
+    expect(take()).toEqual([])
+    session.heard()
+    await clock.advance(1)
+    expect(take()).toEqual(["connected"])
+    session.receive(newJob("1"))
+    expect(take()).toEqual(["job 1"])
+  })
+
+  test("a node that gives a job is connected", async () => {
+    const { open, take, jobs } = setUp()
+    const session = await open()
+    session.receive(newJob("1"))
+    expect(take()).toEqual(["connected", "job 1"])
+    expect(jobs[0]).toEqual({
+      id: "1",
+      source: "quic://node:9833",
+      header: Uint8Array.fromHex(HASH),
+      difficulty: 100n,
+      prefix: new Uint8Array(),
+      afterSeal: "wait",
+      receivedAt: 0,
+    })
+  })
+
+  test("three closes in a row right after the token mean that it is rejected", async () => {
+    const { clock, transport, take, failures } = setUp()
+    for (const wait of [0, 1000, 2000]) {
+      await clock.advance(wait)
+      transport.last.open()
+      await clock.advance(20)
+      transport.last.end()
+    }
+    expect(take()).toEqual(["rejected, again in 1000", "rejected, again in 2000", "failed with 77"])
+    expect(failures[0]!.message).toContain("/node/miner-auth-token")
+    expect(failures[0]!.message).not.toContain(TOKEN)
+  })
+
+  test("a job in between clears the suspicion, and so does a close that is no refusal", async () => {
+    const { clock, transport, take, failures } = setUp()
+    await clock.advance(0)
+    for (let i = 0; i < 12; i++) {
+      transport.last.open()
+      if (i % 3 === 2) transport.last.receive(newJob(`${i}`))
+      transport.last.end()
+      await clock.advance(4000)
+    }
+    expect(failures).toEqual([])
+    expect(take().filter(line => line.startsWith("rejected"))).toHaveLength(8)
+  })
+
+  test("credentials are read again for every connection", async () => {
+    const { clock, transport, open, credentials, take } = setUp()
+    const first = await open()
+    first.receive(newJob("1"))
+    const renewed = new TextEncoder().encode("a renewed certificate")
+    Object.assign(credentials, { token: "renewed", pin: fingerprint(renewed) })
+    first.end()
+    await clock.advance(1000)
+    transport.last.open(renewed)
+    expect(transport.last.sent).toEqual(['{"Ready":{"token":"renewed"}}'])
+    expect(take().filter(line => line.startsWith("failed"))).toEqual([])
+  })
+
+  test("a credential that cannot be read for a moment is waited for", async () => {
+    let readable = false
+    const read = () => {
+      if (!readable) throw new OperatorError("/node/miner-auth-token is empty", ExitCode.config)
+      return TOKEN
+    }
+    const { clock, transport, open, take } = setUp({ token: { description: "the token", read } })
+    const first = await open()
+    expect([first.sent, first.state]).toEqual([[], "closed"])
+    expect(take()).toEqual(["rejected, again in 1000"])
+    readable = true
+    await clock.advance(1000)
+    transport.last.open()
+    expect(transport.last.sent).toHaveLength(1)
+  })
+
+  test("a token that does not fit is a sentence", async () => {
+    const { open, take, failures } = setUp({ token: { description: "the token", read: () => '"'.repeat(512) } })
+    await open()
+    expect(take()).toEqual(["failed with 77"])
+    expect(failures[0]!.message).toContain("too long")
+  })
+})
+
+describe("jobs", () => {
+  test("of what is read together only the last one counts", async () => {
+    const { open, take } = setUp()
+    const session = await open()
+    session.receive(...Array.from({ length: 2000 }, (_, i) => newJob(`${i}`)))
+    expect(take()).toEqual(["connected", "job 1999"])
+  })
+
+  test("a bad one is answered and voids the one before it; the next good one is mined", async () => {
+    const { open, take, log } = setUp()
+    const session = await open()
+    session.receive(newJob("1"))
+    session.receive(newJob("2", { difficulty: "0" }))
+    session.receive(newJob("3", { mining_hash: "xyz" }))
+    session.receive(newJob("4"))
+    expect(take()).toEqual(["connected", "job 1", "no job", "job 4"])
+    expect(results(session.sent).map(({ status, job_id }) => [status, job_id])).toEqual([
+      ["failed", "2"],
+      ["failed", "3"],
+    ])
+    expect(log.lines.map(({ level }) => level)).toEqual(["warn", "warn"])
+  })
+
+  test("what is not understood is ignored with one warning", async () => {
+    const { open, take, log } = setUp()
+    const session = await open()
+    for (let i = 0; i < 5; i++) session.receive('{"Ping":{}}', newJob("1"), "{nonsense")
+    expect(take()).toEqual(["connected", ...Array(5).fill("job 1")])
+    expect(log.lines.filter(({ level }) => level === "warn").map(({ message }) => message)).toEqual([
+      "the node sent a message of kind Ping; such messages are ignored",
+      "the node sent no JSON object; such messages are ignored",
+    ])
+  })
+
+  test("warnings have an end", async () => {
+    const { open, log } = setUp()
+    const session = await open()
+    for (let i = 0; i < 500; i++) session.receive(`{"Unknown${i}":{}}`)
+    expect(log.lines.length).toBeLessThan(20)
+  })
+
+  test("every cut through a job leaves it whole", async () => {
+    const { open, take } = setUp()
+    const session = await open()
+    session.receive(newJob("0"))
+    take()
+    const frame = new Uint8Array(4 + newJob("1").length)
+    frame.set([0, 0, newJob("1").length >> 8, newJob("1").length & 255])
+    frame.set(new TextEncoder().encode(newJob("1")), 4)
+    for (let cut = 1; cut < frame.length; cut++) {
+      session.receiveBytes(frame.subarray(0, cut))
+      expect(take()).toEqual([])
+      session.receiveBytes(frame.subarray(cut))
+      expect(take()).toEqual(["job 1"])
+    }
+  })
+
+  test("a frame over the limit ends the connection, and the next one goes on", async () => {
+    const { clock, transport, open, take } = setUp()
+    const session = await open()
+    session.receive(newJob("1"))
+    session.receiveBytes(new Uint8Array([0, 0, 4, 1]))
+    expect(session.state).toBe("closed")
+    expect(take()).toEqual(["connected", "job 1", "protocol, again in 1000"])
+    await clock.advance(1000)
+    transport.last.open()
+    transport.last.receive(newJob("2"))
+    expect(take()).toEqual(["connected", "job 2"])
+  })
+})
+
+describe("seals", () => {
+  test("are written at once", async () => {
+    const { source, open, jobs } = setUp()
+    const session = await open()
+    session.receive(newJob("1"))
+    const seal = sealOf(jobs[0]!)
+    expect(await source.submit(seal)).toEqual({ result: "sent" })
+    expect(results(session.sent)).toEqual([
+      {
+        status: "completed",
+        job_id: "1",
+        nonce: BigInt(`0x${seal.nonce.toHex()}`).toString(16),
+        work: seal.nonce.toHex(),
+        hash_count: 12,
+        elapsed_time: 0.5,
+      },
+    ])
+  })
+
+  test("of a replaced or a sealed job are not", async () => {
+    const { source, open, jobs } = setUp()
+    const session = await open()
+    session.receive(newJob("1"))
+    session.receive(newJob("2"))
+    expect(await source.submit(sealOf(jobs[0]!))).toEqual({ result: "stale" })
+    expect(await source.submit(sealOf(jobs[1]!))).toEqual({ result: "sent" })
+    expect(await source.submit(sealOf(jobs[1]!))).toEqual({ result: "stale" })
+    session.receive(newJob("3", { difficulty: "0" }))
+    expect(await source.submit(sealOf(jobs[1]!))).toEqual({ result: "stale" })
+    expect(results(session.sent).filter(({ status }) => status === "completed")).toHaveLength(1)
+  })
+
+  test("go on in a job that a pool sends again, each nonce once", async () => {
+    const { source, open, jobs, take } = setUp()
+    const session = await open()
+    session.receive(newJob("1"))
+    const seal = sealOf(jobs[0]!)
+    expect(await source.submit(seal)).toEqual({ result: "sent" })
+    session.receive(newJob("1"))
+    expect(take()).toEqual(["connected", "job 1", "job 1"])
+    expect(await source.submit(seal)).toEqual({ result: "stale" })
+    expect(await source.submit(sealOf(jobs[0]!))).toEqual({ result: "sent" })
+    expect(results(session.sent)).toHaveLength(2)
+  })
+
+  test("go on without that where --keep-mining says so", async () => {
+    const { source, open, jobs } = setUp({ keepMining: true })
+    const session = await open()
+    session.receive(newJob("1"))
+    expect(jobs[0]!.afterSeal).toBe("continue")
+    for (let i = 0; i < 3; i++) expect(await source.submit(sealOf(jobs[0]!))).toEqual({ result: "sent" })
+    expect(results(session.sent)).toHaveLength(3)
+  })
+
+  test("must meet the difficulty of the job as it was sent last", async () => {
+    const { source, open, jobs } = setUp()
+    const session = await open()
+    session.receive(newJob("1"))
+    session.receive(newJob("1", { difficulty: U512_MAX.toString() }))
+    const hash = new Uint8Array(64).fill(1)
+    expect(await source.submit(sealOf(jobs[0]!, { hash }))).toEqual({ result: "stale" })
+    session.receive(newJob("1"))
+    expect(await source.submit(sealOf(jobs[0]!, { hash }))).toEqual({ result: "sent" })
+  })
+
+  test("found while the connection is down are sent if the job is still the node's", async () => {
+    const { source, clock, transport, open, jobs, take } = setUp()
+    const session = await open()
+    session.receive(newJob("1"))
+    session.end()
+    take()
+    const verdict = source.submit(sealOf(jobs[0]!))
+    expect(await now(verdict)).toBe("pending")
+    await clock.advance(1000)
+    transport.last.open()
+    expect(await now(verdict)).toBe("pending")
+    transport.last.receive(newJob("1"))
+    expect(await now(verdict)).toBe("sent")
+    expect(results(transport.last.sent)).toHaveLength(1)
+    expect(take()).toEqual(["connected"])
+  })
+
+  test("found while the connection is down are stale if it is not", async () => {
+    const { source, clock, transport, open, jobs, take } = setUp()
+    const session = await open()
+    session.receive(newJob("1"))
+    session.end()
+    take()
+    const verdict = source.submit(sealOf(jobs[0]!))
+    await clock.advance(1000)
+    transport.last.open()
+    transport.last.receive(newJob("1", { mining_hash: "22".repeat(32) }))
+    expect(await now(verdict)).toBe("stale")
+    expect(results(transport.last.sent)).toEqual([])
+    expect(take()).toEqual(["connected", "job 1"])
+  })
+
+  test("that were written as the node vanished are sent again, those that arrived are not", async () => {
+    const { source, clock, transport, open, jobs } = setUp({ keepMining: true })
+    const session = await open()
+    session.receive(newJob("1"))
+    await source.submit(sealOf(jobs[0]!, { hashes: 1n }))
+    session.heard()
+    await source.submit(sealOf(jobs[0]!, { hashes: 2n }))
+    await clock.advance(2000)
+    transport.last.open()
+    transport.last.receive(newJob("1"))
+    expect(results(transport.last.sent).map(({ hash_count }) => hash_count)).toEqual([2])
+  })
+
+  test("are held while the node is silent, and sent when it is heard again", async () => {
+    const { source, clock, open, jobs } = setUp()
+    const session = await open()
+    session.receive(newJob("1"))
+    await clock.advance(2000)
+    const verdict = source.submit(sealOf(jobs[0]!))
+    expect(await now(verdict)).toBe("pending")
+    session.heard()
+    await clock.advance(200)
+    expect(await now(verdict)).toBe("sent")
+    expect(results(session.sent)).toHaveLength(1)
+  })
+})
+
+describe("losing the node", () => {
+  test("a goodbye is followed by another attempt at once", async () => {
+    const { clock, transport, open, take } = setUp()
+    const session = await open()
+    session.receive(newJob("1"))
+    for (let i = 0; i < 10; i++) {
+      await clock.advance(1000)
+      session.heard()
+    }
+    session.end()
+    expect(take()).toEqual(["connected", "job 1", "closed, again in 100"])
+    const before = transport.sessions.length
+    await clock.advance(100)
+    expect(transport.sessions.length).toBe(before + 1)
+  })
+
+  test("an absent node is tried every second, three attempts at a time, and reported now and then", async () => {
+    const { clock, transport, take } = setUp()
+    await clock.advance(60_000)
+    expect(transport.sessions.length).toBe(61)
+    expect(transport.open).toBe(3)
+    expect(take().map(line => line.split(",")[0])).toEqual(["timeout", "timeout"])
+    transport.last.open()
+    expect(transport.open).toBe(1)
+  })
+
+  test("a node that is back is met within a second, whenever that is", async () => {
+    const { clock, transport, open, take } = setUp()
+    for (const away of [1000, 10_000, 60_000, 61_234]) {
+      const session = transport.sessions.length === 0 ? await open() : transport.last
+      session.receive(newJob(`${away}`))
+      await clock.advance(away)
+      const back = clock.now()
+      const before = transport.sessions.length
+      while (transport.sessions.length === before) await clock.advance(50)
+      expect(clock.now() - back).toBeLessThanOrEqual(1050)
+      transport.last.open()
+      take()
+    }
+  })
+
+  test("after ten minutes of silence attempts become rarer, never beyond 30 s", async () => {
+    const { clock, transport } = setUp()
+    const times: number[] = []
+    for (let second = 0; second < 1500; second++) {
+      const before = transport.sessions.length
+      await clock.advance(1000)
+      if (transport.sessions.length > before) times.push(clock.now())
+    }
+    const gaps = times.slice(1).map((time, i) => time - times[i]!)
+    expect(Math.max(...gaps)).toBe(30_000)
+    expect(gaps.filter(gap => gap === 1000).length).toBeGreaterThan(590)
+  })
+
+  test("a node that turns the miner away is left alone for longer and longer", async () => {
+    const { clock, transport, take } = setUp()
+    const times: number[] = []
+    await clock.advance(0)
+    for (let i = 0; i < 8; i++) {
+      times.push(clock.now())
+      const before = transport.sessions.length
+      transport.last.end("handshake", "another ALPN")
+      while (transport.sessions.length === before) await clock.advance(500)
+    }
+    const gaps = times.slice(1).map((time, i) => time - times[i]!)
+    expect(gaps).toEqual([1000, 2000, 4000, 8000, 16_000, 30_000, 30_000])
+    expect(take()[0]).toBe("handshake, again in 1000")
+  })
+
+  test("a node that fell silent is dialed beside the old connection; the one that answers is kept", async () => {
+    const { clock, transport, open, take } = setUp()
+    const first = await open()
+    first.receive(newJob("1"))
+    take()
+    await clock.advance(3000)
+    expect(first.state).toBe("open")
+    expect(transport.open).toBeGreaterThan(1)
+    transport.last.open()
+    expect([first.state, transport.open]).toEqual(["closed", 1])
+    expect(take()).toEqual(["timeout, again in 0"])
+    transport.last.receive(newJob("2"))
+    expect(take()).toEqual(["connected", "job 2"])
+  })
+
+  test("a node that is heard again keeps its connection", async () => {
+    const { clock, transport, open, take } = setUp()
+    const first = await open()
+    first.receive(newJob("1"))
+    take()
+    await clock.advance(3000)
+    first.heard()
+    await clock.advance(200)
+    expect([first.state, transport.open]).toEqual(["open", 1])
+    expect(take()).toEqual([])
+  })
+
+  test("silence is noticed within 15 s", async () => {
+    const { clock, open, take } = setUp()
+    const first = await open()
+    first.receive(newJob("1"))
+    await clock.advance(14_000)
+    expect(take()).toEqual(["connected", "job 1"])
+    await clock.advance(1000)
+    expect(take()[0]).toStartWith("timeout")
+    expect(first.state).toBe("closed")
+  })
+
+  test("a node that only answers pings is kept", async () => {
+    const { clock, transport, open, take } = setUp()
+    const session = await open()
+    session.receive(newJob("1"))
+    take()
+    for (let i = 0; i < 600; i++) {
+      await clock.advance(1000)
+      session.heard()
+    }
+    expect([take(), transport.sessions.length]).toEqual([[], 1])
+  })
+
+  test("the addresses of a host name are asked for each time, both families", async () => {
+    let addresses = ["10.0.0.1", "fd00::1"]
+    const { clock, transport } = setUp({ host: "node.example", resolve: async () => addresses })
+    await clock.advance(300)
+    expect(transport.sessions.map(({ address }) => address.ip)).toEqual(["10.0.0.1", "fd00::1"])
+    addresses = ["10.0.0.2"]
+    await clock.advance(700)
+    expect(transport.last.address).toEqual({ ip: "10.0.0.2", port: 9833 })
+  })
+
+  test("a name without an address is said, and tried again", async () => {
+    let known = false
+    const resolve = async () => {
+      if (!known) throw new Error("ENOTFOUND")
+      return ["10.0.0.1"]
+    }
+    const { clock, transport, take } = setUp({ host: "node.example", resolve })
+    await clock.advance(5000)
+    expect(take()).toEqual(["unreachable, again in 1000"])
+    known = true
+    await clock.advance(1000)
+    expect(transport.sessions).toHaveLength(1)
+  })
+})
+
+describe("closing", () => {
+  test("says goodbye, settles what is held, and is the last thing heard", async () => {
+    const { source, clock, transport, open, jobs, take } = setUp()
+    const first = await open()
+    first.receive(newJob("1"))
+    await clock.advance(2000)
+    take()
+    const verdict = source.submit(sealOf(jobs[0]!))
+    await source.close()
+    expect(await now(verdict)).toBe("stale")
+    expect([first.state, transport.open, transport.closed]).toEqual(["closed", 0, true])
+    await clock.advance(60_000)
+    expect([take(), clock.pending, await now(source.submit(sealOf(jobs[0]!)))]).toEqual([[], 0, "stale"])
+  })
+
+  test("while nothing is connected", async () => {
+    const { source, clock, transport, take } = setUp()
+    await clock.advance(2500)
+    await source.close()
+    await clock.advance(60_000)
+    expect([transport.open, clock.pending, take()]).toEqual([0, 0, []])
+  })
+})
