@@ -174,11 +174,20 @@ export class CpuEngine implements Engine {
     if (!slot) throw new Error("no room in shared memory for another worker")
     slot.reset()
     const cpu = affinity?.[unit.index % affinity.length]
-    const order = { buffer: this.#memory.buffer, slot: slot.index, kernel, salt: this.#salt, cpu }
-    const thread = new WorkerThread(entry, order, {
-      ring: () => this.#lookAtSlots(),
-      died: why => this.#replace(unit, why),
-    })
+    const thread = new WorkerThread(
+      entry,
+      {
+        buffer: this.#memory.buffer,
+        slot: slot.index,
+        kernel,
+        salt: this.#salt,
+        cpu,
+      },
+      {
+        ring: () => this.#lookAtSlots(),
+        died: why => this.#replace(unit, why),
+      },
+    )
     const current = { thread, slot, ready: false }
     unit.current = current
     unit.still = 0

@@ -1,6 +1,6 @@
 /**
- * Known answers before mining: a kernel proves itself on the machine and in the thread where it will search. Nothing
- * here is random from run to run, so a kernel that fails fails always.
+ * Known answers before mining: a kernel proves itself on the machine and in the thread where it will search. The answers
+ * are the reference's, computed once in the process; nothing is random from run to run, so what fails fails always.
  */
 import { type Kernel, ROW } from "../../kernel/kernel.ts"
 import { planeBase, planeNonce, spongeBeforeLast } from "../../kernel/nonce-plane.ts"
@@ -34,13 +34,57 @@ const VECTORS: readonly { readonly header: string; readonly nonce: string; reado
 /** Nonces of a range that are tested beside a whole row. */
 const RANGE_NONCES = 64
 
+/** Nonces, and the first 64 bits of their hashes as the reference computes them. */
+export interface KnownAnswers {
+  readonly header: Uint8Array
+  /** 64 bytes: a plane's base, or the range's nonce whose last four bytes are 0. */
+  readonly base: Uint8Array
+  /** The row in the plane, or the first nonce's last four bytes. */
+  readonly at: number
+  readonly tops: readonly bigint[]
+}
+
+export interface SelfTest {
+  readonly row: KnownAnswers
+  readonly range: KnownAnswers
+}
+
+let known: SelfTest | undefined
+
+/** Some 320 nonces with their answers. The first call takes a hundred milliseconds or two, all of them the reference's. */
+export function knownAnswers(): SelfTest {
+  known ??= { row: rowAnswers(), range: rangeAnswers() }
+  return known
+}
+
 /**
- * Compares all that a worker uses of a kernel with the reference: some 320 nonces, as a row and as a range, each judged
- * at several targets. Takes some hundred milliseconds, nearly all of them the reference's.
+ * Compares all that a worker uses of a kernel with what is known: hashes by its permutation, a row and a range of nonces
+ * that are judged at many targets.
  * @returns what is wrong, a part of a sentence; undefined where nothing is
  */
-export function selfTest(kernel: Kernel): string | undefined {
-  return testVectors(kernel) ?? testRow(kernel) ?? testRange(kernel)
+export function selfTest(kernel: Kernel, { row, range }: SelfTest): string | undefined {
+  const sponge = ({ header, base }: KnownAnswers) => spongeBeforeLast(header, base, state => kernel.permute(state))
+  const wrongHash = testVectors(kernel)
+  if (wrongHash) return wrongHash
+  kernel.preparePlane(sponge(row))
+  const wrongRow = compare(kernel, "row", row.tops, () => kernel.searchRow(row.at))
+  if (wrongRow) return wrongRow
+  kernel.prepareRange(sponge(range))
+  return compare(kernel, "range", range.tops, () => kernel.searchRange(range.at, range.tops.length))
+}
+
+function rowAnswers(): KnownAnswers {
+  const { header, nonce } = sample(1)
+  const base = planeBase(nonce)
+  const at = 0x2a5_1234
+  return { header, base, at, tops: referenceTops(header, ROW, t1 => planeNonce(base, at, t1)) }
+}
+
+function rangeAnswers(): KnownAnswers {
+  const { header, nonce: base } = sample(2)
+  const at = 0xffff_f000 + 77
+  base.fill(0, 60)
+  return { header, base, at, tops: referenceTops(header, RANGE_NONCES, offset => nonceAt(base, at + offset)) }
 }
 
 function testVectors(kernel: Kernel): string | undefined {
@@ -55,24 +99,6 @@ function testVectors(kernel: Kernel): string | undefined {
     }
   }
   return undefined
-}
-
-function testRow(kernel: Kernel): string | undefined {
-  const { header, nonce } = sample(1)
-  const base = planeBase(nonce)
-  const t0 = 0x2a5_1234
-  const tops = referenceTops(header, ROW, t1 => planeNonce(base, t0, t1))
-  kernel.preparePlane(spongeBeforeLast(header, base, state => kernel.permute(state)))
-  return compare(kernel, "row", tops, () => kernel.searchRow(t0))
-}
-
-function testRange(kernel: Kernel): string | undefined {
-  const { header, nonce } = sample(2)
-  const first = 0xffff_f000 + 77
-  nonce.fill(0, 60)
-  const tops = referenceTops(header, RANGE_NONCES, offset => nonceAt(nonce, first + offset))
-  kernel.prepareRange(spongeBeforeLast(header, nonce, state => kernel.permute(state)))
-  return compare(kernel, "range", tops, () => kernel.searchRange(first, RANGE_NONCES))
 }
 
 /** Runs one search at the easiest target, at one that half of the nonces meet, and just at and just below some hashes. */

@@ -1,4 +1,5 @@
 /** The engine's side of one worker thread: its start, its reports, its end. */
+import { knownAnswers } from "./self-test.ts"
 import type { WorkerOrder, WorkerReport } from "./worker-main.ts"
 
 /** A kernel that cannot run here or that computes wrongly; the next best is used. */
@@ -33,7 +34,7 @@ export class WorkerThread {
   #ending = false
 
   /** @param entry a module that calls `serveWorker` */
-  constructor(entry: string | URL, order: WorkerOrder, events: ThreadEvents) {
+  constructor(entry: string | URL, order: Omit<WorkerOrder, "selfTest">, events: ThreadEvents) {
     this.#worker = new Worker(entry)
     const ready = Promise.withResolvers<{ readonly pinned: boolean }>()
     const gone = Promise.withResolvers<void>()
@@ -70,7 +71,8 @@ export class WorkerThread {
       fail(new Error("the thread ended"))
       gone.resolve()
     })
-    this.#worker.postMessage(order)
+    // The thread comes up while this one computes.
+    this.#worker.postMessage({ ...order, selfTest: knownAnswers() } satisfies WorkerOrder)
   }
 
   /** From now on the thread's end is not reported as its death. */

@@ -1,0 +1,236 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { systemClock } from "../../../src/clock.ts"
+import { CpuEngine, type CpuEngineOptions } from "../../../src/engines/cpu/cpu-engine.ts"
+import { RefusedKernel } from "../../../src/engines/cpu/worker-thread.ts"
+import type { Candidate, Work } from "../../../src/engines/engine.ts"
+import { nextSequence } from "../../../src/engines/sequence.ts"
+import { targetOf, verifySeal } from "../../../src/pow/target.ts"
+import { bytesToInteger } from "../../../src/pow/u512.ts"
+import { RecordedLog } from "../../support/recorded-log.ts"
+import { CRASH_ALL, CRASH_FIRST, HANG_FIRST } from "./faults.ts"
+
+const FAULTY = new URL("./faulty-worker.ts", import.meta.url)
+const IMPOSSIBLE = 2n ** 500n
+const header = Uint8Array.from({ length: 32 }, (_, i) => 7 * i)
+
+function work(difficulty: bigint, more: Partial<Work> = {}): Work {
+  const sequence = nextSequence()
+  const prefix = new Uint8Array(0)
+  return { sequence, header, difficulty, target: targetOf(difficulty), prefix, stopAtCandidate: true, ...more }
+}
+
+/** A work at whose target the faulty kernels fail. */
+const fault = (top: bigint, more: Partial<Work> = {}): Work => work(1n, { target: top << 448n, ...more })
+
+/** Keeps an engine's events, and lets a test wait for what they make true. */
+class Watch {
+  readonly candidates: Candidate[] = []
+  readonly switched: string[] = []
+  readonly restarted: string[] = []
+  readonly exhausted: number[] = []
+  readonly failed: string[] = []
+  onCandidate: (candidate: Candidate) => void = () => {}
+  #waiting: { readonly condition: () => boolean; readonly resolve: () => void }[] = []
+
+  readonly events = {
+    candidate: (candidate: Candidate) => {
+      this.candidates.push(candidate)
+      this.onCandidate(candidate)
+      this.#check()
+    },
+    exhausted: (sequence: number) => this.#add(this.exhausted, sequence),
+    switched: (unit: string, sequence: number) => this.#add(this.switched, `${unit} ${sequence}`),
+    restarted: (unit: string, why: string) => this.#add(this.restarted, `${unit}: ${why}`),
+    failed: (why: string) => this.#add(this.failed, why),
+  }
+
+  until(condition: () => boolean): Promise<void> {
+    if (condition()) return Promise.resolve()
+    return new Promise(resolve => this.#waiting.push({ condition, resolve }))
+  }
+
+  #add<T>(list: T[], value: T): void {
+    list.push(value)
+    this.#check()
+  }
+
+  #check(): void {
+    this.#waiting = this.#waiting.filter(({ condition, resolve }) => !condition() || resolve())
+  }
+}
+
+let random = 0
+
+async function setUp(options: Partial<CpuEngineOptions> = {}) {
+  const log = new RecordedLog()
+  const engine = new CpuEngine({
+    kernel: "wasm",
+    workers: 2,
+    random: bytes => new Uint8Array(bytes).fill(++random),
+    clock: systemClock,
+    log,
+    ...options,
+  })
+  const watch = new Watch()
+  await engine.start(watch.events)
+  return { engine, watch, log }
+}
+
+/** Waits for something that no event tells. */
+async function poll(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise(setImmediate)
+}
+
+const total = (engine: CpuEngine): bigint => engine.units.reduce((sum, { hashes }) => sum + hashes, 0n)
+
+describe("two workers", () => {
+  let engine: CpuEngine
+  let watch: Watch
+  beforeAll(async () => ({ engine, watch } = await setUp()))
+  afterAll(() => engine.close())
+
+  test("find a seal, stop, and go on when told that it was none", async () => {
+    watch.candidates.length = 0
+    const job = work(500n)
+    engine.assign(job)
+    await watch.until(() => watch.candidates.length === 1)
+    const counted = engine.hashesOf(job.sequence)
+    expect(counted).toBeGreaterThan(0n)
+    expect(engine.units.map(({ sequence }) => sequence)).toEqual([0, 0])
+    engine.resume(job.sequence)
+    await watch.until(() => watch.candidates.length === 2)
+    expect(engine.hashesOf(job.sequence)).toBeGreaterThan(counted)
+    for (const { nonce, sequence, unit } of watch.candidates) {
+      expect(sequence).toBe(job.sequence)
+      expect(unit).toMatch(/^wasm\/[01]$/)
+      expect(verifySeal(header, nonce, job.target)).toBeDefined()
+    }
+    expect(watch.candidates[0]!.nonce).not.toEqual(watch.candidates[1]!.nonce)
+  })
+
+  test("take up a new work, each of them, and count for no other", async () => {
+    const before = work(IMPOSSIBLE)
+    engine.assign(before)
+    await poll(() => engine.units.every(({ sequence }) => sequence === before.sequence))
+    const after = work(IMPOSSIBLE)
+    engine.assign(after)
+    await watch.until(() => [0, 1].every(i => watch.switched.includes(`wasm/${i} ${after.sequence}`)))
+    await poll(() => engine.hashesOf(after.sequence) > 0n)
+    expect(engine.hashesOf(before.sequence)).toBe(0n)
+    engine.assign(null)
+    expect(engine.units.map(({ sequence }) => sequence)).toEqual([0, 0])
+  })
+
+  test("report every hit of a work that goes on, and take their time", async () => {
+    watch.candidates.length = 0
+    const job = work(1n, { stopAtCandidate: false, prefix: Uint8Array.of(0xca, 0xfe) })
+    engine.assign(job)
+    await watch.until(() => watch.candidates.length >= 2000)
+    engine.assign(null)
+    const nonces = watch.candidates.map(({ nonce }) => nonce.toHex())
+    expect(new Set(nonces).size).toBe(nonces.length)
+    expect(nonces.every(nonce => nonce.startsWith("cafe"))).toBe(true)
+  })
+
+  test("search a range, each nonce once and none outside, and say when it is exhausted", async () => {
+    watch.candidates.length = 0
+    const range = { first: 2n ** 256n - 9000n, last: 2n ** 256n + 4999n }
+    const job = work(1n, { stopAtCandidate: false, range })
+    engine.assign(job)
+    await watch.until(() => watch.exhausted.includes(job.sequence))
+    const nonces = watch.candidates.map(({ nonce }) => bytesToInteger(nonce)).sort((a, b) => (a < b ? -1 : 1))
+    expect(nonces.length).toBe(14_000)
+    expect(nonces.every((nonce, i) => nonce === range.first + BigInt(i))).toBe(true)
+    expect(engine.hashesOf(job.sequence)).toBe(14_000n)
+  })
+
+  test("end the search of a range at a candidate", async () => {
+    watch.candidates.length = 0
+    const job = work(300n, { range: { first: 0n, last: 2n ** 512n - 1n } })
+    engine.assign(job)
+    await watch.until(() => watch.candidates.length === 1)
+    expect(verifySeal(header, watch.candidates[0]!.nonce, job.target)).toBeDefined()
+    expect(watch.exhausted).not.toContain(job.sequence)
+  })
+
+  test("become more and fewer while the work goes on", async () => {
+    const job = work(IMPOSSIBLE)
+    engine.assign(job)
+    await engine.resize(3)
+    await poll(() => engine.units.length === 3 && engine.units.every(({ sequence }) => sequence === job.sequence))
+    const [first, second] = engine.units.map(({ hashes }) => hashes)
+    await engine.resize(1)
+    expect(engine.units.map(({ id }) => id)).toEqual(["wasm/0"])
+    await poll(() => engine.units[0]!.hashes > first!)
+    await engine.resize(2)
+    expect(engine.units[1]!.hashes >= second!).toBe(true)
+    await poll(() => engine.units.every(({ sequence }) => sequence === job.sequence))
+    expect(watch.restarted).toEqual([])
+  })
+})
+
+describe("a worker", () => {
+  test("that dies is replaced and counted, and its job goes on with no nonce lost or repeated", async () => {
+    const { engine, watch } = await setUp({ kernel: "faulty", entry: FAULTY })
+    const range = { first: 0n, last: 29_999n }
+    const job = fault(CRASH_FIRST, { stopAtCandidate: false, range })
+    engine.assign(job)
+    await watch.until(() => watch.exhausted.includes(job.sequence) && watch.restarted.length > 0)
+    expect(watch.restarted).toEqual(["faulty/0: Error: the kernel crashed"])
+    expect(engine.units[0]!.restarts).toBe(1)
+    const nonces = new Set(watch.candidates.map(({ nonce }) => bytesToInteger(nonce)))
+    expect(nonces.size).toBe(30_000)
+    expect(watch.candidates.length).toBe(30_000)
+    expect(engine.hashesOf(job.sequence)).toBe(30_000n)
+    const before = total(engine)
+    engine.assign(work(IMPOSSIBLE))
+    await poll(() => engine.units.every(({ sequence }) => sequence !== 0))
+    expect(total(engine) >= before).toBe(true)
+    await engine.close()
+  })
+
+  test("that hangs is replaced, and the rest of its range is searched by others", async () => {
+    const { engine, watch } = await setUp({ kernel: "faulty", entry: FAULTY })
+    const range = { first: 0n, last: 29_999n }
+    const job = fault(HANG_FIRST, { stopAtCandidate: false, range })
+    engine.assign(job)
+    await watch.until(() => watch.exhausted.includes(job.sequence))
+    expect(watch.restarted).toEqual(["faulty/0: it gave no sign of life for a second"])
+    expect(new Set(watch.candidates.map(({ nonce }) => bytesToInteger(nonce))).size).toBe(30_000)
+    expect(engine.hashesOf(job.sequence)).toBe(30_000n)
+    await engine.close()
+  })
+
+  test("that dies again and again is given up, and with the last the engine", async () => {
+    const { engine, watch, log } = await setUp({ kernel: "faulty", entry: FAULTY, workers: 1 })
+    engine.assign(fault(CRASH_ALL, { stopAtCandidate: false }))
+    watch.onCandidate = () => {}
+    await watch.until(() => watch.failed.length > 0)
+    expect(watch.restarted).toHaveLength(6)
+    expect(log.lines).toEqual(["error faulty/0 fails again and again and is given up: Error: the kernel crashed"])
+    expect(engine.units[0]!.sequence).toBe(0)
+    await engine.close()
+  })
+})
+
+describe("a kernel", () => {
+  const refusals: [kernel: string, unsupported: boolean, why: RegExp][] = [
+    ["unsupported", true, /^this CPU has no such thing$/],
+    ["wrong", false, /^a row at target .* with 255 candidates that should have 256$/],
+  ]
+  for (const [kernel, unsupported, why] of refusals) {
+    test(`that is ${kernel} is refused`, async () => {
+      const error = await setUp({ kernel, entry: FAULTY }).then(
+        () => undefined,
+        (error: unknown) => error,
+      )
+      expect(error).toBeInstanceOf(RefusedKernel)
+      expect((error as RefusedKernel).unsupported).toBe(unsupported)
+      expect((error as RefusedKernel).message).toMatch(why)
+    })
+  }
+
+  test("that cannot be made says why", async () => {
+    expect(setUp({ kernel: "broken", entry: FAULTY })).rejects.toThrow("cannot be made")
+  })
+})

@@ -1,0 +1,7 @@
+/** Top words of targets at which the kernels of `faulty-worker.ts` fail. Nearly every nonce is a candidate at them. */
+export const CRASH_FIRST = 2n ** 64n - 2n
+export const CRASH_ALL = 2n ** 64n - 3n
+export const HANG_FIRST = 2n ** 64n - 4n
+
+/** Rows that are searched before that. */
+export const FAULT_AFTER = 3

@@ -1,0 +1,70 @@
+/** A worker whose kernels fail on demand: at a certain target, in the first worker of an engine or in every one. */
+import { KERNELS, type KernelTable } from "../../../src/engines/cpu/kernels.ts"
+import { serveWorker, type WorkerOrder } from "../../../src/engines/cpu/worker-main.ts"
+import { type Kernel, UnsupportedKernel } from "../../../src/kernel/kernel.ts"
+import { CRASH_ALL, CRASH_FIRST, FAULT_AFTER, HANG_FIRST } from "./faults.ts"
+
+declare const self: Worker
+
+let slot = -1
+self.addEventListener("message", ({ data }: MessageEvent<WorkerOrder>) => {
+  slot = data.slot
+})
+
+const wasm = KERNELS["wasm" as string]!
+
+const kernels: KernelTable = {
+  faulty: async () => faulty(await wasm()),
+  wrong: async () => wrong(await wasm()),
+  unsupported: async () => {
+    throw new UnsupportedKernel("this CPU has no such thing")
+  },
+  broken: async () => {
+    throw new Error("cannot be made")
+  },
+}
+
+serveWorker(kernels)
+
+function faulty(kernel: Kernel): Kernel {
+  let top = 0n
+  let rows = 0
+  const fail = () => {
+    if (rows++ < FAULT_AFTER) return
+    if (top === CRASH_ALL || (top === CRASH_FIRST && slot === 0)) throw new Error("the kernel crashed")
+    while (top === HANG_FIRST && slot === 0);
+  }
+  return around(kernel, {
+    setTarget: next => {
+      if (next !== top) rows = 0
+      top = next
+      kernel.setTarget(next)
+    },
+    searchRow: t0 => {
+      fail()
+      return kernel.searchRow(t0)
+    },
+    searchRange: (first, count) => {
+      fail()
+      return kernel.searchRange(first, count)
+    },
+  })
+}
+
+/** Overlooks the last candidate of a row. */
+const wrong = (kernel: Kernel): Kernel => around(kernel, { searchRow: t0 => Math.max(0, kernel.searchRow(t0) - 1) })
+
+function around(kernel: Kernel, changes: Partial<Kernel>): Kernel {
+  return {
+    name: kernel.name,
+    hits: kernel.hits,
+    permute: state => kernel.permute(state),
+    setTarget: top => kernel.setTarget(top),
+    preparePlane: state => kernel.preparePlane(state),
+    searchRow: t0 => kernel.searchRow(t0),
+    prepareRange: state => kernel.prepareRange(state),
+    searchRange: (first, count) => kernel.searchRange(first, count),
+    close: () => kernel.close(),
+    ...changes,
+  }
+}
