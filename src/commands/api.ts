@@ -1,0 +1,32 @@
+/** `api`: mines what is posted to the HTTP job API until it is stopped. */
+import type { Config } from "../config/config.ts"
+import type { MineResult } from "../observe/snapshot.ts"
+import type { StatsSink } from "../observe/stats.ts"
+import { createApiSource, type Endpoint } from "../sources/api/api-source.ts"
+import { mine } from "./mining.ts"
+import { openOutput } from "./output.ts"
+import { stopSignal } from "./stop-signal.ts"
+
+export async function run({ settings, apiToken, notes }: Config<"api">): Promise<void> {
+  const stop = stopSignal()
+  const output = openOutput(settings, notes)
+  const { host, port } = settings
+  const token = apiToken?.read()
+  await mine({
+    settings,
+    output,
+    stop,
+    openSource: async ({ clock, log, stats }) =>
+      createApiSource({ host, port, token, clock, log, answered: counted(stats) }),
+  })
+}
+
+/** Counts answers, and of `/mine` what they meant. */
+function counted(stats: StatsSink): (endpoint: Endpoint, code: number) => void {
+  return (endpoint, code) => {
+    stats.httpRequest(endpoint === "other" ? endpoint : `/${endpoint}`, code)
+    if (endpoint === "mine") stats.mineRequest(MINE_RESULTS[code] ?? "error")
+  }
+}
+
+const MINE_RESULTS: Readonly<Record<number, MineResult>> = { 200: "accepted", 400: "invalid", 409: "duplicate" }

@@ -1,0 +1,33 @@
+/** `pool`: the development pool, until it is stopped. */
+import { lookup } from "node:dns/promises"
+import { systemClock as clock } from "../clock.ts"
+import type { Config } from "../config/config.ts"
+import { addressText } from "../config/parse.ts"
+import { startPool } from "../devnode/pool.ts"
+import { describePoolEvent, describePoolTotals } from "../devnode/pool-describe.ts"
+import { openOutput } from "./output.ts"
+import { aborted, stopSignal } from "./stop-signal.ts"
+
+export async function run({ settings, notes }: Config<"pool">): Promise<void> {
+  const stop = stopSignal()
+  const { log } = openOutput(settings, notes)
+  const { host, port, difficulty, intervalMs } = settings
+  const { address } = await lookup(host)
+  const pool = await startPool({
+    address,
+    port,
+    difficulty,
+    intervalMs,
+    clock,
+    onEvent(event) {
+      const line = describePoolEvent(event)
+      if (line !== undefined) log.info(line)
+    },
+  })
+  const at = addressText({ host: address, port: pool.port })
+  log.success(`Listening on ${at}; any login will do`)
+  log.info(`quantus-miner serve --url stratum+tcp://${at} --login miner.1`)
+  await aborted(stop)
+  await pool.close()
+  log.info(describePoolTotals(pool.totals))
+}
