@@ -1,7 +1,8 @@
-/** Builds the source of jobs that a configuration names; each transport is loaded only where it is used. */
+/** Makes the sources of jobs that a configuration names; each transport is loaded only where it is used. */
 import type { Clock } from "../clock.ts"
 import type { QuicSourceConfig, SourceConfig, StratumSourceConfig } from "../config/sources.ts"
 import type { Log } from "../log.ts"
+import { createFailover } from "../sources/failover.ts"
 import type { JobSource } from "../sources/source.ts"
 import { version } from "../version.ts"
 
@@ -10,26 +11,31 @@ export interface SourceContext {
   readonly log: Log
 }
 
-export function openSource(config: SourceConfig, context: SourceContext): Promise<JobSource> {
-  return config.protocol === "quic" ? openQuic(config, context) : openStratum(config, context)
+/** All of them as one, the first preferred. */
+export async function openSources(configs: readonly SourceConfig[], context: SourceContext): Promise<JobSource> {
+  const makers = configs.map(config =>
+    config.protocol === "quic" ? quicMaker(config, context) : stratumMaker(config, context),
+  )
+  return createFailover({ sources: await Promise.all(makers), ...context })
 }
 
-async function openQuic(config: QuicSourceConfig, { clock, log }: SourceContext): Promise<JobSource> {
+async function quicMaker(config: QuicSourceConfig, context: SourceContext): Promise<() => JobSource> {
   const [{ createQuicSource }, { createTransport }, { resolveHost }] = await Promise.all([
     import("../sources/quic/quic-source.ts"),
     import("../sources/quic/node-quic.ts"),
     import("../sources/quic/resolve.ts"),
   ])
-  return createQuicSource({ ...config, transport: createTransport(), resolve: resolveHost, clock, log })
+  const transport = createTransport()
+  return () => createQuicSource({ ...config, transport, resolve: resolveHost, ...context })
 }
 
-async function openStratum(config: StratumSourceConfig, { clock, log }: SourceContext): Promise<JobSource> {
+async function stratumMaker(config: StratumSourceConfig, context: SourceContext): Promise<() => JobSource> {
   const [{ createStratumSource }, { connectTo }] = await Promise.all([
     import("../sources/stratum/stratum-source.ts"),
     import("../sources/stratum/socket.ts"),
   ])
   const { name, protocol, host, port, login, password, pin } = config
-  const connect = connectTo({ tls: protocol === "stratum+tls", host, port, pin: pin && (() => pin.read()) })
+  const connect = connectTo({ tls: protocol === "stratum+tls", host, port, pin })
   const credentials = () => ({ login, password: password.read(), agent: `quantus-miner/${version}` })
-  return createStratumSource({ name, connect, credentials, clock, log })
+  return () => createStratumSource({ name, connect, credentials, ...context })
 }

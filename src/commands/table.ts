@@ -12,7 +12,12 @@ export interface CommandModule<C extends Command> {
 }
 
 const MODULES: { readonly [C in Command]?: () => Promise<CommandModule<C>> } = {
+  serve: () => import("./serve.ts"),
   hash: () => import("./hash.ts"),
+  node: () => import("./node.ts"),
+  pool: () => import("./pool.ts"),
+  api: () => import("./api.ts"),
+  demo: () => import("./demo.ts"),
 }
 
 export const root = defineCommand({

@@ -214,9 +214,9 @@ export const OPTIONS = {
   }),
   dir: option({
     parser: path,
-    commands: ["node", "pool"],
+    commands: ["node"],
     value: "DIR",
-    default: ".",
+    default: "quantus-devnode",
     flagOnly: true,
     help: "Where the token, the certificate and its SHA-256 are kept; made at the first start",
   }),
@@ -224,17 +224,17 @@ export const OPTIONS = {
     parser: bigInteger(1n, 2n ** 512n - 1n, "2^512 - 1"),
     commands: JUDGING,
     value: "N",
-    default: "1000000",
+    default: "300000",
     flagOnly: true,
     help: "Hashes that a seal or share takes on average",
   }),
   intervalMs: option({
-    parser: integer(0, 86_400_000),
+    parser: integer(1, 86_400_000),
     commands: JUDGING,
     value: "MS",
     default: "12000",
     flagOnly: true,
-    help: "A job that is not sealed is replaced after this many milliseconds, 0 for never",
+    help: "A job that is not sealed is replaced after this many milliseconds",
   }),
   seals: option({
     parser: integer(1, 1_000_000),
@@ -292,6 +292,12 @@ export type Settings<C extends Command> = {
       ? N
       : never]: Value<N>
 }
+
+/** The values that every mining command sees. */
+export type MiningSettings = Pick<
+  Settings<"serve">,
+  keyof Settings<"serve"> & keyof Settings<"demo"> & keyof Settings<"api">
+>
 
 export const OPTION_NAMES = Object.keys(OPTIONS) as OptionName[]
 

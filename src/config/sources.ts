@@ -145,7 +145,9 @@ class SourceContext {
     const { kind } = CREDENTIALS[which]
     const has = (directory: string) => files.list(directory).includes(file)
     const handedOver = env["CREDENTIALS_DIRECTORY"]
-    if (handedOver && has(handedOver)) return secretFile(join(handedOver, file), "$CREDENTIALS_DIRECTORY", kind, files)
+    // A service's unit can have an empty one, for those who need none.
+    if (handedOver && has(handedOver) && files.read(join(handedOver, file)).trim() !== "")
+      return secretFile(join(handedOver, file), "$CREDENTIALS_DIRECTORY", kind, files)
     const beside = besideFile && dirname(besideFile)
     const directory = beside && has(beside) ? beside : this.#nodeDirectory(has)
     if (directory === undefined) return undefined

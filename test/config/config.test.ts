@@ -166,6 +166,8 @@ describe("sources", () => {
     const config = await serve([], env, files)
     expect([quic(config).token.read(), quic(config).pin.read()]).toEqual([TOKEN, PIN])
     expect(config.notes).toEqual([])
+    const none = { "/creds/miner-auth-token": "\n", "/creds/miner-tls-cert-sha256": "\n" }
+    expect(await complaint(serve([], env, none))).toStartWith("78 quic://127.0.0.1:9833 needs a token")
     expect(quic(await serve(["--auth-token-file", "/t"], env, files)).token.read()).toBe("x")
   })
 

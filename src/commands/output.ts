@@ -4,16 +4,16 @@ import type { Log } from "../log.ts"
 import { createLog } from "../observe/log.ts"
 import { Terminal } from "../observe/terminal.ts"
 
-export interface Console {
+export interface Output {
   readonly terminal: Terminal
   readonly log: Log
 }
 
 /** @param notes what configuration has noticed, said first */
-export function openConsole(
+export function openOutput(
   settings: { readonly logFormat: "pretty" | "json"; readonly verbose: boolean },
   notes: readonly Note[] = [],
-): Console {
+): Output {
   const terminal = new Terminal()
   const log = createLog({ format: settings.logFormat, verbose: settings.verbose, terminal })
   for (const { level, message } of notes) log[level](message)

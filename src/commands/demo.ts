@@ -1,0 +1,117 @@
+/** `demo`: a development node and a miner in one process, until some seals were accepted. */
+import { mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { systemClock as clock } from "../clock.ts"
+import type { Config } from "../config/config.ts"
+import type { Settings } from "../config/options.ts"
+import { addressText } from "../config/parse.ts"
+import type { QuicSourceConfig } from "../config/sources.ts"
+import { describeEvent, describeTotals } from "../devnode/describe.ts"
+import { startNode } from "../devnode/node.ts"
+import { ExitCode, OperatorError } from "../errors.ts"
+import type { JobSource } from "../sources/source.ts"
+import { mine } from "./mining.ts"
+import { type Output, openOutput } from "./output.ts"
+import { openSources } from "./sources.ts"
+import { stopSignal } from "./stop-signal.ts"
+
+export async function run({ settings, sources, notes }: Config<"demo">): Promise<void> {
+  const stop = stopSignal()
+  const output = openOutput(settings, notes)
+  const goal = new Goal(settings.seals)
+  const end = AbortSignal.any([stop, goal.reached])
+  if (sources.length > 0) {
+    await mine({
+      settings,
+      output,
+      stop: end,
+      openSource: async context => goal.watch(await openSources(sources, context)),
+    })
+  } else {
+    await mineForOwnNode(settings, output, end, goal)
+  }
+  if (!goal.reached.aborted) throw new OperatorError(`stopped before the demo's end: ${goal}`, ExitCode.failure)
+  output.log.success(`The demo has ended: ${goal}`)
+}
+
+async function mineForOwnNode(
+  settings: Settings<"demo">,
+  output: Output,
+  stop: AbortSignal,
+  goal: Goal,
+): Promise<void> {
+  const { difficulty, intervalMs } = settings
+  const log = output.log.withTag("node")
+  const dir = await mkdtemp(join(tmpdir(), "quantus-demo-"))
+  const node = await startNode({
+    address: "127.0.0.1",
+    port: 0,
+    dir,
+    difficulty,
+    intervalMs,
+    clock,
+    onEvent(event) {
+      const line = describeEvent(event)
+      if (line !== undefined) log.info(line)
+      if (event.type === "result" && event.verdict === "valid") goal.count()
+    },
+  })
+  const { identity, port } = node
+  const address = { host: "127.0.0.1", port }
+  const source: QuicSourceConfig = {
+    ...address,
+    protocol: "quic",
+    name: `quic://${addressText(address)}`,
+    token: { description: "the demo's token", read: () => identity.token },
+    pin: { description: "the demo's pin", read: () => identity.pin },
+    keepMining: false,
+  }
+  try {
+    await mine({ settings, output, stop, openSource: context => openSources([source], context) })
+  } finally {
+    await node.close()
+    await rm(dir, { recursive: true, force: true })
+    log.info(describeTotals(node.totals, difficulty))
+  }
+}
+
+/** So many accepted seals. */
+class Goal {
+  readonly #wanted: number
+  readonly #controller = new AbortController()
+  #accepted = 0
+
+  constructor(wanted: number) {
+    this.#wanted = wanted
+  }
+
+  get reached(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  count(): void {
+    this.#accepted += 1
+    if (this.#accepted >= this.#wanted) this.#controller.abort()
+  }
+
+  /** The same source, whose accepted seals count. */
+  watch(source: JobSource): JobSource {
+    return {
+      name: source.name,
+      start: events => source.start(events),
+      submit: async seal => {
+        const verdict = await source.submit(seal)
+        // A node never answers, so what was sent to it is all that can be known.
+        if (verdict.result === "accepted" || verdict.result === "sent") this.count()
+        return verdict
+      },
+      exhausted: (job, hashes, seconds) => source.exhausted?.(job, hashes, seconds),
+      close: () => source.close(),
+    }
+  }
+
+  toString(): string {
+    return `${this.#accepted} of ${this.#wanted} seals were accepted`
+  }
+}

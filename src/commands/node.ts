@@ -1,0 +1,38 @@
+/** `node`: the development node, until it is stopped. */
+import { lookup } from "node:dns/promises"
+import { join, resolve } from "node:path"
+import { systemClock } from "../clock.ts"
+import type { Config } from "../config/config.ts"
+import { addressText } from "../config/parse.ts"
+import { describeEvent, describeTotals } from "../devnode/describe.ts"
+import { PIN_FILE, TOKEN_FILE } from "../devnode/identity.ts"
+import { startNode } from "../devnode/node.ts"
+import { openOutput } from "./output.ts"
+import { aborted, stopSignal } from "./stop-signal.ts"
+
+export async function run({ settings, notes }: Config<"node">): Promise<void> {
+  const stop = stopSignal()
+  const { log } = openOutput(settings, notes)
+  const { host, port, difficulty, intervalMs } = settings
+  const dir = resolve(settings.dir)
+  const { address } = await lookup(host)
+  const node = await startNode({
+    address,
+    port,
+    dir,
+    difficulty,
+    intervalMs,
+    clock: systemClock,
+    onEvent(event) {
+      const line = describeEvent(event)
+      if (line !== undefined) log.info(line)
+    },
+  })
+  const at = addressText({ host: address, port: node.port })
+  log.success(`Listening on ${at}; a miner finds its token and pin in ${dir}`)
+  const files = `--auth-token-file ${join(dir, TOKEN_FILE)} --tls-cert-sha256-file ${join(dir, PIN_FILE)}`
+  log.info(`quantus-miner serve --node-addr ${at} ${files}`)
+  await aborted(stop)
+  await node.close()
+  log.info(describeTotals(node.totals, difficulty))
+}
