@@ -7,8 +7,8 @@ import { flagsOf, OPTION_NAMES, type OptionName, optionOf, optionsOf, variablesO
 
 /** Each document, from the project's root, and its table. */
 export const DOCUMENTS: readonly { readonly path: string; readonly table: () => string }[] = [
-  { path: "README.md", table: flagTable },
   { path: "systemd/readme.md", table: serviceTable },
+  { path: "README.md", table: flagTable },
 ]
 
 const START = "<!-- options -->"

@@ -35,7 +35,7 @@ export function resolveWorkers({ requested, effective, gpus = 0, log }: WorkerOp
     )
   }
   if (requested > effective) {
-    log.warn(`${requested} CPU workers were asked for but ${effective} effective CPUs are there: running ${effective}`)
+    log.warn(`${requested} CPU workers are more than the effective CPUs, ${effective}: running ${effective}`)
   }
   return Math.min(requested, effective)
 }

@@ -51,7 +51,7 @@ describe("resolveWorkers", () => {
   test("more than there are: all of them, with a warning that names both numbers", () => {
     const log = new RecordedLog()
     expect(resolveWorkers({ requested: 16, effective: 4, log })).toBe(4)
-    expect(log.lines).toEqual(["warn 16 CPU workers were asked for but 4 effective CPUs are there: running 4"])
+    expect(log.lines).toEqual(["warn 16 CPU workers are more than the effective CPUs, 4: running 4"])
   })
 
   test("0 beside a GPU", () => {
