@@ -1,11 +1,13 @@
 /**
- * Known answers before mining: a kernel proves itself on the machine and in the thread where it will search. The answers
- * are the reference's, computed once in the process; nothing is random from run to run, so what fails fails always.
+ * Known answers before mining: a kernel proves itself on the machine and in the thread where it will search. Nothing is
+ * random from run to run, so a kernel that fails fails always. The reference itself is not asked, which would take longer
+ * than everything else at start: of its answers there is a digest.
  */
+import { createHash } from "node:crypto"
 import { type Kernel, ROW } from "../../kernel/kernel.ts"
 import { planeBase, planeNonce, spongeBeforeLast } from "../../kernel/nonce-plane.ts"
-import { absorbBlock, emptyState, headerBlock, nonceHalf, nonceHash, TERMINATOR } from "../../pow/nonce-hash.ts"
-import type { State } from "../../pow/poseidon2.ts"
+import { nonceHash, type Permutation } from "../../pow/nonce-hash.ts"
+import { permute } from "../../pow/poseidon2.ts"
 import { bytesToHex, hexToBytes } from "../../pow/u512.ts"
 import { nonceAt } from "./range.ts"
 
@@ -34,61 +36,27 @@ const VECTORS: readonly { readonly header: string; readonly nonce: string; reado
 /** Nonces of a range that are tested beside a whole row. */
 const RANGE_NONCES = 64
 
-/** Nonces, and the first 64 bits of their hashes as the reference computes them. */
-export interface KnownAnswers {
+/** Where the row and the range are: nowhere special, but the range ends near its four bytes' end. */
+const ROW_AT = 0x2a5_1234
+const RANGE_AT = 0xffff_f04d
+
+/** SHA-256 of the hashes of all nonces of the row and the range; `test/engines/cpu/self-test.test.ts` asks the reference. */
+const ANSWERS = "6657b60d0b71205cf7fd0d61e2d908c25b920407746b83e4ae3db07614b5c87d"
+
+/** Nonces to search, and their hashes by some permutation. */
+interface Questions {
   readonly header: Uint8Array
-  /** 64 bytes: a plane's base, or the range's nonce whose last four bytes are 0. */
   readonly base: Uint8Array
-  /** The row in the plane, or the first nonce's last four bytes. */
-  readonly at: number
-  readonly tops: readonly bigint[]
-}
-
-export interface SelfTest {
-  readonly row: KnownAnswers
-  readonly range: KnownAnswers
-}
-
-let known: SelfTest | undefined
-
-/** Some 320 nonces with their answers. The first call takes a hundred milliseconds or two, all of them the reference's. */
-export function knownAnswers(): SelfTest {
-  known ??= { row: rowAnswers(), range: rangeAnswers() }
-  return known
+  readonly hashes: readonly Uint8Array[]
 }
 
 /**
- * Compares all that a worker uses of a kernel with what is known: hashes by its permutation, a row and a range of nonces
- * that are judged at many targets.
+ * Compares all that a worker uses of a kernel with what is known: hashes by its permutation, then a row and a range of
+ * nonces, judged at many targets each.
  * @returns what is wrong, a part of a sentence; undefined where nothing is
  */
-export function selfTest(kernel: Kernel, { row, range }: SelfTest): string | undefined {
-  const sponge = ({ header, base }: KnownAnswers) => spongeBeforeLast(header, base, state => kernel.permute(state))
-  const wrongHash = testVectors(kernel)
-  if (wrongHash) return wrongHash
-  kernel.preparePlane(sponge(row))
-  const wrongRow = compare(kernel, "row", row.tops, () => kernel.searchRow(row.at))
-  if (wrongRow) return wrongRow
-  kernel.prepareRange(sponge(range))
-  return compare(kernel, "range", range.tops, () => kernel.searchRange(range.at, range.tops.length))
-}
-
-function rowAnswers(): KnownAnswers {
-  const { header, nonce } = sample(1)
-  const base = planeBase(nonce)
-  const at = 0x2a5_1234
-  return { header, base, at, tops: referenceTops(header, ROW, t1 => planeNonce(base, at, t1)) }
-}
-
-function rangeAnswers(): KnownAnswers {
-  const { header, nonce: base } = sample(2)
-  const at = 0xffff_f000 + 77
-  base.fill(0, 60)
-  return { header, base, at, tops: referenceTops(header, RANGE_NONCES, offset => nonceAt(base, at + offset)) }
-}
-
-function testVectors(kernel: Kernel): string | undefined {
-  const permutation = (state: State) => {
+export function selfTest(kernel: Kernel): string | undefined {
+  const permutation: Permutation = state => {
     const elements = BigUint64Array.from(state)
     kernel.permute(elements)
     return [...elements]
@@ -98,32 +66,55 @@ function testVectors(kernel: Kernel): string | undefined {
       return `a wrong hash of the nonce ${nonce}`
     }
   }
-  return undefined
+  if (answersDigest(permutation) !== ANSWERS) return "a wrong hash among those of 320 known nonces"
+  const sponge = ({ header, base }: Questions) => spongeBeforeLast(header, base, state => kernel.permute(state))
+  const row = rowQuestions(permutation)
+  kernel.preparePlane(sponge(row))
+  const wrong = compare(kernel, "row", row, () => kernel.searchRow(ROW_AT))
+  if (wrong) return wrong
+  const range = rangeQuestions(permutation)
+  kernel.prepareRange(sponge(range))
+  return compare(kernel, "range", range, () => kernel.searchRange(RANGE_AT, RANGE_NONCES))
+}
+
+/** The digest of the answers by a permutation: `ANSWERS` where it is right. Without one, the reference's own. */
+export function answersDigest(permutation: Permutation = permute): string {
+  const digest = createHash("sha256")
+  for (const { hashes } of [rowQuestions(permutation), rangeQuestions(permutation)]) {
+    for (const hash of hashes) digest.update(hash)
+  }
+  return digest.digest("hex")
+}
+
+function rowQuestions(permutation: Permutation): Questions {
+  const { header, nonce } = sample(1)
+  const base = planeBase(nonce)
+  const hashes = Array.from({ length: ROW }, (_, t1) => nonceHash(header, planeNonce(base, ROW_AT, t1), permutation))
+  return { header, base, hashes }
+}
+
+function rangeQuestions(permutation: Permutation): Questions {
+  const { header, nonce: base } = sample(2)
+  base.fill(0, 60)
+  const hashes = Array.from({ length: RANGE_NONCES }, (_, offset) =>
+    nonceHash(header, nonceAt(base, RANGE_AT + offset), permutation),
+  )
+  return { header, base, hashes }
 }
 
 /** Runs one search at the easiest target, at one that half of the nonces meet, and just at and just below some hashes. */
-function compare(kernel: Kernel, what: string, tops: readonly bigint[], search: () => number): string | undefined {
+function compare(kernel: Kernel, what: string, { hashes }: Questions, search: () => number): string | undefined {
+  const tops = hashes.map(hash => new DataView(hash.buffer).getBigUint64(0))
   const edges = tops.filter((_, i) => i % 16 === 0).flatMap(top => (top > 0n ? [top, top - 1n] : [top]))
   for (const target of [2n ** 64n - 1n, 2n ** 63n, ...edges]) {
     kernel.setTarget(target)
     const found = [...kernel.hits.subarray(0, search())]
     const expected = tops.flatMap((top, i) => (top <= target ? [i] : []))
     if (found.length !== expected.length || found.some((hit, i) => hit !== expected[i])) {
-      return `a ${what} at target ${target.toString(16)} with ${found.length} candidates that should have ${expected.length}`
+      return `other candidates in a ${what} than there are: ${found.length} for ${expected.length}`
     }
   }
   return undefined
-}
-
-/** The first 64 bits of the hashes of nonces that share their first half, by the reference. */
-function referenceTops(header: Uint8Array, count: number, nonce: (i: number) => Uint8Array): bigint[] {
-  const shared = absorbBlock(absorbBlock(emptyState(), headerBlock(header)), nonceHalf(nonce(0), 0))
-  return Array.from({ length: count }, (_, i) => {
-    const [first] = absorbBlock(absorbBlock(shared, nonceHalf(nonce(i), 1)), TERMINATOR)
-    const bytes = new DataView(new ArrayBuffer(8))
-    bytes.setBigUint64(0, first!, true)
-    return bytes.getBigUint64(0)
-  })
 }
 
 /** A header and a nonce without any pattern, the same for the same seed (SplitMix64's output function over a counter). */

@@ -3,7 +3,7 @@ import { setThreadAffinity } from "../../host/affinity.ts"
 import { UnsupportedKernel } from "../../kernel/kernel.ts"
 import type { KernelTable } from "./kernels.ts"
 import { searchLoop } from "./search-loop.ts"
-import { type SelfTest, selfTest } from "./self-test.ts"
+import { selfTest } from "./self-test.ts"
 import { SharedMemory } from "./shared-memory.ts"
 
 /** The only message a worker gets; everything after it is shared memory. */
@@ -16,7 +16,6 @@ export interface WorkerOrder {
   readonly salt: Uint8Array
   /** The logical CPU to run on; undefined: wherever the scheduler likes. */
   readonly cpu: number | undefined
-  readonly selfTest: SelfTest
 }
 
 export type WorkerReport =
@@ -45,8 +44,7 @@ async function carryOut(order: WorkerOrder, kernels: KernelTable): Promise<void>
   }
 }
 
-async function search(order: WorkerOrder, kernels: KernelTable): Promise<void> {
-  const { buffer, slot, kernel: name, salt, cpu } = order
+async function search({ buffer, slot, kernel: name, salt, cpu }: WorkerOrder, kernels: KernelTable): Promise<void> {
   const pinned = cpu === undefined || setThreadAffinity([cpu])
   const create = kernels[name]
   if (!create) throw new RangeError(`no kernel ${name}`)
@@ -58,7 +56,7 @@ async function search(order: WorkerOrder, kernels: KernelTable): Promise<void> {
     return report({ kind: "refused", why: error.message, unsupported: true })
   }
   try {
-    const wrong = selfTest(kernel, order.selfTest)
+    const wrong = selfTest(kernel)
     if (wrong) return report({ kind: "refused", why: wrong, unsupported: false })
     report({ kind: "ready", pinned })
     const memory = new SharedMemory(buffer)

@@ -1,5 +1,4 @@
 /** The engine's side of one worker thread: its start, its reports, its end. */
-import { knownAnswers } from "./self-test.ts"
 import type { WorkerOrder, WorkerReport } from "./worker-main.ts"
 
 /** A kernel that cannot run here or that computes wrongly; the next best is used. */
@@ -34,7 +33,7 @@ export class WorkerThread {
   #ending = false
 
   /** @param entry a module that calls `serveWorker` */
-  constructor(entry: string | URL, order: Omit<WorkerOrder, "selfTest">, events: ThreadEvents) {
+  constructor(entry: string | URL, order: WorkerOrder, events: ThreadEvents) {
     this.#worker = new Worker(entry)
     const ready = Promise.withResolvers<{ readonly pinned: boolean }>()
     const gone = Promise.withResolvers<void>()
@@ -71,8 +70,7 @@ export class WorkerThread {
       fail(new Error("the thread ended"))
       gone.resolve()
     })
-    // The thread comes up while this one computes.
-    this.#worker.postMessage({ ...order, selfTest: knownAnswers() } satisfies WorkerOrder)
+    this.#worker.postMessage(order)
   }
 
   /** From now on the thread's end is not reported as its death. */
