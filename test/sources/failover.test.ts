@@ -2,8 +2,8 @@ import { beforeEach, describe, expect, test } from "bun:test"
 import { ExitCode, OperatorError } from "../../src/errors.ts"
 import { createFailover, DEFAULT_PATIENCE_MS } from "../../src/sources/failover.ts"
 import type { Job, JobSource, Seal, SourceEvents, Verdict } from "../../src/sources/source.ts"
+import { collectLog } from "../support/collect-log.ts"
 import { FakeClock, settle } from "../support/fake-clock.ts"
-import { RecordedLog } from "../support/recorded-log.ts"
 import { describeContract } from "./contract.ts"
 import { headerOf, Recorder, sealOf } from "./recorder.ts"
 import { FakePool } from "./stratum/fake-pool.ts"
@@ -63,14 +63,14 @@ class Puppet implements JobSource {
 }
 
 let clock: FakeClock
-let log: RecordedLog
+let log: ReturnType<typeof collectLog>
 let events: Recorder
 let failover: JobSource
 let made: Record<"a" | "b" | "c", Puppet[]>
 
 beforeEach(() => {
   clock = new FakeClock()
-  log = new RecordedLog()
+  log = collectLog()
   events = new Recorder()
   made = { a: [], b: [], c: [] }
   const maker = (name: "a" | "b" | "c") => () => {
@@ -177,7 +177,7 @@ describe("the first source", () => {
     latest("a").events!.failed(new OperatorError("The pin is wrong: renew it.", ExitCode.rejected))
     expect(counts()).toEqual([1, 1, 0])
     expect(events.count("noJob")).toBe(1)
-    expect(log.lines).toContain("error The pin is wrong: renew it.")
+    expect(log.lines).toContainEqual({ level: "error", message: "The pin is wrong: renew it." })
     latest("b").events!.failed(new OperatorError("Second.", ExitCode.config))
     expect(events.count("failed")).toBe(0)
     latest("c").events!.failed(new OperatorError("Third.", ExitCode.config))

@@ -1,8 +1,8 @@
 import { bytesToHex } from "../../../src/pow/u512.ts"
 import { type ApiOptions, createApiSource } from "../../../src/sources/api/api-source.ts"
 import type { JobSource } from "../../../src/sources/source.ts"
+import { collectLog } from "../../support/collect-log.ts"
 import { FakeClock } from "../../support/fake-clock.ts"
-import { RecordedLog } from "../../support/recorded-log.ts"
 import type { OfferedJob, Peer } from "../contract.ts"
 
 export const WHOLE_RANGE = { nonce_start: "0".repeat(128), nonce_end: "f".repeat(128) }
@@ -10,7 +10,7 @@ export const WHOLE_RANGE = { nonce_start: "0".repeat(128), nonce_end: "f".repeat
 /** A client of the API, over loopback. */
 export class ApiPeer implements Peer {
   readonly clock = new FakeClock()
-  readonly log = new RecordedLog()
+  readonly log = collectLog()
   readonly source: JobSource
   #jobs: string[] = []
   #seals: { jobId: string; nonce: string }[] = []

@@ -3,8 +3,8 @@ import { bytesToHex } from "../../../src/pow/u512.ts"
 import type { JobSource } from "../../../src/sources/source.ts"
 import type { Connect, Drop, SocketEvents } from "../../../src/sources/stratum/socket.ts"
 import { createStratumSource } from "../../../src/sources/stratum/stratum-source.ts"
+import { collectLog } from "../../support/collect-log.ts"
 import { FakeClock } from "../../support/fake-clock.ts"
-import { RecordedLog } from "../../support/recorded-log.ts"
 import type { OfferedJob, Peer } from "../contract.ts"
 
 interface Sent {
@@ -18,7 +18,7 @@ interface Sent {
 /** A pool without a network: what the source writes is kept and, unless told otherwise, answered. */
 export class FakePool implements Peer {
   readonly clock = new FakeClock()
-  readonly log = new RecordedLog()
+  readonly log = collectLog()
   readonly name: string
   readonly sent: Sent[] = []
   source: JobSource

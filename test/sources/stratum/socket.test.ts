@@ -6,8 +6,8 @@ import { ExitCode } from "../../../src/errors.ts"
 import type { JobSource } from "../../../src/sources/source.ts"
 import { connectTo, type StratumAddress } from "../../../src/sources/stratum/socket.ts"
 import { createStratumSource } from "../../../src/sources/stratum/stratum-source.ts"
+import { collectLog } from "../../support/collect-log.ts"
 import { FakeClock } from "../../support/fake-clock.ts"
-import { RecordedLog } from "../../support/recorded-log.ts"
 import { Recorder, sealOf } from "../recorder.ts"
 
 /** Real sockets on loopback, against the development pool. */
@@ -52,7 +52,7 @@ function start(address: Partial<StratumAddress>, roots?: readonly string[]): Rec
     connect: connectTo(full, roots),
     credentials: () => ({ login: "qzTest.rig", password: "x", agent: "quantus-miner/test" }),
     clock: new FakeClock(),
-    log: new RecordedLog(),
+    log: collectLog(),
   })
   const events = new Recorder()
   source.start(events)

@@ -142,7 +142,7 @@ describe("jobs", () => {
     await events.nextJob()
     pool.say(wireJob({ job_id: "a", mining_hash: "short" }))
     await events.next("noJob")
-    expect(pool.log.lines.join()).toContain("mining_hash")
+    expect(pool.log.lines.map(({ message }) => message).join()).toContain("mining_hash")
   })
 
   test("a new one that is not clean leaves shares of the old one welcome", async () => {
@@ -222,7 +222,7 @@ describe("shares", () => {
   test("an error of the pool that answers none of them is shown", async () => {
     await startWith()
     pool.say({ id: null, error: { code: 1, message: "maintenance at noon" } })
-    expect(pool.log.lines).toContain("warn the pool says: maintenance at noon")
+    expect(pool.log.lines).toContainEqual({ level: "warn", message: "the pool says: maintenance at noon" })
   })
 })
 
