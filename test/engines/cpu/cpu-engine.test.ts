@@ -6,7 +6,7 @@ import type { Candidate, Work } from "../../../src/engines/engine.ts"
 import { nextSequence } from "../../../src/engines/sequence.ts"
 import { targetOf, verifySeal } from "../../../src/pow/target.ts"
 import { bytesToInteger } from "../../../src/pow/u512.ts"
-import { RecordedLog } from "../../support/recorded-log.ts"
+import { collectLog } from "../../support/collect-log.ts"
 import { CRASH_ALL, CRASH_FIRST, HANG_FIRST } from "./faults.ts"
 
 const FAULTY = new URL("./faulty-worker.ts", import.meta.url)
@@ -62,7 +62,7 @@ class Watch {
 let random = 0
 
 async function setUp(options: Partial<CpuEngineOptions> = {}) {
-  const log = new RecordedLog()
+  const log = collectLog()
   const engine = new CpuEngine({
     kernel: "wasm",
     workers: 2,
@@ -207,7 +207,9 @@ describe("a worker", () => {
     watch.onCandidate = () => {}
     await watch.until(() => watch.failed.length > 0)
     expect(watch.restarted).toHaveLength(6)
-    expect(log.lines).toEqual(["error faulty/0 fails again and again and is given up: Error: the kernel crashed"])
+    expect(log.lines).toEqual([
+      { level: "error", message: "faulty/0 fails again and again and is given up: Error: the kernel crashed" },
+    ])
     expect(engine.units[0]!.sequence).toBe(0)
     await engine.close()
   })

@@ -59,7 +59,7 @@ describe("a kernel is refused", () => {
           if (wrong) state[0] = state[0]! ^ 1n
         },
       }),
-      /^a wrong hash among/,
+      /^a wrong hash /,
     ],
     ["that overlooks one candidate of a row", changed({ searchRow: t0 => Math.max(0, wasm.searchRow(t0) - 1) }), /row/],
     ["that searches another row", changed({ searchRow: t0 => wasm.searchRow(t0 + 1) }), /row/],
