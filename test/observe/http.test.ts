@@ -1,14 +1,14 @@
 import { afterEach, describe, expect, test } from "bun:test"
 import { connect } from "node:net"
 import { type HttpServer, plain, type Route, serveHttp } from "../../src/observe/http.ts"
+import { collectLog } from "../support/collect-log.ts"
 import { FakeClock } from "../support/fake-clock.ts"
-import { RecordedLog } from "../support/recorded-log.ts"
 
 const open: HttpServer[] = []
 afterEach(() => Promise.all(open.splice(0).map(server => server.close())))
 
 async function start(routes: Record<string, Route> = { "/here": () => plain(200, "found") }, port = 0) {
-  const log = new RecordedLog()
+  const log = collectLog()
   const clock = new FakeClock()
   const answers: string[] = []
   const answered = (endpoint: string, code: number) => answers.push(`${endpoint} ${code}`)
@@ -109,7 +109,9 @@ test("a route that fails is an error in the log and a 500 without its details", 
   const response = await fetch(`${url}/here`)
   expect(response.status).toBe(500)
   expect(await response.text()).not.toContain("inner secret")
-  expect(log.lines.at(-1)).toStartWith("error /here failed: Error: inner secret")
+  const { level, message = "" } = log.lines.at(-1) ?? {}
+  expect(level).toBe("error")
+  expect(message).toStartWith("/here failed: Error: inner secret")
 })
 
 describe("a port that is taken", () => {
@@ -118,16 +120,17 @@ describe("a port that is taken", () => {
     const port = first.server.port!
     const second = await start({ "/here": () => plain(200, "second") }, port)
     expect(second.server.port).toBeUndefined()
-    const line = `error cannot serve on 127.0.0.1 port ${port}: the port is taken; mining goes on, trying again in 30 s`
+    const message = `cannot serve on 127.0.0.1 port ${port}: the port is taken; mining goes on, trying again in 30 s`
+    const line = { level: "error", message } as const
     expect(second.log.lines).toEqual([line])
     await second.clock.advance(30_000)
     await until(() => second.log.lines.length === 2)
-    expect(second.log.lines[1]).toBe(line)
+    expect(second.log.lines[1]).toEqual(line)
 
     await first.server.close()
     await second.clock.advance(30_000)
     await until(() => second.server.port !== undefined)
-    expect(second.log.lines[2]).toBe(`info serving http://127.0.0.1:${port}/ and /metrics`)
+    expect(second.log.lines[2]?.message).toBe(`serving http://127.0.0.1:${port}/ and /metrics`)
     expect(await (await fetch(`http://127.0.0.1:${port}/here`)).text()).toBe("second\n")
   })
 

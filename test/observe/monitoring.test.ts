@@ -3,7 +3,7 @@ import { createHash } from "node:crypto"
 import type { HttpServer } from "../../src/observe/http.ts"
 import { serveMonitoring } from "../../src/observe/monitoring.ts"
 import { preferredFormat } from "../../src/observe/routes.ts"
-import { RecordedLog } from "../support/recorded-log.ts"
+import { collectLog } from "../support/collect-log.ts"
 import { Bench, fakeJob, fakeSeal, fakeUnit, NODE } from "./support.ts"
 
 const open: HttpServer[] = []
@@ -11,7 +11,7 @@ afterEach(() => Promise.all(open.splice(0).map(server => server.close())))
 
 async function start(bench = new Bench()) {
   const { stats, clock } = bench
-  const server = await serveMonitoring({ stats, clock, log: new RecordedLog(), host: "127.0.0.1", port: 0 })
+  const server = await serveMonitoring({ stats, clock, log: collectLog(), host: "127.0.0.1", port: 0 })
   open.push(server)
   const get = (path: string, headers = {}) => fetch(`http://127.0.0.1:${server.port}${path}`, { headers })
   return { bench, get, json: async (path: string): Promise<unknown> => (await get(path)).json() }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { lastWords, speedLine, startStatusLine, statusLine } from "../../src/observe/status-line.ts"
 import { Terminal } from "../../src/observe/terminal.ts"
-import { RecordedLog } from "../support/recorded-log.ts"
+import { collectLog } from "../support/collect-log.ts"
 import { Bench, fakeJob, fakeSeal, fakeUnit, NODE } from "./support.ts"
 
 function screen(isTTY: boolean) {
@@ -22,7 +22,7 @@ describe("the plain line", () => {
     ["as JSON on a terminal", true, "json"],
   ] as const)("comes every 60 s %s", async (_where, isTTY, format) => {
     const { stats, clock, ...bench } = new Bench()
-    const log = new RecordedLog()
+    const log = collectLog()
     const { terminal, written } = screen(isTTY)
     const stop = startStatusLine({ stats, clock, log, terminal, format })
     for (let second = 0; second < 60; second++) {
@@ -30,7 +30,7 @@ describe("the plain line", () => {
       await clock.advance(1000)
     }
     expect(log.lines).toHaveLength(1)
-    expect(log.lines[0]).toMatch(/^info speed 10s\/60s\/15m 10\.00 (10\.00|n\/a) n\/a kH\/s max 10\.00$/)
+    expect(log.lines[0]?.message).toMatch(/^speed 10s\/60s\/15m 10\.00 (10\.00|n\/a) n\/a kH\/s max 10\.00$/)
     stop()
     await clock.advance(120_000)
     expect(log.lines).toHaveLength(1)
@@ -41,7 +41,7 @@ describe("the plain line", () => {
 describe("the status line", () => {
   test("is redrawn four times a second and leaves a clean line", async () => {
     const { stats, clock } = new Bench()
-    const log = new RecordedLog()
+    const log = collectLog()
     const { terminal, written } = screen(true)
     const stop = startStatusLine({ stats, clock, log, terminal, format: "pretty" })
     expect(written).toHaveLength(1)

@@ -1,0 +1,129 @@
+import { describe, expect, test } from "bun:test"
+import { mkdtemp } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { createExposition } from "../../src/observe/metrics.ts"
+import { Bench } from "./support.ts"
+
+const SYSTEMD = `${import.meta.dir}/../../systemd`
+const promtool = Bun.which("promtool")
+
+interface Panel {
+  readonly id: number
+  readonly type: string
+  readonly title: string
+  readonly gridPos: { readonly h: number; readonly w: number; readonly x: number; readonly y: number }
+  readonly targets?: readonly { readonly refId: string; readonly expr: string; readonly datasource: object }[]
+}
+
+interface Dashboard {
+  readonly uid: string
+  readonly panels: readonly Panel[]
+  readonly templating: { readonly list: readonly { readonly name: string; readonly type: string }[] }
+}
+
+/** Names of all series that the miner can show, those of histograms with their suffixes. */
+async function knownNames(): Promise<Set<string>> {
+  const text = await createExposition(new Bench().stats, "prometheus").render()
+  const names = new Set(["up"])
+  for (const [, name = "", type] of text.matchAll(/^# TYPE (\S+) (\S+)$/gm)) {
+    for (const suffix of type === "histogram" ? ["_bucket", "_sum", "_count"] : [""]) names.add(name + suffix)
+  }
+  return names
+}
+
+/** Names of the series that an expression asks for. */
+function namesIn(expr: string): string[] {
+  return expr.match(/\b(?:miner|process)_\w+/g) ?? []
+}
+
+/** Grafana's variables as Prometheus would get them. */
+function filledIn(expr: string): string {
+  return expr.replaceAll("$__rate_interval", "1m").replaceAll("$__range", "6h").replace(/\$\w+/g, "x")
+}
+
+describe.each(["host", "fleet"])("the %s dashboard", name => {
+  const load = async (): Promise<Dashboard> => Bun.file(`${SYSTEMD}/grafana/${name}.json`).json()
+  const targets = async () =>
+    (await load()).panels.flatMap(({ title, targets = [] }) => targets.map(t => ({ title, ...t })))
+
+  test("has a data source of the reader's choice, and panels that do not overlap", async () => {
+    const { uid, templating, panels } = await load()
+    expect(uid).toBe(`quantus-miner-${name}`)
+    expect(templating.list[0]).toMatchObject({ name: "datasource", type: "datasource" })
+    expect(new Set(panels.map(panel => panel.id)).size).toBe(panels.length)
+    const taken = new Set<string>()
+    for (const { gridPos } of panels) {
+      expect(gridPos.x + gridPos.w).toBeLessThanOrEqual(24)
+      for (let x = gridPos.x; x < gridPos.x + gridPos.w; x++) {
+        for (let y = gridPos.y; y < gridPos.y + gridPos.h; y++) {
+          expect(taken).not.toContain(`${x},${y}`)
+          taken.add(`${x},${y}`)
+        }
+      }
+    }
+  })
+
+  test("asks only for series that the miner has", async () => {
+    const known = await knownNames()
+    const all = await targets()
+    expect(all.length).toBeGreaterThan(20)
+    for (const { expr, datasource } of all) {
+      expect(datasource).toEqual({ type: "prometheus", uid: `\${datasource}` })
+      expect(namesIn(expr).length).toBeGreaterThan(0)
+      for (const series of namesIn(expr)) expect(known).toContain(series)
+    }
+  })
+
+  test.skipIf(!promtool)("has expressions that Prometheus understands (skipped without promtool)", async () => {
+    const rules = (await targets()).map(({ expr }, index) => ({ record: `panel:${index}`, expr: filledIn(expr) }))
+    const file = `${await mkdtemp(`${tmpdir()}/dashboards-`)}/rules.yml`
+    await Bun.write(file, JSON.stringify({ groups: [{ name: "panels", rules }] }))
+    expect(run("check", "rules", "--lint=none", file)).toContain(`SUCCESS: ${rules.length} rules found`)
+  })
+})
+
+test("the two dashboards show every series that the miner has", async () => {
+  const shown = new Set<string>()
+  for (const name of ["host", "fleet"]) {
+    for (const series of namesIn(await Bun.file(`${SYSTEMD}/grafana/${name}.json`).text())) shown.add(series)
+  }
+  const aside = /_(sum|count)$|^up$|^process_max_fds$|^miner_(active_jobs|hashes_total|thread_hashes_total)$/
+  for (const name of await knownNames()) if (!aside.test(name)) expect(shown).toContain(name)
+})
+
+describe("the alerts", () => {
+  const file = `${SYSTEMD}/prometheus/alerts.yml`
+
+  test("ask only for series that the miner has", async () => {
+    const known = await knownNames()
+    const expressions = (Bun.YAML.parse(await Bun.file(file).text()) as AlertFile).groups.flatMap(group => group.rules)
+    expect(expressions.length).toBeGreaterThanOrEqual(7)
+    for (const { expr } of expressions) for (const series of namesIn(expr)) expect(known).toContain(series)
+  })
+
+  test.skipIf(!promtool)("pass promtool check rules (skipped without promtool)", () => {
+    expect(run("check", "rules", file)).toContain("SUCCESS")
+  })
+
+  test.skipIf(!promtool)("fire when they should and only then (skipped without promtool)", () => {
+    expect(run("test", "rules", `${SYSTEMD}/prometheus/alerts.test.yml`)).toContain("SUCCESS")
+  })
+
+  test("have a unit test each", async () => {
+    const tests = await Bun.file(`${SYSTEMD}/prometheus/alerts.test.yml`).text()
+    const { groups } = Bun.YAML.parse(await Bun.file(file).text()) as AlertFile
+    for (const { alert } of groups.flatMap(group => group.rules)) expect(tests).toContain(`alertname: ${alert}\n`)
+  })
+})
+
+interface AlertFile {
+  readonly groups: readonly { readonly rules: readonly { readonly alert: string; readonly expr: string }[] }[]
+}
+
+/** What promtool says; fails the test with it where promtool does. */
+function run(...args: string[]): string {
+  const { exitCode, stdout, stderr } = Bun.spawnSync([promtool!, ...args])
+  const said = `${stdout}${stderr}`
+  if (exitCode !== 0) throw new Error(said)
+  return said
+}
