@@ -2,16 +2,15 @@
 import { systemClock as clock } from "../clock.ts"
 import type { MiningSettings } from "../config/options.ts"
 import { watchEffectiveCpus } from "../host/cpu-watch.ts"
-import { detectEffectiveCpus, readEffectiveCpus } from "../host/effective-cpus.ts"
+import { readEffectiveCpus } from "../host/effective-cpus.ts"
 import { createNotifier, feedWatchdog, watchdogTimeout } from "../host/systemd.ts"
-import { defaultWorkers, resolveWorkers } from "../host/workers.ts"
 import { Miner } from "../miner/miner.ts"
 import { serveMonitoring } from "../observe/monitoring.ts"
 import { Stats, type StatsSink } from "../observe/stats.ts"
 import { lastWords, startStatusLine, statusLine } from "../observe/status-line.ts"
 import type { JobSource } from "../sources/source.ts"
 import { version } from "../version.ts"
-import { openEngines } from "./engines.ts"
+import { openMachine } from "./machine.ts"
 import type { Output } from "./output.ts"
 import { progressOf } from "./progress.ts"
 import type { SourceContext } from "./sources.ts"
@@ -35,25 +34,30 @@ const STATUS_EVERY = 5000
 export async function mine({ settings, output, stop, openSource }: MiningOptions): Promise<void> {
   const { log, terminal } = output
   const notifier = createNotifier(process.env, log)
-  const cpus = await detectEffectiveCpus({ log })
-  const workers = resolveWorkers({ requested: settings.cpuWorkers, effective: cpus.count, log })
-  const engines = await openEngines(workers, { clock, log })
+  const machine = await openMachine({ settings, clock, log })
 
   let miner: Miner | undefined
   const units = () => (miner?.engines ?? []).flatMap(engine => engine.units)
   const stats = new Stats({ clock, version, units })
-  stats.effectiveCpus(cpus)
+  stats.effectiveCpus(machine.cpus)
   const source = await openSource({ clock, log, stats })
-  miner = new Miner({ source, engines, stats, clock, log })
+  miner = new Miner({
+    source,
+    engines: machine.engines,
+    stats,
+    clock,
+    log,
+    replaceEngine: failed => machine.replaceEngine(failed),
+  })
 
   const watch = watchEffectiveCpus({
-    initial: cpus,
+    initial: machine.cpus,
     read: readEffectiveCpus,
     clock,
     log,
     changed(now) {
       stats.effectiveCpus(now)
-      if (settings.cpuWorkers === undefined) void engines[0]?.resize?.(defaultWorkers(now.count))
+      void machine.follow(now)
     },
   })
   process.on("SIGHUP", async () => {

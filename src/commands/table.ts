@@ -13,6 +13,7 @@ export interface CommandModule<C extends Command> {
 
 const MODULES: { readonly [C in Command]?: () => Promise<CommandModule<C>> } = {
   serve: () => import("./serve.ts"),
+  benchmark: () => import("./benchmark.ts"),
   hash: () => import("./hash.ts"),
   node: () => import("./node.ts"),
   pool: () => import("./pool.ts"),

@@ -293,11 +293,14 @@ export type Settings<C extends Command> = {
       : never]: Value<N>
 }
 
-/** The values that every mining command sees. */
-export type MiningSettings = Pick<
-  Settings<"serve">,
-  keyof Settings<"serve"> & keyof Settings<"demo"> & keyof Settings<"api">
->
+/** The values that every command that hashes sees, and those of every one that mines. */
+export type HashingSettings = Common<"serve" | "demo" | "api" | "benchmark">
+export type MiningSettings = Common<"serve" | "demo" | "api">
+
+type Common<C extends Command> = Pick<Settings<"serve">, CommonNames<C> & keyof Settings<"serve">>
+type CommonNames<C extends Command> = {
+  [N in OptionName]: [C] extends [Options[N]["commands"][number]] ? N : never
+}[OptionName]
 
 export const OPTION_NAMES = Object.keys(OPTIONS) as OptionName[]
 

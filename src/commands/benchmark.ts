@@ -1,0 +1,65 @@
+/** `benchmark`: the hash rate of the engines that `serve` would use, every hit verified by the reference. */
+import { systemClock as clock } from "../clock.ts"
+import type { Config } from "../config/config.ts"
+import { ExitCode, OperatorError } from "../errors.ts"
+import { formatCount, formatRate } from "../observe/units.ts"
+import { openMachine } from "./machine.ts"
+import { type Measurement, measure } from "./measure.ts"
+import { openOutput } from "./output.ts"
+import { stopSignal } from "./stop-signal.ts"
+
+export async function run({ settings, notes }: Config<"benchmark">): Promise<void> {
+  const stop = stopSignal()
+  const { log, terminal } = openOutput(settings, notes)
+  const { engines } = await openMachine({ settings, clock, log })
+  const outcome = await measure({
+    engines,
+    seconds: settings.duration,
+    clock,
+    stop,
+    progress(seconds, rate) {
+      const line = `${seconds.toFixed(0)} s of ${settings.duration} s: ${formatRate(rate)}`
+      if (terminal.interactive) terminal.setStatus(line)
+      else log.info(line)
+    },
+  })
+  terminal.setStatus("")
+  const engine = engines.map(({ name }) => name).join("+")
+  console.log(settings.json ? JSON.stringify(summary(engine, outcome)) : report(engine, outcome))
+  if (outcome.mismatches > 0) {
+    throw new OperatorError(`${outcome.mismatches} candidates were no hits: do not mine on this`, ExitCode.selfTest)
+  }
+}
+
+/** The rates of CPU workers and GPUs are apart where there are both. */
+function summary(engine: string, { seconds, hashes, hits, expectedHits, units }: Measurement): object {
+  return {
+    engine,
+    workers: units.length,
+    seconds,
+    hashes,
+    hashes_per_second: hashes / seconds,
+    hits,
+    expected_hits: expectedHits,
+    units: units.map(({ id, kind, hashesPerSecond }) => ({ id, kind, hashes_per_second: hashesPerSecond })),
+  }
+}
+
+/** Ends with the line that the established miner's benchmark ends with. */
+function report(engine: string, { seconds, hashes, hits, expectedHits, units }: Measurement): string {
+  const kinds = new Set(units.map(({ kind }) => kind))
+  const totals = [...kinds].map(kind => {
+    const rate = units.filter(unit => unit.kind === kind).reduce((sum, unit) => sum + unit.hashesPerSecond, 0)
+    return row(`${kind.toUpperCase()} total`, formatRate(rate))
+  })
+  return [
+    row("Engine", engine),
+    row("Hashes", `${formatCount(hashes)} in ${seconds.toFixed(2)} s`),
+    row("Hits", `${hits} verified, ${expectedHits.toFixed(1)} expected`),
+    ...units.map(({ id, hashesPerSecond }) => row(id, formatRate(hashesPerSecond))),
+    ...(kinds.size > 1 ? totals : []),
+    `Average rate: ${formatRate(hashes / seconds)}`,
+  ].join("\n")
+}
+
+const row = (name: string, value: string): string => `${name.padEnd(12)} ${value}`

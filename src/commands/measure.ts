@@ -1,0 +1,136 @@
+/** Measures engines: how fast they hash, and whether what they find is what they should. */
+import { type Clock, sleep } from "../clock.ts"
+import type { Candidate, Engine, Unit, Work } from "../engines/engine.ts"
+import { nextSequence } from "../engines/sequence.ts"
+import { ExitCode, OperatorError } from "../errors.ts"
+import { targetOf, verifySeal } from "../pow/target.ts"
+
+export interface MeasureOptions {
+  /** Not started; they are closed at the end. */
+  readonly engines: readonly Engine[]
+  readonly seconds: number
+  readonly clock: Clock
+  /** Ends the measurement early. */
+  readonly stop: AbortSignal
+  /** Told now and then how far it is. */
+  readonly progress: (seconds: number, hashesPerSecond: number) => void
+}
+
+export interface Measurement {
+  readonly seconds: number
+  readonly hashes: number
+  /** Candidates that the reference confirmed, and how many the target makes expect. */
+  readonly hits: number
+  readonly expectedHits: number
+  /** Candidates that it did not confirm. */
+  readonly mismatches: number
+  readonly units: readonly UnitRate[]
+}
+
+export interface UnitRate {
+  readonly id: string
+  readonly kind: Unit["kind"]
+  readonly hashesPerSecond: number
+}
+
+/** Milliseconds before the measurement: clocks settle, and the rate is learnt that difficulty is chosen by. */
+const WARM_UP_MS = 500
+/** Few enough for the reference to confirm beside the search, enough to tell a miss of a few percent in half a minute. */
+const HITS_PER_SECOND = 100
+const NO_HITS = 2n ** 512n - 1n
+const PROGRESS_MS = 1000
+
+/** @throws OperatorError where an engine cannot hash */
+export async function measure({ engines, seconds, clock, stop, progress }: MeasureOptions): Promise<Measurement> {
+  const failure = Promise.withResolvers<never>()
+  let work: Work | undefined
+  let hits = 0
+  let mismatches = 0
+  const judge = ({ sequence, nonce }: Candidate) => {
+    if (sequence !== work?.sequence) return
+    if (verifySeal(work.header, nonce, work.target)) hits += 1
+    else mismatches += 1
+  }
+  const units = () => engines.flatMap(engine => engine.units)
+  const search = (difficulty: bigint) => {
+    work = workOf(difficulty)
+    for (const engine of engines) engine.assign(work)
+  }
+  const during = (ms: number) => Promise.race([sleep(clock, ms, stop), failure.promise])
+
+  try {
+    for (const engine of engines) {
+      await engine.start({
+        candidate: judge,
+        exhausted() {},
+        switched() {},
+        restarted() {},
+        failed: why => failure.reject(new OperatorError(`${engine.name} cannot hash: ${why}`, ExitCode.selfTest)),
+      })
+    }
+    search(NO_HITS)
+    const warm = new Lap(units(), clock)
+    await during(WARM_UP_MS)
+    search(BigInt(Math.max(1, Math.round(warm.rate / HITS_PER_SECOND))))
+    const lap = new Lap(units(), clock)
+    // Timers are exact to a millisecond.
+    for (let left = seconds; left > 0.001 && !stop.aborted; left = seconds - lap.seconds) {
+      await during(Math.min(PROGRESS_MS, 1000 * left))
+      progress(lap.seconds, lap.rate)
+    }
+    const counted = engines.reduce((sum, engine) => sum + engine.hashesOf(work!.sequence), 0n)
+    const expectedHits = Number(counted) / Number(work!.difficulty)
+    return { seconds: lap.seconds, hashes: lap.hashes, hits, expectedHits, mismatches, units: lap.units }
+  } finally {
+    await Promise.all(engines.map(engine => engine.close()))
+  }
+}
+
+/** What has been hashed since it was made. */
+class Lap {
+  readonly #units: readonly Unit[]
+  readonly #before: readonly bigint[]
+  readonly #startedAt: number
+
+  constructor(
+    units: readonly Unit[],
+    private readonly clock: Clock,
+  ) {
+    this.#units = units
+    this.#before = units.map(unit => unit.hashes)
+    this.#startedAt = clock.now()
+  }
+
+  get seconds(): number {
+    return (this.clock.now() - this.#startedAt) / 1000
+  }
+
+  get hashes(): number {
+    return this.#hashes.reduce((a, b) => a + b, 0)
+  }
+
+  get rate(): number {
+    return this.hashes / this.seconds
+  }
+
+  get units(): UnitRate[] {
+    const hashes = this.#hashes
+    const { seconds } = this
+    return this.#units.map(({ id, kind }, i) => ({ id, kind, hashesPerSecond: hashes[i]! / seconds }))
+  }
+
+  get #hashes(): number[] {
+    return this.#units.map((unit, i) => Number(unit.hashes - this.#before[i]!))
+  }
+}
+
+function workOf(difficulty: bigint): Work {
+  return {
+    sequence: nextSequence(),
+    header: crypto.getRandomValues(new Uint8Array(32)),
+    target: targetOf(difficulty),
+    difficulty,
+    prefix: new Uint8Array(),
+    stopAtCandidate: false,
+  }
+}
