@@ -137,16 +137,17 @@ function unescapeOctal(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, digits) => String.fromCharCode(Number.parseInt(digits, 8)))
 }
 
-/** The directories from the group `path` up to the mount that shows it best. */
+/** The directories from the group `path` up, in the mount that shows most of its parents. */
 function ancestry(root: string, path: string, mounts: readonly Mount[]): string[] {
-  const showing = mounts
-    .map(mount => ({ point: mount.point, below: pathBelow(mount.group, path) }))
-    .filter(mount => mount.below !== undefined)
-    .sort((a, b) => a.below!.length - b.below!.length)
+  const showing = mounts.flatMap(({ group, point }) => {
+    const below = pathBelow(group, path)
+    return below === undefined ? [] : { point, below }
+  })
+  showing.sort((a, b) => b.below.length - a.below.length)
   // A container may see its group's files mounted, and a path that means something only outside: the mount is its own.
-  const nearest = showing[0] ?? (mounts[0] && { point: mounts[0].point, below: [] })
-  if (nearest === undefined) return []
-  const { point, below = [] } = nearest
+  const best = showing[0] ?? (mounts[0] && { point: mounts[0].point, below: [] })
+  if (best === undefined) return []
+  const { point, below } = best
   return Array.from({ length: below.length + 1 }, (_, up) => join(root, point, ...below.slice(0, below.length - up)))
 }
 

@@ -284,6 +284,17 @@ describe("quota", () => {
     expect(result.lines).toEqual([noMask, "info 2 effective CPUs of 8, decided by the quota of 2.5 CPUs"])
   })
 
+  test("a second mount that shows only its own group hides no parent", async () => {
+    const inner = "50 23 0:28 /a/b /run/inner rw - cgroup2 cgroup2 rw\n"
+    const result = await detect({
+      "proc/self/cgroup": "0::/a/b\n",
+      "proc/self/mountinfo": inner + mount.v2,
+      "sys/fs/cgroup/a/cpu.max": "300000 100000\n",
+      "run/inner/cpu.max": "max 100000\n",
+    })
+    expect(result).toMatchObject({ count: 3, quota: 3 })
+  })
+
   test("less than one CPU is one", async () => {
     const result = await detect({ ...nested, "sys/fs/cgroup/a/b/cpu.max": "20000 100000\n" })
     expect(result).toMatchObject({ count: 1, quota: 0.2, decidedBy: "quota" })
