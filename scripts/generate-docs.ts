@@ -57,14 +57,9 @@ function code(text: string): string {
   return `\`${text}\``
 }
 
-/** Columns as wide as their widest cell, which is how the formatter would have them. */
 function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const cells = [head, ...rows].map(row => row.map(cell => cell.replaceAll("|", "\\|")))
-  const widths = head.map((_, column) => Math.max(3, ...cells.map(row => Bun.stringWidth(row[column]!))))
-  const rule = widths.map(width => "-".repeat(width))
-  const line = (row: readonly string[]) =>
-    `| ${row.map((cell, column) => cell + " ".repeat(widths[column]! - Bun.stringWidth(cell))).join(" | ")} |`
-  return [cells[0]!, rule, ...cells.slice(1)].map(line).join("\n")
+  const line = (cells: readonly string[]) => `| ${cells.map(cell => cell.replaceAll("|", "\\|")).join(" | ")} |`
+  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n")
 }
 
 if (import.meta.main) {

@@ -16,7 +16,7 @@ describe("committed tables are what the script writes (bun scripts/generate-docs
 
 test("the service's table has variables, and escapes what would end a cell", () => {
   const table = DOCUMENTS.find(({ path }) => path === "systemd/readme.md")!.table()
-  expect(table).toMatch(/^\| `MINER_CPU_WORKERS`, `MINER_WORKERS` +\| `N` +\| +\| \S/m)
+  expect(table).toContain("| `MINER_CPU_WORKERS`, `MINER_WORKERS` | `N` |  | ")
   expect(table).toContain("`auto\\|none\\|CPULIST`")
   expect(table).not.toContain("MINER_INTERVAL_MS")
 })
