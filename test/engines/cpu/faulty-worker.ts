@@ -11,11 +11,11 @@ self.addEventListener("message", ({ data }: MessageEvent<WorkerOrder>) => {
   slot = data.slot
 })
 
-const wasm = KERNELS["wasm" as string]!
+const { wasm } = KERNELS
 
 const kernels: KernelTable = {
-  faulty: async () => faulty(await wasm()),
-  wrong: async () => wrong(await wasm()),
+  faulty: async () => faulty(await wasm!()),
+  wrong: async () => wrong(await wasm!()),
   unsupported: async () => {
     throw new UnsupportedKernel("this CPU has no such thing")
   },

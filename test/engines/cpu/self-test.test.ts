@@ -2,8 +2,9 @@ import { describe, expect, test } from "bun:test"
 import { KERNELS } from "../../../src/engines/cpu/kernels.ts"
 import { answersDigest, selfTest } from "../../../src/engines/cpu/self-test.ts"
 import { type Kernel, UnsupportedKernel } from "../../../src/kernel/kernel.ts"
+import { createWasmKernel } from "../../../src/kernel/wasm/wasm-kernel.ts"
 
-const wasm = await KERNELS["wasm" as string]!()
+const wasm = await createWasmKernel("wasm")
 
 /** The WebAssembly kernel with something wrong. */
 const changed = (changes: Partial<Kernel>): Kernel => ({

@@ -1,0 +1,161 @@
+import { describe, expect, test } from "bun:test"
+import type { Calibration, CalibrationCache } from "../../../src/engines/cpu/calibration-cache.ts"
+import { type ChooseOptions, chooseEngine } from "../../../src/engines/cpu/choose.ts"
+import type { CpuEngine } from "../../../src/engines/cpu/cpu-engine.ts"
+import { RefusedKernel } from "../../../src/engines/cpu/worker-thread.ts"
+import { ExitCode, OperatorError } from "../../../src/errors.ts"
+import { collectLog } from "../../support/collect-log.ts"
+import { FakeClock } from "../../support/fake-clock.ts"
+
+/** What an engine of a kernel does: hashes a second for each number of workers, or why it is refused. */
+type Behaviour = ((workers: number) => number) | Error
+
+const machine = { cpu: "A CPU", microcode: "0x1", version: "1.2.3" }
+
+function setUp(behaviours: Record<string, Behaviour>, more: Partial<ChooseOptions> = {}) {
+  const clock = new FakeClock()
+  const log = collectLog()
+  const made: string[] = []
+  const closed: string[] = []
+  const createEngine = (name: string, workers: number) => {
+    made.push(`${name} ${workers}`)
+    let size = workers
+    let [since, before] = [0, 0n]
+    let searching = false
+    const hashes = () => {
+      const behaviour = behaviours[name]
+      const rate = typeof behaviour === "function" && searching ? behaviour(size) : 0
+      return before + BigInt(Math.round((rate * (clock.now() - since)) / 1000))
+    }
+    const engine: Partial<CpuEngine> = {
+      name,
+      get units() {
+        return [{ hashes: hashes() }] as unknown as CpuEngine["units"]
+      },
+      async prepare() {
+        const behaviour = behaviours[name]
+        if (behaviour instanceof Error) throw behaviour
+      },
+      assign(work) {
+        before = hashes()
+        since = clock.now()
+        searching = work !== null
+      },
+      async resize(count) {
+        size = count
+      },
+      async close() {
+        closed.push(name)
+      },
+    }
+    return engine as CpuEngine
+  }
+  const options: ChooseOptions = {
+    kernels: Object.keys(behaviours),
+    workers: 4,
+    createEngine,
+    machine,
+    clock,
+    log,
+    ...more,
+  }
+  const choose = async () => {
+    const choice = chooseEngine(options)
+    choice.catch(() => {})
+    await clock.advance(5000)
+    const { engine, others } = await choice
+    return { name: engine.name, others }
+  }
+  return { choose, log, made, closed }
+}
+
+function memoryCache(initial?: Calibration) {
+  const saved: Calibration[] = []
+  const cache: CalibrationCache = {
+    load: async () => initial,
+    save: async (_key, calibration) => void saved.push(calibration),
+  }
+  return { cache, saved }
+}
+
+const slow = () => 300_000
+const fast = () => 1_500_000
+const lacking = new RefusedKernel("this CPU has no AVX-512", true)
+const miscalculating = new RefusedKernel("a wrong hash", false)
+
+describe("the fastest kernel", () => {
+  test("is chosen, the others are closed, and the outcome is told and kept", async () => {
+    const { cache, saved } = memoryCache()
+    const { choose, log, closed } = setUp({ avx512: lacking, wasm: slow, avx2: fast }, { cache })
+    expect(await choose()).toEqual({ name: "avx2", others: ["wasm"] })
+    expect(closed).toEqual(["wasm"])
+    expect(log.lines.map(({ level, message }) => `${level} ${message}`)).toEqual([
+      "info avx512 is not used: this CPU has no AVX-512",
+      "info A CPU: avx2 1.50 MH/s, wasm 0.30 MH/s on 4 workers; using avx2",
+    ])
+    const rates = { avx2: 1_500_000, wasm: 300_000 }
+    const kernels = Object.entries(rates).map(([name, hashesPerSecond]) => ({ name, hashesPerSecond }))
+    expect(saved).toEqual([{ kernels, workers: 4 }])
+  })
+
+  test("is known from an earlier start", async () => {
+    const { cache, saved } = memoryCache({ kernels: [{ name: "avx2", hashesPerSecond: 1 }], workers: 2 })
+    const { choose, made } = setUp({ wasm: slow, avx2: fast }, { cache })
+    expect(await choose()).toEqual({ name: "avx2", others: ["wasm"] })
+    expect(made).toEqual(["avx2 2"])
+    expect(saved).toEqual([])
+  })
+
+  test("is measured again on demand", async () => {
+    const { cache, saved } = memoryCache({ kernels: [{ name: "wasm", hashesPerSecond: 1 }], workers: 4 })
+    const { choose } = setUp({ wasm: slow, avx2: fast }, { cache, recalibrate: true })
+    expect((await choose()).name).toBe("avx2")
+    expect(saved).toHaveLength(1)
+  })
+
+  test("that fails its self-test now gives way to the next", async () => {
+    const ranking = ["avx512", "avx2", "wasm"].map(name => ({ name, hashesPerSecond: 1 }))
+    const { cache } = memoryCache({ kernels: ranking, workers: 4 })
+    const { choose, log } = setUp({ avx512: miscalculating, avx2: lacking, wasm: slow }, { cache })
+    expect(await choose()).toEqual({ name: "wasm", others: [] })
+    expect(log.lines.map(({ level }) => level)).toEqual(["info", "warn", "info"])
+  })
+
+  test("is used although it cannot be kept", async () => {
+    const cache: CalibrationCache = { load: async () => undefined, save: async () => Promise.reject(new Error("full")) }
+    const { choose } = setUp({ wasm: slow, avx2: fast }, { cache })
+    expect((await choose()).name).toBe("avx2")
+  })
+})
+
+test("one candidate is not measured", async () => {
+  const { choose, made, log } = setUp({ wasm: slow })
+  expect(await choose()).toEqual({ name: "wasm", others: [] })
+  expect(made).toEqual(["wasm 4"])
+  expect(log.lines).toEqual([])
+})
+
+test("without a usable candidate it is the operator's turn", async () => {
+  const { choose } = setUp({ avx512: lacking, wasm: miscalculating })
+  const error: unknown = await choose().catch(error => error)
+  expect(error).toBeInstanceOf(OperatorError)
+  expect((error as OperatorError).exitCode).toBe(ExitCode.selfTest)
+  expect((error as OperatorError).message).toBe(
+    "no engine can be used on this machine (avx512: this CPU has no AVX-512; wasm: a wrong hash)",
+  )
+})
+
+describe("hyper-threads", () => {
+  const cases: [what: string, rate: (workers: number) => number, workers: number][] = [
+    ["that help are used", workers => 100_000 * workers, 4],
+    ["that hinder are not", workers => (workers === 2 ? 450_000 : 400_000), 2],
+  ]
+  for (const [what, rate, workers] of cases) {
+    test(what, async () => {
+      const { cache, saved } = memoryCache()
+      const { choose } = setUp({ wasm: rate, "wasm-narrow": () => 1 }, { cache, fewerWorkers: 2 })
+      await choose()
+      expect(saved[0]!.workers).toBe(workers)
+    })
+  }
+})
