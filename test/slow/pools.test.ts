@@ -1,0 +1,86 @@
+/** The built executable with pools: the demonstration without a network, and failover there and back. */
+import { afterEach, expect, test } from "bun:test"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { systemClock as clock } from "../../src/clock.ts"
+import { PIN_FILE, TOKEN_FILE } from "../../src/devnode/identity.ts"
+import { startNode } from "../../src/devnode/node.ts"
+import { startPool } from "../../src/devnode/pool.ts"
+import { MinerProcess } from "../support/miner-process.ts"
+
+const running: MinerProcess[] = []
+
+function start(...args: string[]): MinerProcess {
+  const process = new MinerProcess(args)
+  running.push(process)
+  return process
+}
+
+afterEach(async () => {
+  for (const process of running.splice(0)) await process.stop()
+})
+
+test("demo mines for the development pool", async () => {
+  const pool = start("pool", "--port", "0", "--difficulty", "20000")
+  const [, address] = /Listening on (\S+);/.exec((await pool.line(/Listening on/)).text)!
+  const demo = start(
+    "demo",
+    "--url",
+    `stratum+tcp://${address}`,
+    "--login",
+    "miner.1",
+    "--seals",
+    "5",
+    "--cpu-workers",
+    "1",
+  )
+  expect(await demo.exited).toBe(0)
+  expect(demo.text).toContain("5 of 5 seals were accepted")
+  await pool.stop()
+  expect(pool.text).toMatch(/\b[5-9]\d* accepted shares, \d+ stale, 0 duplicate, 0 low, 0 malformed/)
+}, 60_000)
+
+test("a pool takes over from a node that is gone, and gives back when it has returned", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "quantus-miner-failover-"))
+  const node = (port: number) =>
+    startNode({ address: "127.0.0.1", port, dir, difficulty: 20_000n, intervalMs: 60_000, clock, onEvent() {} })
+  const shares: string[] = []
+  const pool = await startPool({
+    address: "127.0.0.1",
+    port: 0,
+    difficulty: 20_000n,
+    intervalMs: 60_000,
+    clock,
+    onEvent: event => void (event.type === "share" && shares.push(event.verdict)),
+  })
+  const first = await node(0)
+  const [quic, stratum] = [`quic://127.0.0.1:${first.port}`, `stratum+tcp://127.0.0.1:${pool.port}`]
+  const credentials = ["--auth-token-file", join(dir, TOKEN_FILE), "--tls-cert-sha256-file", join(dir, PIN_FILE)]
+  const miner = start(
+    "serve",
+    "--url",
+    `${quic},${stratum}`,
+    ...credentials,
+    "--login",
+    "miner.1",
+    "--cpu-workers",
+    "1",
+  )
+  await miner.line(new RegExp(`sent to ${quic}`))
+  expect(shares).toEqual([])
+
+  await first.close()
+  await miner.line(new RegExp(`accepted by ${stratum.replace("+", "\\+")}`))
+  const returned = await node(first.port)
+  await miner.line(new RegExp(`sent to ${quic}`), miner.lines.length)
+  const sharesThen = shares.length
+  await miner.line(new RegExp(`sent to ${quic}`), miner.lines.length)
+  expect(shares).toHaveLength(sharesThen)
+  expect(new Set(shares)).toEqual(new Set(["accepted"]))
+  expect(await miner.stop()).toBe(0)
+  expect(returned.totals).toMatchObject({ invalid: 0, stale: 0, failed: 0 })
+  await returned.close()
+  await pool.close()
+  rmSync(dir, { recursive: true })
+}, 120_000)
