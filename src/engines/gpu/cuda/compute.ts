@@ -1,0 +1,140 @@
+/** One CUDA device: a context, a module made of PTX text by the driver's compiler, a queue, and a stream for reads. */
+import { ptr } from "bun:ffi"
+import { type Argument, type Compute, DeviceError, type Fence, type Memory } from "../compute.ts"
+import type { GpuDevice } from "../device.ts"
+import { textOf } from "../library.ts"
+import {
+  CONTEXT_FLAGS,
+  type CudaApi,
+  EVENT_FLAGS,
+  FUNCTION_LOCAL_BYTES,
+  FUNCTION_REGISTERS,
+  JIT_ERROR_LOG,
+  JIT_ERROR_LOG_BYTES,
+  STREAM_FLAGS,
+} from "./api.ts"
+import { cudaHandle } from "./devices.ts"
+
+const LOG_BYTES = 4096
+
+/**
+ * Opens the device in a context of its own, current on this thread.
+ * @param ptx the kernels' text
+ * @param kernels their names
+ * @throws DeviceError, with the compiler's log where it refuses the text
+ */
+export function openCudaCompute(api: CudaApi, device: GpuDevice, ptx: string, kernels: readonly string[]): Compute {
+  const one = new BigUint64Array(1)
+  api.call("cuCtxCreate_v2", one, CONTEXT_FLAGS, cudaHandle(api, device.index))
+  const context = one[0]!
+  try {
+    return new CudaCompute(api, device, context, loadModule(api, ptx), kernels)
+  } catch (error) {
+    api.attempt("cuCtxDestroy_v2", context)
+    throw error
+  }
+}
+
+class CudaCompute implements Compute {
+  readonly #queue: bigint
+  readonly #reads: bigint
+  readonly #functions = new Map<string, bigint>()
+
+  constructor(
+    private readonly api: CudaApi,
+    readonly device: GpuDevice,
+    private readonly context: bigint,
+    module: bigint,
+    kernels: readonly string[],
+  ) {
+    for (const name of kernels)
+      this.#functions.set(
+        name,
+        made(into => api.call("cuModuleGetFunction", into, module, zeroTerminated(name))),
+      )
+    this.#queue = made(into => api.call("cuStreamCreate", into, STREAM_FLAGS))
+    this.#reads = made(into => api.call("cuStreamCreate", into, STREAM_FLAGS))
+  }
+
+  usage(kernel: string): { registers: number; spilled: number } | undefined {
+    const attribute = (name: number): number => {
+      const value = new Int32Array(1)
+      this.api.call("cuFuncGetAttribute", value, name, this.#function(kernel))
+      return value[0]!
+    }
+    return { registers: attribute(FUNCTION_REGISTERS), spilled: attribute(FUNCTION_LOCAL_BYTES) }
+  }
+
+  allocate(bytes: number): Memory {
+    return { handle: made(into => this.api.call("cuMemAlloc_v2", into, BigInt(bytes))), bytes }
+  }
+
+  free(memory: Memory): void {
+    this.api.call("cuStreamSynchronize", this.#queue)
+    this.api.call("cuMemFree_v2", memory.handle)
+  }
+
+  clear(memory: Memory, bytes: number): void {
+    this.api.call("cuMemsetD32Async", memory.handle, 0, BigInt(bytes / 4), this.#queue)
+  }
+
+  launch(kernel: string, groups: number, groupSize: number, args: readonly Argument[]): void {
+    const values = args.map(argumentValue)
+    const pointers = new BigUint64Array(values.map(value => BigInt(ptr(value))))
+    const fn = this.#function(kernel)
+    this.api.call("cuLaunchKernel", fn, groups, 1, 1, groupSize, 1, 1, 0, this.#queue, pointers, null)
+  }
+
+  fence(): Fence {
+    const event = made(into => this.api.call("cuEventCreate", into, EVENT_FLAGS))
+    this.api.call("cuEventRecord", event, this.#queue)
+    return event
+  }
+
+  wait(fence: Fence): void {
+    this.api.call("cuEventSynchronize", fence)
+    this.api.call("cuEventDestroy_v2", fence)
+  }
+
+  read(memory: Memory, into: Uint8Array): void {
+    this.api.call("cuMemcpyDtoHAsync_v2", into, memory.handle, BigInt(into.byteLength), this.#reads)
+    this.api.call("cuStreamSynchronize", this.#reads)
+  }
+
+  close(): void {
+    this.api.attempt("cuCtxDestroy_v2", this.context)
+  }
+
+  #function(kernel: string): bigint {
+    const fn = this.#functions.get(kernel)
+    if (fn === undefined) throw new RangeError(`no kernel named ${kernel}`)
+    return fn
+  }
+}
+
+function loadModule(api: CudaApi, ptx: string): bigint {
+  const module = new BigUint64Array(1)
+  const log = new Uint8Array(LOG_BYTES)
+  const options = new Int32Array([JIT_ERROR_LOG, JIT_ERROR_LOG_BYTES])
+  const values = new BigUint64Array([BigInt(ptr(log)), BigInt(LOG_BYTES)])
+  try {
+    api.call("cuModuleLoadDataEx", module, zeroTerminated(ptx), options.length, options, values)
+  } catch (error) {
+    if (!(error instanceof DeviceError)) throw error
+    throw new DeviceError(error.call, error.code, textOf(log))
+  }
+  return module[0]!
+}
+
+function argumentValue(argument: Argument): BigUint64Array | Uint32Array {
+  if ("u32" in argument) return new Uint32Array([argument.u32])
+  return new BigUint64Array(["memory" in argument ? argument.memory.handle : argument.u64])
+}
+
+function made(call: (into: BigUint64Array) => void): bigint {
+  const into = new BigUint64Array(1)
+  call(into)
+  return into[0]!
+}
+
+const zeroTerminated = (text: string): Uint8Array => new TextEncoder().encode(`${text}\0`)

@@ -1,0 +1,53 @@
+/** The devices that the CUDA driver sees. */
+import { type GpuDevice, pciAddress } from "../device.ts"
+import { textOf } from "../library.ts"
+import { Attribute, type CudaApi } from "./api.ts"
+
+/** @throws DeviceError */
+export function cudaDevices(api: CudaApi): GpuDevice[] {
+  const count = new Int32Array(1)
+  api.call("cuDeviceGetCount", count)
+  const driver = `CUDA ${driverVersion(api)}`
+  return Array.from({ length: count[0]! }, (_, index) => describe(api, index, driver))
+}
+
+/** The driver's handle of the device at `index`. */
+export function cudaHandle(api: CudaApi, index: number): number {
+  const handle = new Int32Array(1)
+  api.call("cuDeviceGet", handle, index)
+  return handle[0]!
+}
+
+function describe(api: CudaApi, index: number, driver: string): GpuDevice {
+  const handle = cudaHandle(api, index)
+  const attribute = (name: number): number => {
+    const value = new Int32Array(1)
+    api.call("cuDeviceGetAttribute", value, name, handle)
+    return value[0]!
+  }
+  const name = new Uint8Array(256)
+  api.call("cuDeviceGetName", name, name.length, handle)
+  const memory = new BigUint64Array(1)
+  api.call("cuDeviceTotalMem_v2", memory, handle)
+  const uuid = new Uint8Array(16)
+  const hasUuid = api.attempt("cuDeviceGetUuid", uuid, handle)
+  return {
+    api: "cuda",
+    index,
+    name: textOf(name),
+    memory: Number(memory[0]),
+    computeUnits: attribute(Attribute.computeUnits),
+    integrated: attribute(Attribute.integrated) !== 0,
+    display: attribute(Attribute.kernelTimeout) !== 0,
+    pci: pciAddress(attribute(Attribute.pciDomain), attribute(Attribute.pciBus), attribute(Attribute.pciDevice), 0),
+    uuid: hasUuid ? uuid.toHex() : undefined,
+    driver,
+    architecture: `sm_${attribute(Attribute.major)}${attribute(Attribute.minor)}`,
+  }
+}
+
+function driverVersion(api: CudaApi): string {
+  const version = new Int32Array(1)
+  api.call("cuDriverGetVersion", version)
+  return `${Math.floor(version[0]! / 1000)}.${Math.floor((version[0]! % 1000) / 10)}`
+}

@@ -1,0 +1,198 @@
+/**
+ * The search on one device: planes, ranges and single permutations, over the kernels of `device-program.ts`. It queues
+ * launches and takes their hits in order; as a `Kernel`, one launch at a time, it passes the same tests as a CPU's.
+ */
+import { type DeviceKernel, HITS, HITS_BYTES } from "../../kernel/device-program.ts"
+import { type Kernel, ROW } from "../../kernel/kernel.ts"
+import { WIDTH } from "../../pow/constants.ts"
+import type { Argument, Compute, Fence, Memory } from "./compute.ts"
+
+/** How a launch is laid out on a device. */
+export interface Geometry {
+  /** Threads of a group. */
+  readonly groupSize: number
+  /** Groups of a launch, at most; threads take several nonces each. */
+  readonly groups: number
+}
+
+/** A queued search. */
+export interface Launch {
+  readonly kind: "rows" | "range"
+  /** The first row, or the last four bytes of the first nonce. */
+  readonly first: number
+  /** Rows, or nonces. */
+  readonly count: number
+  /** Nonces. */
+  readonly nonces: number
+  readonly state: BigUint64Array
+  readonly top: bigint
+  readonly buffers: Buffers
+  readonly fence: Fence
+}
+
+interface Buffers {
+  readonly hits: Memory
+  rows: Memory | undefined
+}
+
+/** Launches that may be queued at once. */
+export const IN_FLIGHT = 2
+
+const STATE_BYTES = 8 * WIDTH
+
+export class DeviceSearch implements Kernel {
+  readonly hits = new Uint32Array(ROW)
+  readonly #compute: Compute
+  readonly #out: Memory
+  readonly #columns: Memory
+  readonly #free: Buffers[]
+  /** What a launch that overflowed is run again with. */
+  readonly #spare: Buffers
+  #geometry: Geometry = { groupSize: 64, groups: 64 }
+  #top = 0n
+  #state: BigUint64Array = new BigUint64Array(WIDTH)
+  /** The state whose columns stand, or will stand, in `#columns`. */
+  #columnsOf: BigUint64Array | undefined
+
+  constructor(
+    readonly name: string,
+    compute: Compute,
+  ) {
+    this.#compute = compute
+    this.#out = compute.allocate(STATE_BYTES)
+    this.#columns = compute.allocate(ROW * STATE_BYTES)
+    const buffers = (): Buffers => ({ hits: compute.allocate(HITS_BYTES), rows: undefined })
+    this.#free = Array.from({ length: IN_FLIGHT }, buffers)
+    this.#spare = buffers()
+  }
+
+  set geometry(geometry: Geometry) {
+    this.#geometry = geometry
+  }
+
+  permute(state: BigUint64Array): void {
+    this.#run("permute", 1, [...elements(state), { memory: this.#out }])
+    this.#compute.wait(this.#compute.fence())
+    this.#compute.read(this.#out, new Uint8Array(state.buffer, state.byteOffset, STATE_BYTES))
+  }
+
+  setTarget(top: bigint): void {
+    this.#top = top
+  }
+
+  preparePlane(state: BigUint64Array): void {
+    this.#state = state.slice()
+  }
+
+  prepareRange(state: BigUint64Array): void {
+    this.#state = state.slice()
+  }
+
+  searchRow(t0: number): number {
+    return this.#keep(this.take(this.launchRows(t0, 1)))
+  }
+
+  searchRange(first: number, count: number): number {
+    return this.#keep(this.take(this.launchRange(first, count)))
+  }
+
+  /**
+   * Queues rows `first` … `first + count − 1` of the prepared plane; at most `IN_FLIGHT` launches before one is taken.
+   */
+  launchRows(first: number, count: number): Launch {
+    return this.#launch({ kind: "rows", first, count, nonces: count * ROW, state: this.#state, top: this.#top })
+  }
+
+  /** Queues nonces of the prepared range whose last four bytes are `first` … `first + count − 1`. */
+  launchRange(first: number, count: number): Launch {
+    return this.#launch({ kind: "range", first, count, nonces: count, state: this.#state, top: this.#top })
+  }
+
+  /**
+   * Waits for the oldest launch. A launch with more hits than fit is run again in halves.
+   * @returns the hits' indexes, ascending: `row · ROW + t1`, or the offset from `first`
+   */
+  take(launch: Launch): Uint32Array {
+    this.#compute.wait(launch.fence)
+    const hits = this.#read(launch.buffers)
+    this.#free.push(launch.buffers)
+    return (hits ?? this.#split(launch)).sort()
+  }
+
+  close(): void {
+    this.#compute.close()
+  }
+
+  #launch(what: Omit<Launch, "buffers" | "fence">): Launch {
+    const buffers = this.#free.pop()
+    if (!buffers) throw new RangeError(`more than ${IN_FLIGHT} launches at once`)
+    return this.#queue(what, buffers)
+  }
+
+  #queue(what: Omit<Launch, "buffers" | "fence">, buffers: Buffers): Launch {
+    const { kind, first, count, nonces, state, top } = what
+    this.#compute.clear(buffers.hits, 4)
+    const common: Argument[] = [{ u32: count }, { u64: top }, { memory: buffers.hits }]
+    if (kind === "range") {
+      this.#run("range", nonces, [...elements(state), { u32: first }, ...common])
+    } else {
+      this.#prepareColumns(state)
+      const rows = this.#rows(buffers, count)
+      this.#run("rows", count, [...elements(state), { u32: first }, { u32: count }, { memory: rows }])
+      this.#run("search", nonces, [{ memory: rows }, { memory: this.#columns }, ...common])
+    }
+    return { ...what, buffers, fence: this.#compute.fence() }
+  }
+
+  #prepareColumns(state: BigUint64Array): void {
+    if (this.#columnsOf === state) return
+    this.#run("columns", ROW, [...elements(state), { memory: this.#columns }])
+    this.#columnsOf = state
+  }
+
+  #rows(buffers: Buffers, count: number): Memory {
+    const bytes = count * STATE_BYTES
+    if (buffers.rows === undefined || buffers.rows.bytes < bytes) {
+      if (buffers.rows) this.#compute.free(buffers.rows)
+      buffers.rows = this.#compute.allocate(bytes)
+    }
+    return buffers.rows
+  }
+
+  /** Queues a kernel with work for so many threads; `columns` and `permute` are given exactly as many. */
+  #run(kernel: DeviceKernel, threads: number, args: readonly Argument[]): void {
+    const { groupSize, groups } = this.#geometry
+    this.#compute.launch(kernel, Math.min(Math.ceil(threads / groupSize), groups), groupSize, args)
+  }
+
+  /** Undefined where there were more than fit. */
+  #read({ hits }: Buffers): Uint32Array | undefined {
+    const words = new Uint32Array(1 + HITS)
+    this.#compute.read(hits, new Uint8Array(words.buffer))
+    const count = words[0]!
+    return count > HITS ? undefined : words.slice(1, 1 + count)
+  }
+
+  #split(launch: Launch): Uint32Array {
+    const { kind, first, count } = launch
+    const half = Math.ceil(count / 2)
+    const parts = [
+      { first, count: half, skipped: 0 },
+      { first: first + half, count: count - half, skipped: half },
+    ]
+    const unit = kind === "rows" ? ROW : 1
+    const found = parts.flatMap(part => {
+      const rerun = this.#queue({ ...launch, ...part, nonces: part.count * unit }, this.#spare)
+      this.#compute.wait(rerun.fence)
+      return [...(this.#read(this.#spare) ?? this.#split(rerun))].map(index => index + part.skipped * unit)
+    })
+    return Uint32Array.from(found)
+  }
+
+  #keep(indexes: Uint32Array): number {
+    this.hits.set(indexes)
+    return indexes.length
+  }
+}
+
+const elements = (state: BigUint64Array): Argument[] => Array.from(state, u64 => ({ u64 }))

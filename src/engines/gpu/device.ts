@@ -1,0 +1,47 @@
+/** A GPU as its driver describes it. */
+
+export type GpuApi = "cuda" | "opencl"
+
+export interface GpuDevice {
+  readonly api: GpuApi
+  /** Its place in the API's own enumeration (OpenCL: over all platforms). */
+  readonly index: number
+  readonly name: string
+  /** Bytes of memory. */
+  readonly memory: number
+  /** Streaming multiprocessors or compute units. */
+  readonly computeUnits: number
+  /** Whether it shares the host's memory. */
+  readonly integrated: boolean
+  /** Whether a display hangs on it, so that launches must be short. */
+  readonly display: boolean
+  /** `0000:01:00.0`, lower case; undefined where the driver does not tell. */
+  readonly pci: string | undefined
+  /** 32 hex digits; undefined where the driver does not tell. */
+  readonly uuid: string | undefined
+  /** `CUDA 12.4`, `OpenCL 3.0 PoCL …`. */
+  readonly driver: string
+  /** `sm_90`, `OpenCL C 1.2`. */
+  readonly architecture: string
+}
+
+/** What tells one card from another between two starts. */
+export const deviceKey = (device: GpuDevice): string => device.uuid ?? device.pci ?? `${device.api}-${device.index}`
+
+/** `0000:01:00.0` of domain, bus, device and function. */
+export function pciAddress(domain: number, bus: number, device: number, fn: number): string {
+  const hex = (value: number, digits: number) => value.toString(16).padStart(digits, "0")
+  return `${hex(domain, 4)}:${hex(bus, 2)}:${hex(device, 2)}.${hex(fn, 1)}`
+}
+
+/**
+ * A PCI address in its full form: lower case, with domain and function.
+ * @param text `01:00.0`, `0000:01:00.0`, `00000000:01:00.0`, `1:0`
+ * @returns undefined where it is none
+ */
+export function parsePciAddress(text: string): string | undefined {
+  const match = /^(?:([0-9a-f]{1,8}):)?([0-9a-f]{1,2}):([0-9a-f]{1,2})(?:\.([0-7]))?$/i.exec(text.trim())
+  if (match === null) return undefined
+  const [domain, bus, device, fn] = match.slice(1).map(part => Number.parseInt(part ?? "0", 16))
+  return pciAddress(domain!, bus!, device!, fn!)
+}

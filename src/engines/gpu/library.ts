@@ -1,0 +1,47 @@
+/** Opens a driver's shared library; where there is none, the API is not supported here, which is no error. */
+import { type ConvertFns, dlopen, type FFIFunction, type Library } from "bun:ffi"
+
+/** Why an API or a device cannot be used here, e.g. "no CUDA driver (libcuda.so.1)"; the next API is tried. */
+export class UnsupportedDevice extends Error {
+  override readonly name = "UnsupportedDevice"
+}
+
+/** A library's functions, all of which return a status; what a test may hand in instead. */
+export type Functions<Table extends Record<string, FFIFunction>> = {
+  readonly [Name in keyof Table]: (...args: Parameters<ConvertFns<Table>[Name]>) => number
+}
+
+/**
+ * Opens the first of the named libraries that the loader finds.
+ * @param what the API's name, for the message
+ * @throws UnsupportedDevice where none opens or one lacks a function
+ */
+export function openLibrary<const Table extends Record<string, FFIFunction>>(
+  what: string,
+  names: readonly string[],
+  table: Table,
+): Library<Table> {
+  const reasons: string[] = []
+  for (const name of names) {
+    try {
+      return dlopen(name, table)
+    } catch (error) {
+      reasons.push(error instanceof Error ? error.message.split("\n", 1)[0]! : String(error))
+    }
+  }
+  throw new UnsupportedDevice(`no ${what} driver: ${reasons.join("; ")}`)
+}
+
+/** What a platform calls the library. */
+export function libraryNames(
+  names: Partial<Record<NodeJS.Platform, readonly string[]>>,
+  platform: NodeJS.Platform,
+): readonly string[] {
+  return names[platform] ?? names.linux ?? []
+}
+
+/** The text of a driver's zero-terminated answer. */
+export function textOf(bytes: Uint8Array): string {
+  const end = bytes.indexOf(0)
+  return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end)).trim()
+}

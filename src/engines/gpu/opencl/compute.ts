@@ -1,0 +1,149 @@
+/** One OpenCL device: a context, a program built from source by the driver, a queue, and a second queue for reads. */
+import { ptr } from "bun:ffi"
+import { type Argument, type Compute, DeviceError, type Fence, type Memory } from "../compute.ts"
+import { textOf } from "../library.ts"
+import { BUILD_LOG, type OpenClApi } from "./api.ts"
+import type { OpenClDevice } from "./devices.ts"
+
+const LOG_BYTES = 16_384
+const READ_WRITE = 1n
+
+/**
+ * Opens the device and builds the kernels.
+ * @param source OpenCL C
+ * @param kernels their names
+ * @throws DeviceError, with the compiler's log where it refuses the source
+ */
+export function openOpenClCompute(
+  api: OpenClApi,
+  device: OpenClDevice,
+  source: string,
+  kernels: readonly string[],
+): Compute {
+  const compute = new OpenClCompute(api, device)
+  try {
+    compute.build(source, kernels)
+    return compute
+  } catch (error) {
+    compute.close()
+    throw error
+  }
+}
+
+class OpenClCompute implements Compute {
+  readonly #context: bigint
+  readonly #queue: bigint
+  readonly #reads: bigint
+  readonly #kernels = new Map<string, bigint>()
+  readonly #memory = new Set<bigint>()
+  #program = 0n
+
+  constructor(
+    private readonly api: OpenClApi,
+    readonly device: OpenClDevice,
+  ) {
+    this.#context = api.make("clCreateContext", null, 1, new BigUint64Array([device.handle]), null, null)
+    this.#queue = api.make("clCreateCommandQueue", this.#context, device.handle, 0n)
+    this.#reads = api.make("clCreateCommandQueue", this.#context, device.handle, 0n)
+  }
+
+  build(source: string, kernels: readonly string[]): void {
+    const text = zeroTerminated(source)
+    const texts = new BigUint64Array([BigInt(ptr(text))])
+    this.#program = this.api.make("clCreateProgramWithSource", this.#context, 1, texts, null)
+    const devices = new BigUint64Array([this.device.handle])
+    try {
+      this.api.call("clBuildProgram", this.#program, 1, devices, zeroTerminated(this.#buildOptions()), 0n, 0n)
+    } catch (error) {
+      if (!(error instanceof DeviceError)) throw error
+      throw new DeviceError(error.call, error.code, this.#buildLog())
+    }
+    for (const name of kernels)
+      this.#kernels.set(name, this.api.make("clCreateKernel", this.#program, zeroTerminated(name)))
+  }
+
+  usage(): undefined {
+    return undefined
+  }
+
+  allocate(bytes: number): Memory {
+    const handle = this.api.make("clCreateBuffer", this.#context, READ_WRITE, BigInt(bytes), null)
+    this.#memory.add(handle)
+    return { handle, bytes }
+  }
+
+  free(memory: Memory): void {
+    this.#memory.delete(memory.handle)
+    this.api.call("clReleaseMemObject", memory.handle)
+  }
+
+  clear(memory: Memory, bytes: number): void {
+    const zero = new Uint32Array(1)
+    this.api.call("clEnqueueFillBuffer", this.#queue, memory.handle, zero, 4n, 0n, BigInt(bytes), 0, null, null)
+  }
+
+  launch(kernel: string, groups: number, groupSize: number, args: readonly Argument[]): void {
+    const handle = this.#kernels.get(kernel)
+    if (handle === undefined) throw new RangeError(`no kernel named ${kernel}`)
+    for (const [index, argument] of args.entries()) {
+      const value = argumentValue(argument)
+      this.api.call("clSetKernelArg", handle, index, BigInt(value.byteLength), value)
+    }
+    const threads = new BigUint64Array([BigInt(groups * groupSize)])
+    const group = new BigUint64Array([BigInt(groupSize)])
+    this.api.call("clEnqueueNDRangeKernel", this.#queue, handle, 1, null, threads, group, 0, null, null)
+  }
+
+  fence(): Fence {
+    const event = new BigUint64Array(1)
+    this.api.call("clEnqueueMarkerWithWaitList", this.#queue, 0, null, event)
+    this.api.call("clFlush", this.#queue)
+    return event[0]!
+  }
+
+  wait(fence: Fence): void {
+    this.api.call("clWaitForEvents", 1, new BigUint64Array([fence]))
+    this.api.call("clReleaseEvent", fence)
+  }
+
+  read(memory: Memory, into: Uint8Array): void {
+    const bytes = BigInt(into.byteLength)
+    this.api.call("clEnqueueReadBuffer", this.#reads, memory.handle, 1, 0n, bytes, into, 0, null, null)
+  }
+
+  close(): void {
+    this.api.attempt("clFinish", this.#queue)
+    for (const memory of this.#memory) this.api.attempt("clReleaseMemObject", memory)
+    for (const kernel of this.#kernels.values()) this.api.attempt("clReleaseKernel", kernel)
+    if (this.#program !== 0n) this.api.attempt("clReleaseProgram", this.#program)
+    this.api.attempt("clReleaseCommandQueue", this.#queue)
+    this.api.attempt("clReleaseCommandQueue", this.#reads)
+    this.api.attempt("clReleaseContext", this.#context)
+  }
+
+  /** The compilers of processors are kept from inlining everything, which would take them minutes. */
+  #buildOptions(): string {
+    return this.device.processor ? "-cl-std=CL1.2 -DOUTLINE=__attribute__((noinline))" : "-cl-std=CL1.2"
+  }
+
+  #buildLog(): string {
+    const log = new Uint8Array(LOG_BYTES)
+    this.api.attempt(
+      "clGetProgramBuildInfo",
+      this.#program,
+      this.device.handle,
+      BUILD_LOG,
+      BigInt(LOG_BYTES),
+      log,
+      null,
+    )
+    return textOf(log)
+  }
+}
+
+function argumentValue(argument: Argument): BigUint64Array | Uint32Array {
+  if ("u32" in argument) return new Uint32Array([argument.u32])
+  return new BigUint64Array(["memory" in argument ? argument.memory.handle : argument.u64])
+}
+
+const zeroTerminated = (text: string): Uint8Array => new TextEncoder().encode(`${text}\0`)
