@@ -10,7 +10,7 @@ import type { Log } from "../log.ts"
 import type { StatsSink } from "../observe/stats.ts"
 import { targetOf, verifySeal } from "../pow/target.ts"
 import type { DisconnectReason, Job, JobSource, Seal, SourceEvents, Verdict } from "../sources/source.ts"
-import { ageOf, describeVerdict, grouped, secondsOf } from "./phrases.ts"
+import { ageOf, describeVerdict, grouped, sealsOf, secondsOf } from "./phrases.ts"
 import { isNonceOf, Search } from "./search.ts"
 import { splitRange } from "./split-range.ts"
 
@@ -78,7 +78,7 @@ export class Miner {
     const engines = [...this.#all]
     await Promise.all([source.close(), ...engines.map(engine => engine.close())])
     const hashes = engines.flatMap(({ units }) => units).reduce((sum, unit) => sum + unit.hashes, 0n)
-    log.info(`stopped after ${grouped(hashes)} hashes and ${grouped(this.#seals)} seals`)
+    log.info(`stopped after ${grouped(hashes)} hashes and ${sealsOf(this.#seals)}`)
   }
 
   async #start(engine: Engine): Promise<void> {
@@ -263,7 +263,7 @@ export class Miner {
     if (search.sequence !== 0) {
       search.settle(this.#hashesOf(search.sequence), clock.now())
       const age = ageOf(clock.now() - search.beganAt)
-      const seals = search.seals === 1 ? "1 seal" : `${grouped(search.seals)} seals`
+      const seals = sealsOf(search.seals)
       log.withTag("job").info(`${search.job.id} ended, ${why}: ${age} old, ${grouped(search.hashes)} hashes, ${seals}`)
       if (!next) this.#idle(search)
     }

@@ -5,6 +5,9 @@ import type { Seal, Verdict } from "../sources/source.ts"
 /** `1,234,567` */
 export const grouped = (value: bigint | number): string => value.toLocaleString("en-US")
 
+/** `1 seal`, `1,234 seals` */
+export const sealsOf = (count: number): string => `${grouped(count)} ${count === 1 ? "seal" : "seals"}`
+
 /** `0.25 s`, `12.3 s`, `3 min 20 s` */
 export function ageOf(ms: number): string {
   const seconds = ms / 1000

@@ -1,0 +1,345 @@
+import { describe, expect, test } from "bun:test"
+import { ExitCode, OperatorError } from "../../src/errors.ts"
+import { targetOf } from "../../src/pow/target.ts"
+import type { Verdict } from "../../src/sources/source.ts"
+import { settle } from "../support/fake-clock.ts"
+import { FakeEngine, NODE, nonce, setUp } from "./support.ts"
+
+/** A difficulty that no nonce of these tests meets. */
+const HARD = 2n ** 400n
+
+describe("a job", () => {
+  test("is searched by every engine, as it came", async () => {
+    const engines = [new FakeEngine("a"), new FakeEngine("b")]
+    const { job, stop } = await setUp(engines)
+    const { header } = job("1", { difficulty: 77n, prefix: Uint8Array.of(1, 2), afterSeal: "continue" })
+    for (const { work } of engines) {
+      expect(work).toMatchObject({ header, difficulty: 77n, target: targetOf(77n), prefix: Uint8Array.of(1, 2) })
+      expect(work!.stopAtCandidate).toBe(false)
+      expect(work!.sequence).toBe(engines[0]!.work!.sequence)
+    }
+    await stop()
+  })
+
+  test("replaces the one before at once, whose candidates count no more", async () => {
+    const engine = new FakeEngine("a")
+    const { job, source, clock, told, lines, stop } = await setUp([engine])
+    job("1")
+    const { sequence } = engine.work!
+    engine.counted = 1234n
+    await clock.advance(3250)
+    job("2", { difficulty: HARD })
+    expect(engine.work!.sequence).toBeGreaterThan(sequence)
+    engine.find(nonce(1), sequence)
+    await settle()
+    expect(source.submitted).toEqual([])
+    expect(told.slice(1)).toEqual(["job 1", "jobEnded 1 cancelled", "job 2"])
+    expect(lines()).toContain("info 1 ended, it was replaced: 3.25 s old, 1,234 hashes, 0 seals")
+    await stop()
+  })
+
+  test("that comes again while it is searched changes nothing", async () => {
+    const engine = new FakeEngine("a")
+    const { job, told, stop } = await setUp([engine])
+    job("1", { difficulty: HARD })
+    job("1", { difficulty: HARD })
+    expect(engine.assigned).toHaveLength(1)
+    expect(told.slice(1)).toEqual(["job 1"])
+    job("1", { difficulty: HARD + 1n })
+    expect(engine.assigned).toHaveLength(2)
+    await stop()
+  })
+
+  test("that is withdrawn leaves the engines idle", async () => {
+    const engine = new FakeEngine("a")
+    const { job, source, told, stop } = await setUp([engine])
+    job("1")
+    source.events!.noJob()
+    expect(engine.work).toBeNull()
+    expect(told.at(-1)).toBe("jobEnded 1 cancelled")
+    await stop()
+  })
+
+  test("of two minutes is warned about once", async () => {
+    const engine = new FakeEngine("a")
+    const { job, clock, lines, stop } = await setUp([engine])
+    const warnings = () => lines().filter(line => line.startsWith("warn"))
+    job("1", { difficulty: HARD })
+    await clock.advance(60_000)
+    job("1", { difficulty: HARD })
+    await clock.advance(59_000)
+    expect(warnings()).toEqual([])
+    await clock.advance(1000)
+    expect(warnings()).toEqual([`warn 1 is two minutes old and ${NODE} has sent no other (a node may be syncing)`])
+    await clock.advance(1_000_000)
+    expect(warnings()).toHaveLength(1)
+    job("2", { difficulty: HARD })
+    await clock.advance(119_000)
+    job("3", { difficulty: HARD })
+    await clock.advance(60_000)
+    expect(warnings()).toHaveLength(1)
+    await stop()
+  })
+})
+
+describe("a candidate", () => {
+  test("that the reference confirms is submitted, with what it took", async () => {
+    const engines = [new FakeEngine("a"), new FakeEngine("b")]
+    const { job, source, clock, told, lines, stop } = await setUp(engines)
+    const first = job("1")
+    engines[0]!.counted = 1000n
+    engines[1]!.counted = 500n
+    await clock.advance(2500)
+    engines[1]!.find(nonce(1))
+    await settle()
+    const [seal] = source.submitted
+    expect(seal).toMatchObject({ job: first, nonce: nonce(1), hashes: 1500n, seconds: 2.5, unit: "b/0" })
+    expect(seal!.hash).toHaveLength(64)
+    expect(engines.map(({ work }) => work)).toEqual([null, null])
+    expect(told.slice(1)).toEqual(["job 1", "seal 1 sent 0"])
+    expect(lines().slice(-2)).toEqual([
+      "info 1 sealed by b/0, 2.50 s old, after 1,500 hashes",
+      `success the seal of 1 by b/0 was sent to ${NODE}`,
+    ])
+    job("2")
+    expect(told).toContain("jobEnded 1 completed")
+    await stop()
+  })
+
+  test("that it does not confirm is counted, told, not sent, and the search goes on", async () => {
+    const engine = new FakeEngine("a")
+    const { job, source, told, lines, stop } = await setUp([engine])
+    job("1", { difficulty: HARD })
+    engine.find(nonce(1))
+    await settle()
+    expect(source.submitted).toEqual([])
+    expect(told).toContain("mismatch a/0")
+    expect(engine.resumed).toEqual([engine.work!.sequence])
+    expect(lines().at(-1)).toStartWith("error a/0 reported the nonce 00")
+    await stop()
+  })
+
+  test("outside the prefix or the range is none", async () => {
+    const engine = new FakeEngine("a")
+    const { job, source, told, stop } = await setUp([engine])
+    job("1", { prefix: Uint8Array.of(9) })
+    engine.find(nonce(1, 8))
+    job("2", { range: { first: 5n, last: 7n } })
+    engine.find(nonce(8))
+    await settle()
+    expect(source.submitted).toEqual([])
+    expect(told.filter(line => line.startsWith("mismatch"))).toHaveLength(2)
+    engine.find(nonce(7))
+    await settle()
+    expect(source.submitted).toHaveLength(1)
+    await stop()
+  })
+
+  test("of a job that is sealed counts no more, also from another engine", async () => {
+    const engines = [new FakeEngine("a"), new FakeEngine("b")]
+    const { job, source, stop } = await setUp(engines)
+    job("1")
+    const { sequence } = engines[0]!.work!
+    engines[0]!.find(nonce(1), sequence)
+    engines[1]!.find(nonce(2), sequence)
+    await settle()
+    expect(source.submitted).toHaveLength(1)
+    await stop()
+  })
+})
+
+describe("after a seal", () => {
+  test("the same job again is searched on, from its last seal", async () => {
+    const engine = new FakeEngine("a")
+    const { job, source, clock, told, stop } = await setUp([engine])
+    job("1")
+    const { sequence } = engine.work!
+    engine.counted = 10n
+    await clock.advance(1000)
+    engine.find(nonce(1))
+    await clock.advance(500)
+    const again = job("1")
+    expect(engine.work!.sequence).toBeGreaterThan(sequence)
+    engine.counted = 7n
+    await clock.advance(1500)
+    engine.find(nonce(2))
+    await settle()
+    expect(source.submitted[1]).toMatchObject({ job: again, hashes: 7n, seconds: 2 })
+    expect(told.filter(line => line.startsWith("job"))).toEqual(["job 1"])
+    await stop()
+  })
+
+  test("a pool's job goes on: counts since the last seal, no nonce twice", async () => {
+    const engine = new FakeEngine("a")
+    const { job, source, clock, stop } = await setUp([engine])
+    job("1", { afterSeal: "continue" })
+    engine.counted = 10n
+    await clock.advance(1000)
+    engine.find(nonce(1))
+    engine.counted = 25n
+    await clock.advance(3000)
+    engine.find(nonce(1))
+    engine.find(nonce(2))
+    await settle()
+    expect(source.submitted.map(({ hashes, seconds }) => [hashes, seconds])).toEqual([
+      [10n, 1],
+      [15n, 3],
+    ])
+    expect(engine.assigned).toHaveLength(1)
+    await stop()
+  })
+
+  const verdicts: [verdict: Verdict, line: string][] = [
+    [{ result: "accepted" }, `success the seal of 1 by a/0 was accepted by ${NODE}`],
+    [
+      { result: "rejected", reason: "low difficulty" },
+      `warn the seal of 1 by a/0 was rejected by ${NODE}: low difficulty`,
+    ],
+    [{ result: "stale" }, "info the seal of 1 by a/0 came too late: the job was replaced, so it was not sent"],
+    [{ result: "lost" }, `warn the seal of 1 by a/0 was sent, but the connection ended before ${NODE} answered`],
+  ]
+  for (const [verdict, line] of verdicts) {
+    test(`its verdict is told: ${verdict.result}`, async () => {
+      const engine = new FakeEngine("a")
+      const { job, source, clock, told, lines, stop } = await setUp([engine])
+      const answer = Promise.withResolvers<Verdict>()
+      source.verdict = answer.promise
+      job("1")
+      engine.find(nonce(1))
+      await clock.advance(120)
+      answer.resolve(verdict)
+      await settle()
+      expect(lines().at(-1)).toBe(line)
+      expect(told.at(-1)).toBe(`seal 1 ${verdict.result} 0.12`)
+      await stop()
+    })
+  }
+})
+
+describe("a range", () => {
+  test("is divided among the engines by what they have done, and exhausted when all parts are", async () => {
+    const engines = [new FakeEngine("slow"), new FakeEngine("fast")]
+    engines[0]!.units = [{ ...engines[0]!.units[0]!, hashes: 99n }]
+    engines[1]!.units = [{ ...engines[1]!.units[0]!, hashes: 899n }]
+    const { job, source, clock, told, stop } = await setUp(engines)
+    const asked = job("1", { difficulty: HARD, range: { first: 100n, last: 1099n } })
+    expect(engines.map(({ work }) => work!.range)).toEqual([
+      { first: 100n, last: 199n },
+      { first: 200n, last: 1099n },
+    ])
+    engines[0]!.counted = 100n
+    engines[1]!.counted = 900n
+    await clock.advance(750)
+    const { sequence } = engines[0]!.work!
+    engines[0]!.events!.exhausted(sequence)
+    expect(source.exhaustions).toEqual([])
+    engines[1]!.events!.exhausted(sequence)
+    expect(source.exhaustions).toEqual([{ job: asked, hashes: 1000n, seconds: 0.75 }])
+    expect(told.at(-1)).toBe("job 1")
+    // The next slice of the same job is no end of it.
+    job("1", { difficulty: HARD, range: { first: 1100n, last: 2000n } })
+    expect(told.at(-1)).toBe("job 1")
+    source.events!.noJob()
+    expect(told.at(-1)).toBe("jobEnded 1 cancelled")
+    await stop()
+  })
+
+  test("of one nonce goes to one engine", async () => {
+    const engines = [new FakeEngine("a"), new FakeEngine("b")]
+    const { job, source, stop } = await setUp(engines)
+    job("1", { difficulty: HARD, range: { first: 5n, last: 5n } })
+    const searching = engines.filter(({ work }) => work)
+    expect(searching).toHaveLength(1)
+    searching[0]!.events!.exhausted(searching[0]!.work!.sequence)
+    expect(source.exhaustions).toHaveLength(1)
+    await stop()
+  })
+})
+
+describe("an engine", () => {
+  test("that comes up late takes part in the current job", async () => {
+    const ready = Promise.withResolvers<void>()
+    const engines = [new FakeEngine("a"), new FakeEngine("b", ready.promise)]
+    const { job, stop } = await setUp(engines)
+    job("1")
+    expect(engines[1]!.work).toBeNull()
+    ready.resolve()
+    await settle()
+    expect(engines[1]!.work!.sequence).toBe(engines[0]!.work!.sequence)
+    await stop()
+  })
+
+  test("that fails gives way to the next, and the job goes on with its count", async () => {
+    const engines = [new FakeEngine("a"), new FakeEngine("b")]
+    const next = new FakeEngine("c")
+    const { job, source, miner, lines, stop } = await setUp(engines, async () => next)
+    job("1")
+    engines[0]!.counted = 40n
+    engines[1]!.counted = 2n
+    engines[0]!.events!.failed("out of memory")
+    await settle()
+    expect(engines[0]!.closed).toBe(true)
+    expect(miner.engines).toEqual([engines[1]!, next])
+    expect(lines()).toContain("warn the engine a cannot be used: out of memory")
+    expect(lines()).toContain("warn the engine c is used in place of a")
+    next.counted = 3n
+    next.find(nonce(1))
+    await settle()
+    expect(source.submitted[0]!.hashes).toBe(45n)
+    await stop()
+  })
+
+  test("that is the last ends the miner", async () => {
+    const broken = Promise.reject(new Error("a wrong hash"))
+    broken.catch(() => {})
+    const { ended, source } = await setUp([new FakeEngine("a", broken)])
+    const error: unknown = await ended.catch(error => error)
+    expect(error).toBeInstanceOf(OperatorError)
+    expect((error as OperatorError).exitCode).toBe(ExitCode.selfTest)
+    expect((error as OperatorError).message).toBe("no engine is left that can hash: a wrong hash")
+    expect(source.closed).toBe(true)
+  })
+
+  test("tells the accounting of its units", async () => {
+    const engine = new FakeEngine("a")
+    const { told, lines, stop } = await setUp([engine])
+    engine.events!.switched("a/0", 1, 0.0005)
+    engine.events!.restarted("a/0", "it gave no sign of life for a second")
+    expect(told.slice(1)).toEqual(["switched a/0 0.0005", "restarted a/0"])
+    expect(lines().at(-1)).toBe("warn a/0 was replaced: it gave no sign of life for a second")
+    await stop()
+  })
+})
+
+describe("the end", () => {
+  test("closes everything and tells the last counts", async () => {
+    const engine = new FakeEngine("a")
+    const { job, source, clock, told, lines, stop } = await setUp([engine])
+    job("1")
+    engine.find(nonce(1))
+    await settle()
+    engine.units = [{ ...engine.units[0]!, hashes: 1_234_567n }]
+    await stop()
+    expect([source.closed, engine.closed]).toEqual([true, true])
+    expect(told.at(-1)).toBe("jobEnded 1 completed")
+    expect(lines().at(-1)).toBe("info stopped after 1,234,567 hashes and 1 seal")
+    expect(clock.pending).toBe(0)
+  })
+
+  test("comes with the source's failure", async () => {
+    const engine = new FakeEngine("a")
+    const { source, ended } = await setUp([engine])
+    const failure = new OperatorError("the token was rejected", ExitCode.rejected)
+    source.events!.failed(failure)
+    expect(await ended.catch(error => error)).toBe(failure)
+    expect(engine.closed).toBe(true)
+  })
+})
+
+test("a connection that ends is told, with the time of the next attempt", async () => {
+  const { source, told, lines, stop } = await setUp([new FakeEngine("a")])
+  source.events!.disconnected("timeout", "the node fell silent", 1500, NODE)
+  expect(told).toEqual([`connected ${NODE}`, `disconnected timeout ${NODE}`])
+  expect(lines()).toEqual([`success connected to ${NODE}`, `warn ${NODE}: the node fell silent; next attempt in 1.5 s`])
+  await stop()
+})

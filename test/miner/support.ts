@@ -1,0 +1,165 @@
+import type { Candidate, Engine, EngineEvents, Unit, Work } from "../../src/engines/engine.ts"
+import { type Miner, Miner as RealMiner } from "../../src/miner/miner.ts"
+import type { StatsSink } from "../../src/observe/stats.ts"
+import type { Job, JobSource, Seal, SourceEvents, Verdict } from "../../src/sources/source.ts"
+import { collectLog } from "../support/collect-log.ts"
+import { FakeClock, settle } from "../support/fake-clock.ts"
+
+export const NODE = "quic://node:9833"
+
+/** Finds nothing by itself: tests say what it reports and how much it has counted. */
+export class FakeEngine implements Engine {
+  readonly assigned: (Work | null)[] = []
+  readonly resumed: number[] = []
+  counted = 0n
+  units: Unit[]
+  closed = false
+  events: EngineEvents | undefined
+
+  constructor(
+    readonly name: string,
+    readonly starting: Promise<void> = Promise.resolve(),
+  ) {
+    this.units = [{ id: `${name}/0`, kind: "cpu", hashes: 0n, expectedSeals: 0, restarts: 0, sequence: 0 }]
+  }
+
+  async start(events: EngineEvents): Promise<void> {
+    this.events = events
+    await this.starting
+  }
+
+  assign(work: Work | null): void {
+    this.assigned.push(work)
+    this.counted = 0n
+  }
+
+  resume(sequence: number): void {
+    this.resumed.push(sequence)
+  }
+
+  hashesOf(sequence: number): bigint {
+    return this.work?.sequence === sequence ? this.counted : 0n
+  }
+
+  async close(): Promise<void> {
+    this.closed = true
+  }
+
+  get work(): Work | null {
+    return this.assigned.at(-1) ?? null
+  }
+
+  /** Reports a candidate of its work, or of another one. */
+  find(nonce: Uint8Array, sequence = this.work!.sequence): void {
+    this.events!.candidate({ sequence, nonce, unit: `${this.name}/0` } satisfies Candidate)
+  }
+}
+
+export class FakeSource implements JobSource {
+  readonly name = NODE
+  readonly submitted: Seal[] = []
+  readonly exhaustions: { job: Job; hashes: bigint; seconds: number }[] = []
+  verdict: Verdict | Promise<Verdict> = { result: "sent" }
+  closed = false
+  events: SourceEvents | undefined
+
+  start(events: SourceEvents): void {
+    this.events = events
+  }
+
+  async submit(seal: Seal): Promise<Verdict> {
+    this.submitted.push(seal)
+    return this.verdict
+  }
+
+  exhausted(job: Job, hashes: bigint, seconds: number): void {
+    this.exhaustions.push({ job, hashes, seconds })
+  }
+
+  async close(): Promise<void> {
+    this.closed = true
+  }
+}
+
+export interface Bench {
+  readonly miner: Miner
+  readonly source: FakeSource
+  readonly clock: FakeClock
+  /** Log lines as `level message`. */
+  lines(): string[]
+  /** What the accounting was told, as `name argument argument`. */
+  readonly told: string[]
+  /** A job that has just arrived; all nonces are seals of it by default. */
+  job(id: string, more?: Partial<Job>): Job
+  stop(): Promise<void>
+  readonly ended: Promise<void>
+}
+
+/** A miner that runs, with its source connected. */
+export async function setUp(
+  engines: readonly Engine[],
+  replaceEngine?: (failed: Engine) => Promise<Engine | undefined>,
+): Promise<Bench> {
+  const source = new FakeSource()
+  const clock = new FakeClock(1000)
+  const log = collectLog()
+  const told: string[] = []
+  const stats = recordingStats(told)
+  const miner = new RealMiner({ source, engines, stats, clock, log, ...(replaceEngine && { replaceEngine }) })
+  const abort = new AbortController()
+  const ended = miner.run(abort.signal)
+  ended.catch(() => {})
+  await settle()
+  source.events!.connected(NODE)
+  return {
+    miner,
+    source,
+    clock,
+    told,
+    ended,
+    lines: () => log.lines.map(({ level, message }) => `${level} ${message}`),
+    job(id, more = {}) {
+      const job: Job = {
+        id,
+        source: NODE,
+        header: new Uint8Array(32).fill(1),
+        difficulty: 1n,
+        prefix: new Uint8Array(0),
+        afterSeal: "wait",
+        receivedAt: clock.now(),
+        ...more,
+      }
+      source.events!.job(job)
+      return job
+    },
+    async stop() {
+      abort.abort()
+      await ended
+    },
+  }
+}
+
+/** A nonce that no other number gives. */
+export const nonce = (n: number, first = 0): Uint8Array => {
+  const bytes = new Uint8Array(64)
+  bytes[0] = first
+  new DataView(bytes.buffer).setUint32(60, n)
+  return bytes
+}
+
+function recordingStats(told: string[]): StatsSink {
+  return {
+    source: name => told.push(`source ${name}`),
+    connected: source => told.push(`connected ${source}`),
+    disconnected: (reason, _message, _retryIn, source) => told.push(`disconnected ${reason} ${source}`),
+    job: job => told.push(`job ${job.id}`),
+    jobEnded: (job, status) => told.push(`jobEnded ${job.id} ${status}`),
+    seal: (seal, { result }, seconds) => told.push(`seal ${seal.job.id} ${result} ${seconds}`),
+    switched: (unit, _sequence, seconds) => told.push(`switched ${unit} ${seconds}`),
+    restarted: unit => told.push(`restarted ${unit}`),
+    mismatch: unit => told.push(`mismatch ${unit}`),
+    effectiveCpus: () => {},
+    mineRequest: () => {},
+    httpRequest: () => {},
+  }
+}
