@@ -2,6 +2,7 @@
 import type { Clock } from "../clock.ts"
 import type { QuicSourceConfig, SourceConfig, StratumSourceConfig } from "../config/sources.ts"
 import type { Log } from "../log.ts"
+import type { StatsSink } from "../observe/stats.ts"
 import { createFailover } from "../sources/failover.ts"
 import type { JobSource } from "../sources/source.ts"
 import { version } from "../version.ts"
@@ -9,10 +10,12 @@ import { version } from "../version.ts"
 export interface SourceContext {
   readonly clock: Clock
   readonly log: Log
+  readonly stats: Pick<StatsSink, "source">
 }
 
 /** All of them as one, the first preferred. */
 export async function openSources(configs: readonly SourceConfig[], context: SourceContext): Promise<JobSource> {
+  for (const { name } of configs) context.stats.source(name)
   const makers = configs.map(config =>
     config.protocol === "quic" ? quicMaker(config, context) : stratumMaker(config, context),
   )

@@ -128,7 +128,8 @@ export class Miner {
         stats.connected(source)
       },
       disconnected: (reason: DisconnectReason, message: string, retryIn: number, source: string) => {
-        net.warn(`${source}: ${message}; next attempt in ${secondsOf(retryIn)}`)
+        if (Number.isFinite(retryIn)) net.warn(`${source}: ${message}; next attempt in ${secondsOf(retryIn)}`)
+        else net.info(`${source}: ${message}`)
         stats.disconnected(reason, message, retryIn, source)
       },
       job: job => this.#take(job),
@@ -162,7 +163,8 @@ export class Miner {
     this.#endSearch("it was replaced", job)
     this.#search = new Search(job)
     this.#options.stats.job(job)
-    this.#options.log.withTag("job").info(`${job.id} of ${job.source}, difficulty ${grouped(job.difficulty)}`)
+    const level = before && isNextSlice(before.job, job) ? "debug" : "info"
+    this.#options.log.withTag("job")[level](`${job.id} of ${job.source}, difficulty ${grouped(job.difficulty)}`)
     this.#begin(this.#search)
     this.#warnWhenOld(this.#search)
   }
@@ -268,8 +270,7 @@ export class Miner {
       if (!next) this.#idle(search)
     }
     this.#search = undefined
-    // Slices of one range come as jobs of the same name.
-    if (next?.id !== search.job.id || next.source !== search.job.source) stats.jobEnded(search.job, search.outcome)
+    if (!next || !isNextSlice(search.job, next)) stats.jobEnded(search.job, search.outcome)
   }
 
   #warnWhenOld(search: Search): void {
@@ -281,6 +282,10 @@ export class Miner {
     })
   }
 }
+
+/** Slices of one range come as jobs of the same name. */
+const isNextSlice = (before: Job, next: Job): boolean =>
+  next.range !== undefined && next.id === before.id && next.source === before.source
 
 /** How much an engine gets of a range: what it has done so far says how fast it is. */
 const hashesSoFar = ({ units }: Engine): bigint => units.reduce((sum, { hashes }) => sum + hashes, 1n)

@@ -140,12 +140,12 @@ export class Stats implements StatsSink {
     record.problem = undefined
   }
 
-  disconnected(reason: DisconnectReason, message: string, _retryIn: number, source: string): void {
+  disconnected(reason: DisconnectReason, message: string, retryIn: number, source: string): void {
     const record = this.#source(source)
     if (record.up || record.since === undefined) record.since = this.#now()
     record.up = false
     record.problem = message
-    record.reconnects[reason] = (record.reconnects[reason] ?? 0) + 1
+    if (Number.isFinite(retryIn)) record.reconnects[reason] = (record.reconnects[reason] ?? 0) + 1
   }
 
   job(job: Job): void {

@@ -221,7 +221,7 @@ describe("a range", () => {
     const engines = [new FakeEngine("slow"), new FakeEngine("fast")]
     engines[0]!.units = [{ ...engines[0]!.units[0]!, hashes: 99n }]
     engines[1]!.units = [{ ...engines[1]!.units[0]!, hashes: 899n }]
-    const { job, source, clock, told, stop } = await setUp(engines)
+    const { job, source, clock, told, lines, stop } = await setUp(engines)
     const asked = job("1", { difficulty: HARD, range: { first: 100n, last: 1099n } })
     expect(engines.map(({ work }) => work!.range)).toEqual([
       { first: 100n, last: 199n },
@@ -236,9 +236,10 @@ describe("a range", () => {
     engines[1]!.events!.exhausted(sequence)
     expect(source.exhaustions).toEqual([{ job: asked, hashes: 1000n, seconds: 0.75 }])
     expect(told.at(-1)).toBe("job 1")
-    // The next slice of the same job is no end of it.
+    // The next slice of the same job is no end of it, and no news.
     job("1", { difficulty: HARD, range: { first: 1100n, last: 2000n } })
     expect(told.at(-1)).toBe("job 1")
+    expect(lines().at(-1)).toStartWith(`debug 1 of ${NODE}`)
     source.events!.noJob()
     expect(told.at(-1)).toBe("jobEnded 1 cancelled")
     await stop()
@@ -341,5 +342,12 @@ test("a connection that ends is told, with the time of the next attempt", async 
   source.events!.disconnected("timeout", "the node fell silent", 1500, NODE)
   expect(told).toEqual([`connected ${NODE}`, `disconnected timeout ${NODE}`])
   expect(lines()).toEqual([`success connected to ${NODE}`, `warn ${NODE}: the node fell silent; next attempt in 1.5 s`])
+  await stop()
+})
+
+test("a source that a failover lets go is no trouble", async () => {
+  const { source, lines, stop } = await setUp([new FakeEngine("a")])
+  source.events!.disconnected("closed", "not needed for now", Number.POSITIVE_INFINITY, NODE)
+  expect(lines().at(-1)).toBe(`info ${NODE}: not needed for now`)
   await stop()
 })

@@ -106,6 +106,13 @@ describe("sources", () => {
     expect(stats.snapshot().sources[0]).toMatchObject({ up: true, sinceSeconds: 0, problem: undefined, reconnects })
   })
 
+  test("that a failover lets go do not reconnect", () => {
+    const { stats } = new Bench()
+    stats.connected(POOL)
+    stats.disconnected("closed", "not needed for now", Number.POSITIVE_INFINITY, POOL)
+    expect(stats.snapshot().sources[0]).toMatchObject({ up: false, reconnects: {}, problem: "not needed for now" })
+  })
+
   test("count seals by result, and changes to them", () => {
     const { stats } = new Bench()
     const onNode = fakeJob("a")
