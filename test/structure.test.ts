@@ -1,0 +1,87 @@
+import { describe, expect, test } from "bun:test"
+import { dirname, join, normalize } from "node:path"
+
+/** What a room may import besides itself: rooms, or single files of a room. `top` is clock, errors, log and version. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  pow: [],
+  kernel: ["pow"],
+  host: ["top"],
+  sources: ["top", "pow"],
+  engines: ["top", "pow", "kernel", "host", "sources/source.ts"],
+  observe: ["top", "engines/engine.ts", "sources/source.ts", "host"],
+  miner: ["top", "pow", "engines/engine.ts", "engines/sequence.ts", "sources/source.ts", "observe/stats.ts"],
+  devnode: ["top", "pow", "sources"],
+  config: ["top", "host"],
+  commands: ["top", "pow", "kernel", "host", "sources", "engines", "observe", "miner", "devnode", "config"],
+}
+
+/** Rooms that open no connection of any kind. */
+const WITHOUT_NETWORK = ["pow", "kernel", "engines", "miner"]
+const NETWORK = /^node:(net|dgram|tls|https?|http2|quic|dns)(\/|$)/
+
+/** Rooms that do with the runtime alone; the others' packages are in `docs/dependencies.md`. */
+const WITHOUT_PACKAGES = ["pow", "kernel", "host", "engines", "miner"]
+
+interface Import {
+  readonly file: string
+  readonly room: string
+  /** A path under `src`, or a module's name. */
+  readonly target: string
+  readonly relative: boolean
+}
+
+const src = join(import.meta.dir, "../src")
+const texts = new Map<string, string>()
+for (const file of new Bun.Glob("**/*.ts").scanSync(src)) texts.set(file, await Bun.file(join(src, file)).text())
+
+const roomOf = (path: string): string => (path.includes("/") ? path.slice(0, path.indexOf("/")) : "top")
+
+const imports: Import[] = [...texts].flatMap(([file, text]) =>
+  [...text.matchAll(/(?:\bfrom|^import|\bimport\()\s*"([^"]+)"/gm)].map(([, name]) => {
+    const relative = name!.startsWith(".")
+    return { file, room: roomOf(file), target: relative ? normalize(join(dirname(file), name!)) : name!, relative }
+  }),
+)
+
+const show = ({ file, target }: Import): string => `${file} → ${target}`
+
+test("the scan sees the imports that are there", () => {
+  expect(imports.map(show)).toContain("engines/cpu/worker.ts → engines/cpu/kernels.ts")
+  expect(imports.length).toBeGreaterThan(texts.size)
+})
+
+test("every room has its rule", () => {
+  const rooms = new Set([...texts.keys()].map(roomOf))
+  rooms.delete("top")
+  expect([...rooms].filter(room => !(room in MAY_IMPORT))).toEqual([])
+})
+
+describe("imports point down", () => {
+  for (const [room, allowed] of Object.entries(MAY_IMPORT)) {
+    test(room, () => {
+      const wrong = imports.filter(({ room: from, target, relative }) => {
+        if (from !== room || !relative) return false
+        const to = roomOf(target)
+        return to !== room && !allowed.includes(to) && !allowed.includes(target)
+      })
+      expect(wrong.map(show)).toEqual([])
+    })
+  }
+})
+
+test("nothing that hashes knows a network", () => {
+  const wrong = imports.filter(({ room, target }) => WITHOUT_NETWORK.includes(room) && NETWORK.test(target))
+  expect(wrong.map(show)).toEqual([])
+})
+
+test("packages come in at the rim only", () => {
+  const wrong = imports.filter(({ room, target, relative }) => {
+    return WITHOUT_PACKAGES.includes(room) && !relative && !/^(node|bun):/.test(target)
+  })
+  expect(wrong.map(show)).toEqual([])
+})
+
+test("shared memory is touched in one file", () => {
+  const touching = [...texts].filter(([, text]) => /\bAtomics\.|new SharedArrayBuffer/.test(text)).map(([file]) => file)
+  expect(touching).toEqual(["engines/cpu/shared-memory.ts"])
+})
