@@ -84,7 +84,12 @@ interface PoolJob {
 /** @throws OperatorError where the address cannot be bound */
 export async function startPool(options: PoolOptions): Promise<DevPool> {
   const pool = new Pool(options)
-  await pool.listen()
+  try {
+    await pool.listen()
+  } catch (error) {
+    await pool.close()
+    throw error
+  }
   return pool
 }
 

@@ -50,11 +50,13 @@ export function connectTo(address: StratumAddress, roots?: readonly string[]): C
       ? openTls(address, pin === undefined ? (roots ?? systemRoots()) : undefined)
       : net.connect(address.port, address.host)
     let failure: Drop | OperatorError = { reason: "closed", message: "the pool closed the connection" }
+    let opened = false
     let silent = false
     socket.setNoDelay(true)
     socket.setKeepAlive(true, 30_000)
     socket.once(address.tls ? "secureConnect" : "connect", () => {
       if (pin === undefined || pinOf(socket as tls.TLSSocket) === pin) {
+        opened = true
         events.open()
       } else {
         failure = pinError(address)
@@ -74,8 +76,8 @@ export function connectTo(address: StratumAddress, roots?: readonly string[]): C
       write: text => void socket.write(text),
       close() {
         silent = true
-        socket.end()
-        socket.destroySoon()
+        if (opened) socket.destroySoon()
+        else socket.destroy()
       },
     }
   }
