@@ -204,13 +204,16 @@ function shape(tag, attributes, text) {
 
 const range = () => Number(document.querySelector("input[name=range]:checked").value)
 
+/** Seconds across the chart: a young miner's whole life rather than an empty range. */
+const span = () => Math.min(range(), Math.max(300, (series.rates.length - 1) * series.stepSeconds))
+
 /** Where things are: x by seconds before now, y by rate. */
 function scales() {
   const { clientWidth: width, clientHeight: height } = element("chart")
   const known = series.rates.filter(rate => rate !== null)
   const step = niceStep(Math.max(1, ...known) / 3)
   const top = step * Math.max(1, Math.ceil((Math.max(1, ...known) * 1.02) / step))
-  const x = ago => MARGIN.left + (1 - ago / range()) * (width - MARGIN.left - MARGIN.right)
+  const x = ago => MARGIN.left + (1 - ago / span()) * (width - MARGIN.left - MARGIN.right)
   const y = rate => height - MARGIN.bottom - (rate / top) * (height - MARGIN.top - MARGIN.bottom)
   return { width, height, known, step, top, x, y }
 }
@@ -245,19 +248,23 @@ function drawChart() {
     const anchor = x(ago) < 30 ? "start" : x(ago) > width - 30 ? "end" : "middle"
     parts.push(shape("text", { class: "tick", x: x(ago), y: height - 6, "text-anchor": anchor }, label))
   }
+  let last = Number.POSITIVE_INFINITY
   for (const seal of snapshot?.recentSeals ?? []) {
     const point = series.rates.length - 1 - Math.round(seal.agoSeconds / series.stepSeconds)
-    if (!GOOD.includes(seal.result) || series.rates[point] == null || seal.agoSeconds > range()) continue
-    parts.push(shape("circle", { class: "seal", cx: x(seal.agoSeconds), cy: y(series.rates[point]), r: 3.5 }))
+    const cx = x(seal.agoSeconds)
+    // Seals in quick succession would be a caterpillar.
+    if (!GOOD.includes(seal.result) || series.rates[point] == null || cx < 0 || last - cx < 8) continue
+    parts.push(shape("circle", { class: "seal", cx, cy: y(series.rates[point]), r: 3.5 }))
+    last = cx
   }
   parts.push(...cursorShapes(height, x, y))
   element("cursor").max = series.rates.length - 1
   chart.setAttribute("viewBox", `0 0 ${width} ${height}`)
   chart.replaceChildren(...(known.length ? parts : []))
   element("chart-empty").hidden = known.length > 0
-  const span = `the last ${duration(Math.min(range(), series.rates.length * series.stepSeconds))}`
+  const time = `the last ${duration(Math.min(range(), series.rates.length * series.stepSeconds))}`
   const average = known.reduce((sum, rate) => sum + rate, 0) / known.length
-  const summary = `In ${span}: lowest ${rateText(Math.min(...known))}, average ${rateText(average)}, highest ${rateText(Math.max(...known))}.`
+  const summary = `In ${time}: lowest ${rateText(Math.min(...known))}, average ${rateText(average)}, highest ${rateText(Math.max(...known))}.`
   put("chart-summary", known.length ? summary : "Nothing to show yet.")
 }
 
@@ -281,11 +288,11 @@ function tidy(rate) {
 /** Labels at full minutes or hours, as many as have room. */
 function timeTicks(width) {
   const steps = [60, 180, 300, 600, 900, 1800, 3600, 7200, 10800, 21600]
-  const step = steps.find(seconds => range() / seconds <= Math.max(2, width / 110)) ?? 21600
+  const step = steps.find(seconds => span() / seconds <= Math.max(2, width / 110)) ?? 21600
   const now = new Date(seriesAt)
   const sinceMidnight = now.getHours() * 3600 + now.getMinutes() * 60 + now.getSeconds()
   const ticks = []
-  for (let ago = sinceMidnight % step; ago <= range(); ago += step) ticks.push([ago, clock(ago)])
+  for (let ago = sinceMidnight % step; ago <= span(); ago += step) ticks.push([ago, clock(ago)])
   return ticks
 }
 
@@ -312,7 +319,7 @@ function cursorShapes(height, x, y) {
 
 function pointAt(event) {
   const { left, width } = element("chart").getBoundingClientRect()
-  const ago = (1 - (event.clientX - left - MARGIN.left) / (width - MARGIN.left - MARGIN.right)) * range()
+  const ago = (1 - (event.clientX - left - MARGIN.left) / (width - MARGIN.left - MARGIN.right)) * span()
   return series.rates.length - 1 - Math.round(ago / series.stepSeconds)
 }
 

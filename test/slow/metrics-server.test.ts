@@ -1,0 +1,77 @@
+/** What monitoring costs, and what clients who mean no good can do to it. */
+import { afterAll, beforeAll, expect, test } from "bun:test"
+import { connect, type Socket } from "node:net"
+import { availableParallelism } from "node:os"
+import { type Monitored, startMonitored } from "./monitored.ts"
+
+let miner: Monitored
+beforeAll(async () => {
+  miner = await startMonitored()
+})
+afterAll(() => miner.stop())
+
+test("ten scrapes a second cost less than 1 % of the machine", async () => {
+  const scrape = async () => (await fetch(`${miner.url}/metrics`)).text()
+  for (let warm = 0; warm < 50; warm++) await scrape()
+  const before = miner.cpuSeconds()
+  const scrapes = 1000
+  for (let done = 0; done < scrapes; done++) await scrape()
+  const each = (miner.cpuSeconds() - before) / scrapes
+  const share = (each * 10) / availableParallelism()
+  console.log(`a scrape takes ${(each * 1000).toFixed(2)} ms of CPU time; ten a second ${(share * 100).toFixed(2)} %`)
+  expect(share).toBeLessThan(0.01)
+}, 120_000)
+
+test("1,000 slow clients are served nothing, cost less than 2 % of the machine, and keep nobody out", async () => {
+  const files = await miner.openFiles()
+  const before = miner.cpuSeconds()
+  const began = performance.now()
+  let closed = 0
+  let slowest = 0
+  const attack = Array.from({ length: 1000 }, () => slowClient(miner.port, () => closed++))
+  while (performance.now() - began < 15_000) {
+    const asked = performance.now()
+    expect((await fetch(`${miner.url}/-/ready`)).status).toBe(200)
+    slowest = Math.max(slowest, performance.now() - asked)
+    await Bun.sleep(500)
+  }
+  const share = (miner.cpuSeconds() - before) / ((performance.now() - began) / 1000) / availableParallelism()
+  console.log(
+    `1,000 slow clients: ${(share * 100).toFixed(2)} % of the machine, slowest honest answer ${slowest.toFixed(0)} ms, ` +
+      `${closed} of them dropped`,
+  )
+  for (const socket of attack) socket.destroy()
+  expect(share).toBeLessThan(0.02)
+  expect(closed).toBe(1000)
+  await Bun.sleep(500)
+  expect(await miner.openFiles()).toBeLessThanOrEqual(files + 5)
+}, 120_000)
+
+test("clients that never read their answers are dropped", async () => {
+  const files = await miner.openFiles()
+  const sockets = Array.from({ length: 200 }, () => {
+    const socket = connect(miner.port, "127.0.0.1", () => {
+      socket.pause()
+      socket.write("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n".repeat(200))
+    })
+    socket.on("error", () => {})
+    return socket
+  })
+  await Bun.sleep(15_000)
+  expect(await miner.openFiles()).toBeLessThanOrEqual(files + 5)
+  for (const socket of sockets) socket.destroy()
+}, 60_000)
+
+/** Sends a byte of a header now and then, for ever. */
+function slowClient(port: number, onClose: () => void): Socket {
+  const socket = connect(port, "127.0.0.1", () => {
+    socket.write("GET /metrics HTTP/1.1\r\nHost: a\r\nX: ")
+    const timer = setInterval(() => socket.write("x"), 1000)
+    socket.on("close", () => {
+      clearInterval(timer)
+      onClose()
+    })
+  })
+  socket.on("error", () => {})
+  return socket
+}

@@ -1,0 +1,106 @@
+/** A real Prometheus server scrapes the miner and answers questions about it. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { mkdtempSync, rmSync } from "node:fs"
+import { createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { type Monitored, startMonitored } from "./monitored.ts"
+
+const prometheus = Bun.which("prometheus")
+if (!prometheus) console.log("Skipped: prometheus is not installed")
+
+describe.skipIf(!prometheus)("Prometheus", () => {
+  let miner: Monitored
+  let server: Bun.Subprocess
+  let directory = ""
+  let url = ""
+
+  beforeAll(async () => {
+    miner = await startMonitored()
+    directory = mkdtempSync(join(tmpdir(), "quantus-prometheus-"))
+    const config = {
+      global: { scrape_interval: "1s", evaluation_interval: "1s" },
+      rule_files: [`${import.meta.dir}/../../systemd/prometheus/alerts.yml`],
+      scrape_configs: [{ job_name: "quantus-miner", static_configs: [{ targets: [`127.0.0.1:${miner.port}`] }] }],
+    }
+    await Bun.write(join(directory, "prometheus.yml"), JSON.stringify(config))
+    const address = `127.0.0.1:${await freePort()}`
+    url = `http://${address}`
+    const flags = [
+      `--config.file=${directory}/prometheus.yml`,
+      `--storage.tsdb.path=${directory}/data`,
+      `--web.listen-address=${address}`,
+      "--log.level=error",
+    ]
+    server = Bun.spawn([prometheus!, ...flags], { stdin: "ignore", stdout: "ignore", stderr: "inherit" })
+  }, 60_000)
+
+  afterAll(async () => {
+    server.kill()
+    await Promise.all([server.exited, miner.stop()])
+    rmSync(directory, { recursive: true, force: true })
+  })
+
+  test("scrapes it as OpenMetrics without complaint", async () => {
+    await until(async () => (await query("up")) === 1)
+    const { data } = await ask("/api/v1/targets")
+    expect(data.activeTargets?.[0]).toMatchObject({ health: "up", lastError: "" })
+  }, 60_000)
+
+  test("knows the rate of hashes: a million a second", async () => {
+    await until(async () => (await query("count_over_time(miner_hashes_total[1m])")) >= 8)
+    const rate = await query("rate(miner_hashes_total[5s])")
+    console.log(`rate(miner_hashes_total[5s]) = ${rate.toFixed(0)}`)
+    expect(rate).toBeGreaterThan(900_000)
+    expect(rate).toBeLessThan(1_100_000)
+  }, 60_000)
+
+  test("knows the gauge of the last ten seconds, what luck would give, and what was found", async () => {
+    await until(async () => Number.isFinite(await query("miner_hash_rate")))
+    expect(await query("miner_hash_rate")).toBeWithin(900_000, 1_100_000)
+    expect(await query("rate(miner_expected_seals_total[5s])")).toBeWithin(0.9, 1.1)
+    expect(await query('sum(rate(miner_seals_total{result="accepted"}[5s]))')).toBeWithin(0.7, 1.3)
+    expect(
+      await query("histogram_quantile(0.5, sum by (le) (rate(miner_seal_latency_seconds_bucket[5s])))"),
+    ).toBeWithin(0.001, 0.002001)
+  }, 60_000)
+
+  test("loads the alerts, and none fires for a healthy miner", async () => {
+    const { data } = await ask("/api/v1/rules")
+    const rules = data.groups?.flatMap(group => group.rules) ?? []
+    expect(rules.length).toBeGreaterThanOrEqual(7)
+    for (const rule of rules) expect(rule).toMatchObject({ health: "ok", state: "inactive" })
+  })
+
+  /** The value of a query's first series, NaN where there is none yet. */
+  async function query(expression: string): Promise<number> {
+    const { data } = await ask(`/api/v1/query?query=${encodeURIComponent(expression)}`)
+    return Number(data.result?.[0]?.value[1] ?? Number.NaN)
+  }
+
+  async function ask(path: string): Promise<Answer> {
+    return (await fetch(url + path)).json() as Promise<Answer>
+  }
+})
+
+interface Answer {
+  readonly data: {
+    readonly result?: readonly { readonly value: readonly [time: number, value: string] }[]
+    readonly activeTargets?: readonly object[]
+    readonly groups?: readonly { readonly rules: readonly object[] }[]
+  }
+}
+
+/** Asks four times a second until it is so; a refused connection is a no. */
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition().catch(() => false))) await Bun.sleep(250)
+}
+
+function freePort(): Promise<number> {
+  return new Promise(resolve => {
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as { port: number }
+      server.close(() => resolve(port))
+    })
+  })
+}
