@@ -15,7 +15,7 @@ export interface Target {
   /** Renders a program once; the result runs it on words (any u64, the same number each time) and gives words. */
   compile(program: Program, inputs: number): Promise<(words: readonly bigint[]) => bigint[]>
   /**
-   * A target that drops carries where they are rare may be off by this many times 2^32 − 1 where edge values meet, never
+   * A target that drops carries where they are rare may be off by so many units and multiples of 2^32 where edge values meet, never
    * where random ones do; 0: exact.
    */
   readonly droppedCarries: number
@@ -120,12 +120,17 @@ export function opsSuite(name: string, target: Target): void {
   })
 }
 
-/** The least |n| with a ≡ b + n · (2^32 − 1), where it is small; else Infinity. */
+/** The least n with a ≡ b + i + j · 2^32 for some |i|, |j| ≤ n, where it is small; else Infinity. */
 function carriesBetween(a: bigint, b: bigint): number {
-  for (let n = 0; n < 100; n++)
-    for (const sign of [1n, -1n]) if (mod(a - b - sign * BigInt(n) * (2n ** 32n - 1n)) === 0n) return n
+  const difference = mod(a - b)
+  for (let n = 0; n < 20; n++)
+    for (let i = -n; i <= n; i++)
+      for (const j of Math.abs(i) === n ? range(-n, n) : [-n, n])
+        if (mod(BigInt(i) + BigInt(j) * 2n ** 32n) === difference) return n
   return Number.POSITIVE_INFINITY
 }
+
+const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i)
 
 function combinations(values: readonly bigint[], length: number): bigint[][] {
   if (length === 0) return [[]]

@@ -1,0 +1,84 @@
+/**
+ * Assembles physical instructions into position-independent bytes: code first, then the constants it refers to.
+ */
+import { type EvexOptions, encode, type Fixup, select } from "./encode.ts"
+import { instructions } from "./instructions.ts"
+import { format, type Label, label, type Operand } from "./operands.ts"
+import type { Feature } from "./table.ts"
+
+export class Assembler {
+  readonly #code: number[] = []
+  readonly #fixups: Fixup[] = []
+  readonly #places = new Map<string, number>()
+  readonly #constants = new Map<string, { label: Label; words: readonly bigint[] }>()
+  readonly #needs = new Set<Feature>()
+
+  /** @throws Error naming mnemonic and operands, where the table has no such form */
+  emit(mnemonic: string, operands: readonly Operand[] = [], options?: EvexOptions): void {
+    const row = select(instructions.get(mnemonic) ?? [], operands)
+    if (!row) throw new Error(`no instruction ${mnemonic} ${operands.map(format).join(", ")}`)
+    for (const need of row.needs) this.#needs.add(need)
+    encode(row, operands, this.#code, this.#fixups, options)
+  }
+
+  /** Says that the label means the next instruction. */
+  bind(label: Label): void {
+    if (this.#places.has(label.name)) throw new Error(`label ${label.name} is bound twice`)
+    this.#places.set(label.name, this.#code.length)
+  }
+
+  /** A place after the code that holds these 64-bit words; equal ones are shared. Aligned to 64 bytes. */
+  constant(words: readonly bigint[]): Label {
+    const key = words.join()
+    const known = this.#constants.get(key)
+    if (known) return known.label
+    const entry = { label: label(`constant${this.#constants.size}`), words }
+    this.#constants.set(key, entry)
+    return entry.label
+  }
+
+  /** Words after the code, at a label given beforehand. Aligned to 64 bytes. */
+  data(label: Label, words: readonly bigint[]): void {
+    this.#constants.set(label.name, { label, words })
+  }
+
+  /** The CPU features of everything emitted. */
+  get needs(): ReadonlySet<Feature> {
+    return this.#needs
+  }
+
+  /** Byte offset of a bound label, for entry points. */
+  offsetOf(label: Label): number {
+    const place = this.#places.get(label.name)
+    if (place === undefined) throw new Error(`label ${label.name} is not bound`)
+    return place
+  }
+
+  /** Bytes of the code alone, before `finish`. */
+  get length(): number {
+    return this.#code.length
+  }
+
+  /** @returns code and constants, to be loaded at an address that is a multiple of 64 */
+  finish(): Uint8Array {
+    const places = new Map(this.#places)
+    let size = Math.ceil(this.#code.length / 64) * 64
+    for (const { label, words } of this.#constants.values()) {
+      places.set(label.name, size)
+      size += Math.ceil(words.length / 8) * 64
+    }
+    const bytes = new Uint8Array(size).fill(0xcc)
+    bytes.set(this.#code)
+    const view = new DataView(bytes.buffer)
+    for (const { label, words } of this.#constants.values())
+      words.forEach((word, i) => {
+        view.setBigUint64(places.get(label.name)! + 8 * i, BigInt.asUintN(64, word), true)
+      })
+    for (const fixup of this.#fixups) {
+      const place = places.get(fixup.label)
+      if (place === undefined) throw new Error(`label ${fixup.label} is not bound`)
+      view.setInt32(fixup.at, place + fixup.displacement - fixup.end, true)
+    }
+    return bytes
+  }
+}

@@ -1,0 +1,195 @@
+/**
+ * Bytes of one instruction: legacy with REX, VEX, or EVEX.
+ */
+import type { Immediate, Memory, Operand, Register } from "./operands.ts"
+import { format } from "./operands.ts"
+import type { Instruction, OperandPattern, Slot } from "./table.ts"
+
+export interface EvexOptions {
+  /** Writes the lanes whose bit is set in this mask register only (k1 … k7). */
+  readonly mask?: Register
+  /** Lanes not written become 0 instead of keeping their value. */
+  readonly zero?: boolean
+}
+
+/** A 4-byte field, counted from the end of the instruction, that is filled in when the label's place is known. */
+export interface Fixup {
+  readonly at: number
+  readonly end: number
+  readonly displacement: number
+  readonly label: string
+}
+
+/** @returns the first form whose patterns take the operands; undefined: none */
+export function select<O extends { kind: string; class?: string; broadcast?: boolean; value?: number | bigint }>(
+  forms: readonly Instruction[],
+  operands: readonly O[],
+): Instruction | undefined {
+  return forms.find(
+    form =>
+      form.operands.length === operands.length && form.operands.every((pattern, i) => takes(pattern, operands[i]!)),
+  )
+}
+
+function takes(
+  pattern: OperandPattern,
+  operand: { kind: string; class?: string; broadcast?: boolean; value?: number | bigint },
+): boolean {
+  switch (operand.kind) {
+    case "register":
+    case "virtual":
+      return pattern.register === operand.class
+    case "memory":
+      return operand.broadcast ? pattern.broadcast === true : pattern.memory !== undefined
+    case "immediate":
+      return pattern.immediate !== undefined && fits(operand.value!, pattern.immediate)
+    default:
+      return pattern.relative === true
+  }
+}
+
+/** One byte: 0 … 255. Four: signed, as the manual sign-extends them. Eight: any. */
+function fits(value: number | bigint, bytes: 1 | 4 | 8): boolean {
+  const n = BigInt(value)
+  if (bytes === 1) return n >= 0n && n <= 255n
+  if (bytes === 4) return n >= -(1n << 31n) && n < 1n << 31n
+  return n >= -(1n << 63n) && n < 1n << 64n
+}
+
+const mapNumber = { "": 0, "0F": 1, "0F38": 2, "0F3A": 3 } as const
+const mandatoryNumber = { "": 0, "66": 1, F3: 2, F2: 3 } as const
+
+/** Appends the instruction's bytes to `code`, and what must be filled in later to `fixups`. */
+export function encode(
+  row: Instruction,
+  operands: readonly Operand[],
+  code: number[],
+  fixups: Fixup[],
+  options: EvexOptions = {},
+): void {
+  const in_ = (slot: Slot): Operand | undefined => {
+    const i = row.slots.indexOf(slot)
+    return i < 0 ? undefined : operands[i]
+  }
+  const rm = in_("M") as Register | Memory | undefined
+  const reg = typeof row.modrm === "number" ? row.modrm : ((in_("R") as Register | undefined)?.n ?? 0)
+  const vvvv = (in_("V") as Register | undefined)?.n ?? 0
+  const opcodeRegister = (in_("O") as Register | undefined)?.n ?? 0
+  const immediate = in_("I") as Immediate | undefined
+  const x = rm?.kind === "memory" ? (rm.index?.n ?? 0) : rm ? rm.n >> 1 : 0
+  const b = rm?.kind === "memory" ? (rm.base?.n ?? 0) : rm ? rm.n : opcodeRegister
+
+  if (row.prefix === "legacy") legacyPrefix(row, reg, x, b, rm, code)
+  else if (row.prefix === "VEX") vexPrefix(row, reg, x, b, vvvv, rm, code)
+  else evexPrefix(row, reg, x, b, vvvv, rm, options, code)
+  code.push(row.opcode + (row.slots.includes("O") ? opcodeRegister & 7 : 0))
+  if (row.suffix !== undefined) code.push(row.suffix)
+
+  const first = fixups.length
+  if (rm?.kind === "register") code.push(0xc0 | ((reg & 7) << 3) | (rm.n & 7))
+  else if (rm) modrmMemory(row, reg, rm, operands, code, fixups)
+  if (immediate) {
+    const size = row.operands[row.slots.indexOf("I")]!.immediate!
+    let value = BigInt.asUintN(8 * size, BigInt(immediate.value))
+    for (let i = 0; i < size; i++, value >>= 8n) code.push(Number(value & 255n))
+  }
+  const target = in_("D")
+  if (target?.kind === "label") {
+    fixups.push({ at: code.length, end: 0, displacement: 0, label: target.name })
+    code.push(0, 0, 0, 0)
+  }
+  for (let i = first; i < fixups.length; i++) fixups[i] = { ...fixups[i]!, end: code.length }
+}
+
+/** Prefixes and opcode map of an instruction without VEX. */
+function legacyPrefix(row: Instruction, reg: number, x: number, b: number, rm: Operand | undefined, code: number[]) {
+  if (row.mandatory) code.push(Number.parseInt(row.mandatory, 16))
+  const index = rm?.kind === "memory" && x > 7 ? 1 : 0
+  const rex = (row.wide ? 8 : 0) | (reg > 7 ? 4 : 0) | (index << 1) | (b > 7 ? 1 : 0)
+  if (rex) code.push(0x40 | rex)
+  if (row.map) code.push(0x0f)
+  if (row.map === "0F38") code.push(0x38)
+  if (row.map === "0F3A") code.push(0x3a)
+}
+
+/** The two-byte form where map, W, X and B allow it, else the three-byte form. */
+function vexPrefix(
+  row: Instruction,
+  reg: number,
+  x: number,
+  b: number,
+  vvvv: number,
+  rm: Operand | undefined,
+  code: number[],
+) {
+  const index = rm?.kind === "memory" && x > 7
+  const tail = ((~vvvv & 15) << 3) | (row.length === 256 ? 4 : 0) | mandatoryNumber[row.mandatory]
+  const r = reg > 7 ? 0 : 0x80
+  if (row.map === "0F" && !row.wide && !index && b <= 7) code.push(0xc5, r | tail)
+  else code.push(0xc4, r | (index ? 0 : 0x40) | (b > 7 ? 0 : 0x20) | mapNumber[row.map], (row.wide ? 0x80 : 0) | tail)
+}
+
+/**
+ * Four bytes: 62, then
+ *   ~R  ~X  ~B  ~R'  0   m m m     R', V' and, for a register in rm, X extend register numbers to 5 bits
+ *    W  ~v  ~v  ~v  ~v   1  p p
+ *    z  L'  L   b  ~V'  a a a     aaa = mask, z = zeroing, b = broadcast, L'L = vector length
+ */
+function evexPrefix(
+  row: Instruction,
+  reg: number,
+  x: number,
+  b: number,
+  vvvv: number,
+  rm: Operand | undefined,
+  { mask, zero = false }: EvexOptions,
+  code: number[],
+) {
+  const memory = rm?.kind === "memory"
+  const xBit = (x >> 3) & 1
+  const length = { 0: 0, 128: 0, 256: 1, 512: 2 }[row.length]
+  code.push(
+    0x62,
+    (reg & 8 ? 0 : 0x80) | (xBit ? 0 : 0x40) | (b & 8 ? 0 : 0x20) | (reg & 16 ? 0 : 0x10) | mapNumber[row.map],
+    (row.wide ? 0x80 : 0) | ((~vvvv & 15) << 3) | 4 | mandatoryNumber[row.mandatory],
+    (zero ? 0x80 : 0) |
+      (length << 5) |
+      (memory && rm.broadcast ? 0x10 : 0) |
+      (vvvv & 16 ? 0 : 8) |
+      (mask ? mask.n & 7 : 0),
+  )
+}
+
+function modrmMemory(
+  row: Instruction,
+  reg: number,
+  rm: Memory,
+  operands: readonly Operand[],
+  code: number[],
+  fixups: Fixup[],
+): void {
+  const field = (reg & 7) << 3
+  const push32 = (value: number) => code.push(value & 255, (value >> 8) & 255, (value >> 16) & 255, (value >> 24) & 255)
+  if (rm.label) {
+    if (rm.base || rm.index) throw new Error(`${row.mnemonic}: a label and a base in ${format(rm)}`)
+    code.push(field | 5)
+    fixups.push({ at: code.length, end: 0, displacement: rm.displacement, label: rm.label.name })
+    push32(0)
+    return
+  }
+  if (!rm.base) throw new Error(`${row.mnemonic} ${operands.map(format).join(", ")}: memory without a base`)
+  const base = rm.base.n & 7
+  // EVEX counts an 8-bit displacement in units of the operand's size.
+  const unit = row.prefix === "EVEX" ? (rm.broadcast ? 8 : row.operands[row.slots.indexOf("M")]!.memory!) : 1
+  const short = rm.displacement / unit
+  const isShort = Number.isInteger(short) && short >= -128 && short <= 127
+  // rbp and r13 as a base always carry a displacement.
+  const mod = rm.displacement === 0 && base !== 5 ? 0 : isShort ? 1 : 2
+  if (rm.index || base === 4) {
+    if (rm.index?.n === 4) throw new Error(`${row.mnemonic}: rsp cannot be an index`)
+    const scale = { 1: 0, 2: 1, 4: 2, 8: 3 }[rm.scale ?? 1]
+    code.push((mod << 6) | field | 4, (scale << 6) | ((rm.index ? rm.index.n & 7 : 4) << 3) | base)
+  } else code.push((mod << 6) | field | base)
+  if (mod === 1) code.push(short & 255)
+  else if (mod === 2) push32(rm.displacement)
+}

@@ -1,0 +1,252 @@
+/**
+ * Finds hardware registers for a scheduled block. It goes through the code once and, where all registers are taken,
+ * gives up the value whose next use is farthest (Belady's rule, optimal where all values cost the same): a value that
+ * was loaded from memory still unchanged is read again from there, another is stored once.
+ */
+import type { EvexOptions } from "../assembler/encode.ts"
+import type { Memory, Operand, Register, RegisterClass, VirtualOperand } from "../assembler/operands.ts"
+import type { Instruction } from "../assembler/table.ts"
+import { type BlockInstruction, fileOf, memoryKey, type RegisterFile } from "./block.ts"
+
+export interface AllocateOptions {
+  /** Hardware numbers that may be used. */
+  readonly registers: Readonly<Record<RegisterFile, readonly number[]>>
+  /** Memory for the n-th value stored, n = 0 … ; its size is the largest register's. */
+  spillSlot(n: number): Memory
+  /** As for the scheduler. */
+  readonly readOnly: ReadonlySet<number>
+}
+
+export interface PhysicalInstruction {
+  readonly mnemonic: string
+  readonly operands: readonly Operand[]
+  readonly options?: EvexOptions
+}
+
+export interface Allocation {
+  readonly code: PhysicalInstruction[]
+  /** Values stored, and values read again. */
+  readonly stores: number
+  readonly reloads: number
+}
+
+/** Plain moves between a register and memory. */
+const MOVE: Readonly<Partial<Record<RegisterClass, string>>> = { r64: "mov", ymm: "vmovdqu", zmm: "vmovdqu64" }
+
+interface Value {
+  readonly class: RegisterClass
+  readonly uses: number[]
+  nextUse: number
+  /** Hardware number, while in a register. */
+  n: number | undefined
+  /** Where the same value stands in memory. */
+  home: Memory | undefined
+  /** The spill slot given to it, kept for its whole life. */
+  slot: number | undefined
+}
+
+export function allocate(code: readonly BlockInstruction[], options: AllocateOptions): Allocation {
+  return new Allocator(code, options).run()
+}
+
+class Allocator {
+  readonly #code: readonly BlockInstruction[]
+  readonly #options: AllocateOptions
+  readonly #values = new Map<number, Value>()
+  readonly #free: Record<RegisterFile, number[]>
+  /** Values in registers, by file. */
+  readonly #held: Record<RegisterFile, Set<Value>> = { integer: new Set(), vector: new Set(), mask: new Set() }
+  readonly #freeSlots: number[] = []
+  readonly #slotsAfter: number[] = []
+  #slots = 0
+  #stores = 0
+  #reloads = 0
+  readonly #out: PhysicalInstruction[] = []
+
+  constructor(code: readonly BlockInstruction[], options: AllocateOptions) {
+    this.#code = code
+    this.#options = options
+    const { integer, vector, mask } = options.registers
+    this.#free = { integer: [...integer].reverse(), vector: [...vector].reverse(), mask: [...mask].reverse() }
+    code.forEach(({ operands }, i) => {
+      const note = (operand: VirtualOperand | undefined) => {
+        if (operand?.kind !== "virtual") return
+        const value = this.#values.get(operand.id)
+        if (!value) {
+          const cls = operand.class === "r32" ? "r64" : operand.class
+          const fresh = { class: cls, uses: [i], nextUse: 0, n: undefined, home: undefined, slot: undefined }
+          this.#values.set(operand.id, fresh)
+        } else if (value.uses.at(-1) !== i) value.uses.push(i)
+      }
+      for (const operand of operands) {
+        note(operand)
+        if (operand.kind === "memory") {
+          note(operand.base)
+          note(operand.index)
+        }
+      }
+    })
+  }
+
+  run(): Allocation {
+    this.#code.forEach((instruction, i) => {
+      this.#place(instruction, i)
+    })
+    return { code: this.#out, stores: this.#stores, reloads: this.#reloads }
+  }
+
+  #place({ row, operands, options }: BlockInstruction, i: number): void {
+    const pinned = new Set<Value>()
+    if (operands[0]?.kind === "memory" && row.operands[0]!.write) this.#rescue(operands[0] as Memory<Register>)
+    const foldable = this.#foldable(row, operands)
+    const physical: Operand[] = new Array(operands.length)
+    operands.forEach((operand, k) => {
+      const { read } = row.operands[k]!
+      if (operand.kind === "memory") {
+        const { base, index } = operand
+        physical[k] = {
+          ...operand,
+          ...(base ? { base: this.#pointer(base, pinned) } : {}),
+          ...(index ? { index: this.#pointer(index, pinned) } : {}),
+        } as Memory
+      } else if (operand.kind !== "virtual") physical[k] = operand
+      else if (k === foldable) {
+        physical[k] = this.#value(operand.id).home!
+        this.#reloads++
+      } else if (read || (options?.mask && !options.zero)) {
+        const value = this.#value(operand.id)
+        this.#bring(value, pinned)
+        physical[k] = register(operand.class, value)
+      }
+    })
+    // Reads are over: what is not needed again gives its register to the results.
+    for (const operand of operands) {
+      if (operand.kind === "virtual") this.#advance(this.#value(operand.id), i)
+      else if (operand.kind === "memory")
+        for (const part of [operand.base, operand.index])
+          if (part?.kind === "virtual") this.#advance(this.#value(part.id), i)
+    }
+    const results: Value[] = []
+    operands.forEach((operand, k) => {
+      if (operand.kind !== "virtual" || !row.operands[k]!.write) return
+      const value = this.#value(operand.id)
+      value.home = undefined
+      // Read and written: it stays where it was read, also where nobody reads it again.
+      if (row.operands[k]!.read) return
+      if (value.n === undefined) this.#claim(value, pinned)
+      pinned.add(value)
+      results.push(value)
+      physical[k] = register(operand.class, value)
+    })
+    this.#out.push(
+      options
+        ? { mnemonic: row.mnemonic, operands: physical, options }
+        : { mnemonic: row.mnemonic, operands: physical },
+    )
+    this.#noteLoad(row.mnemonic, physical, results)
+    for (const operand of operands) if (operand.kind === "virtual") this.#release(this.#value(operand.id))
+    this.#freeSlots.push(...this.#slotsAfter.splice(0))
+  }
+
+  /** Brings back what was to be read again from memory that is about to be overwritten. */
+  #rescue(written: Memory<Register>): void {
+    const key = memoryKey(written, this.#options.readOnly)
+    for (const value of this.#held.vector) if (this.#standsAt(value, key)) value.home = undefined
+    for (const value of this.#values.values())
+      if (this.#standsAt(value, key) && next(value) !== Number.POSITIVE_INFINITY) {
+        this.#bring(value, new Set())
+        value.home = undefined
+      }
+  }
+
+  #standsAt(value: Value, key: string | undefined): boolean {
+    return value.home !== undefined && value.slot === undefined && memoryKey(value.home, this.#options.readOnly) === key
+  }
+
+  /** The operand that can be read from memory in place, as its register was given up: the one in ModRM.rm, read once. */
+  #foldable({ operands: patterns, slots }: Instruction, operands: readonly VirtualOperand[]): number {
+    const k = slots.indexOf("M")
+    const operand = operands[k]
+    if (operand?.kind !== "virtual" || patterns[k]!.write || patterns[k]!.memory === undefined) return -1
+    if (operands.some((other, j) => j !== k && other.kind === "virtual" && other.id === operand.id)) return -1
+    const value = this.#value(operand.id)
+    return value.n === undefined && value.home ? k : -1
+  }
+
+  #value(id: number): Value {
+    return this.#values.get(id)!
+  }
+
+  #pointer(part: { kind: string; id?: number }, pinned: Set<Value>): Register {
+    if (part.kind !== "virtual") return part as Register
+    const value = this.#value(part.id!)
+    this.#bring(value, pinned)
+    return register("r64", value)
+  }
+
+  /** Makes sure that a value is in a register. */
+  #bring(value: Value, pinned: Set<Value>): void {
+    pinned.add(value)
+    if (value.n !== undefined) return
+    if (!value.home) throw new Error("a value is read before it is written")
+    this.#claim(value, pinned)
+    this.#out.push({ mnemonic: MOVE[value.class]!, operands: [register(value.class, value), value.home] })
+    this.#reloads++
+  }
+
+  #claim(value: Value, pinned: Set<Value>): void {
+    const file = fileOf(value.class)
+    if (this.#free[file].length === 0) this.#evict(file, pinned)
+    value.n = this.#free[file].pop()!
+    this.#held[file].add(value)
+  }
+
+  /** Gives up the value whose next use is farthest; of those as far, one that needs no store. */
+  #evict(file: RegisterFile, pinned: Set<Value>): void {
+    let victim: Value | undefined
+    for (const value of this.#held[file]) {
+      if (pinned.has(value)) continue
+      if (!victim || next(value) > next(victim) || (next(value) === next(victim) && value.home && !victim.home))
+        victim = value
+    }
+    if (!victim) throw new Error("more values in one instruction than registers")
+    if (!victim.home) {
+      victim.slot ??= this.#freeSlots.pop() ?? this.#slots++
+      victim.home = this.#options.spillSlot(victim.slot)
+      this.#out.push({ mnemonic: MOVE[victim.class]!, operands: [victim.home, register(victim.class, victim)] })
+      this.#stores++
+    }
+    this.#free[file].push(victim.n!)
+    this.#held[file].delete(victim)
+    victim.n = undefined
+  }
+
+  #advance(value: Value, i: number): void {
+    while (value.nextUse < value.uses.length && value.uses[value.nextUse]! <= i) value.nextUse++
+    if (next(value) === Number.POSITIVE_INFINITY) this.#release(value)
+  }
+
+  #release(value: Value): void {
+    if (next(value) !== Number.POSITIVE_INFINITY) return
+    if (value.n !== undefined) {
+      const file = fileOf(value.class)
+      this.#free[file].push(value.n)
+      this.#held[file].delete(value)
+      value.n = undefined
+    }
+    // The instruction at hand may still read the slot.
+    if (value.slot !== undefined) this.#slotsAfter.push(value.slot)
+    value.slot = undefined
+  }
+
+  /** A plain load gives its result a home. */
+  #noteLoad(mnemonic: string, physical: readonly Operand[], results: readonly Value[]): void {
+    const [, from] = physical
+    const [result] = results
+    if (result && from?.kind === "memory" && mnemonic === MOVE[result.class]) result.home = from
+  }
+}
+
+const next = (value: Value): number => value.uses[value.nextUse] ?? Number.POSITIVE_INFINITY
+
+const register = (cls: RegisterClass, value: Value): Register => ({ kind: "register", class: cls, n: value.n! })

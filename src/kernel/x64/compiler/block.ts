@@ -1,0 +1,55 @@
+/**
+ * Straight-line code over virtual registers, recorded in the order it was written, before it is scheduled and its
+ * registers are found. Values live across blocks in memory only.
+ *
+ * Memory is told apart by base register and displacement: two operands with different ones never overlap. Operands
+ * relative to a label, and those through a register that the caller names read-only, are never written.
+ */
+import { type EvexOptions, select } from "../assembler/encode.ts"
+import { instructions } from "../assembler/instructions.ts"
+import {
+  format,
+  type Memory,
+  type RegisterClass,
+  type VirtualOperand,
+  type VirtualRegister,
+} from "../assembler/operands.ts"
+import type { Instruction } from "../assembler/table.ts"
+
+export interface BlockInstruction {
+  readonly row: Instruction
+  readonly operands: readonly VirtualOperand[]
+  readonly options?: EvexOptions
+}
+
+export type RegisterFile = "integer" | "vector" | "mask"
+
+export const fileOf = (cls: RegisterClass): RegisterFile =>
+  cls === "r32" || cls === "r64" ? "integer" : cls === "k" ? "mask" : "vector"
+
+export class Block {
+  readonly instructions: BlockInstruction[] = []
+  #registers = 0
+
+  register(cls: RegisterClass): VirtualRegister {
+    return { kind: "virtual", class: cls, id: this.#registers++ }
+  }
+
+  get registerCount(): number {
+    return this.#registers
+  }
+
+  /** @throws Error naming mnemonic and operands, where the table has no such form */
+  emit(mnemonic: string, operands: readonly VirtualOperand[], options?: EvexOptions): void {
+    const row = select(instructions.get(mnemonic) ?? [], operands)
+    if (!row) throw new Error(`no instruction ${mnemonic} ${operands.map(format).join(", ")}`)
+    this.instructions.push(options ? { row, operands, options } : { row, operands })
+  }
+}
+
+/** What a memory operand is told apart by; undefined: nothing writes there. */
+export function memoryKey(operand: Memory<unknown>, readOnly: ReadonlySet<number>): string | undefined {
+  const base = operand.base as { kind: string; n?: number; id?: number } | undefined
+  if (!base || (base.kind === "register" && readOnly.has(base.n!))) return undefined
+  return `${base.kind === "register" ? base.n : `v${base.id}`}:${operand.displacement}`
+}

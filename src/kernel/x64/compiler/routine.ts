@@ -1,0 +1,109 @@
+/**
+ * Code as it is put together: blocks over virtual registers, with labels, jumps and instructions over hardware
+ * registers between them, assembled as one position-independent piece.
+ */
+import { Assembler } from "../assembler/assembler.ts"
+import {
+  type Label,
+  label,
+  type Memory,
+  type Operand,
+  type RegisterClass,
+  type VirtualOperand,
+  type VirtualRegister,
+} from "../assembler/operands.ts"
+import type { Feature } from "../assembler/table.ts"
+import { type AllocateOptions, allocate } from "./allocate.ts"
+import { Block } from "./block.ts"
+import { type ScheduleOptions, schedule } from "./schedule.ts"
+
+export interface RoutineOptions
+  extends Omit<ScheduleOptions, "readOnly">,
+    Omit<AllocateOptions, "readOnly" | "spillSlot"> {
+  readonly readOnly: ReadonlySet<number>
+  /** Memory for the n-th value that finds no register. */
+  spillSlot(n: number): Memory
+}
+
+/** What became of the blocks, for tests and reports. */
+export interface Statistics {
+  instructions: number
+  stores: number
+  reloads: number
+}
+
+export class Routine {
+  readonly statistics: Statistics = { instructions: 0, stores: 0, reloads: 0 }
+  readonly #assembler = new Assembler()
+  readonly #options: RoutineOptions
+  #block = new Block()
+  #labels = 0
+
+  constructor(options: RoutineOptions) {
+    this.#options = options
+  }
+
+  /** A virtual register that lives until the block ends. */
+  register(cls: RegisterClass): VirtualRegister {
+    return this.#block.register(cls)
+  }
+
+  /** Appends to the current block; the scheduler may move it. */
+  emit(mnemonic: string, ...operands: VirtualOperand[]): void {
+    this.#block.emit(mnemonic, operands)
+  }
+
+  /** Ends the current block, then appends an instruction that stays where it is. */
+  control(mnemonic: string, ...operands: Operand[]): void {
+    this.#endBlock()
+    this.#assembler.emit(mnemonic, operands)
+  }
+
+  label(name: string): Label {
+    return label(`${name}.${this.#labels++}`)
+  }
+
+  /** Ends the current block; the label means what follows. */
+  bind(label: Label): void {
+    this.#endBlock()
+    this.#assembler.bind(label)
+  }
+
+  /** Words beside the code. */
+  constant(words: readonly bigint[]): Label {
+    return this.#assembler.constant(words)
+  }
+
+  /** Words beside the code, at a label given beforehand. */
+  data(label: Label, words: readonly bigint[]): void {
+    this.#assembler.data(label, words)
+  }
+
+  get needs(): ReadonlySet<Feature> {
+    return this.#assembler.needs
+  }
+
+  offsetOf(label: Label): number {
+    return this.#assembler.offsetOf(label)
+  }
+
+  get codeLength(): number {
+    return this.#assembler.length
+  }
+
+  finish(): Uint8Array {
+    this.#endBlock()
+    return this.#assembler.finish()
+  }
+
+  #endBlock(): void {
+    const { instructions } = this.#block
+    if (instructions.length === 0) return
+    this.#block = new Block()
+    const { code, stores, reloads } = allocate(schedule(instructions, this.#options), this.#options)
+    for (const { mnemonic, operands, options } of code) this.#assembler.emit(mnemonic, operands, options)
+    this.statistics.instructions += code.length
+    this.statistics.stores += stores
+    this.statistics.reloads += reloads
+  }
+}

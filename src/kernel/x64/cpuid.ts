@@ -1,0 +1,90 @@
+/** What this CPU can run, asked of itself by a few emitted instructions. */
+import { Assembler } from "./assembler/assembler.ts"
+import { memory, type Register, r32, r64, rax, rbx, rcx, rdi, rdx } from "./assembler/operands.ts"
+import type { Feature } from "./assembler/table.ts"
+import { loadCode, mapPages } from "./memory.ts"
+
+type RegisterName = "eax" | "ebx" | "ecx" | "edx"
+
+export interface CpuIdentity {
+  /** e.g. "AMD EPYC 7763 64-Core Processor" */
+  readonly name: string
+  readonly features: ReadonlySet<Feature>
+}
+
+/** Leaf, subleaf, register and bit of each feature (Intel SDM vol. 2A, CPUID). */
+const BITS: Readonly<Record<Feature, readonly [leaf: number, register: RegisterName, bit: number]>> = {
+  bmi1: [7, "ebx", 3],
+  avx2: [7, "ebx", 5],
+  bmi2: [7, "ebx", 8],
+  avx512f: [7, "ebx", 16],
+  adx: [7, "ebx", 19],
+  avx512ifma: [7, "ebx", 21],
+  avx512bw: [7, "ebx", 30],
+}
+
+/** XCR0: the system saves these register files. */
+const YMM_STATE = 0b110
+const ZMM_STATE = 0b1110_0110
+
+let known: CpuIdentity | undefined
+
+/** @throws UnsupportedKernel where the system refuses executable memory */
+export function cpuIdentity(): CpuIdentity {
+  known ??= identify(readCpuid)
+  return known
+}
+
+export const cpuFeatures = (): ReadonlySet<Feature> => cpuIdentity().features
+
+/** Registers after CPUID, or after XGETBV for the leaf "xcr0". */
+export type ReadCpuid = (leaf: number | "xcr0") => Record<RegisterName, number>
+
+/** Vector features count only where the system saves their registers. */
+export function identify(read: ReadCpuid): CpuIdentity {
+  const osSaves = (read(1).ecx & (1 << 27)) !== 0 ? read("xcr0").eax : 0
+  const leaf7 = read(0).eax >= 7 ? read(7) : undefined
+  const features = (Object.keys(BITS) as Feature[]).filter(feature => {
+    const [, register, bit] = BITS[feature]
+    const needed = feature.startsWith("avx512") ? ZMM_STATE : feature === "avx2" ? YMM_STATE : 0
+    return leaf7 !== undefined && (leaf7[register] & (1 << bit)) !== 0 && (osSaves & needed) === needed
+  })
+  return { name: brand(read), features: new Set(features) }
+}
+
+function brand(read: ReadCpuid): string {
+  if (read(0x80000000).eax >>> 0 < 0x80000004) return "unknown CPU"
+  const words = [0x80000002, 0x80000003, 0x80000004].flatMap(leaf => {
+    const { eax, ebx, ecx, edx } = read(leaf)
+    return [eax, ebx, ecx, edx]
+  })
+  return Buffer.from(Int32Array.from(words).buffer).toString("latin1").replace(/\0.*$/s, "").trim()
+}
+
+/** Emits, loads and calls: eax … edx from the leaf in the context's first word. */
+const readCpuid: ReadCpuid = leaf => {
+  const assembler = new Assembler()
+  assembler.emit("push", [rbx])
+  assembler.emit("mov", [rax, memory(rdi)])
+  assembler.emit("xor", [r32(rcx.n), r32(rcx.n)])
+  assembler.emit(leaf === "xcr0" ? "xgetbv" : "cpuid")
+  const results: readonly Register[] = [rax, rbx, rcx, rdx]
+  results.forEach((register, i) => {
+    assembler.emit("mov", [memory(rdi, 4 * i), r32(register.n)])
+  })
+  assembler.emit("pop", [r64(rbx.n)])
+  assembler.emit("ret")
+  const pages = mapPages(16)
+  const code = loadCode(assembler.finish())
+  try {
+    const words = new Uint32Array(pages.buffer, 0, 4)
+    words[0] = leaf === "xcr0" ? 0 : leaf
+    words[1] = 0
+    code.entry(0)(pages.address)
+    const [eax, ebx, ecx, edx] = [...words] as [number, number, number, number]
+    return { eax, ebx, ecx, edx }
+  } finally {
+    code.free()
+    pages.free()
+  }
+}

@@ -1,0 +1,558 @@
+/**
+ * The vocabulary of `ops.ts` on vectors with 32 × 32-bit multipliers (AVX2, and AVX-512 without IFMA). φ = 2^32,
+ * φ² ≡ φ − 1, φ³ ≡ −1 modulo p.
+ *
+ * An element x = x0 + x1 φ is a pair of vectors of which only the low halves count: the multiplier reads nothing else,
+ * so nothing is masked or shifted into place between multiplications.
+ *
+ * A sum has one of two forms. As *limbs* it is L + H φ, L and H integers of known range. *Wrapped*, T is held as
+ * low = T mod 2^64 and high ≈ T / 2^32 (see `wasm-ops.ts`): two additions a term, however many terms.
+ *
+ * Carries and borrows that fire with a probability around 2^-32 are dropped; each is noted where it happens.
+ */
+import { P } from "../../pow/field.ts"
+import { type Constant, type ConstantRows, type Ops, type Step, unrolled } from "../ops.ts"
+import { type Label, type Memory, memory, r64, relative } from "./assembler/operands.ts"
+import { type Multiplier, multiplier } from "./digits.ts"
+import type { VectorOps } from "./render.ts"
+import type { Vector, Vectors } from "./vectors.ts"
+
+export interface LimbElement {
+  readonly low: Vector
+  readonly high: Vector
+  /** Whether the high halves of `low`, of `high`, are 0. */
+  readonly lowClean: boolean
+  readonly highClean: boolean
+}
+
+interface Limbs {
+  readonly form: "limbs"
+  readonly low: Vector
+  readonly high: Vector
+  /** What L and H lie between. */
+  readonly lowRange: Range
+  readonly highRange: Range
+  /** The same sum with small constants added to L and H, by those constants. */
+  readonly shifted: Map<string, Limbs>
+}
+
+interface Wrapped {
+  readonly form: "wrapped"
+  readonly low: Vector
+  readonly high: Vector
+  /** The expected value of T / 2^64, its factors taken as uniform. */
+  readonly mean: number
+  /** The largest |T| / 2^64. */
+  readonly limit: number
+  /** The expected value of T / 2^32 − high. */
+  readonly cut: number
+}
+
+export type LimbSum =
+  | { readonly form: "empty" }
+  | { readonly form: "constant"; readonly constant: Constant }
+  /** Not multiplied yet: how depends on what becomes of it. */
+  | { readonly form: "product"; readonly a: LimbElement; readonly b: LimbElement }
+  | Limbs
+  | Wrapped
+
+type Range = readonly [min: bigint, max: bigint]
+
+const EPS = 2n ** 32n - 1n
+const WORD = 2n ** 64n
+const PHI = 2n ** 32n
+/** From two digits of this sum on, what they make is taken for larger than any sum. */
+const LARGE_DIGITS = 2n ** 29n
+/** A sum of limbs as large as this leaves room for one product: the overflow's probability is below 2^-27. */
+const SMALL = 2n ** 37n
+
+/** Registers of the code around steps: the row of constants, and the rows left. */
+export const ROW_POINTER = r64(6)
+export const ROWS_LEFT = r64(1)
+const CONTEXT = r64(7)
+
+interface RenderedStep {
+  readonly entry: Label
+  /** What each row of the table holds, in order. */
+  readonly columns: Map<string, (row: readonly bigint[]) => bigint>
+  readonly calls: { rows: ConstantRows; table: Label }[]
+  readonly width: number
+}
+
+/** What the functions of one kernel share. */
+export class LimbOps implements VectorOps<LimbElement, LimbSum> {
+  readonly map: Ops<LimbElement, LimbSum>["map"]
+  readonly fold: Ops<LimbElement, LimbSum>["fold"]
+  readonly #v: Vectors
+  readonly #stateOffset: number
+  readonly #steps = new Map<Step, RenderedStep>()
+  /** The step being rendered. */
+  #current: RenderedStep | undefined
+
+  /** @param stateOffset bytes from rdi to the slots through which a state goes into a step and out of it */
+  constructor(vectors: Vectors, stateOffset: number) {
+    this.#v = vectors
+    this.#stateOffset = stateOffset
+    const { map, fold } = unrolled<LimbElement, LimbSum>(() => this)
+    this.map = map
+    this.fold = fold
+  }
+
+  /** An element from a word a lane. */
+  fromWords(words: Vector): LimbElement {
+    return this.#packed(this.#v.register(words))
+  }
+
+  /** A word a lane, canonical. */
+  toWords(x: LimbElement): Vector {
+    const v = this.#v
+    const word = v.halves(x.low, v.shiftLeft(x.high, 32))
+    // x ≥ p where x + EPS = x − p + 2^64 wraps, that is where it ends up below EPS; signed comparison of shifted values.
+    const less = v.add(word, v.constant(EPS))
+    return this.#minimum(word, less)
+  }
+
+  #minimum(a: Vector, b: Vector): Vector {
+    const v = this.#v
+    const result = v.routine.register(v.bits === 256 ? "ymm" : "zmm")
+    if (v.bits === 512) {
+      v.routine.emit("vpminuq", result, v.register(a), b)
+      return result
+    }
+    const sign = v.constant(2n ** 63n)
+    v.routine.emit("vpcmpgtq", result, v.xor(a, sign), v.xor(b, sign))
+    return v.xor(a, v.and(result, v.xor(a, b)))
+  }
+
+  square(a: LimbElement): LimbElement {
+    const v = this.#v
+    const ll = v.multiply(a.low, a.low)
+    const lh = v.multiply(a.low, a.high)
+    const hh = v.multiply(a.high, a.high)
+    const middle = v.add(lh, v.shiftRight(ll, 33))
+    return this.#fromProduct(v.add(ll, v.shiftLeft(lh, 33)), v.add(hh, v.shiftRight(middle, 31)))
+  }
+
+  multiply(a: LimbElement, b: LimbElement): LimbElement {
+    const v = this.#v
+    const { ll, lh, hl, hh } = this.#products(a, b)
+    const t = v.add(hl, v.shiftRight(ll, 32))
+    const u = v.add(lh, v.low(t))
+    const high = v.add(v.add(hh, v.shiftRight(t, 32)), v.shiftRight(u, 32))
+    return this.#fromProduct(v.halves(ll, v.shiftLeft(u, 32)), high)
+  }
+
+  #products(a: LimbElement, b: LimbElement) {
+    const v = this.#v
+    return {
+      ll: v.multiply(a.low, b.low),
+      lh: v.multiply(a.low, b.high),
+      hl: v.multiply(a.high, b.low),
+      hh: v.multiply(a.high, b.high),
+    }
+  }
+
+  /**
+   * lo + w φ² = lo − w0 − w1 + w0 φ with w = w0 + w1 φ. Dropped: the difference's borrow (2^-32), and those of the last
+   * two operations (2^-33 each).
+   */
+  #fromProduct(lo: Vector, w: Vector): LimbElement {
+    const v = this.#v
+    const w0 = v.low(w)
+    const difference = v.subtract(v.subtract(lo, v.shiftRight(w, 32)), w0)
+    const upper = v.add(v.shiftRight(difference, 32), w0)
+    const carry = v.shiftRight(upper, 32)
+    return element(v.subtract(difference, carry), v.add(upper, carry))
+  }
+
+  product(a: LimbElement, b: LimbElement): LimbSum {
+    return { form: "product", a, b }
+  }
+
+  zero(): LimbSum {
+    return { form: "empty" }
+  }
+
+  widen(a: LimbElement): LimbSum {
+    const low = a.lowClean ? a.low : this.#v.low(a.low)
+    const high = a.highClean ? a.high : this.#v.low(a.high)
+    return limbs(low, high, [0n, EPS], [0n, EPS])
+  }
+
+  add(a: LimbSum, b: LimbSum): LimbSum {
+    const v = this.#v
+    if (a.form === "empty") return b
+    if (b.form === "empty") return a
+    if (a.form === "constant") return this.addConstant(b, a.constant)
+    if (b.form === "constant") return this.addConstant(a, b.constant)
+    if (a.form === "limbs" && b.form === "limbs") {
+      const lowRange = sumOf(a.lowRange, b.lowRange)
+      const highRange = sumOf(a.highRange, b.highRange)
+      if (isSmall(lowRange) && isSmall(highRange))
+        return limbs(v.add(a.low, b.low), v.add(a.high, b.high), lowRange, highRange)
+    }
+    return this.#addWrapped(this.#wrap(a), this.#wrap(b))
+  }
+
+  #addWrapped(a: Wrapped, b: Wrapped): Wrapped {
+    const v = this.#v
+    return bounded({
+      form: "wrapped",
+      low: v.add(a.low, b.low),
+      high: v.add(a.high, b.high),
+      mean: a.mean + b.mean,
+      limit: a.limit + b.limit,
+      cut: a.cut + b.cut,
+    })
+  }
+
+  double(a: LimbSum): LimbSum {
+    const once = a.form === "product" ? this.#wrap(a) : a
+    return this.add(once, once)
+  }
+
+  addConstant(a: LimbSum, constant: Constant): LimbSum {
+    const v = this.#v
+    if (a.form === "empty") return { form: "constant", constant }
+    if (a.form === "constant") return this.addConstant(this.#materialize(a), constant)
+    if (a.form === "limbs" && isSmall(a.lowRange) && isSmall(a.highRange)) {
+      const low = this.#constant(constant, "low", c => c & EPS)
+      const high = this.#constant(constant, "high", c => c >> 32n)
+      const digit: Range = [0n, EPS]
+      return limbs(v.add(a.low, low), v.add(a.high, high), sumOf(a.lowRange, digit), sumOf(a.highRange, digit))
+    }
+    return this.#addCentred(this.#wrap(a), constant)
+  }
+
+  /**
+   * T + c − centre · p, around 0. `high` also gains `bias` · 2^32, which keeps it positive, and `low` loses bias · EPS,
+   * which is what the quotient's excess will bring back.
+   */
+  #addCentred(a: Wrapped, constant: Constant): Wrapped {
+    const v = this.#v
+    const centre = BigInt(Math.round(a.mean))
+    const correction = BigInt(Math.round(a.cut))
+    const bias = BigInt(Math.ceil(a.limit)) + 2n + centre
+    const name = `${centre},${correction},${bias}`
+    const low = this.#constant(constant, `${name} low`, c => c - centre * P - bias * EPS)
+    const high = this.#constant(constant, `${name} high`, c => ((c - centre * P) >> 32n) + correction + (bias << 32n))
+    return bounded({
+      form: "wrapped",
+      low: v.add(a.low, low),
+      high: v.add(a.high, high),
+      mean: 0,
+      limit: Number(2n * bias),
+      cut: 0,
+    })
+  }
+
+  multiplyAdd(sum: LimbSum, a: LimbElement, constant: Constant): LimbSum {
+    if (typeof constant !== "bigint") throw new TypeError("rows of constants are added only")
+    if (constant === 0n) return sum
+    const base = sum.form === "constant" ? this.#materialize(sum) : sum
+    if (base.form === "empty") return this.#multiplyAdd(undefined, a, multiplier(constant))
+    if (base.form === "limbs" && isSmall(base.lowRange) && isSmall(base.highRange))
+      return this.#multiplyAdd(base, a, multiplier(constant))
+    return this.add(base, this.widen(this.reduce(this.#multiplyAdd(undefined, a, multiplier(constant)))))
+  }
+
+  /**
+   * L ± (x0 |c0| + x1 |d0|) and H ± (x0 |c1| + x1 |d1|). What is subtracted must not leave doubt about the sign:
+   *
+   * - Large digits all but surely make a negative number, which is taken 2^64 too large by who reads it as unsigned:
+   *   2^64 ≡ φ − 1 in L and 2^64 φ ≡ −1 in H, for which the sum it is taken from makes up beforehand. Dropped: a product
+   *   smaller than the sum (below 2^-23 of 2^-4, for the diagonal's digits far less).
+   * - Small digits: the sum first gains k (φ + 1) + k (φ − 2) φ ≡ 0, more than can be subtracted.
+   */
+  #multiplyAdd(base: Limbs | undefined, a: LimbElement, { c, d }: Multiplier): Limbs {
+    const low = subtrahend(c[0], d[0])
+    const high = subtrahend(c[1], d[1])
+    const offset: [bigint, bigint] = [0n, 0n]
+    if (low.large) offset[0] += 1n
+    if (low.large) offset[1] -= 1n
+    if (high.large) offset[0] += 1n
+    const largest = [low, high].reduce((most, { large, most: own }) => (large || own < most ? most : own), 0n)
+    const k = largest === 0n ? 0n : largest / PHI + 3n
+    offset[0] += k * (PHI + 1n)
+    offset[1] += k * (PHI - 2n)
+    const from = this.#shifted(base, offset)
+    const zero: Range = [0n, 0n]
+    const lowSum = this.#accumulate(from?.low, low.most > 0n, this.#combination(a, c[0], d[0]))
+    const highSum = this.#accumulate(from?.high, high.most > 0n, this.#combination(a, c[1], d[1]))
+    const v = this.#v
+    return limbs(
+      lowSum ?? v.constant(0n),
+      highSum ?? v.constant(0n),
+      rangeWith(from?.lowRange ?? zero, c[0] + d[0], low.large),
+      rangeWith(from?.highRange ?? zero, c[1] + d[1], high.large),
+    )
+  }
+
+  #accumulate(base: Vector | undefined, negative: boolean, term: Vector | undefined): Vector | undefined {
+    const v = this.#v
+    if (!term) return base
+    if (negative) return v.subtract(base ?? v.constant(0n), term)
+    return base ? v.add(base, term) : term
+  }
+
+  /** x0 |c| + x1 |d| */
+  #combination({ low, high }: LimbElement, c: bigint, d: bigint): Vector | undefined {
+    const v = this.#v
+    const abs = (x: bigint) => (x < 0n ? -x : x)
+    const first = c ? v.multiply(low, v.constant(abs(c))) : undefined
+    const second = d ? v.multiply(high, v.constant(abs(d))) : undefined
+    return first && second ? v.add(first, second) : (first ?? second)
+  }
+
+  #shifted(base: Limbs | undefined, [low, high]: readonly [bigint, bigint]): Limbs | undefined {
+    const v = this.#v
+    if (low === 0n && high === 0n) return base
+    if (!base) {
+      const wordOf = (n: bigint) => v.constant(BigInt.asUintN(64, n))
+      return limbs(wordOf(low), wordOf(high), [low, low], [high, high])
+    }
+    const key = `${low},${high}`
+    const known = base.shifted.get(key)
+    if (known) return known
+    const plus = (x: Vector, n: bigint) => (n === 0n ? x : v.add(x, v.constant(BigInt.asUintN(64, n))))
+    const fresh = limbs(
+      plus(base.low, low),
+      plus(base.high, high),
+      sumOf(base.lowRange, [low, low]),
+      sumOf(base.highRange, [high, high]),
+    )
+    base.shifted.set(key, fresh)
+    return fresh
+  }
+
+  reduce(a: LimbSum): LimbElement {
+    switch (a.form) {
+      case "product":
+        return this.multiply(a.a, a.b)
+      case "limbs":
+        return isSmall(a.lowRange) && isSmall(a.highRange) ? this.#carry(a) : this.#reduceLimbs(a)
+      case "wrapped":
+        return this.#reduceWrapped(a)
+      default:
+        return this.#carry(this.#materialize(a))
+    }
+  }
+
+  /** Limbs of few bits too many. Dropped: the borrow and the carry of the last two operations (carry / 2^32 each). */
+  #carry({ low, high }: Limbs): LimbElement {
+    const v = this.#v
+    const upper = v.add(high, v.shiftRight(low, 32))
+    const carry = v.shiftRight(upper, 32)
+    return element(v.subtract(low, carry), v.add(upper, carry))
+  }
+
+  /**
+   * L + H φ = (L − H1) + (H0 + H1) φ. With L' = L − H1, the limbs are L' and X = H + H1 + (L' >> 32) less what X has
+   * above 32 bits; as only low halves count, H is not split: X >> 32 is H1 plus the carry.
+   */
+  #reduceLimbs({ low, high }: Limbs): LimbElement {
+    const v = this.#v
+    const h1 = v.shiftRight(high, 32)
+    const upper = v.add(high, v.shiftRight(v.subtract(low, h1), 32))
+    const both = v.shiftRight(v.add(upper, h1), 32)
+    return element(v.subtract(low, both), v.add(upper, both))
+  }
+
+  #reduceWrapped(a: Wrapped): LimbElement {
+    const v = this.#v
+    // Sums to which a constant was added have their quotient made positive there.
+    const { low, high } = a.mean === 0 ? a : this.#addCentred(a, 0n)
+    return this.#packed(v.add(low, v.multiply(v.shiftRight(high, 32), v.constant(EPS))))
+  }
+
+  #packed(word: Vector): LimbElement {
+    return { low: word, high: this.#v.shiftRight(word, 32), lowClean: false, highClean: true }
+  }
+
+  /** Sums that one is added to many times: limbs of 32 bits, give or take a few. */
+  settle(a: LimbSum): LimbSum {
+    const v = this.#v
+    if (a.form !== "limbs" || !isSmall(a.lowRange) || !isSmall(a.highRange)) return this.widen(this.reduce(a))
+    const upper = v.add(a.high, v.shiftRight(a.low, 32))
+    const carry = v.shiftRight(upper, 32)
+    const few = (sumOf(a.highRange, [0n, a.lowRange[1] >> 32n])[1] >> 32n) + 1n
+    return limbs(v.subtract(v.low(a.low), carry), v.add(v.low(upper), carry), [-few, EPS], [0n, EPS + few])
+  }
+
+  /** Elements stored by `keep`. */
+  kept(place: Memory, elements: number): LimbElement[] {
+    const at = (n: number) => ({ ...place, displacement: place.displacement + n * this.#v.bytes })
+    return Array.from({ length: elements }, (_, i) => ({
+      low: this.#v.load(at(2 * i)),
+      high: this.#v.load(at(2 * i + 1)),
+      lowClean: true,
+      highClean: true,
+    }))
+  }
+
+  /** Stores elements, two vectors each, limbs with their high halves 0. */
+  keep(place: Memory, elements: readonly LimbElement[]): void {
+    const v = this.#v
+    const at = (n: number) => ({ ...place, displacement: place.displacement + n * v.bytes })
+    elements.forEach(({ low, high, lowClean, highClean }, i) => {
+      v.store(at(2 * i), lowClean ? low : v.low(low))
+      v.store(at(2 * i + 1), highClean ? high : v.low(high))
+    })
+  }
+
+  repeat(step: Step, rows: ConstantRows, state: readonly LimbElement[]): LimbElement[] {
+    const { routine } = this.#v
+    const rendered = this.#steps.get(step) ?? this.#announce(step, state.length)
+    const table = routine.label("table")
+    rendered.calls.push({ rows, table })
+    this.#storeState(state)
+    routine.control("lea", ROW_POINTER, relative(table))
+    routine.control("mov", ROWS_LEFT, { kind: "immediate", value: rows.length })
+    routine.control("call", rendered.entry)
+    return this.loadState(state.length)
+  }
+
+  #announce(step: Step, width: number): RenderedStep {
+    const rendered = { entry: this.#v.routine.label("step"), columns: new Map(), calls: [], width }
+    this.#steps.set(step, rendered)
+    return rendered
+  }
+
+  /** Renders, after everything else, the steps that were repeated, and their tables. */
+  finish(): void {
+    const { routine } = this.#v
+    for (const [step, rendered] of this.#steps) {
+      this.#current = rendered
+      routine.bind(rendered.entry)
+      const { rows } = rendered.calls[0]!
+      const constants = rows[0]!.map((_, column) => ({ column, rows }))
+      this.#storeState(step(this, this.loadState(rendered.width), constants))
+      const rowBytes = rendered.columns.size * this.#v.repeatedBytes
+      routine.control("add", ROW_POINTER, { kind: "immediate", value: rowBytes })
+      routine.control("sub", ROWS_LEFT, { kind: "immediate", value: 1 })
+      routine.control("jnz", rendered.entry)
+      routine.control("ret")
+      for (const { rows, table } of rendered.calls) {
+        const words = rows.flatMap(row => [...rendered.columns.values()].map(wordOf => wordOf(row)))
+        routine.data(table, this.#v.repeatedWords(words))
+      }
+    }
+    this.#current = undefined
+  }
+
+  loadState(elements: number): LimbElement[] {
+    return Array.from({ length: elements }, (_, i) => {
+      const [low, high] = [this.#v.load(this.#stateSlot(2 * i)), this.#v.load(this.#stateSlot(2 * i + 1))]
+      return element(low, high)
+    })
+  }
+
+  #storeState(state: readonly LimbElement[]): void {
+    state.forEach(({ low, high }, i) => {
+      this.#v.store(this.#stateSlot(2 * i), low)
+      this.#v.store(this.#stateSlot(2 * i + 1), high)
+    })
+  }
+
+  #stateSlot(n: number): Memory {
+    return memory(CONTEXT, this.#stateOffset + n * this.#v.bytes)
+  }
+
+  /** A word derived from a constant, known now or standing in the current row. */
+  #constant(constant: Constant, name: string, derive: (c: bigint) => bigint): Memory {
+    if (typeof constant === "bigint") return this.#v.constant(BigInt.asUintN(64, derive(constant)))
+    const { columns } = this.#current!
+    const key = `${constant.column} ${name}`
+    if (!columns.has(key)) columns.set(key, row => BigInt.asUintN(64, derive(row[constant.column]!)))
+    const index = [...columns.keys()].indexOf(key)
+    return this.#v.repeated(memory(ROW_POINTER, index * this.#v.repeatedBytes))
+  }
+
+  #materialize(a: LimbSum & { form: "empty" | "constant" }): Limbs {
+    const constant = a.form === "empty" ? 0n : a.constant
+    return limbs(
+      this.#constant(constant, "low", c => c & EPS),
+      this.#constant(constant, "high", c => c >> 32n),
+      [0n, EPS],
+      [0n, EPS],
+    )
+  }
+
+  #wrap(a: LimbSum): Wrapped {
+    const v = this.#v
+    switch (a.form) {
+      case "wrapped":
+        return a
+      case "product":
+        return this.#wrappedProduct(a.a, a.b)
+      case "limbs": {
+        const sum = isSmall(a.lowRange) && isSmall(a.highRange) ? a : (this.widen(this.#reduceLimbs(a)) as Limbs)
+        const top = Number(sum.highRange[1]) / Number(EPS)
+        return {
+          form: "wrapped",
+          low: v.add(sum.low, v.shiftLeft(sum.high, 32)),
+          high: v.add(sum.high, v.shiftRight(sum.low, 32)),
+          mean: top / 2 || 0.5,
+          limit: top + 1,
+          cut: 0.5,
+        }
+      }
+      default:
+        return this.#wrap(this.#materialize(a))
+    }
+  }
+
+  /**
+   * ll + (lh + hl) φ + hh φ² by 32-bit places p0 … p3: (p0 − p2 − p3) + (p1 + p2) φ. The mean counts a low half as 1/2
+   * and a high half as 1/4.
+   */
+  #wrappedProduct(a: LimbElement, b: LimbElement): Wrapped {
+    const v = this.#v
+    const { ll, lh, hl, hh } = this.#products(a, b)
+    const p2 = v.add(v.add(v.shiftRight(lh, 32), v.shiftRight(hl, 32)), v.low(hh))
+    const upper = v.add(v.add(v.low(lh), v.low(hl)), p2)
+    const lower = v.add(p2, v.shiftRight(hh, 32))
+    return {
+      form: "wrapped",
+      low: v.subtract(v.add(ll, v.shiftLeft(upper, 32)), lower),
+      high: v.add(upper, v.shiftRight(ll, 32)),
+      mean: 2.25,
+      limit: 6,
+      cut: -0.75,
+    }
+  }
+}
+
+const element = (low: Vector, high: Vector): LimbElement => ({ low, high, lowClean: false, highClean: false })
+
+const limbs = (low: Vector, high: Vector, lowRange: Range, highRange: Range): Limbs => ({
+  form: "limbs",
+  low,
+  high,
+  lowRange,
+  highRange,
+  shifted: new Map(),
+})
+
+/** What is subtracted of a sum by two digits of one sign, both times 2^32 − 1 at most; nothing where they are positive. */
+function subtrahend(c: bigint, d: bigint): { most: bigint; large: boolean } {
+  const digits = c + d < 0n ? -c - d : 0n
+  return { most: digits * EPS, large: digits >= LARGE_DIGITS }
+}
+
+/** The range of a sum to which x0 c + x1 d, digits of one sign, was added. */
+function rangeWith([min, max]: Range, digits: bigint, wraps: boolean): Range {
+  if (wraps) return [0n, WORD - 1n]
+  const [least, most] = digits < 0n ? [min + digits * EPS, max] : [min, max + digits * EPS]
+  if (least <= -SMALL || most >= WORD + SMALL) throw new RangeError("a sum of limbs would overflow")
+  return [least, most]
+}
+
+const sumOf = (a: Range, b: Range): Range => [a[0] + b[0], a[1] + b[1]]
+
+const isSmall = ([min, max]: Range) => min > -SMALL && max < SMALL
+
+function bounded(sum: Wrapped): Wrapped {
+  if (sum.limit >= 2 ** 31) throw new RangeError("a sum of more than 2^95 would overflow")
+  return sum
+}

@@ -1,0 +1,217 @@
+/**
+ * The search program as machine code: entry points that take the context's address in rdi, and what they share.
+ */
+import { WIDTH } from "../../pow/constants.ts"
+import { ROW } from "../kernel.ts"
+import type { Ops } from "../ops.ts"
+import { type Plan, permutation } from "../permutation.ts"
+import { columnPart, crossing, firstRound, hashElement, type PlaneValues, plane, rowPart } from "../search.ts"
+import { immediate, type Label, type Memory, memory, r32, r64, rdi } from "./assembler/operands.ts"
+import type { Feature } from "./assembler/table.ts"
+import { Routine, type RoutineOptions, type Statistics } from "./compiler/routine.ts"
+import { type ContextLayout, contextLayout } from "./context.ts"
+import type { Vector, Vectors } from "./vectors.ts"
+
+/** The vocabulary as a kernel needs it: elements go in and out as words, one a lane, and live in memory between blocks. */
+export interface VectorOps<V, W> extends Ops<V, W> {
+  fromWords(words: Vector): V
+  /** Canonical. */
+  toWords(x: V): Vector
+  /** Elements stored by `keep`, two vectors each. */
+  kept(place: Memory, elements: number): V[]
+  keep(place: Memory, elements: readonly V[]): void
+  /** Renders the steps that were repeated; no operation comes after. */
+  finish(): void
+}
+
+export interface Target<V, W> {
+  readonly routine: RoutineOptions
+  readonly plan: Plan
+  vectors(routine: Routine): Vectors
+  ops(vectors: Vectors, layout: ContextLayout): VectorOps<V, W>
+}
+
+export interface RenderedKernel {
+  readonly code: Uint8Array
+  readonly layout: ContextLayout
+  readonly lanes: number
+  readonly needs: ReadonlySet<Feature>
+  /** Byte offsets of the entry points. */
+  readonly entries: Readonly<Record<"permute" | "preparePlane" | "searchRow" | "searchRange", number>>
+  readonly statistics: Statistics
+}
+
+/** Pointer to the words of the current batch's columns, and the batches left; steps leave them alone. */
+export const BATCH_POINTER = r64(8)
+const BATCHES_LEFT = r64(9)
+const COUNTER = r64(10)
+const MASK_POINTER = r64(11)
+
+export function renderKernel<V, W>(target: Target<V, W>): RenderedKernel {
+  const routine = new Routine(target.routine)
+  const vectors = target.vectors(routine)
+  const layout = contextLayout(vectors.bytes)
+  const ops = target.ops(vectors, layout)
+  const renderer = new Renderer(routine, vectors, ops, layout, target.plan)
+  const labels = {
+    permute: renderer.permute(),
+    preparePlane: renderer.preparePlane(),
+    searchRow: renderer.searchRow(),
+    searchRange: renderer.searchRange(),
+  }
+  ops.finish()
+  const code = routine.finish()
+  const offset = (label: Label) => routine.offsetOf(label)
+  return {
+    code,
+    layout,
+    lanes: vectors.lanes,
+    needs: routine.needs,
+    entries: {
+      permute: offset(labels.permute),
+      preparePlane: offset(labels.preparePlane),
+      searchRow: offset(labels.searchRow),
+      searchRange: offset(labels.searchRange),
+    },
+    statistics: routine.statistics,
+  }
+}
+
+class Renderer<V, W> {
+  constructor(
+    private readonly routine: Routine,
+    private readonly v: Vectors,
+    private readonly ops: VectorOps<V, W>,
+    private readonly layout: ContextLayout,
+    private readonly plan: Plan,
+  ) {}
+
+  /** OUTPUT from INPUT. */
+  permute(): Label {
+    return this.#entry("permute", () => {
+      const state = permutation(this.ops, this.plan, this.#input())
+      state.forEach((x, i) => {
+        this.v.store(this.#at(this.layout.output + i * this.v.bytes), this.ops.toWords(x))
+      })
+    })
+  }
+
+  /** PLANE and COLUMNS from INPUT. */
+  preparePlane(): Label {
+    return this.#entry("preparePlane", () => {
+      const { row, column, fixed } = plane(this.ops, this.#input())
+      const moved: Record<number, V> = { 0: row[0], 4: row[1], 1: column[0], 5: column[1] }
+      this.ops.keep(
+        this.#at(this.layout.plane),
+        fixed.map((y, i) => y ?? moved[i]!),
+      )
+      this.#overBatches(
+        () => this.routine.control("mov", BATCHES_LEFT, immediate(ROW / this.v.lanes)),
+        () => {
+          const columns = columnPart(this.ops, { column: this.#plane().column }, this.ops.fromWords(this.#counters()))
+          columns.forEach((x, i) => {
+            this.v.store(memory(BATCH_POINTER, 8 * ROW * i), this.ops.toWords(x))
+          })
+        },
+      )
+    })
+  }
+
+  /** MASKS of row FIRST of the plane. */
+  searchRow(): Label {
+    return this.#entry("searchRow", () => {
+      const t0 = this.ops.fromWords(this.v.broadcastWord(this.#at(this.layout.first)))
+      this.ops.keep(this.#at(this.layout.rowPart), rowPart(this.ops, this.#plane(), t0))
+      this.#overBatches(
+        () => this.routine.control("mov", BATCHES_LEFT, immediate(ROW / this.v.lanes)),
+        () => {
+          const columns = Array.from({ length: WIDTH }, (_, i) =>
+            this.ops.fromWords(this.v.load(memory(BATCH_POINTER, 8 * ROW * i))),
+          )
+          this.#test(crossing(this.ops, this.ops.kept(this.#at(this.layout.rowPart), WIDTH), columns))
+        },
+      )
+    })
+  }
+
+  /** MASKS of BATCHES batches of counters from FIRST on. */
+  searchRange(): Label {
+    return this.#entry("searchRange", () => {
+      this.#overBatches(
+        () => this.routine.control("mov", BATCHES_LEFT, this.#at(this.layout.batches)),
+        () => {
+          const counters = this.v.add(this.#counters(), this.v.broadcastWord(this.#at(this.layout.first)))
+          const limb = this.ops.fromWords(this.v.shuffleBytes(counters, this.v.pattern(SWAP_LOW)))
+          const state = this.#input()
+          const last = this.ops.reduce(this.ops.add(this.ops.widen(state[7]!), this.ops.widen(limb)))
+          this.#test(firstRound(this.ops, state.with(7, last)))
+        },
+      )
+    })
+  }
+
+  /** Stores which lanes' hashes are above the target. */
+  #test(afterFirstRound: readonly V[]): void {
+    const { v } = this
+    const words = this.ops.toWords(hashElement(this.ops, this.plan, afterFirstRound))
+    v.storeAbove(
+      memory(MASK_POINTER),
+      // The hash's first eight bytes are its first element little-endian; as a U512's they are read big-endian.
+      v.xor(v.shuffleBytes(words, v.pattern(SWAP)), v.constant(2n ** 63n)),
+      v.broadcastWord(this.#at(this.layout.target)),
+    )
+    this.routine.control("add", MASK_POINTER, immediate(4))
+  }
+
+  /** A loop over batches: BATCH_POINTER, COUNTER and MASK_POINTER move on with each. */
+  #overBatches(setCount: () => void, body: () => void): void {
+    const { routine, layout } = this
+    const top = routine.label("batch")
+    routine.control("lea", BATCH_POINTER, this.#at(layout.columns))
+    routine.control("lea", MASK_POINTER, this.#at(layout.masks))
+    routine.control("xor", r32(COUNTER.n), r32(COUNTER.n))
+    setCount()
+    routine.bind(top)
+    body()
+    routine.control("add", BATCH_POINTER, immediate(8 * this.v.lanes))
+    routine.control("add", COUNTER, immediate(this.v.lanes))
+    routine.control("sub", BATCHES_LEFT, immediate(1))
+    routine.control("jnz", top)
+  }
+
+  #entry(name: string, body: () => void): Label {
+    const label = this.routine.label(name)
+    this.routine.bind(label)
+    body()
+    this.routine.control("vzeroupper")
+    this.routine.control("ret")
+    return label
+  }
+
+  #input(): V[] {
+    return Array.from({ length: WIDTH }, (_, i) =>
+      this.ops.fromWords(this.v.broadcastWord(this.#at(this.layout.input + 8 * i))),
+    )
+  }
+
+  #plane(): PlaneValues<V> {
+    const values = this.ops.kept(this.#at(this.layout.plane), WIDTH)
+    const moved = [0, 4, 1, 5]
+    const [x0, x4, x1, x5] = moved.map(i => values[i]!)
+    return { row: [x0!, x4!], column: [x1!, x5!], fixed: values.map((y, i) => (moved.includes(i) ? undefined : y)) }
+  }
+
+  /** The batch's first counter in every lane, plus the lane's number. */
+  #counters(): Vector {
+    return this.v.add(this.v.fromInteger(COUNTER), this.v.pattern(LANES))
+  }
+
+  #at(offset: number): Memory {
+    return memory(rdi, offset)
+  }
+}
+
+/** Byte orders for each 16 bytes: both words reversed; the low halves reversed, the high halves 0. */
+const SWAP = [0x0001020304050607n, 0x08090a0b0c0d0e0fn]
+const SWAP_LOW = [0x8080808000010203n, 0x8080808008090a0bn]
+const LANES = [0n, 1n, 2n, 3n, 4n, 5n, 6n, 7n]

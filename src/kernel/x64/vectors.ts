@@ -1,0 +1,133 @@
+/**
+ * Vectors of 64-bit lanes, four of them with AVX2 or eight with AVX-512, written as expressions: each method appends an
+ * instruction and gives the register of its result.
+ */
+import {
+  broadcast,
+  immediate,
+  type Memory,
+  type Register,
+  relative,
+  type VirtualRegister,
+} from "./assembler/operands.ts"
+import type { Routine } from "./compiler/routine.ts"
+
+/** A value in a register, or in memory from where instructions take it as they need it. */
+export type Vector = VirtualRegister | Memory
+
+export class Vectors {
+  readonly bytes: 32 | 64
+  readonly lanes: 4 | 8
+  /** Values already loaded in this block, by place. */
+  readonly #class: "ymm" | "zmm"
+
+  constructor(
+    readonly routine: Routine,
+    readonly bits: 256 | 512,
+  ) {
+    this.bytes = (bits / 8) as 32 | 64
+    this.lanes = (bits / 64) as 4 | 8
+    this.#class = bits === 256 ? "ymm" : "zmm"
+  }
+
+  /** The same word in every lane. */
+  constant(word: bigint): Memory {
+    return this.repeated(relative(this.routine.constant(this.repeatedWords([word]))))
+  }
+
+  /** Words as they must lie in memory so that `repeated` finds each in every lane: AVX2 has no broadcast operands. */
+  repeatedWords(words: readonly bigint[]): bigint[] {
+    return this.bits === 512 ? [...words] : words.flatMap(word => new Array<bigint>(this.lanes).fill(word))
+  }
+
+  /** Bytes that a repeated word takes. */
+  get repeatedBytes(): number {
+    return this.bits === 512 ? 8 : this.bytes
+  }
+
+  repeated(place: Memory): Memory {
+    return this.bits === 512 ? broadcast(place) : place
+  }
+
+  /** Words by lane, repeated as often as they fit. */
+  pattern(words: readonly bigint[]): Memory {
+    const lanes = Array.from({ length: this.lanes }, (_, i) => words[i % words.length]!)
+    return relative(this.routine.constant(lanes))
+  }
+
+  /** An integer register's value in every lane. */
+  fromInteger(integer: Register): VirtualRegister {
+    if (this.bits === 512) return this.#result("vpbroadcastq", integer)
+    const low = this.routine.register("xmm")
+    this.routine.emit("vmovq", low, integer)
+    return this.#result("vpbroadcastq", low)
+  }
+
+  /** Stores 32 bits at `place`: one a lane, set where `a`, compared as signed, is above `b`. */
+  storeAbove(place: Memory, a: Vector, b: Vector): void {
+    const bits = this.routine.register("r32")
+    if (this.bits === 256) {
+      const above = this.#result("vpcmpgtq", this.register(a), b)
+      this.routine.emit("vmovmskpd", bits, above)
+    } else {
+      const above = this.routine.register("k")
+      this.routine.emit("vpcmpq", above, this.register(a), b, immediate(6))
+      this.routine.emit("kmovw", bits, above)
+    }
+    this.routine.emit("mov", place, bits)
+  }
+
+  load(place: Memory): VirtualRegister {
+    if (place.broadcast) return this.broadcastWord({ ...place, broadcast: false })
+    return this.#result(this.bits === 256 ? "vmovdqu" : "vmovdqu64", place)
+  }
+
+  /** A word of memory in every lane. */
+  broadcastWord(place: Memory): VirtualRegister {
+    return this.#result("vpbroadcastq", place)
+  }
+
+  store(place: Memory, value: Vector): void {
+    this.routine.emit(this.bits === 256 ? "vmovdqu" : "vmovdqu64", place, this.register(value))
+  }
+
+  register(value: Vector): VirtualRegister {
+    return value.kind === "virtual" ? value : this.load(value)
+  }
+
+  add = (a: Vector, b: Vector): VirtualRegister => this.#commutative("vpaddq", a, b)
+  subtract = (a: Vector, b: Vector): VirtualRegister => this.#result("vpsubq", this.register(a), b)
+  /** The product of the low halves. */
+  multiply = (a: Vector, b: Vector): VirtualRegister => this.#commutative("vpmuludq", a, b)
+  and = (a: Vector, b: Vector): VirtualRegister => this.#commutative(this.bits === 256 ? "vpand" : "vpandq", a, b)
+  xor = (a: Vector, b: Vector): VirtualRegister => this.#commutative(this.bits === 256 ? "vpxor" : "vpxorq", a, b)
+  shiftRight = (a: Vector, bits: number): VirtualRegister => this.#shift("vpsrlq", a, bits)
+  shiftLeft = (a: Vector, bits: number): VirtualRegister => this.#shift("vpsllq", a, bits)
+  shuffleBytes = (a: Vector, order: Vector): VirtualRegister => this.#result("vpshufb", this.register(a), order)
+
+  /** The low half of each lane, the high half 0. */
+  low = (a: Vector): VirtualRegister => this.and(a, this.constant(0xffffffffn))
+
+  /** The low halves of one and the high halves of the other. */
+  halves(low: Vector, high: Vector): VirtualRegister {
+    if (this.bits === 256) return this.#result("vpblendd", this.register(low), high, immediate(0xaa))
+    // Bitwise: where the constant has a one, `low`, else `high`.
+    const result = this.#result("vmovdqu64", this.register(low))
+    this.routine.emit("vpternlogq", result, this.register(high), this.constant(0xffffffffn), immediate(0xe4))
+    return result
+  }
+
+  #shift(mnemonic: string, a: Vector, bits: number): VirtualRegister {
+    return this.#result(mnemonic, this.bits === 256 ? this.register(a) : a, immediate(bits))
+  }
+
+  #commutative(mnemonic: string, a: Vector, b: Vector): VirtualRegister {
+    return a.kind === "virtual" ? this.#result(mnemonic, a, b) : this.#result(mnemonic, this.register(b), a)
+  }
+
+  #result(mnemonic: string, ...operands: Parameters<Routine["emit"]> extends [string, ...infer O] ? O : never) {
+    const result = this.routine.register(this.#class)
+    this.routine.emit(mnemonic, result, ...operands)
+    return result
+  }
+}

@@ -1,0 +1,121 @@
+/** A rendered kernel, loaded and called from TypeScript. */
+import { WIDTH } from "../../pow/constants.ts"
+import { type Kernel, ROW, UnsupportedKernel } from "../kernel.ts"
+import { cpuFeatures } from "./cpuid.ts"
+import { type LoadedCode, loadCode, mapPages, type Pages } from "./memory.ts"
+import { type RenderedKernel, renderKernel } from "./render.ts"
+import { avx2 } from "./targets.ts"
+
+const RENDER = { avx2: () => renderKernel(avx2) } as const
+
+export type X64KernelName = keyof typeof RENDER
+
+/** @throws UnsupportedKernel where the CPU lacks a feature, or the system refuses executable memory */
+export function createX64Kernel(name: X64KernelName): Kernel {
+  if (process.arch !== "x64") throw new UnsupportedKernel("this machine is no x86-64")
+  const rendered = RENDER[name]()
+  const has = cpuFeatures()
+  const missing = [...rendered.needs].filter(need => !has.has(need))
+  if (missing.length > 0) throw new UnsupportedKernel(`this CPU has no ${missing.join(", ").toUpperCase()}`)
+  const context = mapPages(rendered.layout.size)
+  try {
+    return new X64Kernel(name, rendered, loadCode(rendered.code), context)
+  } catch (error) {
+    context.free()
+    throw error
+  }
+}
+
+class X64Kernel implements Kernel {
+  readonly hits = new Uint32Array(ROW)
+  readonly #rendered: RenderedKernel
+  readonly #loaded: LoadedCode
+  readonly #context: Pages
+  readonly #entries: Record<keyof RenderedKernel["entries"], (pointer: number) => number>
+  readonly #input: BigUint64Array
+  readonly #first: BigUint64Array
+  readonly #batches: BigUint64Array
+  readonly #target: BigUint64Array
+  readonly #output: BigUint64Array
+  readonly #masks: Uint32Array
+
+  constructor(
+    readonly name: string,
+    rendered: RenderedKernel,
+    loaded: LoadedCode,
+    context: Pages,
+  ) {
+    const { layout, lanes, entries } = rendered
+    const words = (offset: number, count: number) => new BigUint64Array(context.buffer, offset, count)
+    this.#rendered = rendered
+    this.#loaded = loaded
+    this.#context = context
+    this.#entries = {
+      permute: loaded.entry(entries.permute),
+      preparePlane: loaded.entry(entries.preparePlane),
+      searchRow: loaded.entry(entries.searchRow),
+      searchRange: loaded.entry(entries.searchRange),
+    }
+    this.#input = words(layout.input, WIDTH)
+    this.#first = words(layout.first, 1)
+    this.#batches = words(layout.batches, 1)
+    this.#target = words(layout.target, 1)
+    this.#output = words(layout.output, WIDTH * lanes)
+    this.#masks = new Uint32Array(context.buffer, layout.masks, ROW / lanes)
+  }
+
+  permute(state: BigUint64Array): void {
+    this.#input.set(state)
+    this.#call("permute")
+    for (let i = 0; i < WIDTH; i++) state[i] = this.#output[i * this.#rendered.lanes]!
+  }
+
+  setTarget(top: bigint): void {
+    this.#target[0] = top ^ (1n << 63n)
+  }
+
+  preparePlane(state: BigUint64Array): void {
+    this.#input.set(state)
+    this.#call("preparePlane")
+  }
+
+  searchRow(t0: number): number {
+    this.#first[0] = BigInt(t0)
+    this.#call("searchRow")
+    return this.#collect(ROW)
+  }
+
+  prepareRange(state: BigUint64Array): void {
+    this.#input.set(state)
+  }
+
+  searchRange(first: number, count: number): number {
+    this.#first[0] = BigInt(first)
+    this.#batches[0] = BigInt(Math.ceil(count / this.#rendered.lanes))
+    this.#call("searchRange")
+    return this.#collect(count)
+  }
+
+  close(): void {
+    this.#loaded.free()
+    this.#context.free()
+  }
+
+  #call(entry: keyof RenderedKernel["entries"]): void {
+    this.#entries[entry](this.#context.address)
+  }
+
+  /** Turns the masks of the first `count` nonces into hits. */
+  #collect(count: number): number {
+    const { lanes } = this.#rendered
+    const none = 2 ** lanes - 1
+    let found = 0
+    for (let batch = 0; batch * lanes < count; batch++) {
+      const above = this.#masks[batch]!
+      if (above === none) continue
+      for (let lane = 0; lane < lanes && batch * lanes + lane < count; lane++)
+        if (!(above & (1 << lane))) this.hits[found++] = batch * lanes + lane
+    }
+    return found
+  }
+}
