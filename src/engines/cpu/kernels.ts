@@ -1,5 +1,6 @@
 import type { Kernel } from "../../kernel/kernel.ts"
 import { createWasmKernel } from "../../kernel/wasm/wasm-kernel.ts"
+import { createX64Kernel } from "../../kernel/x64/x64-kernel.ts"
 
 /** Makes a kernel for the calling thread. @throws UnsupportedKernel where it cannot run here */
 export type CreateKernel = () => Promise<Kernel>
@@ -8,6 +9,7 @@ export type KernelTable = Readonly<Record<string, CreateKernel>>
 
 /** Every kernel that a CPU worker can run, by the name that `--engine` knows it by; usually fastest first. */
 export const KERNELS: KernelTable = {
+  avx2: async () => createX64Kernel("avx2"),
   wasm: () => createWasmKernel("wasm"),
   "wasm-narrow": () => createWasmKernel("wasm-narrow"),
 }
