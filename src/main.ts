@@ -9,6 +9,8 @@ import { version } from "./version.ts"
 process.on("uncaughtException", fail)
 process.on("unhandledRejection", fail)
 await main(process.argv.slice(2)).catch(fail)
+// Whatever a command has left behind must not keep the process alive.
+process.exit()
 
 async function main(args: readonly string[]): Promise<void> {
   const [name, ...rest] = args

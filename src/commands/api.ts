@@ -7,13 +7,14 @@ import { mine } from "./mining.ts"
 import { openOutput } from "./output.ts"
 import { stopSignal } from "./stop-signal.ts"
 
-export async function run({ settings, apiToken, notes }: Config<"api">): Promise<void> {
+export async function run(config: Config<"api">): Promise<void> {
+  const { settings, apiToken, notes } = config
   const stop = stopSignal()
   const output = openOutput(settings, notes)
   const { host, port } = settings
   const token = apiToken?.read()
   await mine({
-    settings,
+    config,
     output,
     stop,
     openSource: async ({ clock, log, stats }) =>

@@ -8,10 +8,10 @@ import { type Measurement, measure } from "./measure.ts"
 import { openOutput } from "./output.ts"
 import { stopSignal } from "./stop-signal.ts"
 
-export async function run({ settings, notes }: Config<"benchmark">): Promise<void> {
+export async function run({ settings, stateDir, notes }: Config<"benchmark">): Promise<void> {
   const stop = stopSignal()
   const { log, terminal } = openOutput(settings, notes)
-  const { engines } = await openMachine({ settings, clock, log })
+  const { engines } = await openMachine({ settings, stateDir, clock, log })
   const outcome = await measure({
     engines,
     seconds: settings.duration,

@@ -4,7 +4,6 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { systemClock as clock } from "../clock.ts"
 import type { Config } from "../config/config.ts"
-import type { Settings } from "../config/options.ts"
 import { addressText } from "../config/parse.ts"
 import type { QuicSourceConfig } from "../config/sources.ts"
 import { describeEvent, describeTotals } from "../devnode/describe.ts"
@@ -16,32 +15,28 @@ import { type Output, openOutput } from "./output.ts"
 import { openSources } from "./sources.ts"
 import { stopSignal } from "./stop-signal.ts"
 
-export async function run({ settings, sources, notes }: Config<"demo">): Promise<void> {
+export async function run(config: Config<"demo">): Promise<void> {
+  const { settings, sources, notes } = config
   const stop = stopSignal()
   const output = openOutput(settings, notes)
   const goal = new Goal(settings.seals)
   const end = AbortSignal.any([stop, goal.reached])
   if (sources.length > 0) {
     await mine({
-      settings,
+      config,
       output,
       stop: end,
       openSource: async context => goal.watch(await openSources(sources, context)),
     })
   } else {
-    await mineForOwnNode(settings, output, end, goal)
+    await mineForOwnNode(config, output, end, goal)
   }
   if (!goal.reached.aborted) throw new OperatorError(`stopped before the demo's end: ${goal}`, ExitCode.failure)
   output.log.success(`The demo has ended: ${goal}`)
 }
 
-async function mineForOwnNode(
-  settings: Settings<"demo">,
-  output: Output,
-  stop: AbortSignal,
-  goal: Goal,
-): Promise<void> {
-  const { difficulty, intervalMs } = settings
+async function mineForOwnNode(config: Config<"demo">, output: Output, stop: AbortSignal, goal: Goal): Promise<void> {
+  const { difficulty, intervalMs } = config.settings
   const log = output.log.withTag("node")
   const dir = await mkdtemp(join(tmpdir(), "quantus-demo-"))
   const node = await startNode({
@@ -68,7 +63,7 @@ async function mineForOwnNode(
     keepMining: false,
   }
   try {
-    await mine({ settings, output, stop, openSource: context => openSources([source], context) })
+    await mine({ config, output, stop, openSource: context => openSources([source], context) })
   } finally {
     await node.close()
     await rm(dir, { recursive: true, force: true })

@@ -1,95 +1,108 @@
 /** What hashes here: the effective CPUs, and the engines that the settings ask for, proved and ready to start. */
+import { join } from "node:path"
 import type { Clock } from "../clock.ts"
 import type { HashingSettings } from "../config/options.ts"
+import { fileCache } from "../engines/cpu/calibration-cache.ts"
+import { chooseEngine } from "../engines/cpu/choose.ts"
 import { CpuEngine } from "../engines/cpu/cpu-engine.ts"
 import { KERNELS } from "../engines/cpu/kernels.ts"
-import { RefusedKernel } from "../engines/cpu/worker-thread.ts"
 import type { Engine } from "../engines/engine.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
+import { readCpuInfo } from "../host/cpu-info.ts"
 import { detectEffectiveCpus, type EffectiveCpus } from "../host/effective-cpus.ts"
-import { readPlacement } from "../host/topology.ts"
+import { type Placement, readPlacement } from "../host/topology.ts"
 import { defaultWorkers, resolveWorkers } from "../host/workers.ts"
 import type { Log } from "../log.ts"
+import { version } from "../version.ts"
 
 export interface MachineOptions {
   readonly settings: HashingSettings
+  /** Where measurements are kept; undefined: they are not. */
+  readonly stateDir: string | undefined
   readonly clock: Clock
   readonly log: Log
 }
 
-export async function openMachine({ settings, clock, log }: MachineOptions): Promise<Machine> {
+/** @throws OperatorError where nothing can hash, or not as it was asked for */
+export async function openMachine(options: MachineOptions): Promise<Machine> {
+  const { settings, log } = options
+  const kernels = kernelsOf(settings.engine)
   const cpus = await detectEffectiveCpus({ log })
   const workers = resolveWorkers({ requested: settings.cpuWorkers, effective: cpus.count, log })
-  const machine = new Machine(cpus, settings, { clock, log: log.withTag("cpu") })
-  await machine.open(workers)
+  const placement = await readPlacement(cpus.cpus)
+  const machine = new Machine(options, cpus, placement)
+  await machine.openCpu(kernels, workers)
   return machine
 }
 
 export class Machine {
-  #engines: Engine[] = []
   #cpu: CpuEngine | undefined
-  /** Kernels that were not tried yet, the best first. */
-  readonly #kernels: string[]
+  /** Kernels to fall back on, the best first. */
+  #others: readonly string[] = []
 
   constructor(
+    private readonly options: MachineOptions,
     readonly cpus: EffectiveCpus,
-    private readonly settings: HashingSettings,
-    private readonly context: { readonly clock: Clock; readonly log: Log },
-  ) {
-    this.#kernels = kernelsFor(settings.engine)
-  }
-
-  /** @throws OperatorError (self-test) where no engine can hash */
-  async open(workers: number): Promise<void> {
-    this.#cpu = await this.#nextCpuEngine(workers)
-    if (!this.#cpu) throw new OperatorError("no engine can hash here, for the reasons above", ExitCode.selfTest)
-    this.#engines = [this.#cpu]
-  }
+    private readonly placement: Placement,
+  ) {}
 
   get engines(): readonly Engine[] {
-    return this.#engines
+    return this.#cpu ? [this.#cpu] : []
+  }
+
+  async openCpu(kernels: readonly string[], workers: number): Promise<void> {
+    const { settings, stateDir, clock } = this.options
+    const { cores } = this.placement
+    const { model = "", microcode = "" } = await readCpuInfo()
+    const { engine, others } = await chooseEngine({
+      kernels,
+      workers,
+      fewerWorkers: settings.cpuAffinity === "auto" && workers > cores ? cores : undefined,
+      createEngine: (kernel, workers) => this.#createEngine(kernel, workers),
+      machine: { cpu: model, microcode, version },
+      cache: stateDir === undefined ? undefined : fileCache(join(stateDir, "calibration.json")),
+      recalibrate: settings.recalibrate,
+      clock,
+      log: this.#log,
+    })
+    this.#cpu = engine
+    this.#others = others
   }
 
   /** Another engine for one that cannot hash any more, not started; undefined where there is none. */
   async replaceEngine(failed: Engine): Promise<Engine | undefined> {
     if (failed !== this.#cpu) return undefined
-    this.#cpu = await this.#nextCpuEngine(failed.units.length)
+    const [kernel, ...others] = this.#others
+    this.#others = others
+    this.#cpu = kernel === undefined ? undefined : this.#createEngine(kernel, Math.max(1, failed.units.length))
     return this.#cpu
   }
 
   /** Lets the CPU workers follow other effective CPUs, unless their number was given. */
   async follow({ count }: EffectiveCpus): Promise<void> {
-    if (this.settings.cpuWorkers === undefined) await this.#cpu?.resize(defaultWorkers(count))
+    if (this.options.settings.cpuWorkers === undefined) await this.#cpu?.resize(defaultWorkers(count))
   }
 
-  async #nextCpuEngine(workers: number): Promise<CpuEngine | undefined> {
-    const { clock, log } = this.context
-    const affinity = await this.#affinity()
-    for (let kernel = this.#kernels.shift(); kernel !== undefined; kernel = this.#kernels.shift()) {
-      const random = (bytes: number) => crypto.getRandomValues(new Uint8Array(bytes))
-      const engine = new CpuEngine({ kernel, workers, affinity, random, clock, log })
-      try {
-        await engine.prepare()
-        log.info(`${kernel} on ${workers} ${workers === 1 ? "worker" : "workers"}`)
-        return engine
-      } catch (error) {
-        if (!(error instanceof RefusedKernel)) throw error
-        if (error.unsupported) log.info(`${kernel} cannot run here: ${error.message}`)
-        else log.error(`${kernel} is refused: its self-test found ${error.message}`)
-      }
-    }
-    return undefined
+  #createEngine(kernel: string, workers: number): CpuEngine {
+    const { cpuAffinity } = this.options.settings
+    const affinity = { auto: this.placement.order, none: undefined }
+    return new CpuEngine({
+      kernel,
+      workers,
+      affinity: typeof cpuAffinity === "string" ? affinity[cpuAffinity] : cpuAffinity,
+      random: bytes => crypto.getRandomValues(new Uint8Array(bytes)),
+      clock: this.options.clock,
+      log: this.#log,
+    })
   }
 
-  async #affinity(): Promise<readonly number[] | undefined> {
-    const { cpuAffinity } = this.settings
-    if (cpuAffinity === "none") return undefined
-    return cpuAffinity === "auto" ? (await readPlacement(this.cpus.cpus)).order : cpuAffinity
+  get #log(): Log {
+    return this.options.log.withTag("cpu")
   }
 }
 
 /** @throws OperatorError (usage) for a name that no kernel has */
-function kernelsFor(engine: string): string[] {
+function kernelsOf(engine: string): readonly string[] {
   const names = Object.keys(KERNELS)
   if (engine === "auto") return names
   if (names.includes(engine)) return [engine]

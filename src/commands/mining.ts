@@ -1,28 +1,32 @@
 /** Mining, wherever the jobs come from: the machine, the engines, the loop, and all that watch them. */
 import { systemClock as clock } from "../clock.ts"
+import type { Config } from "../config/config.ts"
 import type { MiningSettings } from "../config/options.ts"
 import { watchEffectiveCpus } from "../host/cpu-watch.ts"
 import { readEffectiveCpus } from "../host/effective-cpus.ts"
-import { createNotifier, feedWatchdog, watchdogTimeout } from "../host/systemd.ts"
+import { createNotifier, feedWatchdog, type Notifier, watchdogTimeout } from "../host/systemd.ts"
 import { Miner } from "../miner/miner.ts"
 import { serveMonitoring } from "../observe/monitoring.ts"
 import { Stats, type StatsSink } from "../observe/stats.ts"
 import { lastWords, startStatusLine, statusLine } from "../observe/status-line.ts"
 import type { JobSource } from "../sources/source.ts"
 import { version } from "../version.ts"
-import { openMachine } from "./machine.ts"
+import { type Machine, openMachine } from "./machine.ts"
 import type { Output } from "./output.ts"
 import { progressOf } from "./progress.ts"
 import type { SourceContext } from "./sources.ts"
+import { aborted } from "./stop-signal.ts"
 
 export interface MiningOptions {
-  readonly settings: MiningSettings
+  readonly config: Pick<Config, "stateDir"> & { readonly settings: MiningSettings }
   readonly output: Output
-  /** Ends the mining. */
+  /** Ends the mining, within two seconds. */
   readonly stop: AbortSignal
   readonly openSource: (context: SourceContext & { readonly stats: StatsSink }) => Promise<JobSource>
 }
 
+/** Milliseconds after which an end that does not come about is taken. */
+const END_WITHIN = 1900
 /** The service manager's status text, and how often it is renewed. */
 const STATUS_COLUMNS = 200
 const STATUS_EVERY = 5000
@@ -31,25 +35,53 @@ const STATUS_EVERY = 5000
  * Mines until `stop`; settles when everything has ended, with the last counts logged.
  * Rejects with an OperatorError where nothing can be mined, or not any more.
  */
-export async function mine({ settings, output, stop, openSource }: MiningOptions): Promise<void> {
-  const { log, terminal } = output
+export async function mine(options: MiningOptions): Promise<void> {
+  const { config, output, stop } = options
+  const { log } = output
+  stop.addEventListener("abort", () => void clock.after(END_WITHIN, () => process.exit()))
   const notifier = createNotifier(process.env, log)
-  const machine = await openMachine({ settings, clock, log })
+  const opened = await Promise.race([openMachine({ ...config, clock, log }), aborted(stop)])
+  if (opened) await mineOn(opened, options, notifier)
+  else log.info("Stopped before it had begun to mine")
+}
 
+async function mineOn(machine: Machine, options: MiningOptions, notifier: Notifier): Promise<void> {
+  const { config, output, stop, openSource } = options
+  const { settings } = config
+  const { log, terminal } = output
   let miner: Miner | undefined
   const units = () => (miner?.engines ?? []).flatMap(engine => engine.units)
   const stats = new Stats({ clock, version, units })
   stats.effectiveCpus(machine.cpus)
   const source = await openSource({ clock, log, stats })
-  miner = new Miner({
-    source,
-    engines: machine.engines,
-    stats,
-    clock,
-    log,
-    replaceEngine: failed => machine.replaceEngine(failed),
-  })
+  const replaceEngine = machine.replaceEngine.bind(machine)
+  miner = new Miner({ source, engines: machine.engines, stats, clock, log, replaceEngine })
 
+  const { metricsHost: host, metricsPort: port } = settings
+  const monitoring = port === undefined ? undefined : await serveMonitoring({ stats, host, port, clock, log })
+  const endings = [
+    startStatusLine({ stats, clock, log, terminal, format: settings.logFormat }),
+    followCpus(machine, stats, notifier, output),
+    clock.every(STATUS_EVERY, () => notifier.status(statusLine(stats.snapshot(), STATUS_COLUMNS))),
+  ]
+  const timeout = watchdogTimeout(process.env)
+  if (timeout !== undefined) {
+    endings.push(feedWatchdog({ notifier, timeout, healthy: progressOf(units), clock, log }))
+  }
+  notifier.ready()
+  try {
+    await miner.run(stop)
+  } finally {
+    notifier.stopping()
+    for (const end of endings) end()
+    log.info(lastWords(stats.snapshot()))
+    stats.close()
+    await monitoring?.close()
+  }
+}
+
+/** Watches the effective CPUs; SIGHUP looks at them at once. Returns what ends it. */
+function followCpus(machine: Machine, stats: StatsSink, notifier: Notifier, { log }: Output): () => void {
   const watch = watchEffectiveCpus({
     initial: machine.cpus,
     read: readEffectiveCpus,
@@ -60,31 +92,14 @@ export async function mine({ settings, output, stop, openSource }: MiningOptions
       void machine.follow(now)
     },
   })
-  process.on("SIGHUP", async () => {
+  const reload = async () => {
     notifier.reloading()
     await watch.check()
     notifier.ready()
-  })
-  const endings = [
-    watch.stop,
-    startStatusLine({ stats, clock, log, terminal, format: settings.logFormat }),
-    clock.every(STATUS_EVERY, () => notifier.status(statusLine(stats.snapshot(), STATUS_COLUMNS))),
-  ]
-  const timeout = watchdogTimeout(process.env)
-  if (timeout !== undefined) {
-    endings.push(feedWatchdog({ notifier, timeout, healthy: progressOf(units), clock, log }))
   }
-  const { metricsHost: host, metricsPort: port } = settings
-  const monitoring = port === undefined ? undefined : await serveMonitoring({ stats, host, port, clock, log })
-
-  notifier.ready()
-  try {
-    await miner.run(stop)
-  } finally {
-    notifier.stopping()
-    for (const end of endings) end()
-    log.info(lastWords(stats.snapshot()))
-    stats.close()
-    await monitoring?.close()
+  process.on("SIGHUP", reload)
+  return () => {
+    process.off("SIGHUP", reload)
+    watch.stop()
   }
 }

@@ -4,16 +4,18 @@ import type { Log } from "../log.ts"
 import { createLog } from "../observe/log.ts"
 import { Terminal } from "../observe/terminal.ts"
 
+export interface LogSettings {
+  readonly logFormat: "pretty" | "json"
+  readonly verbose: boolean
+}
+
 export interface Output {
   readonly terminal: Terminal
   readonly log: Log
 }
 
 /** @param notes what configuration has noticed, said first */
-export function openOutput(
-  settings: { readonly logFormat: "pretty" | "json"; readonly verbose: boolean },
-  notes: readonly Note[] = [],
-): Output {
+export function openOutput(settings: LogSettings, notes: readonly Note[] = []): Output {
   const terminal = new Terminal()
   const log = createLog({ format: settings.logFormat, verbose: settings.verbose, terminal })
   for (const { level, message } of notes) log[level](message)

@@ -5,8 +5,8 @@ import { openOutput } from "./output.ts"
 import { openSources } from "./sources.ts"
 import { stopSignal } from "./stop-signal.ts"
 
-export async function run({ settings, sources, notes }: Config<"serve">): Promise<void> {
+export async function run(config: Config<"serve">): Promise<void> {
   const stop = stopSignal()
-  const output = openOutput(settings, notes)
-  await mine({ settings, output, stop, openSource: context => openSources(sources, context) })
+  const output = openOutput(config.settings, config.notes)
+  await mine({ config, output, stop, openSource: context => openSources(config.sources, context) })
 }

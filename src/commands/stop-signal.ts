@@ -1,7 +1,7 @@
-/** SIGINT and SIGTERM: the first asks for an end, a second one takes it. */
+/** SIGINT and SIGTERM, and SIGHUP where a terminal has gone: the first asks for an end, a second one takes it. */
 import { ExitCode } from "../errors.ts"
 
-const SIGNALS = ["SIGINT", "SIGTERM"] as const
+const SIGNALS = process.stderr.isTTY ? ["SIGINT", "SIGTERM", "SIGHUP"] : ["SIGINT", "SIGTERM"]
 
 /** Aborts with the name of the first signal as its reason; from then on another ends the process at once. */
 export function stopSignal(): AbortSignal {
@@ -12,6 +12,8 @@ export function stopSignal(): AbortSignal {
       controller.abort(signal)
     })
   }
+  // From a service manager it means something else, and before that is ready, nothing.
+  process.on("SIGHUP", () => {})
   return controller.signal
 }
 

@@ -136,7 +136,7 @@ export const OPTIONS = {
     parser: integer(256, 2 ** 31),
     commands: HASHING,
     value: "N",
-    help: "Nonces that a CPU worker tests between two looks for a new job; measured where it is not given",
+    help: "Accepted, and without effect: a worker looks for a new job every few hundred nonces",
   }),
   engine: option({
     parser: engineName,

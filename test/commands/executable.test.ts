@@ -1,19 +1,18 @@
 /** The built executable, alone in an empty directory, as an operator meets it. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { version } from "../../package.json" with { type: "json" }
+import { builtExecutable } from "../support/executable.ts"
 
 const directory = mkdtempSync(join(tmpdir(), "quantus-miner-test-"))
 const executable = join(directory, "bin", "quantus-miner")
 const empty = join(directory, "empty")
 
 beforeAll(async () => {
-  const build = Bun.spawnSync([process.execPath, "scripts/build.ts", "--outfile", executable], {
-    cwd: join(import.meta.dir, "../.."),
-  })
-  if (!build.success) throw new Error(build.stderr.toString())
+  mkdirSync(join(directory, "bin"))
+  copyFileSync(builtExecutable(), executable)
   // What would change a runtime's ways if it were read.
   writeFileSync(join(directory, "preload.ts"), 'console.log("preloaded")')
   await Bun.write(join(empty, "bunfig.toml"), 'preload = ["../preload.ts"]')

@@ -1,0 +1,105 @@
+/** The built executable mining, for its own development node. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { MinerProcess } from "../support/miner-process.ts"
+
+const ENGINE = ["--engine", "wasm", "--cpu-workers", "1", "--gpu-devices", "0"]
+
+test("demo mines for a node of its own until so many seals were accepted", async () => {
+  const demo = new MinerProcess(["demo", ...ENGINE, "--seals", "2", "--difficulty", "2000"])
+  expect({ code: await demo.exited, text: demo.text }).toMatchObject({ code: 0 })
+  expect(demo.text).toContain("2 of 2 seals were accepted")
+}, 30_000)
+
+describe("benchmark", () => {
+  test("--json prints one object, alone on standard output", async () => {
+    const miner = new MinerProcess(["benchmark", ...ENGINE, "--duration", "300ms", "--json"])
+    expect(await miner.exited).toBe(0)
+    const [json, ...others] = miner.lines.filter(({ text }) => text.startsWith("{"))
+    expect(others).toEqual([])
+    const { units, ...outcome } = JSON.parse(json!.text)
+    expect(outcome).toEqual({
+      engine: "wasm",
+      workers: 1,
+      seconds: expect.any(Number),
+      hashes: expect.any(Number),
+      hashes_per_second: outcome.hashes / outcome.seconds,
+      hits: expect.any(Number),
+      expected_hits: expect.any(Number),
+    })
+    expect(outcome.hashes).toBeGreaterThan(0)
+    expect(units).toEqual([{ id: "wasm/0", kind: "cpu", hashes_per_second: expect.any(Number) }])
+  }, 30_000)
+
+  test("ends with the average rate", async () => {
+    const miner = new MinerProcess(["benchmark", ...ENGINE, "--duration", "200ms"])
+    expect(await miner.exited).toBe(0)
+    expect(miner.text).toMatch(/^Hits +\d+ verified, [\d.]+ expected$/m)
+    expect(miner.text).toMatch(/^Average rate: [\d.]+ .?H\/s$/m)
+  }, 30_000)
+
+  test("an engine that is not there is a mistake", async () => {
+    const miner = new MinerProcess(["benchmark", "--engine", "abacus"])
+    expect(await miner.exited).toBe(64)
+    expect(miner.text).toStartWith("quantus-miner: --engine abacus is unknown: there are auto, ")
+  })
+})
+
+describe("serve", () => {
+  const dir = mkdtempSync(join(tmpdir(), "quantus-miner-node-"))
+  let node: MinerProcess
+  let serve: string[]
+
+  beforeAll(async () => {
+    node = new MinerProcess(["node", "--port", "0", "--dir", dir, "--difficulty", "2000"])
+    const { text } = await node.line(/Listening on/)
+    const [address] = /127\.0\.0\.1:\d+/.exec(text)!
+    serve = ["serve", ...ENGINE, "--node-addr", address, "--auth-token-file", join(dir, "miner-auth-token")]
+  }, 30_000)
+
+  afterAll(async () => {
+    expect(await node.stop()).toBe(0)
+    expect(node.text).toMatch(/\d+ jobs, \d+ valid seals, 0 invalid/)
+    rmSync(dir, { recursive: true, force: true })
+  })
+
+  test.each(["SIGINT", "SIGTERM"] as const)(
+    "mines until %s, and says its last counts",
+    async signal => {
+      const miner = new MinerProcess(serve)
+      await miner.line(/the seal of .* was sent/)
+      miner.kill(signal)
+      expect(await miner.exited).toBe(0)
+      expect(miner.text).toMatch(/hashes in 00:00:\d\d, .*H\/s, seals: \d+ sent/)
+    },
+    30_000,
+  )
+
+  test("SIGHUP does not end it", async () => {
+    const miner = new MinerProcess([...serve, "--verbose"])
+    await miner.line(/connected to/)
+    miner.kill("SIGHUP")
+    await miner.line(/was sent/, miner.lines.length)
+    expect(await miner.stop()).toBe(0)
+  }, 30_000)
+
+  test("ends as well while it waits for a node", async () => {
+    const miner = new MinerProcess(["serve", ...ENGINE, "--auth-token", "t", "--tls-cert-sha256", "00".repeat(32)], {
+      env: { MINER_NODE_ADDR: "127.0.0.1:1" },
+    })
+    await miner.line(/wasm|CPU/)
+    expect(await miner.stop()).toBe(0)
+  }, 30_000)
+
+  test("a permanent error is a line of the log, and an exit code of its own", async () => {
+    const miner = new MinerProcess([...serve, "--tls-cert-sha256", "00".repeat(32), "--log-format", "json"])
+    expect(await miner.exited).toBe(77)
+    const lines = miner.lines.map(({ text }) => JSON.parse(text))
+    expect(lines.filter(({ level }) => level === "error")).toEqual([
+      { time: expect.any(String), level: "error", tag: "", message: expect.stringContaining("certificate") },
+    ])
+    expect(miner.text).not.toContain("00".repeat(32))
+  }, 30_000)
+})
