@@ -23,7 +23,8 @@ export class Terminal {
   }
 
   get columns(): number {
-    return this.#stream.columns ?? 80
+    // A terminal can say that it has none: one that nobody has given a size.
+    return this.#stream.columns || 80
   }
 
   /** Writes whole lines above the status line. */
