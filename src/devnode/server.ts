@@ -7,6 +7,7 @@ import { isIPv6, SocketAddress } from "node:net"
 import type { EndpointOptions, QuicSession, QuicStream, SessionOptions } from "node:quic"
 import { ExitCode, OperatorError } from "../errors.ts"
 import { ALPN, loadQuic } from "../sources/quic/node-quic.ts"
+import { StreamWriter } from "../sources/quic/stream-writer.ts"
 import type { CertificateAndKey } from "./certificate.ts"
 
 /** A miner's connection, from the moment its stream is there. */
@@ -69,6 +70,8 @@ export async function listenForMiners(options: ServerOptions, accept: (peer: Pee
 const GOODBYE_MS = 500
 /** As a node does (protocol §1): a miner that is silent for longer is dropped. */
 const IDLE_SECONDS = 60
+/** Writes that may wait for a miner that does not read. */
+const MAX_UNREAD = 4096
 /** The runtime's own limit on connections from one address is far below what tests make. */
 const NO_LIMIT = 1_000_000
 
@@ -97,11 +100,9 @@ function serve(session: QuicSession, sessions: Set<QuicSession>, accept: (peer: 
   session.onstream = stream => {
     stream.closed.catch(() => {})
     const { address, port } = session.path?.remote ?? {}
-    const listener = accept({
-      remote: `${address}:${port}`,
-      send: bytes => void (session.destroyed || stream.destroyed || stream.writer.writeSync(bytes)),
-      close: reason => void session.close({ code: 0n, reason }).catch(() => {}),
-    })
+    const close = (reason: string) => void session.close({ code: 0n, reason }).catch(() => {})
+    const writer = new StreamWriter(stream, MAX_UNREAD, () => close("does not read"))
+    const listener = accept({ remote: `${address}:${port}`, send: bytes => writer.write(bytes), close })
     closed.then(() => listener.closed())
     read(stream, listener)
   }

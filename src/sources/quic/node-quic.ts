@@ -4,7 +4,8 @@
  * endpoint is bound to loopback.
  */
 import { isIPv6, SocketAddress } from "node:net"
-import type { QuicEndpoint, QuicSession, QuicStream, SessionOptions } from "node:quic"
+import type { QuicEndpoint, QuicSession, SessionOptions } from "node:quic"
+import { StreamWriter } from "./stream-writer.ts"
 import type { Address, Session, SessionEnd, SessionEvents, Transport } from "./transport.ts"
 
 /** The protocol's name in the TLS handshake; it counts up with every incompatible change. */
@@ -24,6 +25,9 @@ const GOODBYE_MS = 500
 
 /** Milliseconds between the end of the stream and that of the connection, which tells more about why. */
 const LAST_WORDS_MS = 50
+
+/** Writes that may wait for a node that does not read. */
+const MAX_UNREAD = 256
 
 type QuicModule = typeof import("node:quic")
 
@@ -91,7 +95,7 @@ const clientOptions: SessionOptions & { keepAlive: number } = {
 
 class NodeQuicSession implements Session {
   #session: QuicSession | undefined
-  #stream: QuicStream | undefined
+  #writer: StreamWriter | undefined
   #over = false
 
   constructor(
@@ -106,13 +110,13 @@ class NodeQuicSession implements Session {
   }
 
   send(bytes: Uint8Array): void {
-    if (!this.#over) this.#stream?.writer.writeSync(bytes)
+    if (!this.#over) this.#writer?.write(bytes)
   }
 
   async close(): Promise<void> {
     if (this.#over) return
     this.#over = true
-    if (this.#stream && !this.#stream.destroyed) this.#stream.writer.endSync()
+    this.#writer?.end()
     await Promise.race([this.#session?.close().catch(() => {}), Bun.sleep(GOODBYE_MS)])
     this.#destroy()
   }
@@ -138,7 +142,7 @@ class NodeQuicSession implements Session {
     const stream = await session.createBidirectionalStream()
     stream.closed.catch(() => {})
     if (this.#over) return
-    this.#stream = stream
+    this.#writer = new StreamWriter(stream, MAX_UNREAD, () => this.#end(deafEnd))
     closed.then(end => this.#end(end))
     this.#deliver(() => this.events.opened(certificate))
     let end = orderlyEnd
@@ -176,6 +180,8 @@ class NodeQuicSession implements Session {
 }
 
 const orderlyEnd: SessionEnd = { reason: "closed", message: "the node closed the connection" }
+
+const deafEnd: SessionEnd = { reason: "protocol", message: "the node does not read what it is sent" }
 
 /** Error codes of QUIC (RFC 9000 §20.1): CONNECTION_REFUSED, and TLS alerts from 0x100 on. */
 const CONNECTION_REFUSED = 0x2n

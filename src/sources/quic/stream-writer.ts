@@ -1,0 +1,53 @@
+import type { QuicStream } from "node:quic"
+
+/** Writes in order to a stream that takes only so much at a time. */
+export class StreamWriter {
+  readonly #stream: QuicStream
+  readonly #queue: Uint8Array[] = []
+
+  /**
+   * @param capacity writes that may wait for a peer that does not read
+   * @param overflow called for each write beyond that, which is lost
+   */
+  constructor(
+    stream: QuicStream,
+    private readonly capacity: number,
+    private readonly overflow: () => void,
+  ) {
+    this.#stream = stream
+  }
+
+  write(bytes: Uint8Array): void {
+    if (this.#stream.destroyed) return
+    // A full buffer refuses what `writeSync` is given.
+    if (this.#queue.length === 0 && this.#stream.writer.writeSync(bytes)) return
+    if (this.#queue.length >= this.capacity) {
+      this.overflow()
+      return
+    }
+    this.#queue.push(bytes)
+    if (this.#queue.length === 1) this.#drain()
+  }
+
+  /** Ends the stream after what was written, less what still waits. */
+  end(): void {
+    if (!this.#stream.destroyed) this.#stream.writer.endSync()
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#queue.length > 0 && !this.#stream.destroyed) {
+      if (this.#stream.writer.writeSync(this.#queue[0]!)) this.#queue.shift()
+      else await drained(this.#stream)
+    }
+    this.#queue.length = 0
+  }
+}
+
+/** Settles when a full buffer takes more, or never will. */
+async function drained({ writer }: QuicStream): Promise<void> {
+  const drainable = writer as unknown as { [DRAIN]?: () => Promise<boolean> | null }
+  await (drainable[DRAIN]?.()?.catch(() => {}) ?? Bun.sleep(1))
+}
+
+/** What `ondrain` of node:stream/iter looks for, a module that Bun does not have. */
+const DRAIN = Symbol.for("Stream.drainableProtocol")
