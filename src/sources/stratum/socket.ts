@@ -67,7 +67,7 @@ export function connectTo(address: StratumAddress, roots?: readonly string[]): C
       if (!silent) events.data(chunk as Uint8Array)
     })
     socket.on("error", error => {
-      failure = dropOf(error)
+      failure = dropOf(error, address.tls)
     })
     socket.once("close", () => {
       if (!silent) events.closed(failure)
@@ -112,18 +112,23 @@ function pinError({ host, port, pin }: StratumAddress): OperatorError {
   )
 }
 
-const UNREACHABLE = new Set(["ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "EADDRNOTAVAIL", "ENODATA"])
-const BROKEN = new Set(["ECONNRESET", "EPIPE", "ECONNABORTED"])
-
-function dropOf(error: Error & { code?: string }): Drop {
-  const code = error.code ?? ""
-  const message = code === "" ? error.message : `${code}: ${error.message.replace(`${code}: `, "")}`
-  return { reason: reasonOf(code), message }
+const REASONS: Readonly<Record<string, DisconnectReason>> = {
+  ECONNREFUSED: "refused",
+  ETIMEDOUT: "timeout",
+  ECONNRESET: "closed",
+  ECONNABORTED: "closed",
+  EPIPE: "closed",
+  ENOTFOUND: "unreachable",
+  EAI_AGAIN: "unreachable",
+  ENODATA: "unreachable",
+  EHOSTUNREACH: "unreachable",
+  ENETUNREACH: "unreachable",
+  EADDRNOTAVAIL: "unreachable",
 }
 
-function reasonOf(code: string): DisconnectReason {
-  if (code === "ECONNREFUSED") return "refused"
-  if (code === "ETIMEDOUT") return "timeout"
-  if (BROKEN.has(code)) return "closed"
-  return UNREACHABLE.has(code) ? "unreachable" : "handshake"
+function dropOf({ code = "", message }: Error & { code?: string }, secure: boolean): Drop {
+  const reason = REASONS[code]
+  if (reason || !secure) return { reason: reason ?? "unreachable", message }
+  const hint = /CERT|ISSUER|SIGNATURE/.test(code) ? " (--tls-cert-sha256 trusts a certificate by its fingerprint)" : ""
+  return { reason: "handshake", message: `TLS failed: ${message}${hint}` }
 }

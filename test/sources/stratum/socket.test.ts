@@ -75,8 +75,9 @@ describe("over TCP", () => {
   test("nobody there is a refusal", async () => {
     const pool = await open()
     await pool.close()
-    const { reason } = await start({ tls: false, port: pool.port }).next("disconnected")
+    const { reason, message } = await start({ tls: false, port: pool.port }).next("disconnected")
     expect(reason).toBe("refused")
+    expect(message).toContain(`127.0.0.1:${pool.port}`)
   })
 })
 
@@ -86,7 +87,9 @@ describe("over TLS", () => {
   })
 
   test("one of an unknown root will not", async () => {
-    expect((await start({}).next("disconnected")).reason).toBe("handshake")
+    const { reason, message } = await start({}).next("disconnected")
+    expect(reason).toBe("handshake")
+    expect(message).toContain("--tls-cert-sha256")
   })
 
   test("one for another name will not", async () => {
