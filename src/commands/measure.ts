@@ -35,8 +35,8 @@ export interface UnitRate {
 
 /** Milliseconds before the measurement: clocks settle, and the rate is learnt that difficulty is chosen by. */
 const WARM_UP_MS = 500
-/** Few enough for the reference to confirm beside the search, enough to tell a miss of a few percent in half a minute. */
-const HITS_PER_SECOND = 100
+/** The reference takes a millisecond for each: at more, confirming them would slow down what is measured. */
+const HITS_PER_SECOND = 20
 const NO_HITS = 2n ** 512n - 1n
 const PROGRESS_MS = 1000
 
