@@ -28,8 +28,7 @@ async function quicMaker(config: QuicSourceConfig, context: SourceContext): Prom
     import("../sources/quic/node-quic.ts"),
     import("../sources/quic/resolve.ts"),
   ])
-  const transport = createTransport()
-  return () => createQuicSource({ ...config, transport, resolve: resolveHost, ...context })
+  return () => createQuicSource({ ...config, transport: createTransport(), resolve: resolveHost, ...context })
 }
 
 async function stratumMaker(config: StratumSourceConfig, context: SourceContext): Promise<() => JobSource> {
