@@ -1,12 +1,14 @@
 /** `node`: the development node, until it is stopped. */
-import { lookup } from "node:dns/promises"
 import { join, resolve } from "node:path"
 import { systemClock } from "../clock.ts"
 import type { Config } from "../config/config.ts"
+import { fileProblem } from "../config/files.ts"
 import { addressText } from "../config/parse.ts"
 import { describeEvent, describeTotals } from "../devnode/describe.ts"
 import { PIN_FILE, TOKEN_FILE } from "../devnode/identity.ts"
 import { startNode } from "../devnode/node.ts"
+import { ExitCode, OperatorError } from "../errors.ts"
+import { listenAddress } from "./listen-address.ts"
 import { openOutput } from "./output.ts"
 import { aborted, stopSignal } from "./stop-signal.ts"
 
@@ -15,7 +17,7 @@ export async function run({ settings, notes }: Config<"node">): Promise<void> {
   const { log } = openOutput(settings, notes)
   const { host, port, difficulty, intervalMs } = settings
   const dir = resolve(settings.dir)
-  const { address } = await lookup(host)
+  const address = await listenAddress(host)
   const node = await startNode({
     address,
     port,
@@ -27,6 +29,9 @@ export async function run({ settings, notes }: Config<"node">): Promise<void> {
       const line = describeEvent(event)
       if (line !== undefined) log.info(line)
     },
+  }).catch(error => {
+    const problem = fileProblem(error)
+    throw problem ? new OperatorError(`--dir: ${error.path ?? dir} ${problem}`, ExitCode.config) : error
   })
   const at = addressText({ host: address, port: node.port })
   log.success(`Listening on ${at}; a miner finds its token and pin in ${dir}`)

@@ -1,10 +1,10 @@
 /** `pool`: the development pool, until it is stopped. */
-import { lookup } from "node:dns/promises"
 import { systemClock as clock } from "../clock.ts"
 import type { Config } from "../config/config.ts"
 import { addressText } from "../config/parse.ts"
 import { startPool } from "../devnode/pool.ts"
 import { describePoolEvent, describePoolTotals } from "../devnode/pool-describe.ts"
+import { listenAddress } from "./listen-address.ts"
 import { openOutput } from "./output.ts"
 import { aborted, stopSignal } from "./stop-signal.ts"
 
@@ -12,7 +12,7 @@ export async function run({ settings, notes }: Config<"pool">): Promise<void> {
   const stop = stopSignal()
   const { log } = openOutput(settings, notes)
   const { host, port, difficulty, intervalMs } = settings
-  const { address } = await lookup(host)
+  const address = await listenAddress(host)
   const pool = await startPool({
     address,
     port,
