@@ -303,18 +303,16 @@ function clock(ago, seconds = false) {
 
 function cursorShapes(height, x, y) {
   const tip = element("tip")
-  const rate = cursor === undefined ? undefined : series.rates[cursor]
-  tip.hidden = rate == null
-  if (rate == null) return []
+  const rate = series.rates[cursor]
+  tip.hidden = rate === undefined
+  if (tip.hidden) return []
   const at = x(agoOf(cursor))
   tip.textContent = `${clock(agoOf(cursor), true)}  ${rateText(rate)}`
   element("cursor").setAttribute("aria-valuetext", tip.textContent)
   const left = Math.min(Math.max(0, at - tip.offsetWidth / 2), element("chart").clientWidth - tip.offsetWidth)
   tip.style.transform = `translate(${left}px, -0.25rem)`
-  return [
-    shape("line", { class: "cursor", x1: at, x2: at, y1: MARGIN.top, y2: height - MARGIN.bottom }),
-    shape("circle", { class: "point", cx: at, cy: y(rate), r: 4 }),
-  ]
+  const line = shape("line", { class: "cursor", x1: at, x2: at, y1: MARGIN.top, y2: height - MARGIN.bottom })
+  return rate === null ? [line] : [line, shape("circle", { class: "point", cx: at, cy: y(rate), r: 4 })]
 }
 
 function pointAt(event) {
@@ -330,6 +328,10 @@ function moveCursor(to) {
 
 element("chart").addEventListener("pointermove", event => moveCursor(pointAt(event)))
 element("chart").addEventListener("pointerleave", () => moveCursor(undefined))
+element("cursor").addEventListener("focus", ({ target }) => {
+  target.value = target.max
+  moveCursor(series.rates.length - 1)
+})
 element("cursor").addEventListener("input", event => moveCursor(Number(event.target.value)))
 element("cursor").addEventListener("blur", () => moveCursor(undefined))
 element("range").addEventListener("change", () => void refreshHistory())
@@ -362,9 +364,10 @@ async function refreshHistory() {
     const asked = range()
     const next = await get(`/api/history?seconds=${asked}`)
     if (asked !== range()) return
+    const ago = cursor === undefined ? undefined : agoOf(cursor)
     series = next
     seriesAt = Date.now()
-    drawChart()
+    moveCursor(ago === undefined ? undefined : series.rates.length - 1 - Math.round(ago / series.stepSeconds))
   } catch {
     // The snapshot says that the miner does not answer; the chart stays as it was.
   }
