@@ -9,6 +9,7 @@ import { U512_MAX } from "../../pow/u512.ts"
 import { nextSequence } from "../sequence.ts"
 import type { Calibration, CalibrationCache, CalibrationKey } from "./calibration-cache.ts"
 import type { CpuEngine } from "./cpu-engine.ts"
+import { FALLBACK_OF } from "./kernels.ts"
 import { RefusedKernel } from "./worker-thread.ts"
 
 export interface ChooseOptions {
@@ -59,7 +60,10 @@ export async function chooseEngine(options: ChooseOptions): Promise<Choice> {
   const ranking = [best!, ...rest].map(({ engine, hashesPerSecond }) => ({ name: engine.name, hashesPerSecond }))
   log.info(`${machine.cpu || "this CPU"}: ${describe(ranking)} on ${workers} workers; using ${best!.engine.name}`)
   if (kernels.length > 1) await save(options, key, { kernels: ranking, workers: count })
-  return { engine: best!.engine, others: ranking.slice(1).map(({ name }) => name) }
+  const unmeasured = kernels.filter(
+    name => FALLBACK_OF[name] !== undefined && !ranking.some(known => known.name === name),
+  )
+  return { engine: best!.engine, others: [...ranking.slice(1).map(({ name }) => name), ...unmeasured] }
 }
 
 /** Takes the ranking of an earlier start, and candidates that it does not know after it. */
@@ -82,6 +86,7 @@ async function measureAll(options: ChooseOptions): Promise<Measured[]> {
   const refusals: string[] = []
   const measured: Measured[] = []
   for (const name of options.kernels) {
+    if (measured.some(({ engine }) => engine.name === FALLBACK_OF[name])) continue
     const engine = await prepared(options, name, options.workers, refusals)
     if (engine) measured.push({ engine, hashesPerSecond: await measure(engine, options.clock) })
   }

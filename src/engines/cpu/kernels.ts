@@ -13,3 +13,8 @@ export const KERNELS: KernelTable = {
   wasm: () => createWasmKernel("wasm"),
   "wasm-narrow": () => createWasmKernel("wasm-narrow"),
 }
+
+/** Kernels that are worth a try only where another one cannot run: they are slower wherever both can. */
+export const FALLBACK_OF: Readonly<Record<string, string>> = {
+  "wasm-narrow": "wasm",
+}

@@ -128,6 +128,15 @@ describe("the fastest kernel", () => {
   })
 })
 
+test("a fallback is measured only where what it stands in for cannot run", async () => {
+  const rest = { "wasm-narrow": slow, avx2: fast }
+  const usual = setUp({ wasm: slow, ...rest })
+  expect(await usual.choose()).toEqual({ name: "avx2", others: ["wasm", "wasm-narrow"] })
+  expect(usual.made).toEqual(["wasm 4", "avx2 4"])
+  const without = setUp({ wasm: lacking, ...rest })
+  expect(await without.choose()).toEqual({ name: "avx2", others: ["wasm-narrow"] })
+})
+
 test("one candidate is not measured", async () => {
   const { choose, made, log } = setUp({ wasm: slow })
   expect(await choose()).toEqual({ name: "wasm", others: [] })

@@ -1,0 +1,108 @@
+import { afterAll, beforeAll, expect, test } from "bun:test"
+import { systemClock } from "../../src/clock.ts"
+import { CpuEngine } from "../../src/engines/cpu/cpu-engine.ts"
+import { KERNELS } from "../../src/engines/cpu/kernels.ts"
+import type { Candidate, Work } from "../../src/engines/engine.ts"
+import { nextSequence } from "../../src/engines/sequence.ts"
+import { targetOf } from "../../src/pow/target.ts"
+import { collectLog } from "../support/collect-log.ts"
+
+/** Whether what two workers count agrees with what they find; a right miner fails one of these in 10,000 runs. */
+const DEVIATIONS = 4
+
+for (const kernel of Object.keys(KERNELS)) {
+  let engine: CpuEngine
+  let usable = true
+  let onCandidate: (candidate: Candidate) => void = () => {}
+
+  beforeAll(async () => {
+    engine = new CpuEngine({
+      kernel,
+      workers: 2,
+      random: bytes => crypto.getRandomValues(new Uint8Array(bytes)),
+      clock: systemClock,
+      log: collectLog(),
+    })
+    const events = { exhausted() {}, switched() {}, restarted() {}, failed() {} }
+    await engine.start({ ...events, candidate: found => onCandidate(found) }).catch(error => {
+      console.log(`skipped ${kernel}: ${error.message}`)
+      usable = false
+    })
+  })
+  afterAll(() => engine.close())
+
+  /** Assigns a work, and settles with its first candidate. */
+  const find = (assigned: Work) =>
+    new Promise<Candidate>(resolve => {
+      onCandidate = found => found.sequence === assigned.sequence && resolve(found)
+      engine.assign(assigned)
+    })
+
+  const expected = () => engine.units.reduce((sum, { expectedSeals }) => sum + expectedSeals, 0)
+
+  test(`${kernel}: searches that end with their first hit`, async () => {
+    if (!usable) return
+    const seals = 500
+    let counted = 0n
+    for (let i = 0; i < seals; i++) {
+      const assigned = work(1000n)
+      await find(assigned)
+      counted += engine.hashesOf(assigned.sequence)
+    }
+    // The counts are geometric: mean and deviation are the difficulty.
+    const deviations = (Number(counted) / 1000 - seals) / Math.sqrt(seals)
+    console.log(`${kernel}: ${seals} seals, ${counted} hashes, ${deviations.toFixed(2)} deviations`)
+    expect(Math.abs(deviations)).toBeLessThan(DEVIATIONS)
+  })
+
+  test(`${kernel}: searches that are replaced at any moment`, async () => {
+    if (!usable) return
+    const before = expected()
+    let seals = 0
+    onCandidate = () => seals++
+    for (let i = 0; i < 1500; i++) {
+      engine.assign(work(1000n))
+      await Bun.sleep(Math.random() * 3)
+    }
+    const due = expected() - before
+    // A hit that was found just before the replacement is counted but comes too late: luck is worse then, never better.
+    const deviations = (seals - due) / Math.sqrt(due)
+    console.log(`${kernel}: ${seals} seals, ${due.toFixed(1)} expected, ${deviations.toFixed(2)} deviations`)
+    expect(deviations).toBeLessThan(DEVIATIONS)
+  })
+
+  test(`${kernel}: a search that goes on after hits, more than can be taken`, async () => {
+    if (!usable) return
+    for (const difficulty of [1n, 7n, 1000n]) {
+      const assigned = work(difficulty, false)
+      const nonces = new Set<string>()
+      await new Promise<void>(resolve => {
+        onCandidate = ({ nonce }) => {
+          nonces.add(nonce.toHex())
+          if (nonces.size === 1000) resolve()
+        }
+        engine.assign(assigned)
+      })
+      onCandidate = ({ nonce }) => nonces.add(nonce.toHex())
+      const counted = engine.hashesOf(assigned.sequence)
+      engine.assign(null)
+      // Between a report and its arrival each worker may count another ring of hits.
+      const slack = 2 * 33 * Number(difficulty)
+      const deviation = Number(difficulty) * Math.sqrt(nonces.size)
+      const excess = Number(counted) - Number(difficulty) * nonces.size
+      console.log(`${kernel}: difficulty ${difficulty}, ${nonces.size} seals, ${counted} hashes`)
+      expect(Math.abs(excess)).toBeLessThan(DEVIATIONS * deviation + slack)
+    }
+  })
+}
+
+function work(difficulty: bigint, stopAtCandidate = true): Work {
+  return {
+    sequence: nextSequence(),
+    header: crypto.getRandomValues(new Uint8Array(32)),
+    target: targetOf(difficulty),
+    difficulty,
+    prefix: new Uint8Array(0),
+    stopAtCandidate,
+  }
+}
