@@ -44,7 +44,7 @@ export function speedLine({ tenSeconds, minute, quarterHour, highest }: Rates): 
 export function statusLine(now: Snapshot, columns: number): string {
   const { tenSeconds, minute, quarterHour } = now.rates
   const { values, unit } = formatRates([tenSeconds, minute, quarterHour])
-  const speed = `${values.join(" ")} ${unit}`
+  const speed = `10s/60s/15m ${values.join(" ")} ${unit}`
   const parts = [
     speed,
     jobPart(now),

@@ -91,6 +91,13 @@ test("the two dashboards show every series that the miner has", async () => {
   for (const name of await knownNames()) if (!aside.test(name)) expect(shown).toContain(name)
 })
 
+test("the README names no series that the miner does not have", async () => {
+  const known = await knownNames()
+  for (const name of [...known]) known.add(name.replace(/_(bucket|sum|count)$/, ""))
+  const named = namesIn(await Bun.file(`${SYSTEMD}/../README.md`).text()).filter(name => !name.endsWith("_"))
+  for (const name of named) expect(known).toContain(name)
+})
+
 describe("the alerts", () => {
   const file = `${SYSTEMD}/prometheus/alerts.yml`
 

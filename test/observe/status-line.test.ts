@@ -60,7 +60,7 @@ describe("the status line", () => {
     await bench.run(61, 1_000_000)
     bench.stats.seal(fakeSeal(job), { result: "accepted" }, 0.1)
     expect(statusLine(bench.stats.snapshot(), 200)).toBe(
-      "2.000 2.000 n/a MH/s | job 70655-10000… diff 10.00 G 00:01:01 | seals 1 | 00:01:01 | quic://127.0.0.1:9833",
+      "10s/60s/15m 2.000 2.000 n/a MH/s | job 70655-10000… diff 10.00 G 00:01:01 | seals 1 | 00:01:01 | quic://127.0.0.1:9833",
     )
     bench.stats.seal(fakeSeal(job), { result: "stale" }, 0.1)
     expect(statusLine(bench.stats.snapshot(), 200)).toContain("| seals 1 of 2 |")
