@@ -3,7 +3,7 @@ import type { Clock } from "../clock.ts"
 import type { Unit } from "../engines/engine.ts"
 import type { DisconnectReason, Job, Seal, Verdict } from "../sources/source.ts"
 import { Distribution } from "./distribution.ts"
-import { HashRate, type Rates } from "./hash-rate.ts"
+import type { Rates } from "./hash-rate.ts"
 import { HISTORY_STEP, History, type RateSeries } from "./history.ts"
 import {
   type EffectiveCpus,
@@ -17,12 +17,14 @@ import {
   type UnitDetails,
   type UnitSnapshot,
 } from "./snapshot.ts"
+import { UnitMeters } from "./unit-meters.ts"
 
 /** What the mining loop tells. Arguments are in the order of `SourceEvents` and `EngineEvents`, to be passed on as they come. */
 export interface StatsSink {
   /** Makes a source known before its first event, so that it is shown as down. Call in order of preference. */
   source(name: string): void
   connected(source: string): void
+  /** @param retryIn milliseconds; not finite where the source is not tried again, which counts as no reconnect */
   disconnected(reason: DisconnectReason, message: string, retryIn: number, source: string): void
   /**
    * `job` is searched from now on. The one before it ends, if nobody has ended it: completed if it had a seal,
@@ -54,14 +56,6 @@ export interface StatsOptions {
   readonly details?: (unit: string) => UnitDetails | undefined
 }
 
-interface UnitRecord {
-  /** As last read; kept when the unit goes, so that totals never fall. */
-  hashes: bigint
-  expectedSeals: number
-  /** Undefined while the unit is gone. */
-  rate: HashRate | undefined
-}
-
 interface SourceRecord {
   up: boolean
   since: number | undefined
@@ -88,8 +82,6 @@ export class Stats implements StatsSink {
   readonly switchSeconds = new Distribution(SWITCH_BOUNDS)
   /** Seconds from a candidate's report to the verdict on its seal. */
   readonly sealLatencySeconds = new Distribution(LATENCY_BOUNDS)
-  /** Requests to the HTTP job API, by what was decided. */
-  readonly mineRequests: Readonly<Record<MineResult, number>>
 
   readonly #options: StatsOptions
   readonly #startedAt: number
@@ -97,10 +89,7 @@ export class Stats implements StatsSink {
   readonly #history = new History()
   #samples = 0
 
-  readonly #units = new Map<string, UnitRecord>()
-  readonly #totals: Record<"all" | Unit["kind"], { hashes: bigint; readonly rate: HashRate }>
-  #expectedSeals = 0
-  #progressAt: number | undefined
+  readonly #meters: UnitMeters
 
   readonly #sources = new Map<string, SourceRecord>()
   #activeSource: string | undefined
@@ -117,14 +106,9 @@ export class Stats implements StatsSink {
 
   constructor(options: StatsOptions) {
     const { clock } = options
-    this.mineRequests = this.#mineRequests
     this.#options = options
     this.#startedAt = clock.now()
-    this.#totals = {
-      all: { hashes: 0n, rate: new HashRate(clock) },
-      cpu: { hashes: 0n, rate: new HashRate(clock) },
-      gpu: { hashes: 0n, rate: new HashRate(clock) },
-    }
+    this.#meters = new UnitMeters(clock, options.units)
     this.#sample()
     this.#stopSampling = clock.every(SAMPLE_EVERY, () => this.#sample())
   }
@@ -205,6 +189,11 @@ export class Stats implements StatsSink {
     else this.#httpRequests.set(key, { endpoint, code, count: 1 })
   }
 
+  /** Requests to the HTTP job API, by what was decided. */
+  get mineRequests(): Readonly<Record<MineResult, number>> {
+    return this.#mineRequests
+  }
+
   /** HTTP requests answered, by route and status code. */
   get httpRequests(): readonly Readonly<HttpRequests>[] {
     return [...this.#httpRequests.values()]
@@ -217,18 +206,18 @@ export class Stats implements StatsSink {
 
   /** Everything as it is now: counters read live, rates as of the last second. */
   snapshot(): Snapshot {
-    this.#readUnits()
+    this.#meters.read()
     const units = this.#options.units().map(unit => this.#unitSnapshot(unit))
     const sources = [...this.#sources].map(([name, record]) => this.#sourceSnapshot(name, record))
     const ratesOf = (kind: Unit["kind"]): Rates | undefined =>
-      units.some(unit => unit.kind === kind) ? this.#totals[kind].rate.rates : undefined
+      units.some(unit => unit.kind === kind) ? this.#meters.rates(kind) : undefined
     return {
       version: this.#options.version,
       uptimeSeconds: this.#secondsSince(this.#startedAt),
       engines: [...new Set(units.map(unit => unit.engine))],
-      hashes: this.#totals.all.hashes,
-      expectedSeals: this.#expectedSeals,
-      rates: this.#totals.all.rate.rates,
+      hashes: this.#meters.hashes,
+      expectedSeals: this.#meters.expectedSeals,
+      rates: this.#meters.rates("all"),
       cpuRates: ratesOf("cpu"),
       gpuRates: ratesOf("gpu"),
       units,
@@ -256,39 +245,16 @@ export class Stats implements StatsSink {
   }
 
   #sample(): void {
-    this.#readUnits()
-    for (const unit of this.#units.values()) unit.rate?.sample(unit.hashes)
-    for (const total of Object.values(this.#totals)) total.rate.sample(total.hashes)
-    if (this.#samples % (HISTORY_STEP / SAMPLE_EVERY) === 0) this.#history.add(this.#totals.all.rate.rates.tenSeconds)
+    this.#meters.sample()
+    if (this.#samples % (HISTORY_STEP / SAMPLE_EVERY) === 0) this.#history.add(this.#meters.rates("all").tenSeconds)
     this.#samples += 1
-  }
-
-  /** Adds what every unit has done since it was last read, so totals never fall, whatever units come and go. */
-  #readUnits(): void {
-    const gone = new Set(this.#units.keys())
-    for (const unit of this.#options.units()) {
-      gone.delete(unit.id)
-      const record = this.#unit(unit.id)
-      // A unit that went and came back counts on, or from zero.
-      const fromZero = unit.hashes < record.hashes
-      const hashes = unit.hashes - (fromZero ? 0n : record.hashes)
-      record.rate ??= new HashRate(this.#options.clock)
-      this.#expectedSeals += unit.expectedSeals - (fromZero ? 0 : record.expectedSeals)
-      record.hashes = unit.hashes
-      record.expectedSeals = unit.expectedSeals
-      if (hashes === 0n) continue
-      this.#totals[unit.kind].hashes += hashes
-      this.#totals.all.hashes += hashes
-      this.#progressAt = this.#now()
-    }
-    for (const id of gone) this.#unit(id).rate = undefined
   }
 
   #unitSnapshot(unit: Unit): UnitSnapshot {
     const { id, kind, hashes } = unit
     const separator = id.indexOf("/")
     const details = this.#options.details?.(id)
-    const rates = this.#unit(id).rate?.rates ?? UNKNOWN
+    const rates = this.#meters.ratesOfUnit(id)
     const { powerWatts } = details ?? {}
     const { tenSeconds } = rates
     return {
@@ -328,8 +294,9 @@ export class Stats implements StatsSink {
       return `not connected to ${name}${record?.problem ? `: ${record.problem}` : ""}`
     }
     if (!this.#job) return "connected, waiting for a job"
-    if (this.#progressAt === undefined) return "a job is there, but nothing has been hashed yet"
-    const idle = this.#now() - this.#progressAt
+    const { progressAt } = this.#meters
+    if (progressAt === undefined) return "a job is there, but nothing has been hashed yet"
+    const idle = this.#now() - progressAt
     return idle > STALLED_AFTER ? `nothing hashed for ${Math.round(idle / 1000)} s` : undefined
   }
 
@@ -340,12 +307,6 @@ export class Stats implements StatsSink {
       record = { up: false, since: undefined, problem: undefined, switches: 0, reconnects: {}, seals }
       this.#sources.set(name, record)
     }
-    return record
-  }
-
-  #unit(id: string): UnitRecord {
-    let record = this.#units.get(id)
-    if (!record) this.#units.set(id, (record = { hashes: 0n, expectedSeals: 0, rate: undefined }))
     return record
   }
 
@@ -363,8 +324,6 @@ interface HttpRequests {
   readonly code: number
   count: number
 }
-
-const UNKNOWN: Rates = { tenSeconds: undefined, minute: undefined, quarterHour: undefined, highest: undefined }
 
 function increment(counts: Map<string, number>, key: string): void {
   counts.set(key, (counts.get(key) ?? 0) + 1)
