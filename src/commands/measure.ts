@@ -43,6 +43,7 @@ const PROGRESS_MS = 1000
 /** @throws OperatorError where an engine cannot hash */
 export async function measure({ engines, seconds, clock, stop, progress }: MeasureOptions): Promise<Measurement> {
   const failure = Promise.withResolvers<never>()
+  failure.promise.catch(() => {})
   let work: Work | undefined
   let hits = 0
   let mismatches = 0

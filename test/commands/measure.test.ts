@@ -1,0 +1,114 @@
+import { expect, test } from "bun:test"
+import { measure } from "../../src/commands/measure.ts"
+import { progressOf } from "../../src/commands/progress.ts"
+import type { Unit } from "../../src/engines/engine.ts"
+import { ExitCode, OperatorError } from "../../src/errors.ts"
+import { FakeEngine } from "../miner/support.ts"
+import { FakeClock, settle } from "../support/fake-clock.ts"
+
+/** An engine that does as many hashes a second as it is told to while time passes. */
+class SteadyEngine extends FakeEngine {
+  constructor(
+    name: string,
+    readonly clock: FakeClock,
+    readonly hashesPerSecond: number,
+  ) {
+    super(name)
+    const engine = this
+    const [unit] = this.units as [Unit]
+    this.units = [
+      {
+        ...unit,
+        get hashes() {
+          return engine.#total
+        },
+      },
+    ]
+  }
+
+  get #total(): bigint {
+    return BigInt(Math.round((this.clock.now() / 1000) * this.hashesPerSecond))
+  }
+
+  override hashesOf(): bigint {
+    return this.#total - BigInt(this.hashesPerSecond / 2)
+  }
+}
+
+const NEVER = new AbortController().signal
+
+test("counts what is hashed after the warm-up, and expects hits by it", async () => {
+  const clock = new FakeClock()
+  const engines = [new SteadyEngine("a", clock, 30), new SteadyEngine("b", clock, 10)]
+  const seen: string[] = []
+  const progress = (seconds: number, rate: number) => void seen.push(`${seconds} s ${rate}`)
+  const measuring = measure({ engines, seconds: 2.5, clock, stop: NEVER, progress })
+  await clock.advance(500)
+  // 40 hashes a second, and 20 hits wanted: every other nonce is one.
+  expect(engines[0]!.work).toMatchObject({ difficulty: 2n, stopAtCandidate: false })
+  await clock.advance(2500)
+  expect(await measuring).toEqual({
+    seconds: 2.5,
+    hashes: 100,
+    hits: 0,
+    expectedHits: 50,
+    mismatches: 0,
+    units: [
+      { id: "a/0", kind: "cpu", hashesPerSecond: 30 },
+      { id: "b/0", kind: "cpu", hashesPerSecond: 10 },
+    ],
+  })
+  expect(seen).toEqual(["1 s 40", "2 s 40", "2.5 s 40"])
+  expect(engines.every(({ closed }) => closed)).toBe(true)
+})
+
+test("has the reference confirm every candidate of the measured work", async () => {
+  const clock = new FakeClock()
+  const engine = new SteadyEngine("a", clock, 20)
+  const measuring = measure({ engines: [engine], seconds: 1, clock, stop: NEVER, progress: () => {} })
+  await settle()
+  const { sequence } = engine.work!
+  await clock.advance(600)
+  // At difficulty 1 every nonce is a hit; the warm-up's do not count.
+  engine.find(new Uint8Array(64))
+  engine.find(new Uint8Array(64), sequence)
+  await clock.advance(1000)
+  expect(await measuring).toMatchObject({ hits: 1, mismatches: 0 })
+})
+
+test("a candidate that is no hit is counted as such", async () => {
+  const clock = new FakeClock()
+  const engine = new SteadyEngine("a", clock, 1e12)
+  const measuring = measure({ engines: [engine], seconds: 1, clock, stop: NEVER, progress: () => {} })
+  await clock.advance(600)
+  engine.find(new Uint8Array(64))
+  await clock.advance(1000)
+  expect(await measuring).toMatchObject({ hits: 0, mismatches: 1 })
+})
+
+test("ends early when it is stopped, and with an error when an engine fails", async () => {
+  const clock = new FakeClock()
+  const engine = new SteadyEngine("a", clock, 20)
+  const stop = new AbortController()
+  const stopped = measure({ engines: [engine], seconds: 100, clock, stop: stop.signal, progress: () => {} })
+  await clock.advance(2500)
+  stop.abort()
+  expect(await stopped).toMatchObject({ seconds: 2 })
+
+  const failed = measure({ engines: [engine], seconds: 100, clock, stop: NEVER, progress: () => {} })
+  await settle()
+  engine.events!.failed("it is broken")
+  expect(failed).rejects.toEqual(new OperatorError("a cannot hash: it is broken", ExitCode.selfTest))
+})
+
+test("progress is hashes, or nothing to do", () => {
+  const unit = { hashes: 0n, sequence: 0 } as { hashes: bigint; sequence: number } & Unit
+  const progressing = progressOf(() => [unit])
+  expect(progressing()).toBe(true)
+  expect(progressing()).toBe(true)
+  unit.sequence = 1
+  expect(progressing()).toBe(false)
+  unit.hashes = 1n
+  expect(progressing()).toBe(true)
+  expect(progressing()).toBe(false)
+})
