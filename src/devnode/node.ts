@@ -74,6 +74,9 @@ interface NodeJob {
 /** Milliseconds a connection may take to show its token. */
 const AUTH_MS = 10_000
 
+/** The runtime's server drops a connection whose stream rests for 60 s: the job is sent again before that. */
+const REMIND_MS = 45_000
+
 /** @throws OperatorError where the address cannot be bound */
 export async function startNode(options: NodeOptions): Promise<DevNode> {
   const node = new Node(options, await loadOrCreateIdentity(options.dir))
@@ -89,6 +92,7 @@ class Node implements DevNode {
   #lastMiner = 0
   #job: NodeJob | undefined
   #cancelInterval = () => {}
+  #cancelReminder = () => {}
 
   constructor(
     private readonly options: NodeOptions,
@@ -112,13 +116,20 @@ class Node implements DevNode {
     this.#cancelInterval()
     this.#cancelInterval = clock.after(intervalMs, () => this.nextJob())
     this.#job = { id: `job-${++this.totals.jobs}`, header: randomBytes(32), sentAt: clock.now() }
-    for (const peer of this.#miners.values()) this.#sendJob(peer)
+    this.#broadcast()
     this.#emit({ type: "job", id: this.#job.id, difficulty, miners: this.#miners.size })
   }
 
   async close(): Promise<void> {
     this.#cancelInterval()
+    this.#cancelReminder()
     await this.#server?.close()
+  }
+
+  #broadcast(): void {
+    this.#cancelReminder()
+    this.#cancelReminder = this.options.clock.after(REMIND_MS, () => this.#broadcast())
+    for (const peer of this.#miners.values()) this.#sendJob(peer)
   }
 
   #accept(peer: Peer): PeerListener {

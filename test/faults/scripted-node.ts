@@ -114,6 +114,7 @@ export interface ScriptedNode {
 }
 
 export interface ScriptedNodeOptions {
+  readonly address?: string
   readonly port?: number
   readonly identity?: Identity
   readonly alpn?: string
@@ -127,9 +128,9 @@ export async function startScriptedNode(options: ScriptedNodeOptions = {}): Prom
   await saveIdentity(dir, identity)
   const peers: TestPeer[] = []
   const waiting = new Set<() => void>()
-  const { port = 0, alpn } = options
+  const { address = "127.0.0.1", port = 0, alpn } = options
   const server: Server = await listenForMiners(
-    { address: "127.0.0.1", port, identity, ...(alpn !== undefined && { alpn }) },
+    { address, port, identity, ...(alpn !== undefined && { alpn }) },
     peer => {
       const decoder = new FrameDecoder()
       let ready: TestPeer | undefined

@@ -25,6 +25,7 @@ export async function startRelay(nodePort: number): Promise<Relay> {
         const upstream = await upstreams.get(key)!
         if (!upstream.closed) upstream.send(bytes)
       },
+      error() {},
     },
   })
   const connect = (port: number, address: string) =>
