@@ -123,14 +123,11 @@ export function opsSuite(name: string, target: Target): void {
 /** The least n with a ≡ b + i + j · 2^32 for some |i|, |j| ≤ n, where it is small; else Infinity. */
 function carriesBetween(a: bigint, b: bigint): number {
   const difference = mod(a - b)
-  for (let n = 0; n < 20; n++)
-    for (let i = -n; i <= n; i++)
-      for (const j of Math.abs(i) === n ? range(-n, n) : [-n, n])
-        if (mod(BigInt(i) + BigInt(j) * 2n ** 32n) === difference) return n
-  return Number.POSITIVE_INFINITY
+  const signed = difference > P / 2n ? difference - P : difference
+  const j = (signed + 2n ** 31n) >> 32n
+  const n = Math.max(Math.abs(Number(signed - j * 2n ** 32n)), Math.abs(Number(j)))
+  return n < 1000 ? n : Number.POSITIVE_INFINITY
 }
-
-const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i)
 
 function combinations(values: readonly bigint[], length: number): bigint[][] {
   if (length === 0) return [[]]

@@ -1,0 +1,327 @@
+/**
+ * The vocabulary of `ops.ts` in PTX. With φ = 2^32: φ² ≡ φ − 1 and φ³ ≡ −1 modulo p.
+ *
+ * An element is two words of 32 bits and has any value below 2^64. Carries that come with a probability around 2^-32 are
+ * dropped: the nonce is lost then, and nothing else. `docs/gpu.md` adds them up.
+ *
+ * What the text aims at is machine instructions (counted with `ptxas`, see there): a `mad.lo.cc` followed by a `madc.hi`
+ * of the same factors becomes one wide multiply-add, and a sum of three pairs becomes two additions with two carries each.
+ */
+import { P } from "../../pow/field.ts"
+import { type Constant, type ConstantRows, type Ops, type Step, unrolled } from "../ops.ts"
+import type { PtxModule, PtxText } from "./ptx-text.ts"
+
+/** Names of registers, or numbers: value = low + φ high. */
+export type Limbs = readonly [low: string, high: string]
+
+export type Sum = Words | Chain | Products
+
+/** w0 + φ w1 + φ² w2. */
+interface Words {
+  readonly kind: "words"
+  readonly words: readonly [string, string, string]
+  /** The largest w2. */
+  readonly limit: number
+  addends?: Addends
+}
+
+/** Elements to be added one after the other, once their sum is needed. */
+interface Chain {
+  readonly kind: "chain"
+  readonly terms: readonly Limbs[]
+  made?: Words
+  addends?: Addends
+}
+
+/** Register pairs: low + φ high. */
+interface Addends {
+  readonly low: string
+  readonly high: string
+  /** The largest values of them. */
+  readonly most: readonly [bigint, bigint]
+}
+
+/** sum + a · constant, rendered on its reduction. */
+interface Products {
+  readonly kind: "products"
+  readonly sum: Words | Chain
+  readonly a: Limbs
+  readonly constant: bigint
+}
+
+/** A sum of products: a pair that may have wrapped, which the carry flag tells then. */
+interface Accumulated {
+  readonly pair: Limbs
+  readonly carries: boolean
+}
+
+const WORD = 2n ** 32n
+const ZERO: Chain = { kind: "chain", terms: [] }
+const NOTHING: Words = { kind: "words", words: ["0", "0", "0"], limit: 0 }
+
+/** The largest third word of a sum whose carries may be dropped on its reduction: a chance below 2^-26. */
+const SMALL = 64
+
+/** Chains of so many elements are added as pairs: their low words in one sum, their high words in another. */
+const LONG = 4
+
+export class PtxOps implements Ops<Limbs, Sum> {
+  readonly map: Ops<Limbs, Sum>["map"]
+  readonly fold: Ops<Limbs, Sum>["fold"]
+  readonly #module: PtxModule
+  readonly #text: PtxText
+  /** The address of the current row of constants, inside a loop. */
+  readonly #row: string | undefined
+
+  constructor(module: PtxModule, text: PtxText, row?: string) {
+    this.#module = module
+    this.#text = text
+    this.#row = row
+    const { map, fold } = unrolled<Limbs, Sum>(() => this)
+    this.map = map
+    this.fold = fold
+  }
+
+  /** a0² + 2 a0 a1 φ + a1² φ²: three products, the doubling by a shift over the word's border. */
+  square([a0, a1]: Limbs): Limbs {
+    const t = this.#text
+    const [l0, l1] = t.unpack(t.letPair("mul.wide.u32", a0, a0))
+    const [m0, m1] = t.unpack(t.letPair("mul.wide.u32", a0, a1))
+    const h0 = t.let("shf.l.wrap.b32", m0, m1, 1)
+    const h1 = t.let("shr.u32", m1, 31)
+    const doubled = t.let("shl.b32", m0, 1)
+    const r1 = t.let("add.cc.u32", l1, doubled)
+    const r2 = t.let("madc.lo.cc.u32", a1, a1, h0)
+    const r3 = t.let("madc.hi.u32", a1, a1, h1)
+    return this.#fold(l0, [r1], r2, r3)
+  }
+
+  /** a0 b0 + (a0 b1 + a1 b0) φ + a1 b1 φ². */
+  multiply([a0, a1]: Limbs, [b0, b1]: Limbs): Limbs {
+    const t = this.#text
+    const [l0, l1] = t.unpack(t.letPair("mul.wide.u32", a0, b0))
+    const [x0, x1] = t.unpack(t.letPair("mul.wide.u32", a0, b1))
+    const m0 = t.let("mad.lo.cc.u32", a1, b0, x0)
+    const m1 = t.let("madc.hi.cc.u32", a1, b0, x1)
+    const m2 = t.let("addc.u32", 0, 0)
+    const [h0, h1] = t.unpack(t.letPair("mad.wide.u32", a1, b1, t.pack(m1, m2)))
+    return this.#fold(l0, [l1, m0], h0, h1)
+  }
+
+  product(a: Limbs, b: Limbs): Sum {
+    return this.widen(this.multiply(a, b))
+  }
+
+  zero(): Sum {
+    return ZERO
+  }
+
+  widen(a: Limbs): Chain {
+    return { kind: "chain", terms: [a] }
+  }
+
+  add(a: Sum, b: Sum): Sum {
+    const [left, right] = [this.#addable(a), this.#addable(b)]
+    if (left.kind === "chain" && right.kind === "chain" && right.terms.length <= 1 && !left.made && !left.addends)
+      return { kind: "chain", terms: [...left.terms, ...right.terms] }
+    if (left.addends && right.kind === "chain" && right.terms.length === 1) return this.#plusTerm(left, right.terms[0]!)
+    return this.#plus(this.#words(left), this.#words(right))
+  }
+
+  double(a: Sum): Sum {
+    const words = this.#words(a)
+    return this.#plus(words, words)
+  }
+
+  addConstant(a: Sum, constant: Constant): Sum {
+    return this.add(a, this.widen(this.#constant(constant)))
+  }
+
+  multiplyAdd(sum: Sum, a: Limbs, constant: Constant): Sum {
+    if (typeof constant !== "bigint") throw new TypeError("rows of constants are added only")
+    return { kind: "products", sum: this.#addable(sum), a, constant }
+  }
+
+  reduce(a: Sum): Limbs {
+    if (a.kind === "products") return this.#reduceProducts(a)
+    if (a.kind === "chain" && a.terms.length < 2) return a.terms[0] ?? ["0", "0"]
+    return this.#reduceWords(this.#words(a))
+  }
+
+  settle(a: Sum): Sum {
+    const sum = this.#addable(a)
+    this.#addends(sum)
+    return sum
+  }
+
+  repeat(step: Step, rows: ConstantRows, state: readonly Limbs[]): Limbs[] {
+    if (rows.length === 1) return step(this, state, rows[0]!)
+    const t = this.#text
+    const words = rows.flat()
+    const table = this.#module.table(words)
+    const current = state.map(x => this.#copy(x))
+    const row = t.letPair("mov.u64", table)
+    const end = t.letPair("add.u64", row, 8 * words.length)
+    const columns = rows[0]!.map((_, column) => ({ column, rows }))
+    const start = t.label()
+    t.place(start)
+    const next = step(new PtxOps(this.#module, t, row), current, columns).map(x => this.#copy(x))
+    current.forEach((x, i) => {
+      x.forEach((word, j) => {
+        t.emit(`mov.b32 ${word}, ${next[i]![j]}`)
+      })
+    })
+    t.emit(`add.u64 ${row}, ${row}, ${8 * columns.length}`)
+    const more = t.predicate()
+    t.emit(`setp.ne.u64 ${more}, ${row}, ${end}`)
+    t.emit(`@${more} bra ${start}`)
+    return current
+  }
+
+  /**
+   * l0 + φ Σ highs + φ² (h0 + φ h1) ≡ (l0 − h0 − h1 − c) + φ (t + c), where Σ highs + h0 = t + φ c.
+   */
+  #fold(l0: string, highs: readonly string[], h0: string, h1: string): Limbs {
+    const t = this.#text
+    const [low, carry] = t.unpack(
+      highs.map(high => t.extend(high)).reduceRight((sum, high) => t.letPair("add.u64", high, sum), t.extend(h0)),
+    )
+    const taken = t.let("add.u32", h1, carry)
+    const high = t.let("add.u32", low, carry)
+    const first = t.letPair("sub.u64", t.pack(l0, high), t.extend(h0))
+    return t.unpack(t.letPair("sub.u64", first, t.extend(taken)))
+  }
+
+  /**
+   * With x = x0 + φ x1 and c' = φ c: x c = x0 c + x1 c', gathered by the words of c and c' into A + φ B, so that nothing
+   * lies above φ². With A = a0 + φ a1 and B alike that is a0 + φ (a1 + b0) + φ² b1. Where A wraps, φ² gains one; where B
+   * does, φ³ ≡ −1.
+   */
+  #reduceProducts({ sum, a: x, constant }: Products): Limbs {
+    const t = this.#text
+    const shifted = (constant * WORD) % P
+    const { low, high, most } = this.#addends(sum)
+    const ofA = () => this.#gather(low, most[0], x, constant % WORD, shifted % WORD)
+    const ofB = () => this.#gather(high, most[1], x, constant / WORD, shifted / WORD)
+    // There is one carry flag: what wraps comes last, and its carry is added where it is needed.
+    const early = ofB()
+    const wrapped = early.carries ? t.let("addc.u32", 0, 0) : "0"
+    const { pair, carries } = ofA()
+    const [a0, a1] = pair
+    const [b0] = early.pair
+    const b1 = carries ? t.let("addc.u32", early.pair[1], 0) : early.pair[1]
+    const sums = t.letPair("add.u64", t.letPair("add.u64", t.extend(a1), t.extend(b0)), t.extend(b1))
+    const [middle, carry] = t.unpack(sums)
+    const [taken, above] = [t.let("add.u32", b1, carry), t.let("add.u32", middle, carry)]
+    const first = t.letPair("sub.u64", t.pack(a0, above), t.extend(taken))
+    return t.unpack(wrapped === "0" ? first : t.letPair("sub.u64", first, t.extend(wrapped)))
+  }
+
+  /** start + x0 · first + x1 · second; the carry flag is set where it says so. */
+  #gather(start: string, most: bigint, [x0, x1]: Limbs, first: bigint, second: bigint): Accumulated {
+    const highest = WORD - 1n
+    // The larger factor comes last, so that the first sum never wraps but where both are large.
+    const [x, y, c, d] = first < second ? [x0, x1, first, second] : [x1, x0, second, first]
+    if (most + highest * c >= WORD * WORD) throw new RangeError("a sum too large to add products to")
+    const inner = this.#multiplyAdd(this.#text.unpack(start), x, c, "u32")
+    const carries = most + highest * (c + d) >= WORD * WORD
+    return { pair: this.#multiplyAdd(inner, y, d, carries ? "cc.u32" : "u32"), carries }
+  }
+
+  #multiplyAdd([low, high]: Limbs, x: string, digit: bigint, flag: "u32" | "cc.u32"): Limbs {
+    const first = this.#text.let("mad.lo.cc.u32", x, literal(digit), low)
+    return [first, this.#text.let(`madc.hi.${flag}`, x, literal(digit), high)]
+  }
+
+  /** w0 + φ w1 + φ² w2 ≡ (w0 − w2) + φ (w1 + w2). */
+  #reduceWords({ words: [w0, w1, w2], limit }: Words): Limbs {
+    if (limit === 0) return [w0, w1]
+    const t = this.#text
+    let [taken, high] = [w2, ""]
+    if (limit <= SMALL) {
+      high = t.let("add.u32", w1, w2)
+    } else {
+      const sum = t.let("add.cc.u32", w1, w2)
+      const carry = t.let("addc.u32", 0, 0)
+      high = t.let("add.u32", sum, carry)
+      taken = t.let("add.u32", w2, carry)
+    }
+    return [t.let("sub.cc.u32", w0, taken), t.let("subc.u32", high, 0)]
+  }
+
+  #addable(sum: Sum): Words | Chain {
+    return sum.kind === "products" ? this.widen(this.#reduceProducts(sum)) : sum
+  }
+
+  #words(sum: Sum): Words {
+    const addable = this.#addable(sum)
+    if (addable.kind === "words") return addable
+    addable.made ??= this.#madeOf(addable)
+    return addable.made
+  }
+
+  #madeOf(chain: Chain): Words {
+    const t = this.#text
+    if (chain.terms.length >= LONG || chain.addends) {
+      const { low, high, most } = this.#addends(chain)
+      const [w0, carry] = t.unpack(low)
+      const [w1, w2] = t.unpack(t.letPair("add.u64", high, t.extend(carry)))
+      return { kind: "words", words: [w0, w1, w2], limit: Number((most[1] + most[0] / WORD) / WORD) }
+    }
+    const terms = chain.terms.map(([low, high]): Words => ({ kind: "words", words: [low, high, "0"], limit: 0 }))
+    return terms.reduce((sum, term) => this.#plus(sum, term), NOTHING)
+  }
+
+  #plus(a: Words, b: Words): Words {
+    if (a === NOTHING) return b
+    if (b === NOTHING) return a
+    const t = this.#text
+    const limit = a.limit + b.limit + 1
+    if (limit >= 2 ** 31) throw new RangeError("a sum with more terms than its third word can count")
+    const low = t.let("add.cc.u32", a.words[0], b.words[0])
+    const middle = t.let("addc.cc.u32", a.words[1], b.words[1])
+    return { kind: "words", words: [low, middle, t.let("addc.u32", a.words[2], b.words[2])], limit }
+  }
+
+  #plusTerm(sum: Words | Chain, [low, high]: Limbs): Chain {
+    const { low: lows, high: highs, most } = sum.addends!
+    const add = (pair: string, word: string) => this.#text.letPair("add.u64", pair, this.#text.extend(word))
+    const addends: Addends = {
+      low: add(lows, low),
+      high: add(highs, high),
+      most: [most[0] + WORD - 1n, most[1] + WORD - 1n],
+    }
+    return { kind: "chain", terms: [], addends }
+  }
+
+  #addends(sum: Words | Chain): Addends {
+    sum.addends ??= sum.kind === "words" ? this.#addendsOfWords(sum) : this.#addendsOfChain(sum)
+    return sum.addends
+  }
+
+  #addendsOfWords({ words: [w0, w1, w2], limit }: Words): Addends {
+    const t = this.#text
+    return { low: t.extend(w0), high: t.pack(w1, w2), most: [WORD - 1n, BigInt(limit + 1) * WORD - 1n] }
+  }
+
+  #addendsOfChain({ terms }: Chain): Addends {
+    const t = this.#text
+    const sumOf = (words: readonly string[]) =>
+      words.map(word => t.extend(word)).reduce((sum, word) => t.letPair("add.u64", sum, word))
+    const most = BigInt(Math.max(1, terms.length)) * (WORD - 1n)
+    const [lows, highs] = [terms.map(([low]) => low), terms.map(([, high]) => high)]
+    return { low: sumOf(terms.length ? lows : ["0"]), high: sumOf(terms.length ? highs : ["0"]), most: [most, most] }
+  }
+
+  #copy([low, high]: Limbs): Limbs {
+    return [this.#text.let("mov.b32", low), this.#text.let("mov.b32", high)]
+  }
+
+  #constant(constant: Constant): Limbs {
+    if (typeof constant === "bigint") return [literal(constant % WORD), literal(constant / WORD)]
+    if (!this.#row) throw new TypeError("an entry of a row outside its loop")
+    return this.#text.unpack(this.#text.letPair("ld.const.b64", `[${this.#row}+${8 * constant.column}]`))
+  }
+}
+
+const literal = (word: bigint): string => `0x${word.toString(16)}`
