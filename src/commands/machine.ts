@@ -2,6 +2,7 @@
 import { join } from "node:path"
 import type { Clock } from "../clock.ts"
 import type { HashingSettings } from "../config/options.ts"
+import type { GpuSelection } from "../config/selections.ts"
 import { fileCache } from "../engines/cpu/calibration-cache.ts"
 import { chooseEngine } from "../engines/cpu/choose.ts"
 import { CpuEngine } from "../engines/cpu/cpu-engine.ts"
@@ -27,6 +28,9 @@ export interface MachineOptions {
 export async function openMachine(options: MachineOptions): Promise<Machine> {
   const { settings, log } = options
   const kernels = kernelsOf(settings.engine)
+  if (asksForGpus(settings.gpuDevices)) {
+    throw new OperatorError("--gpu-devices asks for GPUs, but there is no GPU engine: give 0", ExitCode.usage)
+  }
   const cpus = await detectEffectiveCpus({ log })
   const workers = resolveWorkers({ requested: settings.cpuWorkers, effective: cpus.count, log })
   const placement = await readPlacement(cpus.cpus)
@@ -107,4 +111,9 @@ function kernelsOf(engine: string): readonly string[] {
   if (engine === "auto") return names
   if (names.includes(engine)) return [engine]
   throw new OperatorError(`--engine ${engine} is unknown: there are auto, ${names.join(", ")}`, ExitCode.usage)
+}
+
+/** Whether GPUs were asked for, rather than taken where they are. */
+function asksForGpus(selection: GpuSelection): boolean {
+  return selection.kind === "list" || (selection.kind === "count" && selection.count > 0)
 }

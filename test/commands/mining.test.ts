@@ -45,6 +45,12 @@ describe("benchmark", () => {
     expect(await miner.exited).toBe(64)
     expect(miner.text).toStartWith("quantus-miner: --engine abacus is unknown: there are auto, ")
   })
+
+  test("no worker and no GPU is one as well", async () => {
+    const miner = new MinerProcess(["benchmark", "--cpu-workers", "0", "--gpu-devices", "0"])
+    expect(await miner.exited).toBe(64)
+    expect(miner.text).toContain("quantus-miner: --cpu-workers 0 leaves nothing to mine with")
+  })
 })
 
 describe("serve", () => {
