@@ -1,21 +1,12 @@
 /**
  * What a worker does all its life: take up the current work, search it row by row, sleep when there is nothing to do.
- *
- * **What counts.** Hash counts are compared with luck (seals × difficulty ÷ hashes is 1 on average), so what is counted
- * must not depend on what is found. Think of all rows of all workers in the order in which they are committed, that is,
- * in which their worker looks at the winner word after the row. The hashes in them are independent trials, and the search
- * ends with the first that hits: a stopping time, decided by the trials up to it and by nothing behind it. By Wald's
- * identity the expected number of hits is then the expected number of trials / difficulty, if the trials are counted up
- * to and including the one that hit. So the worker whose claim succeeds counts up to its hit and not the rest of its row,
- * and a row committed after the claim counts nothing, hit or not. A row during which the work was replaced, again
- * whatever is in it, counts nothing and reports nothing. Where the search goes on after hits, each is reported, and when
- * the engine is slow to take them, what is counted stops after the last one reported. The plain total of nonces tested,
- * which rates are made of, includes everything.
  */
 import { type Kernel, ROW } from "../../kernel/kernel.ts"
 import { PLANE_ROWS, planeNonce, spongeBeforeLast } from "../../kernel/nonce-plane.ts"
 import type { NonceRange } from "../../sources/source.ts"
 import { baseNonce } from "./base-nonce.ts"
+import { Commits } from "./commits.ts"
+import { nextChunk } from "./leases.ts"
 import { CHUNK, chunkOf, nonceAt, rangeOf } from "./range.ts"
 import type { Progress, SharedMemory, SharedWork, Slot } from "./shared-memory.ts"
 
@@ -29,15 +20,6 @@ export interface SearchOptions {
   readonly ring: () => void
 }
 
-/** Rows tested: how many nonces, the offsets of the hits among them, and the nonce at an offset. */
-interface Row {
-  readonly tested: number
-  readonly hits: Uint32Array
-  nonce(offset: number): Uint8Array
-  /** The nonces up to this offset are done with, for good. False when they were not this worker's any more. */
-  done(offset: number): boolean
-}
-
 /** Searches until the engine asks the worker to leave. */
 export function searchLoop(options: SearchOptions): void {
   new Search(options).run()
@@ -49,6 +31,7 @@ class Search {
   readonly #kernel: Kernel
   readonly #salt: Uint8Array
   readonly #ring: () => void
+  readonly #commits: Commits
   #version = 0
   /** The plane that is being searched: its base, its next row, the work it was begun for. */
   #plane: { readonly sequence: number; readonly base: Uint8Array; row: number } | undefined
@@ -61,6 +44,7 @@ class Search {
     this.#kernel = kernel
     this.#salt = salt
     this.#ring = ring
+    this.#commits = new Commits({ memory, slot, ring })
   }
 
   run(): void {
@@ -81,7 +65,7 @@ class Search {
 
   /** Whether there is reason to test another row of the work of this version. */
   get #goesOn(): boolean {
-    return this.#memory.version === this.#version && this.#memory.isOpen(this.#version) && !this.#slot.leaving
+    return this.#commits.goesOn(this.#version)
   }
 
   #searchPlanes(work: SharedWork): void {
@@ -89,7 +73,7 @@ class Search {
       const plane = this.#planeFor(work)
       const t0 = plane.row++
       const found = this.#kernel.searchRow(t0)
-      this.#commit(work, {
+      this.#commits.commit(this.#version, work, {
         tested: ROW,
         hits: this.#kernel.hits.subarray(0, found),
         nonce: t1 => planeNonce(plane.base, t0, t1),
@@ -112,7 +96,7 @@ class Search {
       let progress = this.#slot.progress(work.sequence)
       let part = progress && chunkOf(range, progress.chunk)
       if (!progress || !part || progress.offset >= part.end) {
-        progress = this.#nextChunk(work, range)
+        progress = nextChunk(this.#memory, this.#slot, work.sequence, range)
         if (!progress) {
           if (!this.#goesOn) return
           this.#slot.markDrained(this.#version)
@@ -126,18 +110,6 @@ class Search {
     }
   }
 
-  /** A chunk that a worker left unfinished, or else one that nobody has begun. */
-  #nextChunk(work: SharedWork, range: NonceRange): Progress | undefined {
-    for (const slot of this.#memory.slots) {
-      if (slot === this.#slot || !slot.leaving) continue
-      const left = slot.progress(work.sequence)
-      if (left && slot.takeChunk(left)) return left
-    }
-    const chunk = this.#memory.leaseChunk(work.sequence)
-    const part = chunk === undefined ? undefined : chunkOf(range, chunk)
-    return part && { chunk: chunk!, offset: part.begin }
-  }
-
   /** Searches rows of a chunk from `progress` on, until the chunk's end or for as long as the search goes on. */
   #searchPart(work: SharedWork, base: Uint8Array, progress: Progress, end: number): void {
     this.#prepareRange(work, base)
@@ -148,7 +120,7 @@ class Search {
       const count = Math.min(ROW, end - begin)
       const found = this.#kernel.searchRange(low + begin, count)
       let mine = true
-      this.#commit(work, {
+      this.#commits.commit(this.#version, work, {
         tested: count,
         hits: this.#kernel.hits.subarray(0, found),
         nonce: offset => nonceAt(base, begin + offset),
@@ -175,57 +147,6 @@ class Search {
 
   #sponge(work: SharedWork, nonce: Uint8Array): BigUint64Array {
     return spongeBeforeLast(work.header, nonce, state => this.#kernel.permute(state))
-  }
-
-  /** Accounts for a row that was tested, and reports what it found. */
-  #commit(work: SharedWork, row: Row): void {
-    this.#slot.beat()
-    this.#slot.addHashes(row.tested)
-    if (this.#memory.version !== this.#version || !this.#memory.isOpen(this.#version)) return
-    if (work.stopAtCandidate) this.#commitStopping(work, row)
-    else this.#commitAll(work, row)
-  }
-
-  #commitStopping(work: SharedWork, row: Row): void {
-    const [first] = row.hits
-    if (first === undefined) {
-      if (row.done(row.tested)) this.#slot.count(work, row.tested)
-      return
-    }
-    if (!this.#makeRoom()) return
-    this.#slot.write(work.sequence, row.nonce(first))
-    if (!this.#memory.claim(this.#version)) return
-    this.#slot.count(work, first + 1)
-    this.#report()
-    row.done(first + 1)
-  }
-
-  #commitAll(work: SharedWork, row: Row): void {
-    let counted = 0
-    for (const hit of row.hits) {
-      if (!this.#makeRoom()) return
-      this.#slot.write(work.sequence, row.nonce(hit))
-      this.#report()
-      if (!row.done(hit + 1)) return
-      this.#slot.count(work, hit + 1 - counted)
-      counted = hit + 1
-    }
-    if (row.done(row.tested)) this.#slot.count(work, row.tested - counted)
-  }
-
-  /** A candidate is shown before its nonce is marked as done: a worker that dies in between loses nothing. */
-  #report(): void {
-    if (this.#slot.publish()) this.#ring()
-  }
-
-  /** Waits until the ring has room; false when the work is over before that. */
-  #makeRoom(): boolean {
-    while (!this.#slot.hasRoom) {
-      if (!this.#goesOn) return false
-      this.#slot.beat()
-      this.#slot.awaitRoom()
-    }
-    return true
   }
 }
 
