@@ -405,7 +405,7 @@ export class LimbOps implements VectorOps<LimbElement, LimbSum> {
     const rendered = this.#steps.get(step) ?? this.#announce(step, state.length)
     const table = routine.label("table")
     rendered.calls.push({ rows, table })
-    this.#storeState(state)
+    this.storeState(state)
     routine.control("lea", ROW_POINTER, relative(table))
     routine.control("mov", ROWS_LEFT, { kind: "immediate", value: rows.length })
     routine.control("call", rendered.entry)
@@ -426,7 +426,7 @@ export class LimbOps implements VectorOps<LimbElement, LimbSum> {
       routine.bind(rendered.entry)
       const { rows } = rendered.calls[0]!
       const constants = rows[0]!.map((_, column) => ({ column, rows }))
-      this.#storeState(step(this, this.loadState(rendered.width), constants))
+      this.storeState(step(this, this.loadState(rendered.width), constants))
       const rowBytes = rendered.columns.size * this.#v.repeatedBytes
       routine.control("add", ROW_POINTER, { kind: "immediate", value: rowBytes })
       routine.control("sub", ROWS_LEFT, { kind: "immediate", value: 1 })
@@ -447,7 +447,7 @@ export class LimbOps implements VectorOps<LimbElement, LimbSum> {
     })
   }
 
-  #storeState(state: readonly LimbElement[]): void {
+  storeState(state: readonly LimbElement[]): void {
     state.forEach(({ low, high }, i) => {
       this.#v.store(this.#stateSlot(2 * i), low)
       this.#v.store(this.#stateSlot(2 * i + 1), high)

@@ -20,6 +20,9 @@ export interface VectorOps<V, W> extends Ops<V, W> {
   /** Elements stored by `keep`, two vectors each. */
   kept(place: Memory, elements: number): V[]
   keep(place: Memory, elements: readonly V[]): void
+  /** The state through which steps are entered and left, in memory between blocks. */
+  loadState(elements: number): V[]
+  storeState(state: readonly V[]): void
   /** Renders the steps that were repeated; no operation comes after. */
   finish(): void
 }
@@ -59,6 +62,7 @@ export function renderKernel<V, W>(target: Target<V, W>): RenderedKernel {
     searchRow: renderer.searchRow(),
     searchRange: renderer.searchRange(),
   }
+  renderer.test()
   ops.finish()
   const code = routine.finish()
   const offset = (label: Label) => routine.offsetOf(label)
@@ -78,13 +82,17 @@ export function renderKernel<V, W>(target: Target<V, W>): RenderedKernel {
 }
 
 class Renderer<V, W> {
+  readonly #testEntry: Label
+
   constructor(
     private readonly routine: Routine,
     private readonly v: Vectors,
     private readonly ops: VectorOps<V, W>,
     private readonly layout: ContextLayout,
     private readonly plan: Plan,
-  ) {}
+  ) {
+    this.#testEntry = routine.label("test")
+  }
 
   /** OUTPUT from INPUT. */
   permute(): Label {
@@ -150,10 +158,16 @@ class Renderer<V, W> {
     })
   }
 
-  /** Stores which lanes' hashes are above the target. */
   #test(afterFirstRound: readonly V[]): void {
+    this.ops.storeState(afterFirstRound)
+    this.routine.control("call", this.#testEntry)
+  }
+
+  /** A subroutine: stores which lanes' hashes are above the target, from the state after the first round. */
+  test(): void {
     const { v } = this
-    const words = this.ops.toWords(hashElement(this.ops, this.plan, afterFirstRound))
+    this.routine.bind(this.#testEntry)
+    const words = this.ops.toWords(hashElement(this.ops, this.plan, this.ops.loadState(WIDTH)))
     v.storeAbove(
       memory(MASK_POINTER),
       // The hash's first eight bytes are its first element little-endian; as a U512's they are read big-endian.
@@ -161,6 +175,7 @@ class Renderer<V, W> {
       v.broadcastWord(this.#at(this.layout.target)),
     )
     this.routine.control("add", MASK_POINTER, immediate(4))
+    this.routine.control("ret")
   }
 
   /** A loop over batches: BATCH_POINTER, COUNTER and MASK_POINTER move on with each. */

@@ -19,7 +19,7 @@ const spillSlot =
 
 const avx2Routine: RoutineOptions = {
   machine: zen3,
-  window: 100,
+  window: 60,
   pressure: 14,
   readOnly: new Set([ROW_POINTER.n, BATCH_POINTER.n]),
   registers: { integer: INTEGERS, vector: range(16), mask: [] },

@@ -13,7 +13,11 @@ export type X64KernelName = keyof typeof RENDER
 /** @throws UnsupportedKernel where the CPU lacks a feature, or the system refuses executable memory */
 export function createX64Kernel(name: X64KernelName): Kernel {
   if (process.arch !== "x64") throw new UnsupportedKernel("this machine is no x86-64")
-  const rendered = RENDER[name]()
+  return loadKernel(name, RENDER[name]())
+}
+
+/** @throws UnsupportedKernel as `createX64Kernel` */
+export function loadKernel(name: string, rendered: RenderedKernel): Kernel {
   const has = cpuFeatures()
   const missing = [...rendered.needs].filter(need => !has.has(need))
   if (missing.length > 0) throw new UnsupportedKernel(`this CPU has no ${missing.join(", ").toUpperCase()}`)

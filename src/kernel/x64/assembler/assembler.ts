@@ -4,7 +4,7 @@
 import { type EvexOptions, encode, type Fixup, select } from "./encode.ts"
 import { instructions } from "./instructions.ts"
 import { format, type Label, label, type Operand } from "./operands.ts"
-import type { Feature } from "./table.ts"
+import type { Feature, Instruction } from "./table.ts"
 
 export class Assembler {
   readonly #code: number[] = []
@@ -17,6 +17,11 @@ export class Assembler {
   emit(mnemonic: string, operands: readonly Operand[] = [], options?: EvexOptions): void {
     const row = select(instructions.get(mnemonic) ?? [], operands)
     if (!row) throw new Error(`no instruction ${mnemonic} ${operands.map(format).join(", ")}`)
+    this.emitForm(row, operands, options)
+  }
+
+  /** As `emit`, the form already chosen. */
+  emitForm(row: Instruction, operands: readonly Operand[], options?: EvexOptions): void {
     for (const need of row.needs) this.#needs.add(need)
     encode(row, operands, this.#code, this.#fixups, options)
   }

@@ -19,6 +19,8 @@ export interface AllocateOptions {
 
 export interface PhysicalInstruction {
   readonly mnemonic: string
+  /** The form of the mnemonic, where it is known already. */
+  readonly row?: Instruction
   readonly operands: readonly Operand[]
   readonly options?: EvexOptions
 }
@@ -56,6 +58,8 @@ class Allocator {
   readonly #free: Record<RegisterFile, number[]>
   /** Values in registers, by file. */
   readonly #held: Record<RegisterFile, Set<Value>> = { integer: new Set(), vector: new Set(), mask: new Set() }
+  /** Values loaded from memory that may be written, by place. */
+  readonly #loaded = new Map<string, Value[]>()
   readonly #freeSlots: number[] = []
   readonly #slotsAfter: number[] = []
   #slots = 0
@@ -138,11 +142,7 @@ class Allocator {
       results.push(value)
       physical[k] = register(operand.class, value)
     })
-    this.#out.push(
-      options
-        ? { mnemonic: row.mnemonic, operands: physical, options }
-        : { mnemonic: row.mnemonic, operands: physical },
-    )
+    this.#out.push({ mnemonic: row.mnemonic, row, operands: physical, ...(options ? { options } : {}) })
     this.#noteLoad(row.mnemonic, physical, results)
     for (const operand of operands) if (operand.kind === "virtual") this.#release(this.#value(operand.id))
     this.#freeSlots.push(...this.#slotsAfter.splice(0))
@@ -151,16 +151,13 @@ class Allocator {
   /** Brings back what was to be read again from memory that is about to be overwritten. */
   #rescue(written: Memory<Register>): void {
     const key = memoryKey(written, this.#options.readOnly)
-    for (const value of this.#held.vector) if (this.#standsAt(value, key)) value.home = undefined
-    for (const value of this.#values.values())
-      if (this.#standsAt(value, key) && next(value) !== Number.POSITIVE_INFINITY) {
-        this.#bring(value, new Set())
-        value.home = undefined
-      }
-  }
-
-  #standsAt(value: Value, key: string | undefined): boolean {
-    return value.home !== undefined && value.slot === undefined && memoryKey(value.home, this.#options.readOnly) === key
+    if (key === undefined) return
+    for (const value of this.#loaded.get(key) ?? []) {
+      if (value.slot !== undefined || !value.home || memoryKey(value.home, this.#options.readOnly) !== key) continue
+      if (next(value) !== Number.POSITIVE_INFINITY) this.#bring(value, new Set())
+      value.home = undefined
+    }
+    this.#loaded.delete(key)
   }
 
   /** The operand that can be read from memory in place, as its register was given up: the one in ModRM.rm, read once. */
@@ -243,7 +240,13 @@ class Allocator {
   #noteLoad(mnemonic: string, physical: readonly Operand[], results: readonly Value[]): void {
     const [, from] = physical
     const [result] = results
-    if (result && from?.kind === "memory" && mnemonic === MOVE[result.class]) result.home = from
+    if (!result || from?.kind !== "memory" || mnemonic !== MOVE[result.class]) return
+    result.home = from
+    const key = memoryKey(from, this.#options.readOnly)
+    if (key === undefined) return
+    const loaded = this.#loaded.get(key)
+    if (loaded) loaded.push(result)
+    else this.#loaded.set(key, [result])
   }
 }
 

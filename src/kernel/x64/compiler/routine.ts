@@ -101,7 +101,10 @@ export class Routine {
     if (instructions.length === 0) return
     this.#block = new Block()
     const { code, stores, reloads } = allocate(schedule(instructions, this.#options), this.#options)
-    for (const { mnemonic, operands, options } of code) this.#assembler.emit(mnemonic, operands, options)
+    for (const { mnemonic, row, operands, options } of code) {
+      if (row) this.#assembler.emitForm(row, operands, options)
+      else this.#assembler.emit(mnemonic, operands, options)
+    }
     this.statistics.instructions += code.length
     this.statistics.stores += stores
     this.statistics.reloads += reloads

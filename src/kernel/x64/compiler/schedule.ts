@@ -1,9 +1,12 @@
 /**
  * A list scheduler for one block. It takes, among the instructions that are ready and near the first one not yet taken,
- * the one with the longest path behind it; when nearly all registers are in use, the one that frees most.
+ * the one with the longest path behind it; when nearly all registers are in use, the one that frees most. Plain loads of
+ * what stood in memory before the block wait until their first reader is taken, as they would only hold registers.
  */
+
+import type { Instruction } from "../assembler/table.ts"
 import { type BlockInstruction, fileOf, memoryKey } from "./block.ts"
-import type { Machine } from "./machine.ts"
+import { type Machine, unitsOf } from "./machine.ts"
 
 export interface ScheduleOptions {
   readonly machine: Machine
@@ -17,52 +20,90 @@ export interface ScheduleOptions {
 
 export function schedule(code: readonly BlockInstruction[], options: ScheduleOptions): BlockInstruction[] {
   const { machine, window, pressure } = options
-  const graph = dependencies(code, options)
+  const { successors, predecessorCounts: waiting } = dependencies(code, options)
   const latency = code.map(({ row }) => machine.latency[row.mnemonic] ?? machine.otherLatency)
-  const priority = new Float64Array(code.length)
-  for (let i = code.length - 1; i >= 0; i--) {
-    let longest = 0
-    for (const next of graph.successors[i]!) longest = Math.max(longest, priority[next]!)
-    priority[i] = longest + latency[i]!
-  }
-  const waiting = graph.predecessorCounts
+  const units = code.map(({ row, operands }) => unitsOf(row, machine, memoryAccess(row, operands)))
+  const loads = code.map((instruction, i) => waiting[i] === 0 && successors[i]!.length > 0 && isPlainLoad(instruction))
+  const readLoads: number[][] = code.map(() => [])
+  loads.forEach((isLoad, i) => {
+    if (!isLoad) return
+    for (const next of successors[i]!) {
+      readLoads[next]!.push(i)
+      waiting[next] = waiting[next]! - 1
+    }
+  })
+  const priority = longestPaths(successors, latency)
   const earliest = new Float64Array(code.length)
-  const taken = new Uint8Array(code.length)
   const live = new LiveVectors(code)
   const order: BlockInstruction[] = []
+  const state = new Uint8Array(code.length)
+  for (let i = 0; i < code.length; i++) state[i] = loads[i] ? LOAD : waiting[i] === 0 ? READY : WAITING
   let first = 0
+  let cycle = 0
+  const left = Int32Array.from(machine.capacity)
+  const hasRoom = (own: readonly number[]) => {
+    for (let k = 0; k < own.length; k++) if (left[own[k]!]! <= 0) return false
+    return true
+  }
+  const take = (i: number) => {
+    state[i] = TAKEN
+    order.push(code[i]!)
+    live.take(i)
+    for (const unit of units[i]!) left[unit] = left[unit]! - 1
+  }
   while (order.length < code.length) {
-    while (taken[first]) first++
-    const now = order.length / machine.width
+    while (state[first]! >= LOAD) first++
+    const end = Math.min(first + window, code.length)
     const saving = live.count >= pressure
     let best = -1
-    let bestScore: readonly [number, number, number] = [0, 0, 0]
-    for (let i = first; i < Math.min(first + window, code.length); i++) {
-      if (taken[i] || waiting[i]! > 0) continue
-      const stall = Math.max(0, earliest[i]! - now)
-      const score = saving
-        ? ([live.change(i), stall, -priority[i]!] as const)
-        : ([stall, -priority[i]!, live.change(i)] as const)
-      if (best < 0 || before(score, bestScore)) {
+    let bestScore = 0
+    for (let i = first; i < end; i++) {
+      if (state[i] !== READY || earliest[i]! > cycle || !hasRoom(units[i]!)) continue
+      // Where registers are short, who frees most; else, and among equals, the longest path.
+      const score = saving ? priority[i]! - 1e6 * live.change(i) : priority[i]!
+      if (best < 0 || score > bestScore) {
         best = i
         bestScore = score
       }
     }
-    taken[best] = 1
-    order.push(code[best]!)
-    live.take(best)
-    const done = Math.max(now, earliest[best]!) + latency[best]!
-    for (const next of graph.successors[best]!) {
+    if (best < 0) {
+      cycle++
+      left.set(machine.capacity)
+      continue
+    }
+    for (const load of readLoads[best]!) if (state[load] !== TAKEN) take(load)
+    take(best)
+    for (const next of successors[best]!) {
+      earliest[next] = Math.max(earliest[next]!, cycle + latency[best]!)
       waiting[next] = waiting[next]! - 1
-      earliest[next] = Math.max(earliest[next]!, done)
+      if (waiting[next] === 0 && state[next] === WAITING) state[next] = READY
     }
   }
   return order
 }
 
-const before = (a: readonly number[], b: readonly number[]): boolean => {
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return a[i]! < b[i]!
-  return false
+const WAITING = 0
+const READY = 1
+/** A plain load, taken with its first reader. */
+const LOAD = 2
+const TAKEN = 3
+
+const isPlainLoad = ({ row, operands }: BlockInstruction): boolean =>
+  row.mnemonic.startsWith("vmovdqu") && operands[1]!.kind === "memory"
+
+function memoryAccess(row: Instruction, operands: BlockInstruction["operands"]): "none" | "read" | "write" {
+  const k = operands.findIndex(({ kind }) => kind === "memory")
+  return k < 0 ? "none" : row.operands[k]!.write ? "write" : "read"
+}
+
+/** Cycles from the start of each instruction to the end of the block, were there no limits but latencies. */
+function longestPaths(successors: readonly (readonly number[])[], latency: readonly number[]): Float64Array {
+  const longest = new Float64Array(successors.length)
+  for (let i = successors.length - 1; i >= 0; i--) {
+    for (const next of successors[i]!) longest[i] = Math.max(longest[i]!, longest[next]!)
+    longest[i] = longest[i]! + latency[i]!
+  }
+  return longest
 }
 
 /** How many vector registers hold a value that is still to be read. */
@@ -91,7 +132,11 @@ class LiveVectors {
   /** How many more are live after instruction `i`. */
   change(i: number): number {
     let change = 0
-    for (const id of this.#reads[i]!) if (this.#left.get(id) === 1) change--
+    for (const id of this.#reads[i]!) {
+      // What a load has still to bring is live only if it is read again.
+      if (!this.#written.has(id)) change++
+      if (this.#left.get(id) === 1) change--
+    }
     for (const id of this.#writes[i]!) if (!this.#written.has(id)) change++
     return change
   }
