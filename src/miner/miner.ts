@@ -8,10 +8,11 @@ import { nextSequence } from "../engines/sequence.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
 import type { Log } from "../log.ts"
 import type { StatsSink } from "../observe/stats.ts"
+import { nonceHash } from "../pow/nonce-hash.ts"
 import { targetOf, verifySeal } from "../pow/target.ts"
 import type { DisconnectReason, Job, JobSource, Seal, SourceEvents, Verdict } from "../sources/source.ts"
 import { ageOf, describeVerdict, grouped, sealsOf, secondsOf } from "./phrases.ts"
-import { isNonceOf, Search } from "./search.ts"
+import { isNearMiss, isNonceOf, Search } from "./search.ts"
 import { splitRange } from "./split-range.ts"
 
 export interface MinerOptions {
@@ -92,8 +93,9 @@ export class Miner {
     this.#live.push(engine)
     const search = this.#search
     if (!search || search.sequence === 0) return
-    if (search.job.range) this.#begin(search)
-    else engine.assign(this.#workOf(search))
+    if (!search.job.range) engine.assign(this.#workOf(search))
+    // Where others are searching a range already it is divided, and this engine waits for the next.
+    else if (this.#unfinished.size === 0) this.#begin(search)
   }
 
   /** Ends an engine that cannot hash, and starts the next best one in its place. */
@@ -171,8 +173,8 @@ export class Miner {
 
   /** Has all engines search the job from now on, under a new sequence. */
   #begin(search: Search): void {
+    if (search.sequence !== 0) search.counted -= this.#hashesOf(search.sequence)
     search.sequence = nextSequence()
-    search.counted = 0n
     const { range } = search.job
     if (!range) {
       const work = this.#workOf(search)
@@ -204,14 +206,13 @@ export class Miner {
     if (!search || sequence !== search.sequence) return
     const foundAt = clock.now()
     const { job } = search
-    const hash = isNonceOf(job, nonce) ? verifySeal(job.header, nonce, targetOf(job.difficulty)) : undefined
-    if (!hash) {
+    const target = targetOf(job.difficulty)
+    const hash = isNonceOf(job, nonce) ? verifySeal(job.header, nonce, target) : undefined
+    if (!hash && !(isNonceOf(job, nonce) && isNearMiss(nonceHash(job.header, nonce), target))) {
       stats.mismatch(unit)
       log.error(`${unit} reported the nonce ${nonce.toHex()}, which is no seal of job ${job.id}: it was not sent`)
-      engine.resume(sequence)
-      return
     }
-    if (!search.addSeal(nonce)) {
+    if (!hash || !search.addSeal(nonce)) {
       engine.resume(sequence)
       return
     }
@@ -253,6 +254,8 @@ export class Miner {
   /** Lets the engines rest; the job stays, in case it comes again. */
   #idle(search: Search): void {
     search.sequence = 0
+    search.counted = 0n
+    this.#unfinished.clear()
     for (const engine of this.#live) engine.assign(null)
   }
 

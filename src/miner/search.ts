@@ -1,4 +1,5 @@
 /** The job that is being searched, and what has come of it. */
+import { topOf } from "../pow/target.ts"
 import { bytesToInteger } from "../pow/u512.ts"
 import type { Job } from "../sources/source.ts"
 
@@ -13,7 +14,7 @@ export class Search {
   outcome: Outcome = "cancelled"
   /** Clock milliseconds of the job's first arrival. */
   readonly beganAt: number
-  /** Since when, and from which count of the current work on, hashes belong to the next seal. */
+  /** Since when, and from which count of the current work on (below 0: with what others counted), hashes are the next seal's. */
   since: number
   counted = 0n
   /** Over all works and seals of the job. */
@@ -77,5 +78,11 @@ export function isNonceOf({ prefix, range }: Job, nonce: Uint8Array): boolean {
   const value = bytesToInteger(nonce)
   return range.first <= value && value <= range.last
 }
+
+/**
+ * Whether a hash that is no seal differs from the target in bits only that no kernel compares: to report it was right.
+ * @param hash 64 bytes, not below the target
+ */
+export const isNearMiss = (hash: Uint8Array, target: bigint): boolean => topOf(bytesToInteger(hash)) === topOf(target)
 
 const equal = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, i) => byte === b[i])

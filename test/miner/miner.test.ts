@@ -245,6 +245,36 @@ describe("a range", () => {
     await stop()
   })
 
+  test("that is being searched is not divided again for an engine that comes up late", async () => {
+    const ready = Promise.withResolvers<void>()
+    const engines = [new FakeEngine("a"), new FakeEngine("b", ready.promise)]
+    const { job, stop } = await setUp(engines)
+    job("1", { difficulty: HARD, range: { first: 0n, last: 99n } })
+    const before = engines[0]!.work
+    ready.resolve()
+    await settle()
+    expect(engines.map(({ work }) => work)).toEqual([before, null])
+    job("1", { difficulty: HARD, range: { first: 100n, last: 199n } })
+    expect(engines.map(({ work }) => work?.range?.first)).toEqual([100n, 150n])
+    await stop()
+  })
+
+  test("is searched again where an engine failed with its part", async () => {
+    const engines = [new FakeEngine("a"), new FakeEngine("b")]
+    const { job, source, stop } = await setUp(engines)
+    const range = { first: 0n, last: 99n }
+    job("1", { difficulty: HARD, range })
+    engines[0]!.counted = 30n
+    engines[1]!.counted = 7n
+    engines[1]!.events!.failed("gone")
+    await settle()
+    expect(engines[0]!.work!.range).toEqual(range)
+    engines[0]!.counted = 100n
+    engines[0]!.events!.exhausted(engines[0]!.work!.sequence)
+    expect(source.exhaustions.map(({ hashes }) => hashes)).toEqual([137n])
+    await stop()
+  })
+
   test("of one nonce goes to one engine", async () => {
     const engines = [new FakeEngine("a"), new FakeEngine("b")]
     const { job, source, stop } = await setUp(engines)

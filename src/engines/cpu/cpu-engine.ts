@@ -6,7 +6,7 @@ import { type Clock, sleep } from "../../clock.ts"
 import type { Log } from "../../log.ts"
 import { topOf } from "../../pow/target.ts"
 import { integerToBytes } from "../../pow/u512.ts"
-import type { Engine, EngineEvents, Work } from "../engine.ts"
+import type { Engine, EngineEvents, Unit, Work } from "../engine.ts"
 import { SALT_BYTES } from "./base-nonce.ts"
 import { CpuUnit } from "./cpu-unit.ts"
 import { chunkOf } from "./range.ts"
@@ -27,22 +27,32 @@ export interface CpuEngineOptions {
   readonly log: Log
   /** A module that calls `serveWorker`, in place of the miner's own. */
   readonly entry?: string | URL
+  /** What the units are; CPU workers where it is not given. */
+  readonly kind?: Unit["kind"]
+  /** What a worker is told beside its order, by its unit's index; what structured cloning takes. */
+  readonly briefs?: readonly unknown[]
+  readonly patience?: Patience
+}
+
+/** How long the engine waits for a worker before it takes another one, and how often. */
+export interface Patience {
+  /** Milliseconds that a worker may take to make and prove its kernel. */
+  readonly startWithin: number
+  /** A worker without a heartbeat at so many looks is hung; there are four looks a second. */
+  readonly stillLooks: number
+  /** A unit whose threads fail more often than this within `failuresWithin` milliseconds is given up. */
+  readonly mostFailures: number
+  readonly failuresWithin: number
 }
 
 /** Workers an engine can have, and threads that may be ending beside them. */
 const MOST_WORKERS = 1024
 const SLOTS = MOST_WORKERS + 64
 
-/** How often the engine looks at its workers, in milliseconds, and after how many looks without a heartbeat one is hung. */
+/** How often the engine looks at its workers, in milliseconds. */
 const LOOK_EVERY = 250
-const STILL_LOOKS = 4
 
-/** A unit whose threads fail more often than this within a minute is given up. */
-const MOST_FAILURES = 5
-const FAILURES_WITHIN = 60_000
-
-/** Milliseconds that a worker may take to make and prove its kernel. */
-const START_WITHIN = 30_000
+const PATIENCE: Patience = { startWithin: 30_000, stillLooks: 4, mostFailures: 5, failuresWithin: 60_000 }
 
 /** Milliseconds that a worker has to leave by itself, and then to be ended. */
 const LEAVE_WITHIN = 500
@@ -55,6 +65,7 @@ export class CpuEngine implements Engine {
   readonly name: string
   readonly #options: CpuEngineOptions
   readonly #memory = SharedMemory.create(SLOTS)
+  readonly #patience: Patience
   readonly #salt: Uint8Array
   readonly #free: Slot[]
   readonly #all: CpuUnit[] = []
@@ -74,6 +85,7 @@ export class CpuEngine implements Engine {
   constructor(options: CpuEngineOptions) {
     this.name = options.kernel
     this.#options = options
+    this.#patience = options.patience ?? PATIENCE
     this.#salt = options.random(SALT_BYTES)
     this.#free = this.#memory.slots.toReversed()
   }
@@ -117,14 +129,18 @@ export class CpuEngine implements Engine {
     return this.#slots().reduce((sum, slot) => sum + slot.hashesOf(sequence), 0n)
   }
 
+  /** Where workers cannot be added, that is told and there are as many as could be. */
   async resize(units: number): Promise<void> {
     if (!Number.isInteger(units) || units < 1 || units > MOST_WORKERS) {
       throw new RangeError(`workers: expected 1 … ${MOST_WORKERS}, got ${units}`)
     }
     await this.prepare()
-    const resized = this.#resized.then(() => (units >= this.#size ? this.#grow(units) : this.#shrink(units)))
-    this.#resized = resized.catch(() => {})
-    return resized
+    this.#resized = this.#resized
+      .then(() => (units >= this.#size ? this.#grow(units) : this.#shrink(units)))
+      .catch((error: Error) => {
+        if (!this.#closed) this.#options.log.warn(`there are ${this.#size} workers and not ${units}: ${error.message}`)
+      })
+    return this.#resized
   }
 
   async close(): Promise<void> {
@@ -155,7 +171,9 @@ export class CpuEngine implements Engine {
   }
 
   #unit(index: number): CpuUnit {
-    return (this.#all[index] ??= new CpuUnit(`${this.name}/${index}`, index, () => this.#searching))
+    const { affinity } = this.#options
+    const cpu = affinity?.[index % affinity.length]
+    return (this.#all[index] ??= new CpuUnit(`${this.name}/${index}`, index, cpu, () => this.#searching))
   }
 
   /** The sequence that workers search now. */
@@ -169,11 +187,10 @@ export class CpuEngine implements Engine {
 
   /** Gives the unit a thread. Rejects when it does not come up; the thread is ended then. */
   async #spawn(unit: CpuUnit): Promise<void> {
-    const { kernel, affinity, clock, entry = WORKER_ENTRY, log } = this.#options
+    const { kernel, clock, entry = WORKER_ENTRY, log } = this.#options
     const slot = this.#free.pop()
     if (!slot) throw new Error("no room in shared memory for another worker")
     slot.reset()
-    const cpu = affinity?.[unit.index % affinity.length]
     const thread = new WorkerThread(
       entry,
       {
@@ -181,7 +198,7 @@ export class CpuEngine implements Engine {
         slot: slot.index,
         kernel,
         salt: this.#salt,
-        cpu,
+        cpu: unit.cpu,
       },
       {
         ring: () => this.#lookAtSlots(),
@@ -192,11 +209,11 @@ export class CpuEngine implements Engine {
     unit.current = current
     unit.still = 0
     const late = Promise.withResolvers<never>()
-    const cancel = clock.after(START_WITHIN, () => late.reject(new Error("it did not start within half a minute")))
+    const cancel = clock.after(this.#patience.startWithin, () => late.reject(new Error("it did not start within half a minute")))
     try {
       const { pinned } = await Promise.race([thread.ready, late.promise])
       current.ready = true
-      if (!pinned) log.warn(`${unit.id} could not be pinned to CPU ${cpu}: it runs wherever the scheduler puts it`)
+      if (!pinned) log.warn(`${unit.id} could not be pinned to CPU ${unit.cpu}: it runs wherever the scheduler puts it`)
     } catch (error) {
       if (unit.current === current) void this.#retire(unit)
       throw error
@@ -254,8 +271,8 @@ export class CpuEngine implements Engine {
 
   #revive(unit: CpuUnit, why: string): void {
     const now = this.#options.clock.now()
-    unit.failures = [...unit.failures.filter(at => now - at < FAILURES_WITHIN), now]
-    if (unit.failures.length > MOST_FAILURES) this.#giveUp(unit, why)
+    unit.failures = [...unit.failures.filter(at => now - at < this.#patience.failuresWithin), now]
+    if (unit.failures.length > this.#patience.mostFailures) this.#giveUp(unit, why)
     else this.#spawn(unit).catch((error: Error) => this.#reviveAgain(unit, error.message))
   }
 
@@ -276,7 +293,7 @@ export class CpuEngine implements Engine {
       const { heartbeat } = unit.current.slot
       unit.still = heartbeat === unit.heartbeat ? unit.still + 1 : 0
       unit.heartbeat = heartbeat
-      if (unit.still >= STILL_LOOKS) this.#replace(unit, "it gave no sign of life for a second", true)
+      if (unit.still >= this.#patience.stillLooks) this.#replace(unit, "it gave no sign of life for a second", true)
     }
     this.#lookAtSlots()
   }

@@ -20,10 +20,14 @@ export class CpuUnit implements Unit {
   readonly #past = { hashes: 0n, expectedSeals: 0 }
   readonly #searching: () => number
 
-  /** @param searching the sequence that the engine's workers search now, 0 for none */
+  /**
+   * @param cpu the logical CPU that its threads are pinned to
+   * @param searching the sequence that the engine's workers search now, 0 for none
+   */
   constructor(
     readonly id: string,
     readonly index: number,
+    readonly cpu: number | undefined,
     searching: () => number,
   ) {
     this.#searching = searching

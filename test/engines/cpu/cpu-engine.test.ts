@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { systemClock } from "../../../src/clock.ts"
 import { CpuEngine, type CpuEngineOptions } from "../../../src/engines/cpu/cpu-engine.ts"
 import { RefusedKernel } from "../../../src/engines/cpu/worker-thread.ts"
@@ -8,6 +8,9 @@ import { targetOf, verifySeal } from "../../../src/pow/target.ts"
 import { bytesToInteger } from "../../../src/pow/u512.ts"
 import { collectLog } from "../../support/collect-log.ts"
 import { CRASH_ALL, CRASH_FIRST, HANG_FIRST } from "./faults.ts"
+
+// Real threads on a machine that may be busy with other things.
+setDefaultTimeout(60_000)
 
 const FAULTY = new URL("./faulty-worker.ts", import.meta.url)
 const IMPOSSIBLE = 2n ** 500n
@@ -76,9 +79,9 @@ async function setUp(options: Partial<CpuEngineOptions> = {}) {
   return { engine, watch, log }
 }
 
-/** Waits for something that no event tells. */
+/** Waits for something that no event tells, and leaves the CPUs to the workers. */
 async function poll(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise(setImmediate)
+  while (!condition()) await Bun.sleep(1)
 }
 
 const total = (engine: CpuEngine): bigint => engine.units.reduce((sum, { hashes }) => sum + hashes, 0n)
@@ -213,6 +216,15 @@ describe("a worker", () => {
     expect(engine.units[0]!.sequence).toBe(0)
     await engine.close()
   })
+})
+
+test("a closed engine leaves no thread", async () => {
+  const { engine } = await setUp()
+  const threads = engine.units.map(({ current }) => current!.thread)
+  const gone = Promise.all(threads.map(({ gone }) => gone))
+  engine.assign(work(IMPOSSIBLE))
+  await engine.close()
+  expect(await gone).toHaveLength(2)
 })
 
 describe("a kernel", () => {

@@ -1,0 +1,62 @@
+import { expect, test } from "bun:test"
+import { isNearMiss, isNonceOf, isSameJob, Search } from "../../src/miner/search.ts"
+import { integerToBytes } from "../../src/pow/u512.ts"
+import type { Job } from "../../src/sources/source.ts"
+
+const job: Job = {
+  id: "1",
+  source: "quic://node:9833",
+  header: new Uint8Array(32).fill(1),
+  difficulty: 1000n,
+  prefix: Uint8Array.of(1, 2),
+  afterSeal: "wait",
+  receivedAt: 0,
+}
+
+test("a job is the same when all that is hashed, judged and answered is", () => {
+  const copy = { ...job, header: job.header.slice(), prefix: job.prefix.slice(), receivedAt: 5 }
+  expect(isSameJob(job, copy)).toBe(true)
+  const others: Partial<Job>[] = [
+    { id: "2" },
+    { source: "quic://other:9833" },
+    { header: new Uint8Array(32).fill(2) },
+    { difficulty: 1001n },
+    { prefix: Uint8Array.of(1) },
+    { afterSeal: "continue" },
+    { range: { first: 0n, last: 1n } },
+  ]
+  for (const other of others) expect(isSameJob(job, { ...copy, ...other })).toBe(false)
+})
+
+test("a nonce belongs to a job by its prefix and its range", () => {
+  const nonce = integerToBytes((0x0102n << 496n) + 5n)
+  expect(isNonceOf(job, nonce)).toBe(true)
+  expect(isNonceOf({ ...job, prefix: Uint8Array.of(1, 3) }, nonce)).toBe(false)
+  const ranged = (first: bigint, last: bigint) => ({ ...job, prefix: new Uint8Array(0), range: { first, last } })
+  expect(isNonceOf(ranged(5n, 6n), integerToBytes(5n))).toBe(true)
+  expect(isNonceOf(ranged(5n, 6n), integerToBytes(6n))).toBe(true)
+  expect(isNonceOf(ranged(5n, 6n), integerToBytes(4n))).toBe(false)
+  expect(isNonceOf(ranged(5n, 6n), integerToBytes(7n))).toBe(false)
+})
+
+test("a hash that misses by bits behind the first 64 was rightly reported", () => {
+  const target = (7n << 448n) + 100n
+  expect(isNearMiss(integerToBytes(target), target)).toBe(true)
+  expect(isNearMiss(integerToBytes((8n << 448n) - 1n), target)).toBe(true)
+  expect(isNearMiss(integerToBytes(8n << 448n), target)).toBe(false)
+})
+
+test("hashes are settled from seal to seal", () => {
+  const search = new Search(job)
+  expect(search.settle(100n, 2000)).toEqual({ hashes: 100n, seconds: 2 })
+  expect(search.settle(150n, 2500)).toEqual({ hashes: 50n, seconds: 0.5 })
+  expect(search.hashes).toBe(150n)
+})
+
+test("a nonce is sealed once", () => {
+  const search = new Search(job)
+  expect(search.addSeal(integerToBytes(1n))).toBe(true)
+  expect(search.addSeal(integerToBytes(2n))).toBe(true)
+  expect(search.addSeal(integerToBytes(1n))).toBe(false)
+  expect(search.seals).toBe(2)
+})
