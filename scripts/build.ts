@@ -11,7 +11,7 @@ import { basename, dirname, join } from "node:path"
 import { parseArgs } from "node:util"
 
 /** Modules that the program starts as workers. */
-const WORKERS = ["src/engines/cpu/worker.ts"]
+const WORKERS = ["src/engines/cpu/worker.ts", "src/engines/gpu/worker.ts"]
 
 try {
   await main()

@@ -171,9 +171,9 @@ export class CpuEngine implements Engine {
   }
 
   #unit(index: number): CpuUnit {
-    const { affinity } = this.#options
+    const { affinity, kind = "cpu" } = this.#options
     const cpu = affinity?.[index % affinity.length]
-    return (this.#all[index] ??= new CpuUnit(`${this.name}/${index}`, index, cpu, () => this.#searching))
+    return (this.#all[index] ??= new CpuUnit(`${this.name}/${index}`, kind, index, cpu, () => this.#searching))
   }
 
   /** The sequence that workers search now. */
@@ -199,6 +199,7 @@ export class CpuEngine implements Engine {
         kernel,
         salt: this.#salt,
         cpu: unit.cpu,
+        brief: this.#options.briefs?.[unit.index],
       },
       {
         ring: () => this.#lookAtSlots(),
@@ -209,7 +210,9 @@ export class CpuEngine implements Engine {
     unit.current = current
     unit.still = 0
     const late = Promise.withResolvers<never>()
-    const cancel = clock.after(this.#patience.startWithin, () => late.reject(new Error("it did not start within half a minute")))
+    const cancel = clock.after(this.#patience.startWithin, () =>
+      late.reject(new Error(`it did not start within ${this.#patience.startWithin / 1000} s`)),
+    )
     try {
       const { pinned } = await Promise.race([thread.ready, late.promise])
       current.ready = true
@@ -293,7 +296,8 @@ export class CpuEngine implements Engine {
       const { heartbeat } = unit.current.slot
       unit.still = heartbeat === unit.heartbeat ? unit.still + 1 : 0
       unit.heartbeat = heartbeat
-      if (unit.still >= this.#patience.stillLooks) this.#replace(unit, "it gave no sign of life for a second", true)
+      if (unit.still >= this.#patience.stillLooks)
+        this.#replace(unit, `it gave no sign of life for ${(LOOK_EVERY * this.#patience.stillLooks) / 1000} s`, true)
     }
     this.#lookAtSlots()
   }

@@ -4,7 +4,6 @@ import type { WorkerThread } from "./worker-thread.ts"
 
 /** One worker as others see it, over all the threads that have been it. */
 export class CpuUnit implements Unit {
-  readonly kind = "cpu"
   restarts = 0
   /** The thread that is the unit now; undefined before the start and once it was given up or removed. */
   current: { readonly thread: WorkerThread; readonly slot: Slot; ready: boolean } | undefined
@@ -26,6 +25,7 @@ export class CpuUnit implements Unit {
    */
   constructor(
     readonly id: string,
+    readonly kind: Unit["kind"],
     readonly index: number,
     readonly cpu: number | undefined,
     searching: () => number,

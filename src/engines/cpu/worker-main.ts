@@ -16,6 +16,8 @@ export interface WorkerOrder {
   readonly salt: Uint8Array
   /** The logical CPU to run on; undefined: wherever the scheduler likes. */
   readonly cpu: number | undefined
+  /** What this kind of worker is told beside that. */
+  readonly brief?: unknown
 }
 
 export type WorkerReport =

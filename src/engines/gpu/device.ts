@@ -13,6 +13,8 @@ export interface GpuDevice {
   readonly computeUnits: number
   /** Whether it shares the host's memory. */
   readonly integrated: boolean
+  /** Whether it is the host's processor that poses as a device: for tests only. */
+  readonly processor: boolean
   /** Whether a display hangs on it, so that launches must be short. */
   readonly display: boolean
   /** `0000:01:00.0`, lower case; undefined where the driver does not tell. */

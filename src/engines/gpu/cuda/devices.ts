@@ -38,6 +38,7 @@ function describe(api: CudaApi, index: number, driver: string): GpuDevice {
     memory: Number(memory[0]),
     computeUnits: attribute(Attribute.computeUnits),
     integrated: attribute(Attribute.integrated) !== 0,
+    processor: false,
     display: attribute(Attribute.kernelTimeout) !== 0,
     pci: pciAddress(attribute(Attribute.pciDomain), attribute(Attribute.pciBus), attribute(Attribute.pciDevice), 0),
     uuid: hasUuid ? uuid.toHex() : undefined,

@@ -9,8 +9,6 @@ const MOST = 64
 export interface OpenClDevice extends GpuDevice {
   readonly api: "opencl"
   readonly handle: bigint
-  /** Whether it is the host's processor that poses as a device. */
-  readonly processor: boolean
 }
 
 /**
