@@ -10,8 +10,8 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs"
 import { basename, dirname, join } from "node:path"
 import { parseArgs } from "node:util"
 
-/** Modules that the program starts as workers. */
-const WORKERS = ["src/engines/cpu/worker.ts", "src/engines/gpu/worker.ts"]
+/** Modules that the program starts as workers go by this name. */
+const WORKERS = new Bun.Glob("src/**/worker.ts")
 
 try {
   await main()
@@ -55,7 +55,7 @@ async function build(outfile: string, target?: string): Promise<void> {
 async function bundle(outfile: string, target: string | undefined): Promise<string> {
   const { outputs } = await Bun.build({
     // The first is what runs; a worker is found by its path under the root.
-    entrypoints: ["src/main.ts", ...WORKERS],
+    entrypoints: ["src/main.ts", ...WORKERS.scanSync()],
     root: "src",
     target: "bun",
     format: "esm",
