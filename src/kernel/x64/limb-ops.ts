@@ -12,9 +12,9 @@
  */
 import { P } from "../../pow/field.ts"
 import { type Constant, type ConstantRows, type Ops, type Step, unrolled } from "../ops.ts"
-import { type Label, type Memory, memory, r64, relative } from "./assembler/operands.ts"
+import { type Memory, memory, rdi } from "./assembler/operands.ts"
 import { type Multiplier, multiplier } from "./digits.ts"
-import type { VectorOps } from "./render.ts"
+import type { Steps, VectorOps } from "./steps.ts"
 import type { Vector, Vectors } from "./vectors.ts"
 
 export interface LimbElement {
@@ -66,62 +66,30 @@ const LARGE_DIGITS = 2n ** 29n
 /** A sum of limbs as large as this leaves room for one product: the overflow's probability is below 2^-27. */
 const SMALL = 2n ** 37n
 
-/** Registers of the code around steps: the row of constants, and the rows left. */
-export const ROW_POINTER = r64(6)
-export const ROWS_LEFT = r64(1)
-const CONTEXT = r64(7)
-
-interface RenderedStep {
-  readonly entry: Label
-  /** What each row of the table holds, in order. */
-  readonly columns: Map<string, (row: readonly bigint[]) => bigint>
-  readonly calls: { rows: ConstantRows; table: Label }[]
-  readonly width: number
-}
-
-/** What the functions of one kernel share. */
 export class LimbOps implements VectorOps<LimbElement, LimbSum> {
   readonly map: Ops<LimbElement, LimbSum>["map"]
   readonly fold: Ops<LimbElement, LimbSum>["fold"]
+  readonly streams = 1
   readonly #v: Vectors
+  readonly #steps: Steps
   readonly #stateOffset: number
-  readonly #steps = new Map<Step, RenderedStep>()
-  /** The step being rendered. */
-  #current: RenderedStep | undefined
 
   /** @param stateOffset bytes from rdi to the slots through which a state goes into a step and out of it */
-  constructor(vectors: Vectors, stateOffset: number) {
+  constructor(vectors: Vectors, steps: Steps, stateOffset: number) {
     this.#v = vectors
+    this.#steps = steps
     this.#stateOffset = stateOffset
     const { map, fold } = unrolled<LimbElement, LimbSum>(() => this)
     this.map = map
     this.fold = fold
   }
 
-  /** An element from a word a lane. */
-  fromWords(words: Vector): LimbElement {
-    return this.#packed(this.#v.register(words))
+  fromWords([words]: readonly Vector[]): LimbElement {
+    return this.#packed(this.#v.register(words!))
   }
 
-  /** A word a lane, canonical. */
-  toWords(x: LimbElement): Vector {
-    const v = this.#v
-    const word = v.halves(x.low, v.shiftLeft(x.high, 32))
-    // x ≥ p where x + EPS = x − p + 2^64 wraps, that is where it ends up below EPS; signed comparison of shifted values.
-    const less = v.add(word, v.constant(EPS))
-    return this.#minimum(word, less)
-  }
-
-  #minimum(a: Vector, b: Vector): Vector {
-    const v = this.#v
-    const result = v.routine.register(v.bits === 256 ? "ymm" : "zmm")
-    if (v.bits === 512) {
-      v.routine.emit("vpminuq", result, v.register(a), b)
-      return result
-    }
-    const sign = v.constant(2n ** 63n)
-    v.routine.emit("vpcmpgtq", result, v.xor(a, sign), v.xor(b, sign))
-    return v.xor(a, v.and(result, v.xor(a, b)))
+  toWords(x: LimbElement): Vector[] {
+    return [this.#v.canonical(this.#v.halves(x.low, this.#v.shiftLeft(x.high, 32)))]
   }
 
   square(a: LimbElement): LimbElement {
@@ -216,8 +184,8 @@ export class LimbOps implements VectorOps<LimbElement, LimbSum> {
     if (a.form === "empty") return { form: "constant", constant }
     if (a.form === "constant") return this.addConstant(this.#materialize(a), constant)
     if (a.form === "limbs" && isSmall(a.lowRange) && isSmall(a.highRange)) {
-      const low = this.#constant(constant, "low", c => c & EPS)
-      const high = this.#constant(constant, "high", c => c >> 32n)
+      const low = this.#steps.constant(constant, "low", c => c & EPS)
+      const high = this.#steps.constant(constant, "high", c => c >> 32n)
       const digit: Range = [0n, EPS]
       return limbs(v.add(a.low, low), v.add(a.high, high), sumOf(a.lowRange, digit), sumOf(a.highRange, digit))
     }
@@ -234,8 +202,12 @@ export class LimbOps implements VectorOps<LimbElement, LimbSum> {
     const correction = BigInt(Math.round(a.cut))
     const bias = BigInt(Math.ceil(a.limit)) + 2n + centre
     const name = `${centre},${correction},${bias}`
-    const low = this.#constant(constant, `${name} low`, c => c - centre * P - bias * EPS)
-    const high = this.#constant(constant, `${name} high`, c => ((c - centre * P) >> 32n) + correction + (bias << 32n))
+    const low = this.#steps.constant(constant, `${name} low`, c => c - centre * P - bias * EPS)
+    const high = this.#steps.constant(
+      constant,
+      `${name} high`,
+      c => ((c - centre * P) >> 32n) + correction + (bias << 32n),
+    )
     return bounded({
       form: "wrapped",
       low: v.add(a.low, low),
@@ -401,43 +373,7 @@ export class LimbOps implements VectorOps<LimbElement, LimbSum> {
   }
 
   repeat(step: Step, rows: ConstantRows, state: readonly LimbElement[]): LimbElement[] {
-    const { routine } = this.#v
-    const rendered = this.#steps.get(step) ?? this.#announce(step, state.length)
-    const table = routine.label("table")
-    rendered.calls.push({ rows, table })
-    this.storeState(state)
-    routine.control("lea", ROW_POINTER, relative(table))
-    routine.control("mov", ROWS_LEFT, { kind: "immediate", value: rows.length })
-    routine.control("call", rendered.entry)
-    return this.loadState(state.length)
-  }
-
-  #announce(step: Step, width: number): RenderedStep {
-    const rendered = { entry: this.#v.routine.label("step"), columns: new Map(), calls: [], width }
-    this.#steps.set(step, rendered)
-    return rendered
-  }
-
-  /** Renders, after everything else, the steps that were repeated, and their tables. */
-  finish(): void {
-    const { routine } = this.#v
-    for (const [step, rendered] of this.#steps) {
-      this.#current = rendered
-      routine.bind(rendered.entry)
-      const { rows } = rendered.calls[0]!
-      const constants = rows[0]!.map((_, column) => ({ column, rows }))
-      this.storeState(step(this, this.loadState(rendered.width), constants))
-      const rowBytes = rendered.columns.size * this.#v.repeatedBytes
-      routine.control("add", ROW_POINTER, { kind: "immediate", value: rowBytes })
-      routine.control("sub", ROWS_LEFT, { kind: "immediate", value: 1 })
-      routine.control("jnz", rendered.entry)
-      routine.control("ret")
-      for (const { rows, table } of rendered.calls) {
-        const words = rows.flatMap(row => [...rendered.columns.values()].map(wordOf => wordOf(row)))
-        routine.data(table, this.#v.repeatedWords(words))
-      }
-    }
-    this.#current = undefined
+    return this.#steps.repeat(this, step, rows, state)
   }
 
   loadState(elements: number): LimbElement[] {
@@ -455,24 +391,14 @@ export class LimbOps implements VectorOps<LimbElement, LimbSum> {
   }
 
   #stateSlot(n: number): Memory {
-    return memory(CONTEXT, this.#stateOffset + n * this.#v.bytes)
-  }
-
-  /** A word derived from a constant, known now or standing in the current row. */
-  #constant(constant: Constant, name: string, derive: (c: bigint) => bigint): Memory {
-    if (typeof constant === "bigint") return this.#v.constant(BigInt.asUintN(64, derive(constant)))
-    const { columns } = this.#current!
-    const key = `${constant.column} ${name}`
-    if (!columns.has(key)) columns.set(key, row => BigInt.asUintN(64, derive(row[constant.column]!)))
-    const index = [...columns.keys()].indexOf(key)
-    return this.#v.repeated(memory(ROW_POINTER, index * this.#v.repeatedBytes))
+    return memory(rdi, this.#stateOffset + n * this.#v.bytes)
   }
 
   #materialize(a: LimbSum & { form: "empty" | "constant" }): Limbs {
     const constant = a.form === "empty" ? 0n : a.constant
     return limbs(
-      this.#constant(constant, "low", c => c & EPS),
-      this.#constant(constant, "high", c => c >> 32n),
+      this.#steps.constant(constant, "low", c => c & EPS),
+      this.#steps.constant(constant, "high", c => c >> 32n),
       [0n, EPS],
       [0n, EPS],
     )

@@ -3,41 +3,28 @@
  */
 import { WIDTH } from "../../pow/constants.ts"
 import { ROW } from "../kernel.ts"
-import type { Ops } from "../ops.ts"
 import { type Plan, permutation } from "../permutation.ts"
 import { columnPart, crossing, firstRound, hashElement, type PlaneValues, plane, rowPart } from "../search.ts"
 import { immediate, type Label, type Memory, memory, r32, r64, rdi } from "./assembler/operands.ts"
 import type { Feature } from "./assembler/table.ts"
 import { Routine, type RoutineOptions, type Statistics } from "./compiler/routine.ts"
 import { type ContextLayout, contextLayout } from "./context.ts"
+import { Steps, type VectorOps } from "./steps.ts"
 import type { Vector, Vectors } from "./vectors.ts"
-
-/** The vocabulary as a kernel needs it: elements go in and out as words, one a lane, and live in memory between blocks. */
-export interface VectorOps<V, W> extends Ops<V, W> {
-  fromWords(words: Vector): V
-  /** Canonical. */
-  toWords(x: V): Vector
-  /** Elements stored by `keep`, two vectors each. */
-  kept(place: Memory, elements: number): V[]
-  keep(place: Memory, elements: readonly V[]): void
-  /** The state through which steps are entered and left, in memory between blocks. */
-  loadState(elements: number): V[]
-  storeState(state: readonly V[]): void
-  /** Renders the steps that were repeated; no operation comes after. */
-  finish(): void
-}
 
 export interface Target<V, W> {
   readonly routine: RoutineOptions
   readonly plan: Plan
   vectors(routine: Routine): Vectors
-  ops(vectors: Vectors, layout: ContextLayout): VectorOps<V, W>
+  ops(vectors: Vectors, steps: Steps, layout: ContextLayout): VectorOps<V, W>
 }
 
 export interface RenderedKernel {
   readonly code: Uint8Array
   readonly layout: ContextLayout
+  /** Nonces of a batch, and of one vector. */
   readonly lanes: number
+  readonly vectorLanes: number
   readonly needs: ReadonlySet<Feature>
   /** Byte offsets of the entry points. */
   readonly entries: Readonly<Record<"permute" | "preparePlane" | "searchRow" | "searchRange", number>>
@@ -54,7 +41,8 @@ export function renderKernel<V, W>(target: Target<V, W>): RenderedKernel {
   const routine = new Routine(target.routine)
   const vectors = target.vectors(routine)
   const layout = contextLayout(vectors.bytes)
-  const ops = target.ops(vectors, layout)
+  const steps = new Steps(vectors)
+  const ops = target.ops(vectors, steps, layout)
   const renderer = new Renderer(routine, vectors, ops, layout, target.plan)
   const labels = {
     permute: renderer.permute(),
@@ -63,13 +51,14 @@ export function renderKernel<V, W>(target: Target<V, W>): RenderedKernel {
     searchRange: renderer.searchRange(),
   }
   renderer.test()
-  ops.finish()
+  steps.finish()
   const code = routine.finish()
   const offset = (label: Label) => routine.offsetOf(label)
   return {
     code,
     layout,
-    lanes: vectors.lanes,
+    lanes: vectors.lanes * ops.streams,
+    vectorLanes: vectors.lanes,
     needs: routine.needs,
     entries: {
       permute: offset(labels.permute),
@@ -99,7 +88,7 @@ class Renderer<V, W> {
     return this.#entry("permute", () => {
       const state = permutation(this.ops, this.plan, this.#input())
       state.forEach((x, i) => {
-        this.v.store(this.#at(this.layout.output + i * this.v.bytes), this.ops.toWords(x))
+        this.v.store(this.#at(this.layout.output + i * this.v.bytes), this.ops.toWords(x)[0]!)
       })
     })
   }
@@ -114,11 +103,13 @@ class Renderer<V, W> {
         fixed.map((y, i) => y ?? moved[i]!),
       )
       this.#overBatches(
-        () => this.routine.control("mov", BATCHES_LEFT, immediate(ROW / this.v.lanes)),
+        () => this.routine.control("mov", BATCHES_LEFT, immediate(ROW / this.#lanes)),
         () => {
           const columns = columnPart(this.ops, { column: this.#plane().column }, this.ops.fromWords(this.#counters()))
           columns.forEach((x, i) => {
-            this.v.store(memory(BATCH_POINTER, 8 * ROW * i), this.ops.toWords(x))
+            this.ops.toWords(x).forEach((words, s) => {
+              this.v.store(memory(BATCH_POINTER, 8 * ROW * i + s * this.v.bytes), words)
+            })
           })
         },
       )
@@ -128,13 +119,15 @@ class Renderer<V, W> {
   /** MASKS of row FIRST of the plane. */
   searchRow(): Label {
     return this.#entry("searchRow", () => {
-      const t0 = this.ops.fromWords(this.v.broadcastWord(this.#at(this.layout.first)))
+      const t0 = this.#everywhere(this.v.broadcastWord(this.#at(this.layout.first)))
       this.ops.keep(this.#at(this.layout.rowPart), rowPart(this.ops, this.#plane(), t0))
       this.#overBatches(
-        () => this.routine.control("mov", BATCHES_LEFT, immediate(ROW / this.v.lanes)),
+        () => this.routine.control("mov", BATCHES_LEFT, immediate(ROW / this.#lanes)),
         () => {
           const columns = Array.from({ length: WIDTH }, (_, i) =>
-            this.ops.fromWords(this.v.load(memory(BATCH_POINTER, 8 * ROW * i))),
+            this.ops.fromWords(
+              this.#perStream(s => this.v.load(memory(BATCH_POINTER, 8 * ROW * i + s * this.v.bytes))),
+            ),
           )
           this.#test(crossing(this.ops, this.ops.kept(this.#at(this.layout.rowPart), WIDTH), columns))
         },
@@ -148,8 +141,12 @@ class Renderer<V, W> {
       this.#overBatches(
         () => this.routine.control("mov", BATCHES_LEFT, this.#at(this.layout.batches)),
         () => {
-          const counters = this.v.add(this.#counters(), this.v.broadcastWord(this.#at(this.layout.first)))
-          const limb = this.ops.fromWords(this.v.shuffleBytes(counters, this.v.pattern(SWAP_LOW)))
+          const first = this.v.broadcastWord(this.#at(this.layout.first))
+          const limb = this.ops.fromWords(
+            this.#counters().map(counters =>
+              this.v.shuffleBytes(this.v.add(counters, first), this.v.pattern(SWAP_LOW)),
+            ),
+          )
           const state = this.#input()
           const last = this.ops.reduce(this.ops.add(this.ops.widen(state[7]!), this.ops.widen(limb)))
           this.#test(firstRound(this.ops, state.with(7, last)))
@@ -167,14 +164,15 @@ class Renderer<V, W> {
   test(): void {
     const { v } = this
     this.routine.bind(this.#testEntry)
-    const words = this.ops.toWords(hashElement(this.ops, this.plan, this.ops.loadState(WIDTH)))
-    v.storeAbove(
-      memory(MASK_POINTER),
+    const hashes = this.ops.toWords(hashElement(this.ops, this.plan, this.ops.loadState(WIDTH)))
+    const target = v.broadcastWord(this.#at(this.layout.target))
+    const sign = v.constant(2n ** 63n)
+    hashes.forEach((words, s) => {
       // The hash's first eight bytes are its first element little-endian; as a U512's they are read big-endian.
-      v.xor(v.shuffleBytes(words, v.pattern(SWAP)), v.constant(2n ** 63n)),
-      v.broadcastWord(this.#at(this.layout.target)),
-    )
-    this.routine.control("add", MASK_POINTER, immediate(4))
+      const top = v.shuffleBytes(words, v.pattern(SWAP))
+      v.storeAbove(memory(MASK_POINTER, 4 * s), v.xor(top, sign), target)
+    })
+    this.routine.control("add", MASK_POINTER, immediate(4 * this.ops.streams))
     this.routine.control("ret")
   }
 
@@ -188,8 +186,8 @@ class Renderer<V, W> {
     setCount()
     routine.bind(top)
     body()
-    routine.control("add", BATCH_POINTER, immediate(8 * this.v.lanes))
-    routine.control("add", COUNTER, immediate(this.v.lanes))
+    routine.control("add", BATCH_POINTER, immediate(8 * this.#lanes))
+    routine.control("add", COUNTER, immediate(this.#lanes))
     routine.control("sub", BATCHES_LEFT, immediate(1))
     routine.control("jnz", top)
   }
@@ -205,7 +203,7 @@ class Renderer<V, W> {
 
   #input(): V[] {
     return Array.from({ length: WIDTH }, (_, i) =>
-      this.ops.fromWords(this.v.broadcastWord(this.#at(this.layout.input + 8 * i))),
+      this.#everywhere(this.v.broadcastWord(this.#at(this.layout.input + 8 * i))),
     )
   }
 
@@ -216,9 +214,22 @@ class Renderer<V, W> {
     return { row: [x0!, x4!], column: [x1!, x5!], fixed: values.map((y, i) => (moved.includes(i) ? undefined : y)) }
   }
 
-  /** The batch's first counter in every lane, plus the lane's number. */
-  #counters(): Vector {
-    return this.v.add(this.v.fromInteger(COUNTER), this.v.pattern(LANES))
+  /** The nonces' numbers within the row or range, by stream. */
+  #counters(): Vector[] {
+    const first = this.v.fromInteger(COUNTER)
+    return this.#perStream(s => this.v.add(first, this.v.pattern(LANES.map(lane => lane + BigInt(s * this.v.lanes)))))
+  }
+
+  get #lanes(): number {
+    return this.v.lanes * this.ops.streams
+  }
+
+  #everywhere(words: Vector): V {
+    return this.ops.fromWords(this.#perStream(() => words))
+  }
+
+  #perStream<T>(of: (stream: number) => T): T[] {
+    return Array.from({ length: this.ops.streams }, (_, s) => of(s))
   }
 
   #at(offset: number): Memory {

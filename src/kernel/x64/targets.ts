@@ -3,8 +3,9 @@ import { type Memory, memory, rdi } from "./assembler/operands.ts"
 import { zen3 } from "./compiler/machine.ts"
 import type { Routine, RoutineOptions } from "./compiler/routine.ts"
 import { type ContextLayout, contextLayout } from "./context.ts"
-import { type LimbElement, LimbOps, type LimbSum, ROW_POINTER } from "./limb-ops.ts"
+import { type LimbElement, LimbOps, type LimbSum } from "./limb-ops.ts"
 import { BATCH_POINTER, type Target } from "./render.ts"
+import { ROW_POINTER } from "./steps.ts"
 import { Vectors } from "./vectors.ts"
 
 const range = (count: number) => Array.from({ length: count }, (_, i) => i)
@@ -30,5 +31,5 @@ export const avx2: Target<LimbElement, LimbSum> = {
   routine: avx2Routine,
   plan: { internalBatch: 1 },
   vectors: (routine: Routine) => new Vectors(routine, 256),
-  ops: (vectors, layout) => new LimbOps(vectors, layout.state),
+  ops: (vectors, steps, layout) => new LimbOps(vectors, steps, layout.state),
 }

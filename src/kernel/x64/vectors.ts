@@ -117,6 +117,16 @@ export class Vectors {
     return result
   }
 
+  /** x − p where that is not negative. */
+  canonical(x: Vector): VirtualRegister {
+    // x − p = x + EPS − 2^64: the smaller of the two words.
+    const less = this.add(x, this.constant(0xffffffffn))
+    if (this.bits === 512) return this.#result("vpminuq", this.register(x), less)
+    const sign = this.constant(2n ** 63n)
+    const isLess = this.#result("vpcmpgtq", this.xor(x, sign), this.xor(less, sign))
+    return this.xor(x, this.and(isLess, this.xor(x, less)))
+  }
+
   #shift(mnemonic: string, a: Vector, bits: number): VirtualRegister {
     return this.#result(mnemonic, this.bits === 256 ? this.register(a) : a, immediate(bits))
   }

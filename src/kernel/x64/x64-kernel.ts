@@ -49,7 +49,7 @@ class X64Kernel implements Kernel {
     loaded: LoadedCode,
     context: Pages,
   ) {
-    const { layout, lanes, entries } = rendered
+    const { layout, entries } = rendered
     const words = (offset: number, count: number) => new BigUint64Array(context.buffer, offset, count)
     this.#rendered = rendered
     this.#loaded = loaded
@@ -64,14 +64,14 @@ class X64Kernel implements Kernel {
     this.#first = words(layout.first, 1)
     this.#batches = words(layout.batches, 1)
     this.#target = words(layout.target, 1)
-    this.#output = words(layout.output, WIDTH * lanes)
-    this.#masks = new Uint32Array(context.buffer, layout.masks, ROW / lanes)
+    this.#output = words(layout.output, WIDTH * rendered.vectorLanes)
+    this.#masks = new Uint32Array(context.buffer, layout.masks, ROW / rendered.vectorLanes)
   }
 
   permute(state: BigUint64Array): void {
     this.#input.set(state)
     this.#call("permute")
-    for (let i = 0; i < WIDTH; i++) state[i] = this.#output[i * this.#rendered.lanes]!
+    for (let i = 0; i < WIDTH; i++) state[i] = this.#output[i * this.#rendered.vectorLanes]!
   }
 
   setTarget(top: bigint): void {
@@ -111,7 +111,7 @@ class X64Kernel implements Kernel {
 
   /** Turns the masks of the first `count` nonces into hits. */
   #collect(count: number): number {
-    const { lanes } = this.#rendered
+    const { vectorLanes: lanes } = this.#rendered
     const none = 2 ** lanes - 1
     let found = 0
     for (let batch = 0; batch * lanes < count; batch++) {

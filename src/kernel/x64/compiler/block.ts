@@ -7,13 +7,7 @@
  */
 import { type EvexOptions, select } from "../assembler/encode.ts"
 import { instructions } from "../assembler/instructions.ts"
-import {
-  format,
-  type Memory,
-  type RegisterClass,
-  type VirtualOperand,
-  type VirtualRegister,
-} from "../assembler/operands.ts"
+import { format, type Memory, type RegisterClass, type VirtualOperand } from "../assembler/operands.ts"
 import type { Instruction } from "../assembler/table.ts"
 
 export interface BlockInstruction {
@@ -29,16 +23,6 @@ export const fileOf = (cls: RegisterClass): RegisterFile =>
 
 export class Block {
   readonly instructions: BlockInstruction[] = []
-  #registers = 0
-
-  register(cls: RegisterClass): VirtualRegister {
-    return { kind: "virtual", class: cls, id: this.#registers++ }
-  }
-
-  get registerCount(): number {
-    return this.#registers
-  }
-
   /** @throws Error naming mnemonic and operands, where the table has no such form */
   emit(mnemonic: string, operands: readonly VirtualOperand[], options?: EvexOptions): void {
     const row = select(instructions.get(mnemonic) ?? [], operands)

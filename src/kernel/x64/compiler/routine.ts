@@ -38,6 +38,7 @@ export class Routine {
   readonly #options: RoutineOptions
   #block = new Block()
   #labels = 0
+  #registers = 0
 
   constructor(options: RoutineOptions) {
     this.#options = options
@@ -45,7 +46,7 @@ export class Routine {
 
   /** A virtual register that lives until the block ends. */
   register(cls: RegisterClass): VirtualRegister {
-    return this.#block.register(cls)
+    return { kind: "virtual", class: cls, id: this.#registers++ }
   }
 
   /** Appends to the current block; the scheduler may move it. */
