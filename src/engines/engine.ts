@@ -40,7 +40,7 @@ export interface Unit {
   readonly kind: "cpu" | "gpu"
   /** Nonces tested since the start. */
   readonly hashes: bigint
-  /** Σ 1 / difficulty over the nonces tested: the number of seals expected of perfect average luck. */
+  /** Σ 1 / difficulty over the nonces whose hits were reported: the seals expected of perfect average luck. */
   readonly expectedSeals: number
   readonly restarts: number
   /** The sequence of the work it searches now, 0 when idle. */

@@ -29,6 +29,8 @@ export interface CpuEngineOptions {
   readonly entry?: string | URL
   /** What the units are; CPU workers where it is not given. */
   readonly kind?: Unit["kind"]
+  /** The number of the first unit, of which others count up; 0 where it is not given. */
+  readonly firstUnit?: number
   /** What a worker is told beside its order, by its unit's index; what structured cloning takes. */
   readonly briefs?: readonly unknown[]
   readonly patience?: Patience
@@ -38,7 +40,7 @@ export interface CpuEngineOptions {
 export interface Patience {
   /** Milliseconds that a worker may take to make and prove its kernel. */
   readonly startWithin: number
-  /** A worker without a heartbeat at so many looks is hung; there are four looks a second. */
+  /** A worker without a heartbeat at so many looks is hung; there are five looks a second. */
   readonly stillLooks: number
   /** A unit whose threads fail more often than this within `failuresWithin` milliseconds is given up. */
   readonly mostFailures: number
@@ -50,7 +52,7 @@ const MOST_WORKERS = 1024
 const SLOTS = MOST_WORKERS + 64
 
 /** How often the engine looks at its workers, in milliseconds. */
-const LOOK_EVERY = 250
+const LOOK_EVERY = 200
 
 const PATIENCE: Patience = { startWithin: 30_000, stillLooks: 4, mostFailures: 5, failuresWithin: 60_000 }
 
@@ -171,9 +173,15 @@ export class CpuEngine implements Engine {
   }
 
   #unit(index: number): CpuUnit {
-    const { affinity, kind = "cpu" } = this.#options
+    const { affinity, kind = "cpu", firstUnit = 0 } = this.#options
     const cpu = affinity?.[index % affinity.length]
-    return (this.#all[index] ??= new CpuUnit(`${this.name}/${index}`, kind, index, cpu, () => this.#searching))
+    return (this.#all[index] ??= new CpuUnit(
+      `${this.name}/${firstUnit + index}`,
+      kind,
+      index,
+      cpu,
+      () => this.#searching,
+    ))
   }
 
   /** The sequence that workers search now. */
