@@ -40,7 +40,7 @@ export interface CpuEngineOptions {
 export interface Patience {
   /** Milliseconds that a worker may take to make and prove its kernel. */
   readonly startWithin: number
-  /** A worker without a heartbeat at so many looks is hung; there are five looks a second. */
+  /** A worker without a heartbeat at so many looks is hung; there are four looks a second. */
   readonly stillLooks: number
   /** A unit whose threads fail more often than this within `failuresWithin` milliseconds is given up. */
   readonly mostFailures: number
@@ -52,9 +52,9 @@ const MOST_WORKERS = 1024
 const SLOTS = MOST_WORKERS + 64
 
 /** How often the engine looks at its workers, in milliseconds. */
-const LOOK_EVERY = 200
+const LOOK_EVERY = 250
 
-const PATIENCE: Patience = { startWithin: 30_000, stillLooks: 4, mostFailures: 5, failuresWithin: 60_000 }
+const PATIENCE: Patience = { startWithin: 30_000, stillLooks: 3, mostFailures: 5, failuresWithin: 60_000 }
 
 /** Milliseconds that a worker has to leave by itself, and then to be ended. */
 const LEAVE_WITHIN = 500
