@@ -173,7 +173,7 @@ describe("two workers", () => {
 })
 
 describe("a worker", () => {
-  test("that dies is replaced and counted, and its job goes on with no nonce lost or repeated", async () => {
+  test("that dies is replaced and counted, its job goes on with no nonce lost or repeated, and it ends with the engine", async () => {
     const { engine, watch } = await setUp({ kernel: "faulty", entry: FAULTY })
     const range = { first: 0n, last: 29_999n }
     const job = fault(CRASH_FIRST, { stopAtCandidate: false, range })
@@ -189,7 +189,9 @@ describe("a worker", () => {
     engine.assign(work(IMPOSSIBLE))
     await poll(() => engine.units.every(({ sequence }) => sequence !== 0))
     expect(total(engine) >= before).toBe(true)
+    const gone = Promise.all(engine.units.map(({ current }) => current!.thread.gone))
     await engine.close()
+    expect(await gone).toHaveLength(2)
   })
 
   test("that hangs is replaced, and the rest of its range is searched by others", async () => {
@@ -205,26 +207,17 @@ describe("a worker", () => {
   })
 
   test("that dies again and again is given up, and with the last the engine", async () => {
-    const { engine, watch, log } = await setUp({ kernel: "faulty", entry: FAULTY, workers: 1 })
+    const patience = { startWithin: 30_000, stillLooks: 3, mostFailures: 1, failuresWithin: 60_000 }
+    const { engine, watch, log } = await setUp({ kernel: "faulty", entry: FAULTY, workers: 1, patience })
     engine.assign(fault(CRASH_ALL, { stopAtCandidate: false }))
-    watch.onCandidate = () => {}
     await watch.until(() => watch.failed.length > 0)
-    expect(watch.restarted).toHaveLength(6)
+    expect(watch.restarted).toHaveLength(2)
     expect(log.lines).toEqual([
       { level: "error", message: "faulty/0 fails again and again and is given up: Error: the kernel crashed" },
     ])
     expect(engine.units[0]!.sequence).toBe(0)
     await engine.close()
   })
-})
-
-test("a closed engine leaves no thread", async () => {
-  const { engine } = await setUp()
-  const threads = engine.units.map(({ current }) => current!.thread)
-  const gone = Promise.all(threads.map(({ gone }) => gone))
-  engine.assign(work(IMPOSSIBLE))
-  await engine.close()
-  expect(await gone).toHaveLength(2)
 })
 
 describe("a kernel", () => {
@@ -234,7 +227,7 @@ describe("a kernel", () => {
   ]
   for (const [kernel, unsupported, why] of refusals) {
     test(`that is ${kernel} is refused`, async () => {
-      const error = await setUp({ kernel, entry: FAULTY }).then(
+      const error = await setUp({ kernel, entry: FAULTY, workers: 1 }).then(
         () => undefined,
         (error: unknown) => error,
       )
@@ -245,6 +238,6 @@ describe("a kernel", () => {
   }
 
   test("that cannot be made says why", async () => {
-    expect(setUp({ kernel: "broken", entry: FAULTY })).rejects.toThrow("cannot be made")
+    expect(setUp({ kernel: "broken", entry: FAULTY, workers: 1 })).rejects.toThrow("cannot be made")
   })
 })
