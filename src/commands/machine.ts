@@ -2,7 +2,6 @@
 import { join } from "node:path"
 import type { Clock } from "../clock.ts"
 import type { HashingSettings } from "../config/options.ts"
-import type { GpuSelection } from "../config/selections.ts"
 import { fileCache } from "../engines/cpu/calibration-cache.ts"
 import { chooseEngine } from "../engines/cpu/choose.ts"
 import { CpuEngine } from "../engines/cpu/cpu-engine.ts"
@@ -15,6 +14,7 @@ import { type Placement, readPlacement } from "../host/topology.ts"
 import { defaultWorkers, resolveWorkers } from "../host/workers.ts"
 import type { Log } from "../log.ts"
 import { version } from "../version.ts"
+import { type Gpus, openGpus } from "./gpus.ts"
 
 export interface MachineOptions {
   readonly settings: HashingSettings
@@ -28,14 +28,13 @@ export interface MachineOptions {
 export async function openMachine(options: MachineOptions): Promise<Machine> {
   const { settings, log } = options
   const kernels = kernelsOf(settings.engine)
-  if (asksForGpus(settings.gpuDevices)) {
-    throw new OperatorError("--gpu-devices asks for GPUs, but there is no GPU engine: give 0", ExitCode.usage)
-  }
   const cpus = await detectEffectiveCpus({ log })
-  const workers = resolveWorkers({ requested: settings.cpuWorkers, effective: cpus.count, log })
+  const gpus = openGpus(options)
+  const requested = settings.cpuWorkers
+  const workers = resolveWorkers({ requested, effective: cpus.count, gpus: gpus.engines.length, log })
   const placement = await readPlacement(cpus.cpus)
-  const machine = new Machine(options, cpus, placement)
-  await machine.openCpu(kernels, workers)
+  const machine = new Machine(options, cpus, placement, gpus)
+  if (workers > 0) await machine.openCpu(kernels, workers)
   return machine
 }
 
@@ -48,10 +47,11 @@ export class Machine {
     private readonly options: MachineOptions,
     readonly cpus: EffectiveCpus,
     private readonly placement: Placement,
+    readonly gpus: Gpus,
   ) {}
 
   get engines(): readonly Engine[] {
-    return this.#cpu ? [this.#cpu] : []
+    return this.#cpu ? [this.#cpu, ...this.gpus.engines] : this.gpus.engines
   }
 
   async openCpu(kernels: readonly string[], workers: number): Promise<void> {
@@ -75,7 +75,7 @@ export class Machine {
 
   /** Another engine for one that cannot hash any more, not started; undefined where there is none. */
   async replaceEngine(failed: Engine): Promise<Engine | undefined> {
-    if (failed !== this.#cpu) return undefined
+    if (failed !== this.#cpu) return this.gpus.replace(failed)
     const [kernel, ...others] = this.#others
     this.#others = others
     this.#cpu = kernel === undefined ? undefined : this.#createEngine(kernel, Math.max(1, failed.units.length))
@@ -84,7 +84,9 @@ export class Machine {
 
   /** Lets the CPU workers follow other effective CPUs, unless their number was given. */
   async follow({ count }: EffectiveCpus): Promise<void> {
-    if (this.options.settings.cpuWorkers === undefined) await this.#cpu?.resize(defaultWorkers(count))
+    if (this.options.settings.cpuWorkers === undefined) {
+      await this.#cpu?.resize(Math.max(1, defaultWorkers(count, this.gpus.engines.length)))
+    }
   }
 
   #createEngine(kernel: string, workers: number): CpuEngine {
@@ -111,9 +113,4 @@ function kernelsOf(engine: string): readonly string[] {
   if (engine === "auto") return names
   if (names.includes(engine)) return [engine]
   throw new OperatorError(`--engine ${engine} is unknown: there are auto, ${names.join(", ")}`, ExitCode.usage)
-}
-
-/** Whether GPUs were asked for, rather than taken where they are. */
-function asksForGpus(selection: GpuSelection): boolean {
-  return selection.kind === "list" || (selection.kind === "count" && selection.count > 0)
 }

@@ -17,6 +17,7 @@ const MODULES: { readonly [C in Command]?: () => Promise<CommandModule<C>> } = {
   serve: () => import("./serve.ts"),
   benchmark: () => import("./benchmark.ts"),
   hash: () => import("./hash.ts"),
+  devices: () => import("./devices.ts"),
   node: () => import("./node.ts"),
   pool: () => import("./pool.ts"),
   api: () => import("./api.ts"),

@@ -1,15 +1,16 @@
-/** The engine of all devices that one API drives: a worker thread for each, as CPU workers are run. */
+/**
+ * The engine of one device: a worker thread of its own, run as CPU workers are. Each device has its engine, so that one
+ * that cannot be used leaves the others alone.
+ */
 import type { Clock } from "../../clock.ts"
 import type { Log } from "../../log.ts"
 import { CpuEngine, type Patience } from "../cpu/cpu-engine.ts"
-import type { GpuApi, GpuDevice } from "./device.ts"
 import { GPU_WORKER_ENTRY } from "./worker-entry.ts"
 import type { DeviceBrief } from "./worker-main.ts"
 
-export interface GpuEngineOptions extends Omit<DeviceBrief, "device" | "launchMs"> {
-  readonly api: GpuApi
-  /** One or more, of that API. */
-  readonly devices: readonly GpuDevice[]
+export interface GpuEngineOptions extends Omit<DeviceBrief, "launchMs"> {
+  /** The unit's number: 0 for `cuda/0`. */
+  readonly number: number
   readonly random: (bytes: number) => Uint8Array
   readonly clock: Clock
   readonly log: Log
@@ -27,31 +28,23 @@ const DISPLAY_LAUNCH_MS = 15
  * Drivers compile at the start, and a layout may have to be measured. A device that makes no progress for five seconds
  * has hung: its thread and its context are made anew. At the third failure within ten minutes it is dropped.
  */
-const PATIENCE: Patience = { startWithin: 180_000, stillLooks: 20, mostFailures: 2, failuresWithin: 600_000 }
+const PATIENCE: Patience = { startWithin: 180_000, stillLooks: 25, mostFailures: 2, failuresWithin: 600_000 }
 
-/** Units are `cuda/0`, `cuda/1`, … in the order of `devices`. */
+/** Its only unit is `cuda/N` or `opencl/N`. */
 export function createGpuEngine(options: GpuEngineOptions): CpuEngine {
-  const { api, devices, batchSize, throttleMs, stateDir, recalibrate, version, random, clock, log, entry } = options
-  const briefs = devices.map(
-    (device): DeviceBrief => ({
-      device,
-      launchMs: device.display ? DISPLAY_LAUNCH_MS : LAUNCH_MS,
-      batchSize,
-      throttleMs,
-      stateDir,
-      recalibrate,
-      version,
-    }),
-  )
+  const { number, random, clock, log, entry = GPU_WORKER_ENTRY, ...rest } = options
+  const launchMs = options.device.display ? DISPLAY_LAUNCH_MS : LAUNCH_MS
+  const brief: DeviceBrief = { ...rest, launchMs }
   return new CpuEngine({
-    kernel: api,
+    kernel: options.device.api,
     kind: "gpu",
-    workers: devices.length,
-    briefs,
+    firstUnit: number,
+    workers: 1,
+    briefs: [brief],
     patience: PATIENCE,
     random,
     clock,
     log,
-    entry: entry ?? GPU_WORKER_ENTRY,
+    entry,
   })
 }

@@ -1,7 +1,7 @@
 /** Opens a driver's shared library; where there is none, the API is not supported here, which is no error. */
 import { type ConvertFns, dlopen, type FFIFunction, type Library } from "bun:ffi"
 
-/** Why an API or a device cannot be used here, e.g. "no CUDA driver (libcuda.so.1)"; the next API is tried. */
+/** Why an API or a device cannot be used here, e.g. "no CUDA driver: there is no libcuda.so.1"; the next API is tried. */
 export class UnsupportedDevice extends Error {
   override readonly name = "UnsupportedDevice"
 }
@@ -26,10 +26,10 @@ export function openLibrary<const Table extends Record<string, FFIFunction>>(
     try {
       return dlopen(name, table)
     } catch (error) {
-      reasons.push(error instanceof Error ? error.message.split("\n", 1)[0]! : String(error))
+      reasons.push(/symbol/i.test(String(error)) ? `${name} is too old` : `there is no ${name}`)
     }
   }
-  throw new UnsupportedDevice(`no ${what} driver: ${reasons.join("; ")}`)
+  throw new UnsupportedDevice(`no ${what} driver: ${reasons.join(", ")}`)
 }
 
 /** What a platform calls the library. */

@@ -1,0 +1,97 @@
+/** The GPUs that the settings ask for: found, locked against other miners, an engine for each, their sensors read. */
+import type { Clock } from "../clock.ts"
+import type { HashingSettings } from "../config/options.ts"
+import type { Engine } from "../engines/engine.ts"
+import type { GpuDevice } from "../engines/gpu/device.ts"
+import { lockDevice, lockDirectories } from "../engines/gpu/device-lock.ts"
+import { type FoundDevice, findDevices } from "../engines/gpu/find-devices.ts"
+import { createGpuEngine } from "../engines/gpu/gpu-engine.ts"
+import { selectDevices } from "../engines/gpu/select-devices.ts"
+import { type SensorWatch, sensorSources, watchSensors } from "../host/sensors.ts"
+import type { Log } from "../log.ts"
+import type { UnitDetails } from "../observe/snapshot.ts"
+import { version } from "../version.ts"
+
+export interface GpusOptions {
+  readonly settings: HashingSettings
+  readonly stateDir: string | undefined
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** @throws OperatorError where a GPU that was asked for is not there */
+export function openGpus(options: GpusOptions): Gpus {
+  const { gpuDevices, allowIntegrated } = options.settings
+  const none = gpuDevices.kind === "count" && gpuDevices.count === 0
+  const found = none ? [] : findDevices().devices
+  return new Gpus(options, lockEach(selectDevices(found, gpuDevices, allowIntegrated), options.log))
+}
+
+export class Gpus {
+  readonly #options: GpusOptions
+  /** The card of each engine, and its other API where there is one left to try. */
+  readonly #cards = new Map<Engine, FoundDevice>()
+  readonly #devices = new Map<string, GpuDevice>()
+  readonly #numbers = { cuda: 0, opencl: 0 }
+  readonly #sensors: SensorWatch
+
+  constructor(options: GpusOptions, cards: readonly FoundDevice[]) {
+    this.#options = options
+    for (const { device, other } of cards) this.#create(device, other)
+    const pcis = cards.flatMap(({ device }) => device.pci ?? [])
+    this.#sensors = watchSensors(pcis, pcis.length > 0 ? sensorSources() : [], options.clock)
+  }
+
+  /** Not started. */
+  get engines(): readonly Engine[] {
+    return [...this.#cards.keys()]
+  }
+
+  /** The same card by its other API, for an engine that cannot be used; undefined where there is none. */
+  replace(failed: Engine): Engine | undefined {
+    const other = this.#cards.get(failed)?.other
+    this.#cards.delete(failed)
+    return other && this.#create(other, undefined)
+  }
+
+  /** What is known of a device beside its counters. */
+  details(unit: string): UnitDetails | undefined {
+    const device = this.#devices.get(unit)
+    if (!device) return undefined
+    const { name, pci } = device
+    return { name, pci, ...(pci !== undefined && this.#sensors.of(pci)) }
+  }
+
+  #create(device: GpuDevice, other: GpuDevice | undefined): Engine {
+    const { settings, stateDir, clock, log } = this.#options
+    const number = this.#numbers[device.api]++
+    const engine = createGpuEngine({
+      device,
+      number,
+      batchSize: settings.gpuBatchSize,
+      throttleMs: settings.gpuThrottleMs,
+      recalibrate: settings.recalibrate,
+      stateDir,
+      version,
+      random: bytes => crypto.getRandomValues(new Uint8Array(bytes)),
+      clock,
+      log: log.withTag("gpu"),
+    })
+    this.#devices.set(`${device.api}/${number}`, device)
+    this.#cards.set(engine, { device, other })
+    return engine
+  }
+}
+
+/** Leaves out devices that another miner uses. The locks last as long as the process. */
+function lockEach(cards: readonly FoundDevice[], log: Log): FoundDevice[] {
+  const directories = lockDirectories(process.env)
+  return cards.filter(({ device }) => {
+    const locked = lockDevice(device, directories)
+    const name = `${device.name}${device.pci === undefined ? "" : ` (${device.pci})`}`
+    if (locked.kind === "taken") {
+      log.withTag("gpu").warn(`${name} is left out: another miner uses it (process ${locked.process})`)
+    }
+    return locked.kind !== "taken"
+  })
+}
