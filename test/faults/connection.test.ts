@@ -4,6 +4,7 @@ import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createIdentity, PIN_FILE, saveIdentity, TOKEN_FILE } from "../../src/devnode/identity.ts"
+import { freeUdpPort } from "../support/free-port.ts"
 import { MinerProcess } from "../support/miner-process.ts"
 import { figure } from "./figures.ts"
 import { type ScriptedNode, startScriptedNode } from "./scripted-node.ts"
@@ -43,13 +44,6 @@ function scratch(): string {
   return dir
 }
 
-async function freePort(): Promise<number> {
-  const socket = await Bun.udpSocket({ hostname: "127.0.0.1" })
-  const { port } = socket
-  socket.close()
-  return port
-}
-
 const credentialsIn = (dir: string) => [
   `--auth-token-file=${join(dir, TOKEN_FILE)}`,
   `--tls-cert-sha256-file=${join(dir, PIN_FILE)}`,
@@ -71,7 +65,7 @@ describe("a node that was killed without a goodbye", () => {
   }, 120_000)
 
   async function killedFor(seconds: number): Promise<number> {
-    const [port, dir] = [await freePort(), scratch()]
+    const [port, dir] = [await freeUdpPort(), scratch()]
     await saveIdentity(dir, await createIdentity())
     const first = nodeProcess(port, dir)
     await first.line(/Listening/)
@@ -139,7 +133,7 @@ describe("a node whose packets are dropped", () => {
   }, 30_000)
 
   test("is tried often, with jitter, for a datagram or two a second", async () => {
-    const sink = await startRelay(await freePort())
+    const sink = await startRelay(await freeUdpPort())
     cleanups.push(() => sink.close())
     sink.freeze()
     const dir = scratch()
@@ -176,7 +170,7 @@ test("a silent node is kept for as long as it is silent", async () => {
 
 describe("credentials that change", () => {
   test("a rotated certificate ends the miner with 77 and names the file", async () => {
-    const [port, dir] = [await freePort(), scratch()]
+    const [port, dir] = [await freeUdpPort(), scratch()]
     const before = await startScriptedNode({ port })
     copyCredentials(before, dir)
     const miner = mine(port, credentialsIn(dir))
@@ -190,7 +184,7 @@ describe("credentials that change", () => {
   }, 30_000)
 
   test("a renewed certificate in the file needs no restart", async () => {
-    const [port, dir] = [await freePort(), scratch()]
+    const [port, dir] = [await freeUdpPort(), scratch()]
     const before = await startScriptedNode({ port })
     copyCredentials(before, dir)
     mine(port, credentialsIn(dir))

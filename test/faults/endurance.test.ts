@@ -3,6 +3,7 @@
  * default it is a fiftieth of that.
  */
 import { expect, test } from "bun:test"
+import { freeTcpPort } from "../support/free-port.ts"
 import { MinerProcess } from "../support/miner-process.ts"
 import { figure } from "./figures.ts"
 import { startScriptedNode } from "./scripted-node.ts"
@@ -17,7 +18,7 @@ test(
   "memory and descriptors do not grow",
   async () => {
     const node = await startScriptedNode()
-    const metricsPort = await freePort()
+    const metricsPort = freeTcpPort()
     const miner = new MinerProcess(
       ["serve", "--node-addr", `127.0.0.1:${node.port}`, `--metrics-port=${metricsPort}`, ...node.credentials],
       // The collector runs as on a small machine, so that what is resident is what is in use.
@@ -57,10 +58,3 @@ test(
 )
 
 const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(1)
-
-async function freePort(): Promise<number> {
-  const server = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } })
-  const { port } = server
-  server.stop(true)
-  return port
-}

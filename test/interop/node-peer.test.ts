@@ -6,6 +6,7 @@ import { afterEach, expect, test } from "bun:test"
 import { existsSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { freeUdpPort } from "../support/free-port.ts"
 import { MinerProcess } from "../support/miner-process.ts"
 
 const { NODE_PEER = join(import.meta.dir, "../../../shared/node-peer") } = process.env
@@ -79,7 +80,7 @@ test.skipIf(missing !== undefined)("a node that is silent for more than a minute
 async function startPeer(args: readonly string[]) {
   const dir = mkdtempSync(join(tmpdir(), "quantus-interop-"))
   cleanups.push(() => rmSync(dir, { recursive: true, force: true }))
-  const port = await freePort()
+  const port = await freeUdpPort()
   const peer = Bun.spawn([RUN, "serve", "--port", `${port}`, "--dir", dir, ...args], {
     stdout: "pipe",
     stderr: "ignore",
@@ -113,13 +114,6 @@ async function readLines(stream: ReadableStream<Uint8Array>, take: (line: string
     rest = lines.pop()!
     for (const line of lines) take(line)
   }
-}
-
-async function freePort(): Promise<number> {
-  const socket = await Bun.udpSocket({ hostname: "127.0.0.1" })
-  const { port } = socket
-  socket.close()
-  return port
 }
 
 function whatIsMissing(): string | undefined {
