@@ -11,7 +11,7 @@ import type { StatsSink } from "../observe/stats.ts"
 import { nonceHash } from "../pow/nonce-hash.ts"
 import { targetOf, verifySeal } from "../pow/target.ts"
 import type { DisconnectReason, Job, JobSource, Seal, SourceEvents, Verdict } from "../sources/source.ts"
-import { ageOf, describeVerdict, grouped, sealsOf, secondsOf } from "./phrases.ts"
+import { ageOf, describeVerdict, difficultyOf, grouped, sealsOf, secondsOf } from "./phrases.ts"
 import { isNearMiss, isNonceOf, Search } from "./search.ts"
 import { splitRange } from "./split-range.ts"
 
@@ -166,7 +166,7 @@ export class Miner {
     this.#search = new Search(job)
     this.#options.stats.job(job)
     const level = before && isNextSlice(before.job, job) ? "debug" : "info"
-    this.#options.log.withTag("job")[level](`${job.id} of ${job.source}, difficulty ${grouped(job.difficulty)}`)
+    this.#options.log.withTag("job")[level](`${job.id} of ${job.source}, difficulty ${difficultyOf(job)}`)
     this.#begin(this.#search)
     this.#warnWhenOld(this.#search)
   }
@@ -216,7 +216,7 @@ export class Miner {
       engine.resume(sequence)
       return
     }
-    const { hashes, seconds } = search.settle(this.#hashesOf(sequence), foundAt)
+    const { hashes, seconds } = search.settle(this.#hashesOf(sequence), foundAt, 1n)
     search.outcome = "completed"
     this.#seals += 1
     if (job.afterSeal === "wait") this.#idle(search)
@@ -278,6 +278,7 @@ export class Miner {
 
   #warnWhenOld(search: Search): void {
     const { clock, log } = this.#options
+    if (search.job.range) return
     this.#cancelOldWarning = clock.after(search.beganAt + OLD_AFTER - clock.now(), () => {
       log
         .withTag("job")

@@ -1,9 +1,13 @@
 /** How the loop speaks of numbers and of what became of a seal. */
 import type { Log } from "../log.ts"
-import type { Seal, Verdict } from "../sources/source.ts"
+import type { Job, Seal, Verdict } from "../sources/source.ts"
 
 /** `1,234,567` */
 export const grouped = (value: bigint | number): string => value.toLocaleString("en-US")
+
+/** `1,234,567`, and `1.23e+45` where nobody would count the digits. */
+export const difficultyOf = ({ difficulty }: Job): string =>
+  difficulty < 10n ** 15n ? grouped(difficulty) : Number(difficulty).toExponential(2)
 
 /** `1 seal`, `1,234 seals` */
 export const sealsOf = (count: number): string => `${grouped(count)} ${count === 1 ? "seal" : "seals"}`

@@ -33,11 +33,17 @@ export class Search {
     return isSameJob(this.job, job)
   }
 
-  /** Closes the account of hashes since the last seal. @param total counted for the current work */
-  settle(total: bigint, now: number): { readonly hashes: bigint; readonly seconds: number } {
-    const hashes = total - this.counted
+  /**
+   * Closes the account of hashes since the last seal.
+   * @param total counted for the current work
+   * @param least what it is at least: two hits of one row are counted together, and the second took a nonce as well;
+   *   what is given here is missing in the next account
+   */
+  settle(total: bigint, now: number, least = 0n): { readonly hashes: bigint; readonly seconds: number } {
+    const counted = total - this.counted
+    const hashes = counted > least ? counted : least
     const seconds = (now - this.since) / 1000
-    this.counted = total
+    this.counted += hashes
     this.since = now
     this.hashes += hashes
     return { hashes, seconds }

@@ -53,6 +53,18 @@ test("hashes are settled from seal to seal", () => {
   expect(search.hashes).toBe(150n)
 })
 
+test("a seal took one hash at least, which the next account lacks", () => {
+  const search = new Search(job)
+  const totals: [total: bigint, hashes: bigint][] = [
+    [100n, 100n],
+    [100n, 1n],
+    [100n, 1n],
+    [110n, 8n],
+  ]
+  for (const [total, hashes] of totals) expect(search.settle(total, 0, 1n).hashes).toBe(hashes)
+  expect(search.settle(105n, 0).hashes).toBe(0n)
+})
+
 test("a nonce is sealed once", () => {
   const search = new Search(job)
   expect(search.addSeal(integerToBytes(1n))).toBe(true)

@@ -147,7 +147,7 @@ export const nonce = (n: number, first = 0): Uint8Array => {
   return bytes
 }
 
-function recordingStats(told: string[]): StatsSink {
+export function recordingStats(told: string[]): StatsSink {
   return {
     source: name => told.push(`source ${name}`),
     connected: source => told.push(`connected ${source}`),

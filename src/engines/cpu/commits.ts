@@ -74,10 +74,10 @@ export class Commits {
     for (const hit of row.hits) {
       if (!this.#makeRoom(version)) return
       this.#slot.write(work.sequence, row.nonce(hit))
-      this.#report()
-      if (!row.done(hit + 1)) return
       this.#slot.count(work, hit + 1 - counted)
       counted = hit + 1
+      this.#report()
+      if (!row.done(hit + 1)) return
     }
     if (row.done(row.tested)) this.#slot.count(work, row.tested - counted)
   }
