@@ -176,7 +176,7 @@ describe("fuzzing", () => {
     const grown = ((miner.memory - memory) / 2 ** 20).toFixed(1)
     figure(
       "fuzzed connection",
-      `${LIVE_FRAMES} frames over ${node.peers.length} connections, then a seal; memory grew by ${grown} MiB`,
+      `${LIVE_FRAMES} frames over ${node.peers.length} connections, then a seal; memory changed by ${grown} MiB`,
     )
   }, 120_000)
 })
