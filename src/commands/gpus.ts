@@ -7,6 +7,7 @@ import { lockDevice, lockDirectories } from "../engines/gpu/device-lock.ts"
 import { type FoundDevice, findDevices } from "../engines/gpu/find-devices.ts"
 import { createGpuEngine } from "../engines/gpu/gpu-engine.ts"
 import { selectDevices } from "../engines/gpu/select-devices.ts"
+import { mayHaveGpus } from "../host/gpu-nodes.ts"
 import { type SensorWatch, sensorSources, watchSensors } from "../host/sensors.ts"
 import type { Log } from "../log.ts"
 import type { UnitDetails } from "../observe/snapshot.ts"
@@ -22,7 +23,7 @@ export interface GpusOptions {
 /** @throws OperatorError where a GPU that was asked for is not there */
 export function openGpus(options: GpusOptions): Gpus {
   const { gpuDevices, allowIntegrated } = options.settings
-  const none = gpuDevices.kind === "count" && gpuDevices.count === 0
+  const none = gpuDevices.kind === "all" ? !mayHaveGpus() : gpuDevices.kind === "count" && gpuDevices.count === 0
   const found = none ? [] : findDevices().devices
   return new Gpus(options, lockEach(selectDevices(found, gpuDevices, allowIntegrated), options.log))
 }
