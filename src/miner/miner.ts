@@ -162,13 +162,16 @@ export class Miner {
       if (before.sequence === 0) this.#begin(before)
       return
     }
-    this.#endSearch("it was replaced", job)
-    this.#search = new Search(job)
+    const wasSearched = before !== undefined && this.#conclude(before)
+    const search = new Search(job)
+    this.#search = search
+    // First the engines, then the words.
+    this.#begin(search)
+    if (before) this.#tellEnd(before, wasSearched ? "it was replaced" : undefined, job)
     this.#options.stats.job(job)
     const level = before && isNextSlice(before.job, job) ? "debug" : "info"
     this.#options.log.withTag("job")[level](`${job.id} of ${job.source}, difficulty ${difficultyOf(job)}`)
-    this.#begin(this.#search)
-    this.#warnWhenOld(this.#search)
+    this.#warnWhenOld(search)
   }
 
   /** Has all engines search the job from now on, under a new sequence. */
@@ -220,9 +223,9 @@ export class Miner {
     search.outcome = "completed"
     this.#seals += 1
     if (job.afterSeal === "wait") this.#idle(search)
+    void this.#submit({ job, nonce, hash, hashes, seconds, unit }, foundAt)
     const age = ageOf(foundAt - search.beganAt)
     log.withTag("job").info(`${job.id} sealed by ${unit}, ${age} old, after ${grouped(hashes)} hashes`)
-    void this.#submit({ job, nonce, hash, hashes, seconds, unit }, foundAt)
   }
 
   async #submit(seal: Seal, foundAt: number): Promise<void> {
@@ -259,21 +262,35 @@ export class Miner {
     for (const engine of this.#live) engine.assign(null)
   }
 
-  /** Ends the current search, if any. @param next the job that takes its place */
-  #endSearch(why: string, next?: Job): void {
+  /** Ends the current search, if any, without another one. */
+  #endSearch(why: string): void {
     const search = this.#search
     if (!search) return
-    const { clock, log, stats } = this.#options
-    this.#cancelOldWarning()
-    if (search.sequence !== 0) {
-      search.settle(this.#hashesOf(search.sequence), clock.now())
-      const age = ageOf(clock.now() - search.beganAt)
-      const seals = sealsOf(search.seals)
-      log.withTag("job").info(`${search.job.id} ended, ${why}: ${age} old, ${grouped(search.hashes)} hashes, ${seals}`)
-      if (!next) this.#idle(search)
-    }
+    const wasSearched = this.#conclude(search)
     this.#search = undefined
-    if (!next || !isNextSlice(search.job, next)) stats.jobEnded(search.job, search.outcome)
+    if (wasSearched) this.#idle(search)
+    this.#tellEnd(search, wasSearched ? why : undefined)
+  }
+
+  /** Closes the account of a search. @returns whether engines were at it */
+  #conclude(search: Search): boolean {
+    this.#cancelOldWarning()
+    if (search.sequence === 0) return false
+    search.settle(this.#hashesOf(search.sequence), this.#options.clock.now())
+    return true
+  }
+
+  /**
+   * @param why undefined where the search had ended before, and that was told
+   * @param next the job in its place
+   */
+  #tellEnd({ job, beganAt, hashes, seals, outcome }: Search, why: string | undefined, next?: Job): void {
+    const { clock, log, stats } = this.#options
+    if (why !== undefined) {
+      const age = ageOf(clock.now() - beganAt)
+      log.withTag("job").info(`${job.id} ended, ${why}: ${age} old, ${grouped(hashes)} hashes, ${sealsOf(seals)}`)
+    }
+    if (!next || !isNextSlice(job, next)) stats.jobEnded(job, outcome)
   }
 
   #warnWhenOld(search: Search): void {
