@@ -52,9 +52,17 @@ export type LimbSum =
   | { readonly form: "empty" }
   | { readonly form: "constant"; readonly constant: Constant }
   /** Not multiplied yet: how depends on what becomes of it. */
-  | { readonly form: "product"; readonly a: LimbElement; readonly b: LimbElement }
+  | Product
   | Limbs
   | Wrapped
+
+interface Product {
+  readonly form: "product"
+  readonly a: LimbElement
+  readonly b: LimbElement
+  /** Once it was needed. */
+  wrapped?: Wrapped
+}
 
 type Range = readonly [min: bigint, max: bigint]
 
@@ -410,7 +418,8 @@ export class LimbOps implements VectorOps<LimbElement, LimbSum> {
       case "wrapped":
         return a
       case "product":
-        return this.#wrappedProduct(a.a, a.b)
+        a.wrapped ??= this.#wrappedProduct(a.a, a.b)
+        return a.wrapped
       case "limbs": {
         const sum = isSmall(a.lowRange) && isSmall(a.highRange) ? a : (this.widen(this.#reduceLimbs(a)) as Limbs)
         const top = Number(sum.highRange[1]) / Number(EPS)

@@ -15,6 +15,8 @@ import type { Vector, Vectors } from "./vectors.ts"
 export interface Target<V, W> {
   readonly routine: RoutineOptions
   readonly plan: Plan
+  /** Vectors worked on together. */
+  readonly streams: number
   vectors(routine: Routine): Vectors
   ops(vectors: Vectors, steps: Steps, layout: ContextLayout): VectorOps<V, W>
 }
@@ -40,7 +42,7 @@ const MASK_POINTER = r64(11)
 export function renderKernel<V, W>(target: Target<V, W>): RenderedKernel {
   const routine = new Routine(target.routine)
   const vectors = target.vectors(routine)
-  const layout = contextLayout(vectors.bytes)
+  const layout = contextLayout(vectors.bytes, target.streams)
   const steps = new Steps(vectors)
   const ops = target.ops(vectors, steps, layout)
   const renderer = new Renderer(routine, vectors, ops, layout, target.plan)

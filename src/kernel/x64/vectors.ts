@@ -6,6 +6,7 @@ import {
   broadcast,
   immediate,
   type Memory,
+  mask,
   type Register,
   relative,
   type VirtualRegister,
@@ -70,7 +71,7 @@ export class Vectors {
       const above = this.#result("vpcmpgtq", this.register(a), b)
       this.routine.emit("vmovmskpd", bits, above)
     } else {
-      const above = this.routine.register("k")
+      const above = mask(7)
       this.routine.emit("vpcmpq", above, this.register(a), b, immediate(6))
       this.routine.emit("kmovw", bits, above)
     }
@@ -108,13 +109,24 @@ export class Vectors {
   /** The low half of each lane, the high half 0. */
   low = (a: Vector): VirtualRegister => this.and(a, this.constant(0xffffffffn))
 
+  shiftRightSigned = (a: Vector, bits: number): VirtualRegister => this.#shift("vpsraq", a, bits)
+
+  /** A register of its own, to be added to in place. */
+  copy(a: Vector): VirtualRegister {
+    return a.kind === "memory" ? this.load(a) : this.#result("vmovdqu64", a)
+  }
+
+  /** The bits of one where the constant has a one, of the other where it has none. AVX-512 only. */
+  select(bits: Memory, one: Vector, other: Vector): VirtualRegister {
+    const result = this.copy(one)
+    this.routine.emit("vpternlogq", result, this.register(other), bits, immediate(0xe4))
+    return result
+  }
+
   /** The low halves of one and the high halves of the other. */
   halves(low: Vector, high: Vector): VirtualRegister {
     if (this.bits === 256) return this.#result("vpblendd", this.register(low), high, immediate(0xaa))
-    // Bitwise: where the constant has a one, `low`, else `high`.
-    const result = this.#result("vmovdqu64", this.register(low))
-    this.routine.emit("vpternlogq", result, this.register(high), this.constant(0xffffffffn), immediate(0xe4))
-    return result
+    return this.select(this.constant(0xffffffffn), low, high)
   }
 
   /** x − p where that is not negative. */

@@ -100,6 +100,7 @@ class Allocator {
   }
 
   #place({ row, operands, options }: BlockInstruction, i: number): void {
+    if (this.#isRenaming(row, operands, i)) return
     const pinned = new Set<Value>()
     if (operands[0]?.kind === "memory" && row.operands[0]!.write) this.#rescue(operands[0] as Memory<Register>)
     const foldable = this.#foldable(row, operands)
@@ -143,9 +144,26 @@ class Allocator {
       physical[k] = register(operand.class, value)
     })
     this.#out.push({ mnemonic: row.mnemonic, row, operands: physical, ...(options ? { options } : {}) })
-    this.#noteLoad(row.mnemonic, physical, results)
+    // What was written as a move between registers may read a slot, which will be another value's soon.
+    if (operands[1]?.kind === "memory") this.#noteLoad(row.mnemonic, physical, results)
     for (const operand of operands) if (operand.kind === "virtual") this.#release(this.#value(operand.id))
     this.#freeSlots.push(...this.#slotsAfter.splice(0))
+  }
+
+  /** A move from a register that nobody reads afterwards: the value keeps it under its new name. */
+  #isRenaming(row: Instruction, [to, from]: readonly VirtualOperand[], i: number): boolean {
+    if (to?.kind !== "virtual" || from?.kind !== "virtual" || row.mnemonic !== MOVE[from.class]) return false
+    const source = this.#value(from.id)
+    const target = this.#value(to.id)
+    if (source.n === undefined || source.uses.at(-1) !== i || target.n !== undefined) return false
+    target.n = source.n
+    this.#held[fileOf(from.class)].delete(source)
+    this.#held[fileOf(from.class)].add(target)
+    source.n = undefined
+    this.#advance(source, i)
+    this.#advance(target, i)
+    this.#freeSlots.push(...this.#slotsAfter.splice(0))
+    return true
   }
 
   /** Brings back what was to be read again from memory that is about to be overwritten. */

@@ -8,6 +8,7 @@ import {
   label,
   type Memory,
   type Operand,
+  type Register,
   type RegisterClass,
   type VirtualOperand,
   type VirtualRegister,
@@ -52,6 +53,11 @@ export class Routine {
   /** Appends to the current block; the scheduler may move it. */
   emit(mnemonic: string, ...operands: VirtualOperand[]): void {
     this.#block.emit(mnemonic, operands)
+  }
+
+  /** Appends an instruction that writes only the lanes set in a mask register (AVX-512). */
+  emitMasked(mnemonic: string, mask: Register, ...operands: VirtualOperand[]): void {
+    this.#block.emit(mnemonic, operands, { mask })
   }
 
   /** Ends the current block, then appends an instruction that stays where it is. */

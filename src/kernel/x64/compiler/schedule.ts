@@ -204,6 +204,7 @@ function effects({ row, operands, options }: BlockInstruction, readOnly: Readonl
       if (write && options?.mask && !options.zero) reads.push(place)
     }
   })
+  if (options?.mask) reads.push(`register k ${options.mask.n}`)
   for (const { n, read, write } of row.implicit) {
     if (read) reads.push(`register r64 ${n}`)
     if (write) writes.push(`register r64 ${n}`)

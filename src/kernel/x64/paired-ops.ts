@@ -1,0 +1,78 @@
+/**
+ * Any vocabulary on two vectors of nonces at once: each operation is emitted for one and then for the other, so that the
+ * scheduler finds independent work wherever one waits.
+ */
+import { type Constant, type ConstantRows, type Step, unrolled } from "../ops.ts"
+import type { Memory } from "./assembler/operands.ts"
+import type { Steps, VectorOps } from "./steps.ts"
+import type { Vector } from "./vectors.ts"
+
+export type Both<T> = readonly [T, T]
+
+export class PairedOps<V, W> implements VectorOps<Both<V>, Both<W>> {
+  readonly map: VectorOps<Both<V>, Both<W>>["map"]
+  readonly fold: VectorOps<Both<V>, Both<W>>["fold"]
+  readonly streams = 2
+  readonly #each: Both<VectorOps<V, W>>
+  readonly #steps: Steps
+
+  /** @param each the same vocabulary twice, with states in different places; @param keptBytes of an element kept by one */
+  constructor(
+    each: Both<VectorOps<V, W>>,
+    steps: Steps,
+    private readonly keptBytes: number,
+  ) {
+    this.#each = each
+    this.#steps = steps
+    const { map, fold } = unrolled<Both<V>, Both<W>>(() => this)
+    this.map = map
+    this.fold = fold
+  }
+
+  square = (a: Both<V>): Both<V> => this.#both((ops, i) => ops.square(a[i]))
+  multiply = (a: Both<V>, b: Both<V>): Both<V> => this.#both((ops, i) => ops.multiply(a[i], b[i]))
+  product = (a: Both<V>, b: Both<V>): Both<W> => this.#both((ops, i) => ops.product(a[i], b[i]))
+  zero = (): Both<W> => this.#both(ops => ops.zero())
+  widen = (a: Both<V>): Both<W> => this.#both((ops, i) => ops.widen(a[i]))
+  add = (a: Both<W>, b: Both<W>): Both<W> => this.#both((ops, i) => ops.add(a[i], b[i]))
+  double = (a: Both<W>): Both<W> => this.#both((ops, i) => ops.double(a[i]))
+  addConstant = (a: Both<W>, c: Constant): Both<W> => this.#both((ops, i) => ops.addConstant(a[i], c))
+  multiplyAdd = (sum: Both<W>, a: Both<V>, c: Constant): Both<W> =>
+    this.#both((ops, i) => ops.multiplyAdd(sum[i], a[i], c))
+  reduce = (a: Both<W>): Both<V> => this.#both((ops, i) => ops.reduce(a[i]))
+  settle = (a: Both<W>): Both<W> => this.#both((ops, i) => ops.settle(a[i]))
+
+  repeat = (step: Step, rows: ConstantRows, state: readonly Both<V>[]): Both<V>[] =>
+    this.#steps.repeat(this, step, rows, state)
+
+  fromWords = (words: readonly Vector[]): Both<V> => this.#both((ops, i) => ops.fromWords([words[i]!]))
+  toWords = (x: Both<V>): Vector[] => this.#both((ops, i) => ops.toWords(x[i])).flat()
+
+  keep(place: Memory, elements: readonly Both<V>[]): void {
+    this.#both((ops, i) =>
+      ops.keep(
+        this.#half(place, i, elements.length),
+        elements.map(x => x[i]),
+      ),
+    )
+  }
+
+  kept = (place: Memory, elements: number): Both<V>[] =>
+    zip(this.#both((ops, i) => ops.kept(this.#half(place, i, elements), elements)))
+
+  loadState = (elements: number): Both<V>[] => zip(this.#both(ops => ops.loadState(elements)))
+
+  storeState(state: readonly Both<V>[]): void {
+    this.#both((ops, i) => ops.storeState(state.map(x => x[i])))
+  }
+
+  #half(place: Memory, i: 0 | 1, elements: number): Memory {
+    return { ...place, displacement: place.displacement + i * elements * this.keptBytes }
+  }
+
+  #both<T>(of: (ops: VectorOps<V, W>, i: 0 | 1) => T): [T, T] {
+    return [of(this.#each[0], 0), of(this.#each[1], 1)]
+  }
+}
+
+const zip = <T>([a, b]: Both<T[]>): Both<T>[] => a.map((x, i) => [x, b[i]!])

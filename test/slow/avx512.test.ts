@@ -1,0 +1,104 @@
+/**
+ * The AVX-512 kernels on a machine that has the CPU for them only as a program: the emitted code itself, against the
+ * specification.
+ */
+import { describe, expect, test } from "bun:test"
+import { ROW } from "../../src/kernel/kernel.ts"
+import { planeBase, planeNonce, spongeBeforeLast } from "../../src/kernel/nonce-plane.ts"
+import { type RenderedKernel, renderKernel } from "../../src/kernel/x64/render.ts"
+import { avx512, avx512Limbs } from "../../src/kernel/x64/targets.ts"
+import { P } from "../../src/pow/field.ts"
+import { nonceHash } from "../../src/pow/nonce-hash.ts"
+import { permute } from "../../src/pow/poseidon2.ts"
+import { bochsMissing, type Job, runBochs } from "./bochs.ts"
+
+const CODE = 0x200000
+const CONTEXT = 0x400000
+
+const why = bochsMissing()
+
+describe.skipIf(why !== undefined)(`AVX-512 in Bochs${why ? ` (skipped: ${why})` : ""}`, () => {
+  const kernels: [string, () => RenderedKernel][] = [
+    ["avx512", () => renderKernel(avx512)],
+    ["avx512-limbs", () => renderKernel(avx512Limbs)],
+  ]
+  test.each(kernels)("%s", async (_, render) => {
+    const { code, layout, entries, vectorLanes } = render()
+    const place = (offset: number, words: readonly bigint[]): Job => ({
+      kind: "place",
+      bytes: new Uint8Array(BigUint64Array.from(words).buffer),
+      address: CONTEXT + offset,
+    })
+    const call = (entry: keyof typeof entries): Job => ({
+      kind: "call",
+      code: CODE + entries[entry],
+      argument: CONTEXT,
+    })
+    const send = (offset: number, length: number): Job => ({ kind: "send", address: CONTEXT + offset, length })
+
+    const edges = [0n, 1n, P - 1n, P, P + 1n, 2n ** 64n - 1n, 2n ** 32n - 1n, 2n ** 32n]
+    const states = Array.from({ length: 24 }, (_, i) =>
+      Array.from({ length: 12 }, (_, j) => (i < 8 ? edges[(i * j + j) % 8]! : word(12 * i + j))),
+    )
+    const outputBytes = 12 * vectorLanes * 8
+    const header = new Uint8Array(32).map((_, i) => i * 37)
+    const base = planeBase(new Uint8Array(64).map((_, i) => i * 91))
+    const sponge = spongeBeforeLast(header, base, state => state.set(permute([...state])))
+    const t0 = 12345
+    const tops = Array.from({ length: ROW }, (_, t1) => top(header, planeNonce(base, t0, t1)))
+    const target = tops.toSorted((a, b) => (a < b ? -1 : 1))[ROW / 2]!
+    const first = 2 ** 32 - ROW
+    const rangeBase = base.slice()
+    rangeBase.fill(0, 60)
+    const rangeSponge = spongeBeforeLast(header, rangeBase, state => state.set(permute([...state])))
+    const rangeTops = Array.from({ length: ROW }, (_, i) => {
+      new DataView(rangeBase.buffer).setUint32(60, first + i)
+      return top(header, rangeBase)
+    })
+
+    const sent = await runBochs(
+      [
+        { kind: "place", bytes: code, address: CODE },
+        ...states.flatMap(state => [place(layout.input, state), call("permute"), send(layout.output, outputBytes)]),
+        place(layout.target, [target ^ (1n << 63n)]),
+        place(layout.first, [BigInt(t0)]),
+        place(layout.input, [...sponge]),
+        call("preparePlane"),
+        call("searchRow"),
+        send(layout.masks, (ROW / vectorLanes) * 4),
+        place(layout.first, [BigInt(first)]),
+        place(layout.batches, [BigInt(ROW / vectorLanes)]),
+        place(layout.input, [...rangeSponge]),
+        call("searchRange"),
+        send(layout.masks, (ROW / vectorLanes) * 4),
+      ],
+      240,
+    )
+    const view = new DataView(sent.buffer)
+    states.forEach((state, i) => {
+      const wanted = permute(state.map(x => x % P))
+      for (let lane = 0; lane < vectorLanes; lane++)
+        expect(wanted.map((_, j) => view.getBigUint64(i * outputBytes + (j * vectorLanes + lane) * 8, true))).toEqual(
+          wanted,
+        )
+    })
+    const masks = (from: number) =>
+      Array.from({ length: ROW }, (_, n) => {
+        const bits = view.getUint32(from + 4 * Math.floor(n / vectorLanes), true)
+        return (bits & (1 << (n % vectorLanes))) === 0
+      })
+    const rowMasks = states.length * outputBytes
+    expect(masks(rowMasks)).toEqual(tops.map(value => value <= target))
+    expect(masks(rowMasks + (ROW / vectorLanes) * 4)).toEqual(rangeTops.map(value => value <= target))
+  })
+})
+
+const top = (header: Uint8Array, nonce: Uint8Array) => new DataView(nonceHash(header, nonce).buffer).getBigUint64(0)
+
+/** Words without a pattern. */
+function word(n: number): bigint {
+  let z = BigInt.asUintN(64, BigInt(n + 1) * 0x9e3779b97f4a7c15n)
+  z = BigInt.asUintN(64, (z ^ (z >> 30n)) * 0xbf58476d1ce4e5b9n)
+  z = BigInt.asUintN(64, (z ^ (z >> 27n)) * 0x94d049bb133111ebn)
+  return z ^ (z >> 31n)
+}
