@@ -9,6 +9,8 @@ export type KernelTable = Readonly<Record<string, CreateKernel>>
 
 /** Every kernel that a CPU worker can run, by the name that `--engine` knows it by; usually fastest first. */
 export const KERNELS: KernelTable = {
+  avx512: async () => createX64Kernel("avx512"),
+  "avx512-limbs": async () => createX64Kernel("avx512-limbs"),
   avx2: async () => createX64Kernel("avx2"),
   wasm: () => createWasmKernel("wasm"),
   "wasm-narrow": () => createWasmKernel("wasm-narrow"),

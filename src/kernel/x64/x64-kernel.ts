@@ -1,26 +1,32 @@
 /** A rendered kernel, loaded and called from TypeScript. */
 import { WIDTH } from "../../pow/constants.ts"
 import { type Kernel, ROW, UnsupportedKernel } from "../kernel.ts"
+import type { Feature } from "./assembler/table.ts"
 import { cpuFeatures } from "./cpuid.ts"
 import { type LoadedCode, loadCode, mapPages, type Pages } from "./memory.ts"
 import { type RenderedKernel, renderKernel } from "./render.ts"
-import { avx2 } from "./targets.ts"
+import { avx2, avx512, avx512Limbs } from "./targets.ts"
 
-const RENDER = { avx2: () => renderKernel(avx2) } as const
+/** By name; `avx512` needs IFMA, `avx512-limbs` does without. */
+const RENDER = {
+  avx512: () => renderKernel(avx512),
+  "avx512-limbs": () => renderKernel(avx512Limbs),
+  avx2: () => renderKernel(avx2),
+} as const
 
 export type X64KernelName = keyof typeof RENDER
 
 /** @throws UnsupportedKernel where the CPU lacks a feature, or the system refuses executable memory */
 export function createX64Kernel(name: X64KernelName): Kernel {
   if (process.arch !== "x64") throw new UnsupportedKernel("this machine is no x86-64")
+  // Most of what a kernel needs is known before it is rendered, which takes longer than anything else here.
+  requireFeatures(name.startsWith("avx512") ? ["avx512f"] : ["avx2"])
   return loadKernel(name, RENDER[name]())
 }
 
 /** @throws UnsupportedKernel as `createX64Kernel` */
 export function loadKernel(name: string, rendered: RenderedKernel): Kernel {
-  const has = cpuFeatures()
-  const missing = [...rendered.needs].filter(need => !has.has(need))
-  if (missing.length > 0) throw new UnsupportedKernel(`this CPU has no ${missing.join(", ").toUpperCase()}`)
+  requireFeatures(rendered.needs)
   const context = mapPages(rendered.layout.size)
   try {
     return new X64Kernel(name, rendered, loadCode(rendered.code), context)
@@ -28,6 +34,12 @@ export function loadKernel(name: string, rendered: RenderedKernel): Kernel {
     context.free()
     throw error
   }
+}
+
+function requireFeatures(needs: Iterable<Feature>): void {
+  const has = cpuFeatures()
+  const missing = [...needs].filter(need => !has.has(need))
+  if (missing.length > 0) throw new UnsupportedKernel(`this CPU has no ${missing.join(", ").toUpperCase()}`)
 }
 
 class X64Kernel implements Kernel {

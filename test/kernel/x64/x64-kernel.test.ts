@@ -1,4 +1,46 @@
-import { createX64Kernel } from "../../../src/kernel/x64/x64-kernel.ts"
+import { expect, test } from "bun:test"
+import { UnsupportedKernel } from "../../../src/kernel/kernel.ts"
+import { type CpuIdentity, cpuIdentity, identify, type ReadCpuid } from "../../../src/kernel/x64/cpuid.ts"
+import { createX64Kernel, type X64KernelName } from "../../../src/kernel/x64/x64-kernel.ts"
 import { kernelSuite } from "../kernel-suite.ts"
 
-kernelSuite("avx2", async () => createX64Kernel("avx2"))
+const NAMES: readonly X64KernelName[] = ["avx512", "avx512-limbs", "avx2"]
+
+/** Undefined: it runs here. */
+function refusal(name: X64KernelName): string | undefined {
+  try {
+    createX64Kernel(name).close()
+    return undefined
+  } catch (error) {
+    if (error instanceof UnsupportedKernel) return error.message
+    throw error
+  }
+}
+
+for (const name of NAMES) {
+  const why = refusal(name)
+  if (why === undefined) kernelSuite(name, async () => createX64Kernel(name))
+  else
+    test(`kernel ${name} is refused in one line: ${why}`, () => {
+      expect(why).toMatch(/^this (CPU has no [A-Z0-9, ]+|machine is no x86-64)$|^the(re)? /)
+    })
+}
+
+test.skipIf(process.arch !== "x64")("the CPU says what it is", () => {
+  const { name, features }: CpuIdentity = cpuIdentity()
+  expect(name).not.toBe("")
+  if (features.has("avx512f")) expect(features.has("avx2")).toBe(true)
+})
+
+test("vector features count only where the system saves the registers", () => {
+  const cpu =
+    (xcr0: number): ReadCpuid =>
+    leaf =>
+      leaf === "xcr0"
+        ? { eax: xcr0, ebx: 0, ecx: 0, edx: 0 }
+        : { eax: leaf === 0 ? 7 : 0, ebx: leaf === 7 ? -1 : 0, ecx: leaf === 1 ? 1 << 27 : 0, edx: 0 }
+  const features = (xcr0: number) => [...identify(cpu(xcr0)).features].sort()
+  expect(features(0b11)).toEqual(["adx", "bmi1", "bmi2"])
+  expect(features(0b111)).toEqual(["adx", "avx2", "bmi1", "bmi2"])
+  expect(features(0xe7)).toEqual(["adx", "avx2", "avx512bw", "avx512f", "avx512ifma", "bmi1", "bmi2"])
+})
