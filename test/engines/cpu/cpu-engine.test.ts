@@ -7,7 +7,7 @@ import { nextSequence } from "../../../src/engines/sequence.ts"
 import { targetOf, verifySeal } from "../../../src/pow/target.ts"
 import { bytesToInteger } from "../../../src/pow/u512.ts"
 import { collectLog } from "../../support/collect-log.ts"
-import { CRASH_ALL, CRASH_FIRST, HANG_FIRST } from "./faults.ts"
+import { CLAIM_FIRST, CRASH_ALL, CRASH_FIRST, HANG_FIRST } from "./faults.ts"
 
 // Real threads on a machine that may be busy with other things.
 setDefaultTimeout(60_000)
@@ -192,6 +192,18 @@ describe("a worker", () => {
     const gone = Promise.all(engine.units.map(({ current }) => current!.thread.gone))
     await engine.close()
     expect(await gone).toHaveLength(2)
+  })
+
+  test("that dies with the end of the search in its hands does not take it along", async () => {
+    const { engine, watch } = await setUp({ kernel: "faulty", entry: FAULTY })
+    const job = fault(CLAIM_FIRST)
+    engine.assign(job)
+    await watch.until(() => watch.restarted.length > 0)
+    await poll(() => engine.units.every(({ sequence }) => sequence === job.sequence))
+    const counted = engine.hashesOf(job.sequence)
+    await poll(() => engine.hashesOf(job.sequence) > counted)
+    expect(watch.candidates).toEqual([])
+    await engine.close()
   })
 
   test("that hangs is replaced, and the rest of its range is searched by others", async () => {

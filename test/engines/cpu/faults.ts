@@ -5,3 +5,6 @@ export const HANG_FIRST = 2n ** 64n - 4n
 
 /** Rows that are searched before that. */
 export const FAULT_AFTER = 3
+
+/** Here no nonce is a candidate, and the first worker claims the end of the search without showing one, and dies. */
+export const CLAIM_FIRST = 5n

@@ -1,14 +1,17 @@
 /** A worker whose kernels fail on demand: at a certain target, in the first worker of an engine or in every one. */
 import { KERNELS, type KernelTable } from "../../../src/engines/cpu/kernels.ts"
+import { SharedMemory } from "../../../src/engines/cpu/shared-memory.ts"
 import { serveWorker, type WorkerOrder } from "../../../src/engines/cpu/worker-main.ts"
 import { type Kernel, UnsupportedKernel } from "../../../src/kernel/kernel.ts"
-import { CRASH_ALL, CRASH_FIRST, FAULT_AFTER, HANG_FIRST } from "./faults.ts"
+import { CLAIM_FIRST, CRASH_ALL, CRASH_FIRST, FAULT_AFTER, HANG_FIRST } from "./faults.ts"
 
 declare const self: Worker
 
 let slot = -1
+let memory: SharedMemory
 self.addEventListener("message", ({ data }: MessageEvent<WorkerOrder>) => {
   slot = data.slot
+  memory = new SharedMemory(data.buffer)
 })
 
 const { wasm } = KERNELS
@@ -32,6 +35,7 @@ function faulty(kernel: Kernel): Kernel {
   const fail = () => {
     if (rows++ < FAULT_AFTER) return
     if (top === CRASH_ALL || (top === CRASH_FIRST && slot === 0)) throw new Error("the kernel crashed")
+    if (top === CLAIM_FIRST && slot === 0 && memory.claim(memory.version)) throw new Error("the kernel crashed")
     while (top === HANG_FIRST && slot === 0);
   }
   return around(kernel, {
