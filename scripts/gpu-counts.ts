@@ -1,0 +1,61 @@
+/**
+ * Prints what `ptxas` makes of the search kernel for several architectures, and the hash rates that follow from it as a
+ * bound, as the tables of `docs/gpu.md`.
+ *
+ *     PTXAS=…/ptxas NVDISASM=…/nvdisasm bun scripts/gpu-counts.ts
+ */
+import { renderPtx } from "../src/kernel/ptx/ptx-program.ts"
+import { assemble, type Counts, tools } from "./sass.ts"
+
+const ARCHITECTURES = ["sm_61", "sm_70", "sm_75", "sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120"]
+const LIMITS = [undefined, 72, 128, 168]
+
+/** Multiprocessors, and the clock that the vendor gives as its highest, Hz. */
+const CARDS = [
+  { name: "H200 (SXM)", architecture: "sm_90", multiprocessors: 132, clock: 1.98e9 },
+  { name: "RTX 4090", architecture: "sm_89", multiprocessors: 128, clock: 2.52e9 },
+]
+
+/** Threads of each pipe that a multiprocessor serves a clock, and threads it issues for. */
+const LANES = 64
+const ISSUE = 128
+
+const { ptxas } = tools
+if (ptxas === undefined || tools.nvdisasm === undefined) {
+  console.error("gpu-counts: needs ptxas and nvdisasm, on the path or by $PTXAS and $NVDISASM")
+  process.exit(1)
+}
+
+console.log(
+  "| Architecture | Limit | Registers | Spilled bytes | Code | Wide | Other multiply-add | Logic | Other | All |",
+)
+console.log("|---|---|---|---|---|---|---|---|---|---|")
+for (const architecture of ARCHITECTURES) {
+  for (const registers of LIMITS) {
+    const ptx = renderPtx({ groupSize: 128, registers })
+    try {
+      const { counts, spilled, bytes, registers: used } = assemble(ptxas, ptx, architecture)
+      const { wide, multiplyAdd, logic, other } = counts!
+      const cells = [architecture, registers ?? "none", used, spilled, `${Math.round(bytes / 1024)} KiB`]
+      console.log(`| ${[...cells, wide, multiplyAdd, logic, other, wide + multiplyAdd + logic + other].join(" | ")} |`)
+    } catch (error) {
+      console.log(`| ${architecture} | ${registers ?? "none"} | ${(error as Error).message.split("\n")[0]} |`)
+    }
+  }
+}
+
+console.log("\n| Card | Limit | Multiply-add pipe | Logic pipe | Issue | Bound |\n|---|---|---|---|---|---|")
+for (const { name, architecture, multiprocessors, clock } of CARDS) {
+  for (const registers of LIMITS) {
+    const { counts } = assemble(ptxas, renderPtx({ groupSize: 128, registers }), architecture)
+    const cycles = cyclesOf(counts!)
+    const rate = (multiprocessors * clock) / Math.max(...cycles)
+    const cells = [name, registers ?? "none", ...cycles.map(c => c.toFixed(1)), `${(rate / 1e9).toFixed(2)} GH/s`]
+    console.log(`| ${cells.join(" | ")} |`)
+  }
+}
+
+/** Clocks of one multiprocessor for one nonce, by what limits it; a wide product takes the multiply-add pipe twice. */
+function cyclesOf({ wide, multiplyAdd, logic, other }: Counts): [number, number, number] {
+  return [(2 * wide + multiplyAdd) / LANES, logic / LANES, (wide + multiplyAdd + logic + other) / ISSUE]
+}

@@ -1,0 +1,109 @@
+/** What NVIDIA's assembler makes of PTX: registers, spills, and the instructions that one nonce takes, by pipe. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+export interface Assembled {
+  readonly registers: number
+  /** Bytes spilled, stores and loads together. */
+  readonly spilled: number
+  /** Bytes of machine code. */
+  readonly bytes: number
+  /** Executed for one nonce; undefined without a disassembler. */
+  readonly counts: Counts | undefined
+}
+
+/** Instructions executed by one thread for one nonce. */
+export interface Counts {
+  /** 32 × 32 → 64 bits, multiply-add pipe. */
+  readonly wide: number
+  /** Others of the multiply-add pipe. */
+  readonly multiplyAdd: number
+  /** Additions, shifts, logic, comparisons. */
+  readonly logic: number
+  /** Memory and control. */
+  readonly other: number
+}
+
+/** Trips of the search kernel's inner loops, in the text's order. */
+const TRIPS = [3, 22, 3, 4, 22, 3]
+
+/** The assembler and the disassembler: given by `$PTXAS` and `$NVDISASM`, else searched for on the path. */
+export const tools = {
+  ptxas: process.env["PTXAS"] ?? Bun.which("ptxas") ?? undefined,
+  nvdisasm: process.env["NVDISASM"] ?? Bun.which("nvdisasm") ?? undefined,
+}
+
+/** @throws Error with the assembler's message where it refuses the text */
+export function assemble(ptxas: string, ptx: string, architecture: string): Assembled {
+  const directory = mkdtempSync(join(tmpdir(), "ptxas-"))
+  try {
+    const [text, cubin] = [join(directory, "kernel.ptx"), join(directory, "kernel.cubin")]
+    writeFileSync(text, ptx)
+    const { exitCode, stderr } = Bun.spawnSync([ptxas, "-v", "-arch", architecture, "-o", cubin, text])
+    const said = stderr.toString()
+    if (exitCode !== 0) throw new Error(said)
+    const search = said.slice(said.indexOf("'search'"))
+    const number = (pattern: RegExp) => Number(pattern.exec(search)?.[1] ?? 0)
+    const instructions = tools.nvdisasm === undefined ? undefined : disassemble(tools.nvdisasm, cubin)
+    return {
+      registers: number(/Used (\d+) registers/),
+      spilled: number(/(\d+) bytes spill stores/) + number(/(\d+) bytes spill loads/),
+      bytes: (instructions?.length ?? 0) * 16,
+      counts: instructions && count(instructions),
+    }
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+}
+
+interface Instruction {
+  readonly address: number
+  readonly name: string
+  /** Where a branch goes. */
+  readonly target: number | undefined
+}
+
+/** The instructions of the search kernel. */
+function disassemble(nvdisasm: string, cubin: string): Instruction[] {
+  const lines = Bun.spawnSync([nvdisasm, "-c", cubin]).stdout.toString().split("\n")
+  const start = lines.findIndex(line => line.startsWith(".text.search:"))
+  const length = lines.slice(start + 1).findIndex(line => line.startsWith(".text."))
+  const body = lines.slice(start + 1, length < 0 ? undefined : start + 1 + length)
+  const addressOf = (line: string | undefined) =>
+    Number.parseInt(/\/\*([0-9a-f]{4,5})\*\//.exec(line ?? "")?.[1] ?? "", 16)
+  const labels = new Map<string, number>()
+  for (const [i, line] of body.entries()) {
+    const label = /^(\.L\w+):/.exec(line)?.[1]
+    if (label) labels.set(label, addressOf(body.slice(i).find(next => /\/\*[0-9a-f]{4,5}\*\//.test(next))))
+  }
+  return body.flatMap(line => {
+    const match = /\/\*[0-9a-f]{4,5}\*\/\s+(?:@!?U?P\w+ )?([A-Z][A-Z0-9_.]+)(.*);/.exec(line)
+    if (!match) return []
+    const label = match[1]!.startsWith("BRA") ? /(\.L\w+)/.exec(match[2]!)?.[1] : undefined
+    return [{ address: addressOf(line), name: match[1]!, target: label ? labels.get(label) : undefined }]
+  })
+}
+
+/** Every instruction as often as its innermost loop goes round. */
+function count(instructions: readonly Instruction[]): Counts {
+  const loops = instructions.flatMap(({ address, target }) =>
+    target !== undefined && target < address ? [{ from: target, to: address }] : [],
+  )
+  const inner = loops
+    .filter(a => !loops.some(b => b !== a && b.from >= a.from && b.to <= a.to))
+    .sort((a, b) => a.from - b.from)
+  if (inner.length !== TRIPS.length) throw new Error(`${inner.length} inner loops where ${TRIPS.length} were written`)
+  const counts = { wide: 0, multiplyAdd: 0, logic: 0, other: 0 }
+  for (const { address, name } of instructions) {
+    const loop = inner.findIndex(({ from, to }) => address >= from && address <= to)
+    counts[pipeOf(name)] += loop < 0 ? 1 : TRIPS[loop]!
+  }
+  return counts
+}
+
+function pipeOf(name: string): keyof Counts {
+  if (/^IMAD\.(WIDE|HI)/.test(name)) return "wide"
+  if (/^(IMAD|IDP|HFMA2|FFMA|FMUL)/.test(name)) return "multiplyAdd"
+  return /^(IADD|VIADD|LOP3|SHF|LEA|ISETP|SEL|PRMT|MOV|P2R|R2P|PLOP3|CS2R|IABS|VOTE)/.test(name) ? "logic" : "other"
+}

@@ -1,0 +1,108 @@
+/** The CUDA layer against a driver in TypeScript. */
+import { expect, test } from "bun:test"
+import { nonceAt } from "../../../src/engines/cpu/range.ts"
+import { DeviceError } from "../../../src/engines/gpu/compute.ts"
+import { CudaApi, initialise } from "../../../src/engines/gpu/cuda/api.ts"
+import { openCudaCompute } from "../../../src/engines/gpu/cuda/compute.ts"
+import { cudaDevices } from "../../../src/engines/gpu/cuda/devices.ts"
+import { DeviceSearch } from "../../../src/engines/gpu/device-search.ts"
+import { DEVICE_KERNELS } from "../../../src/kernel/device-program.ts"
+import { spongeBeforeLast } from "../../../src/kernel/nonce-plane.ts"
+import { renderPtx } from "../../../src/kernel/ptx/ptx-program.ts"
+import { mod } from "../../../src/pow/field.ts"
+import { nonceHash } from "../../../src/pow/nonce-hash.ts"
+import { permute } from "../../../src/pow/poseidon2.ts"
+import { fakeCuda } from "./fake-cuda.ts"
+
+const CARDS = [
+  { name: "Card A", bus: 1 },
+  { name: "Card B", bus: 0x41, display: true },
+] as const
+const ptx = renderPtx({ groupSize: 64 })
+
+function opened() {
+  const fake = fakeCuda(CARDS)
+  const api = new CudaApi(fake.functions)
+  const compute = openCudaCompute(api, cudaDevices(api)[0]!, ptx, DEVICE_KERNELS)
+  return { fake, compute, search: new DeviceSearch("cuda", compute) }
+}
+
+test("lists devices with what tells them apart", () => {
+  const [first, second] = cudaDevices(initialise(new CudaApi(fakeCuda(CARDS).functions)))
+  expect(first).toEqual({
+    api: "cuda",
+    index: 0,
+    name: "Card A",
+    memory: 8 * 2 ** 30,
+    computeUnits: 2,
+    integrated: false,
+    processor: false,
+    display: false,
+    pci: "0000:01:00.0",
+    uuid: "01".repeat(16),
+    driver: "CUDA 12.4",
+    architecture: "sm_89",
+  })
+  expect(second).toMatchObject({ index: 1, pci: "0000:41:00.0", display: true })
+})
+
+test("a driver without a device is not supported", () => {
+  expect(() => initialise(new CudaApi(fakeCuda([]).functions))).toThrow("no CUDA device: cuInit: CUDA_ERROR_UNKNOWN")
+})
+
+test("an error carries the call and the driver's own name of it", () => {
+  const fake = fakeCuda(CARDS)
+  fake.fail("cuDeviceGetCount", 700)
+  expect(() => cudaDevices(new CudaApi(fake.functions))).toThrow(
+    new DeviceError("cuDeviceGetCount", "CUDA_ERROR_ILLEGAL_ADDRESS"),
+  )
+})
+
+test("waits without spinning, and frees what it made", () => {
+  const { fake, compute, search } = opened()
+  search.permute(new BigUint64Array(12))
+  expect(fake.calls.slice(fake.calls.indexOf("cuLaunchKernel"))).toEqual([
+    "cuLaunchKernel",
+    "cuEventCreate",
+    "cuEventRecord",
+    "cuEventSynchronize",
+    "cuEventDestroy_v2",
+    "cuMemcpyDtoHAsync_v2",
+    "cuStreamSynchronize",
+  ])
+  expect(compute.usage("search")).toEqual({ registers: 72, spilled: 0 })
+  search.close()
+  expect([...fake.open]).toEqual([])
+})
+
+test("a context whose program is refused is destroyed", () => {
+  const fake = fakeCuda(CARDS)
+  const api = new CudaApi(fake.functions)
+  const [device] = cudaDevices(api)
+  fake.fail("cuModuleLoadDataEx", 700)
+  expect(() => openCudaCompute(api, device!, ptx, DEVICE_KERNELS)).toThrow("cuModuleLoadDataEx")
+  expect([...fake.open]).toEqual([])
+})
+
+test("an error of a launch comes out, and the device can be closed", () => {
+  const { fake, search } = opened()
+  fake.fail("cuLaunchKernel", 700)
+  expect(() => search.permute(new BigUint64Array(12))).toThrow(DeviceError)
+  search.close()
+  expect([...fake.open]).toEqual([])
+})
+
+test("a search finds the nonces that the reference finds, through driver, text and memory", () => {
+  const header = new Uint8Array(32).fill(3)
+  const nonce = new Uint8Array(64).fill(200)
+  nonce.fill(0, 60)
+  const tops = Array.from({ length: 24 }, (_, offset) =>
+    new DataView(nonceHash(header, nonceAt(nonce, 0xff00 + offset)).buffer).getBigUint64(0),
+  )
+  const { search } = opened()
+  const target = tops[17]!
+  search.setTarget(target)
+  search.prepareRange(spongeBeforeLast(header, nonce, s => s.set(permute([...s].map(mod)))))
+  const found = search.searchRange(0xff00, tops.length)
+  expect([...search.hits.subarray(0, found)]).toEqual(tops.flatMap((top, i) => (top <= target ? [i] : [])))
+})

@@ -1,0 +1,66 @@
+import { expect, test } from "bun:test"
+import { DeviceSearch } from "../../../src/engines/gpu/device-search.ts"
+import { HITS } from "../../../src/kernel/device-program.ts"
+import { fakeCompute } from "./fake-compute.ts"
+
+const state = (seed: number) => new BigUint64Array(12).fill(BigInt(seed))
+
+test("gives the hits of a launch in order", () => {
+  const search = new DeviceSearch(
+    "opencl",
+    fakeCompute((row, t1) => row === 11 && (t1 === 3 || t1 === 200)),
+  )
+  search.preparePlane(state(1))
+  expect([...search.take(search.launchRows(10, 3))]).toEqual([256 + 3, 256 + 200])
+})
+
+test("a launch with more hits than fit is run again in halves, also beside another one", () => {
+  const search = new DeviceSearch(
+    "opencl",
+    fakeCompute(row => row < 8),
+  )
+  search.preparePlane(state(1))
+  const first = search.launchRows(3, 7)
+  const second = search.launchRows(10, 1)
+  expect([...search.take(first)]).toEqual(Array.from({ length: 5 * 256 }, (_, i) => i))
+  expect([...search.take(second)]).toEqual([])
+})
+
+test("a range with more hits than fit is run again in halves", () => {
+  const search = new DeviceSearch(
+    "opencl",
+    fakeCompute(() => true),
+  )
+  search.prepareRange(state(1))
+  expect([...search.take(search.launchRange(5, HITS + 2))]).toEqual(Array.from({ length: HITS + 2 }, (_, i) => i))
+})
+
+test("prepares a plane's columns once, and again where a launch of an older plane is repeated", () => {
+  const compute = fakeCompute(row => row < 5)
+  const search = new DeviceSearch("opencl", compute)
+  search.preparePlane(state(1))
+  const first = search.launchRows(0, 8)
+  search.preparePlane(state(2))
+  const second = search.launchRows(100, 1)
+  expect(compute.launched).toEqual(["columns", "rows", "search", "columns", "rows", "search"])
+  search.take(first)
+  expect(compute.launched.slice(6, 9)).toEqual(["columns", "rows", "search"])
+  search.take(second)
+})
+
+test("takes no third launch at once", () => {
+  const search = new DeviceSearch(
+    "opencl",
+    fakeCompute(() => false),
+  )
+  search.prepareRange(state(1))
+  search.launchRange(0, 1)
+  search.launchRange(1, 1)
+  expect(() => search.launchRange(2, 1)).toThrow("more than 2 launches at once")
+})
+
+test("closes its device", () => {
+  const compute = fakeCompute(() => false)
+  new DeviceSearch("opencl", compute).close()
+  expect(compute.closed).toBe(true)
+})

@@ -1,0 +1,128 @@
+/** A device's worker on this thread, with a device that reports what a test says. */
+import { describe, expect, test } from "bun:test"
+import { SALT_BYTES } from "../../../src/engines/cpu/base-nonce.ts"
+import { SharedMemory, type SharedWork, type Slot } from "../../../src/engines/cpu/shared-memory.ts"
+import { DeviceSearch } from "../../../src/engines/gpu/device-search.ts"
+import { launchLoop } from "../../../src/engines/gpu/launch-loop.ts"
+import { bytesToInteger, integerToBytes } from "../../../src/pow/u512.ts"
+import { fakeCompute } from "./fake-compute.ts"
+
+const ROWS = 4
+const LAUNCH = ROWS * 256
+
+const work = (changes: Partial<SharedWork> = {}): SharedWork => ({
+  sequence: 1,
+  assignedAt: 0,
+  perHash: 1 / 1024,
+  top: 0n,
+  header: new Uint8Array(32).fill(1),
+  prefix: Uint8Array.of(9, 8),
+  range: undefined,
+  stopAtCandidate: true,
+  ...changes,
+})
+
+interface Run {
+  readonly memory: SharedMemory
+  readonly slot: Slot
+  readonly nonces: Uint8Array[]
+}
+
+/** Runs the loop over works until `turns` launches were taken; `before` a launch is taken its number is told. */
+function run(
+  first: SharedWork,
+  isHit: (at: number, t1: number) => boolean,
+  turns: number,
+  before: (turn: number, memory: SharedMemory) => void = () => {},
+): Run {
+  const memory = SharedMemory.create(1)
+  const slot = memory.slots[0]!
+  slot.reset()
+  memory.assign(first)
+  const device = new DeviceSearch("opencl", fakeCompute(isHit))
+  const nonces: Uint8Array[] = []
+  let taken = 0
+  const take = device.take.bind(device)
+  device.take = launch => {
+    before(taken, memory)
+    taken += 1
+    if (taken >= turns) slot.leave()
+    return take(launch)
+  }
+  const ring = () => {
+    for (let found = slot.peek(); found; found = slot.peek()) {
+      nonces.push(found.nonce)
+      slot.drop()
+    }
+    if (memory.claimed || slot.drainedAt === memory.version) slot.leave()
+  }
+  const salt = new Uint8Array(SALT_BYTES).fill(5)
+  launchLoop({ memory, slot, device, rows: ROWS, pause: undefined, salt, ring })
+  ring()
+  return { memory, slot, nonces }
+}
+
+test("counts the nonces of whole launches while nothing is found", () => {
+  const { slot, nonces } = run(work(), () => false, 5)
+  // The worker is told to leave as the fifth is taken: the sixth, which is queued, is waited for and counts.
+  expect(slot.hashesOf(1)).toBe(BigInt(6 * LAUNCH))
+  expect(slot.expectedSeals).toBeCloseTo(6)
+  expect(nonces).toEqual([])
+})
+
+test("counts up to the hit that ends a search, and nothing that was queued behind it", () => {
+  const { slot, nonces, memory } = run(work(), row => row === 5, 100)
+  expect(memory.claimed).toBe(true)
+  expect(nonces).toHaveLength(1)
+  expect([...nonces[0]!.subarray(0, 2)]).toEqual([9, 8])
+  expect(slot.hashesOf(1)).toBe(BigInt(LAUNCH + 256 + 1))
+  expect(slot.hashes).toBe(BigInt(3 * LAUNCH))
+})
+
+test("reports every hit where the search goes on", () => {
+  const hits = (row: number, t1: number) => row < 8 && t1 === 7
+  const { slot, nonces } = run(work({ stopAtCandidate: false }), hits, 4)
+  expect(nonces).toHaveLength(8)
+  expect(new Set(nonces.map(nonce => nonce.toHex())).size).toBe(8)
+  expect(slot.hashesOf(1)).toBe(BigInt(5 * LAUNCH))
+})
+
+test("what was queued for a work that is replaced is tested, and neither counted nor reported", () => {
+  const replaced = work({ sequence: 2, stopAtCandidate: false })
+  const { slot, nonces } = run(
+    work({ stopAtCandidate: false }),
+    (row, t1) => row === 0 && t1 === 0,
+    3,
+    (turn, memory) => turn === 0 && memory.assign(replaced),
+  )
+  expect(slot.sequence).toBe(2)
+  expect(slot.hashesOf(2)).toBe(BigInt(2 * LAUNCH))
+  expect(nonces).toHaveLength(1)
+  expect(slot.hashes).toBe(BigInt(4 * LAUNCH))
+})
+
+test("launches are small where nearly every nonce is a candidate", () => {
+  const { slot } = run(work({ top: 2n ** 64n - 1n }), () => false, 2)
+  expect(slot.hashesOf(1)).toBe(3n * 256n)
+})
+
+describe("a range", () => {
+  const first = 2n ** 32n - 5000n
+  const last = first + 9999n
+  const range = { first: integerToBytes(first), last: integerToBytes(last) }
+
+  test("is searched exactly, over the carry out of the last four bytes", () => {
+    const { slot, nonces } = run(work({ range, stopAtCandidate: false }), () => true, 1000)
+    const found = nonces.map(bytesToInteger)
+    expect(found).toHaveLength(10_000)
+    expect([found[0], found.at(-1)]).toEqual([first, last])
+    expect(new Set(found).size).toBe(10_000)
+    expect(slot.hashesOf(1)).toBe(10_000n)
+  })
+
+  test("ends at its candidate", () => {
+    const { slot, nonces } = run(work({ range }), at => at === 2 ** 32 - 4000, 1000)
+    expect(nonces.map(bytesToInteger)).toEqual([2n ** 32n - 4000n])
+    expect(slot.hashesOf(1)).toBe(1001n)
+  })
+})

@@ -1,0 +1,21 @@
+/** NVIDIA's own assembler takes the text, for an architecture of today; `scripts/gpu-counts.ts` tries more. */
+import { describe, expect, test } from "bun:test"
+import { assemble, tools } from "../../../scripts/sass.ts"
+import { renderPtx } from "../../../src/kernel/ptx/ptx-program.ts"
+
+const { ptxas } = tools
+
+describe("ptxas", () => {
+  if (ptxas === undefined) {
+    test.skip("assembles the kernels (skipped: no ptxas on the path nor by $PTXAS; PyPI nvidia-cuda-nvcc-cu12)", () => {})
+    return
+  }
+  const architecture = "sm_90"
+  test(`assembles the kernels for ${architecture} without spilling`, () => {
+    const { registers, spilled, counts } = assemble(ptxas, renderPtx({ groupSize: 128, registers: 168 }), architecture)
+    expect(spilled).toBe(0)
+    expect(registers).toBeLessThanOrEqual(168)
+    // What `docs/gpu.md` says of the work of a nonce, within what versions of the assembler differ by.
+    if (counts) expect(counts.wide + counts.multiplyAdd + counts.logic + counts.other).toBeLessThan(22_000)
+  }, 60_000)
+})
