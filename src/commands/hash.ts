@@ -1,10 +1,9 @@
 /** `hash`: the nonce hash, by the reference or by any engine's kernel, so that each can be checked from outside. */
 import type { Config } from "../config/config.ts"
-import { KERNELS } from "../engines/cpu/kernels.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
-import { UnsupportedKernel } from "../kernel/kernel.ts"
 import { HEADER_BYTES, NONCE_BYTES, nonceHash, type Permutation } from "../pow/nonce-hash.ts"
 import { bytesToHex, hexToBytes } from "../pow/u512.ts"
+import { openKernel } from "./kernel.ts"
 
 const REFERENCE = "reference"
 
@@ -28,13 +27,7 @@ export async function run({ settings, positionals }: Config<"hash">): Promise<vo
 /** @returns undefined for the reference's own */
 async function permutationOf(engine: string): Promise<Permutation | undefined> {
   if (engine === "auto" || engine === REFERENCE) return undefined
-  const create = Object.hasOwn(KERNELS, engine) ? KERNELS[engine] : undefined
-  const names = [REFERENCE, ...Object.keys(KERNELS)].join(", ")
-  if (!create) throw new OperatorError(`--engine ${engine} is unknown here: there are ${names}`, ExitCode.usage)
-  const kernel = await create().catch(error => {
-    if (!(error instanceof UnsupportedKernel)) throw error
-    throw new OperatorError(`--engine ${engine} cannot run here: ${error.message}`, ExitCode.selfTest)
-  })
+  const kernel = await openKernel(engine)
   return state => {
     const elements = BigUint64Array.from(state)
     kernel.permute(elements)

@@ -92,6 +92,18 @@ describe("hash", () => {
     for (const engine of ["wasm", "wasm-narrow"]) expect(hash("--engine", engine)).toEqual(expected)
   })
 
+  test("an engine that is unknown, or cannot run here, is a mistake", () => {
+    expect(hash("--engine", "abacus")).toEqual({
+      code: 64,
+      out: "",
+      err: expect.stringMatching(
+        /^quantus-miner: --engine abacus is unknown here: there are reference, .*, cuda, opencl\n$/,
+      ),
+    })
+    const { code, err } = hash("--engine", "cuda")
+    if (code !== 0) expect(err).toMatch(/^quantus-miner: --engine cuda cannot run here: .*\n$/)
+  })
+
   test("reads JSON lines where it has no arguments", () => {
     const vectors = `${import.meta.dir}/../vectors/nonce-hash.jsonl`
     return Bun.file(vectors)
