@@ -21,8 +21,6 @@ export function builtExecutable(): string {
 function isStale(): boolean {
   const built = statSync(EXECUTABLE, { throwIfNoEntry: false })
   if (!built) return true
-  const sources = [
-    ...new Bun.Glob("{src/**,scripts/build.ts,package-lock.json}").scanSync({ cwd: ROOT, absolute: true }),
-  ]
-  return sources.some(source => statSync(source).mtimeMs > built.mtimeMs)
+  const sources = ["scripts/build.ts", "package-lock.json", ...new Bun.Glob("src/**").scanSync({ cwd: ROOT })]
+  return sources.some(source => statSync(join(ROOT, source)).mtimeMs > built.mtimeMs)
 }
