@@ -32,12 +32,16 @@ export function permutation<V, W>(ops: Ops<V, W>, plan: Plan, state: readonly V[
 }
 
 /** The external layer before the first round, with the first round's constants. */
-export function firstLayer<V, W>(ops: Ops<V, W>, state: readonly V[]): V[] {
+export const firstLayer = <V, W>(ops: Ops<V, W>, state: readonly V[]): V[] =>
+  ops.repeat(layer, [INITIAL_EXTERNAL[0]!], state)
+
+/** `M_E`, and constants. */
+const layer: Step = (ops, state, constants) => {
   const sums = externalLayer(
     ops,
     state.map(x => ops.widen(x)),
   )
-  return sums.map((sum, i) => ops.reduce(ops.addConstant(sum, INITIAL_EXTERNAL[0]![i]!)))
+  return sums.map((sum, i) => ops.reduce(ops.addConstant(sum, constants[i]!)))
 }
 
 /** x^7, not reduced: x^2, x^3 = x^2 · x, x^4 = x^2 · x^2, x^3 · x^4. */

@@ -12,8 +12,7 @@
  * place of a layer and a round.
  */
 import { INITIAL_EXTERNAL, TERMINAL_EXTERNAL, WIDTH } from "../pow/constants.ts"
-import { add, mod } from "../pow/field.ts"
-import { externalLayer as specifiedLayer } from "../pow/poseidon2.ts"
+import { mod } from "../pow/field.ts"
 import type { Ops } from "./ops.ts"
 import {
   externalLayer,
@@ -97,8 +96,9 @@ export const firstRound = <V, W>(ops: Ops<V, W>, state: readonly V[]): V[] =>
 export function hashElement<V, W>(ops: Ops<V, W>, plan: Plan, afterFirstRound: readonly V[]): V {
   let s = ops.repeat(externalRound, rowsToInternal(1), afterFirstRound)
   s = internalRounds(ops, plan, s)
-  s = ops.repeat(externalRound, TERMINAL_EXTERNAL.slice(1), s)
-  s = terminator(ops, s)
+  // The terminator is added where the constants of a next round would be.
+  s = ops.repeat(externalRound, [...TERMINAL_EXTERNAL.slice(1), TERMINATOR], s)
+  s = firstLayer(ops, s)
   s = ops.repeat(externalRound, rowsToInternal(0), s)
   s = internalRounds(ops, plan, s)
   s = ops.repeat(externalRound, TERMINAL_EXTERNAL.slice(1), s)
@@ -110,19 +110,5 @@ export function hashElement<V, W>(ops: Ops<V, W>, plan: Plan, afterFirstRound: r
   )
 }
 
-/**
- * The last round of one permutation and the first layer of the next, with the terminator between them:
- * M_E (M_E y + pad) + c = M_E² y + (M_E pad + c), reduced once.
- */
-function terminator<V, W>(ops: Ops<V, W>, state: readonly V[]): V[] {
-  const once = externalLayer(
-    ops,
-    state.map(x => sbox(ops, x)),
-  )
-  return externalLayer(ops, once).map((sum, i) => ops.reduce(ops.addConstant(sum, TERMINATOR_CONSTANTS[i]!)))
-}
-
-/** M_E (1, 1, 0, …) + the first round's constants. */
-const TERMINATOR_CONSTANTS: readonly bigint[] = specifiedLayer(
-  Array.from({ length: WIDTH }, (_, i) => (i < 2 ? 1n : 0n)),
-).map((x, i) => add(x, INITIAL_EXTERNAL[0]![i]!))
+/** The padding that the sponge adds before its last permutation: 1 to elements 0 and 1. */
+const TERMINATOR: readonly bigint[] = Array.from({ length: WIDTH }, (_, i) => (i < 2 ? 1n : 0n))
