@@ -4,7 +4,14 @@
  * was loaded from memory still unchanged is read again from there, another is stored once.
  */
 import type { EvexOptions } from "../assembler/encode.ts"
-import type { Memory, Operand, Register, RegisterClass, VirtualOperand } from "../assembler/operands.ts"
+import type {
+  Memory,
+  Operand,
+  Register,
+  RegisterClass,
+  VirtualOperand,
+  VirtualRegister,
+} from "../assembler/operands.ts"
 import type { Instruction } from "../assembler/table.ts"
 import { type BlockInstruction, fileOf, memoryKey, type RegisterFile } from "./block.ts"
 
@@ -73,23 +80,28 @@ class Allocator {
     const { integer, vector, mask } = options.registers
     this.#free = { integer: [...integer].reverse(), vector: [...vector].reverse(), mask: [...mask].reverse() }
     code.forEach(({ operands }, i) => {
-      const note = (operand: VirtualOperand | undefined) => {
-        if (operand?.kind !== "virtual") return
-        const value = this.#values.get(operand.id)
-        if (!value) {
-          const cls = operand.class === "r32" ? "r64" : operand.class
-          const fresh = { class: cls, uses: [i], nextUse: 0, n: undefined, home: undefined, slot: undefined }
-          this.#values.set(operand.id, fresh)
-        } else if (value.uses.at(-1) !== i) value.uses.push(i)
-      }
       for (const operand of operands) {
-        note(operand)
-        if (operand.kind === "memory") {
-          note(operand.base)
-          note(operand.index)
+        if (operand.kind === "virtual") this.#note(operand, i)
+        else if (operand.kind === "memory") {
+          if (operand.base?.kind === "virtual") this.#note(operand.base, i)
+          if (operand.index?.kind === "virtual") this.#note(operand.index, i)
         }
       }
     })
+  }
+
+  #note({ id, class: cls }: VirtualRegister, i: number): void {
+    const value = this.#values.get(id)
+    if (!value) {
+      this.#values.set(id, {
+        class: cls === "r32" ? "r64" : cls,
+        uses: [i],
+        nextUse: 0,
+        n: undefined,
+        home: undefined,
+        slot: undefined,
+      })
+    } else if (value.uses[value.uses.length - 1] !== i) value.uses.push(i)
   }
 
   run(): Allocation {

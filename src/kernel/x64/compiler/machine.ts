@@ -66,15 +66,23 @@ export const sapphireRapids: Machine = {
 }
 
 /** What an instruction takes of a cycle's capacity, as indices into it. */
-export function unitsOf(row: Instruction, machine: Machine, memory: "none" | "read" | "write"): number[] {
+export function unitsOf(row: Instruction, machine: Machine, memory: "none" | "read" | "write"): readonly number[] {
+  const key = `${machine.name} ${memory}`
+  let known = UNITS_OF.get(row)
+  if (!known) UNITS_OF.set(row, (known = new Map()))
+  let units = known.get(key)
+  if (!units) known.set(key, (units = findUnits(row, machine, memory).map(unit => UNITS.indexOf(unit))))
+  return units
+}
+
+const UNITS_OF = new WeakMap<Instruction, Map<string, readonly number[]>>()
+
+function findUnits(row: Instruction, machine: Machine, memory: "none" | "read" | "write"): Unit[] {
   const units: Unit[] = ["issue"]
   if (memory === "read") units.push("load")
   if (memory === "write") units.push("store")
   const isMove = row.mnemonic.startsWith("vmovdqu") || row.mnemonic === "vpbroadcastq"
-  if (!isMove && row.operands.some(({ register }) => register?.endsWith("mm"))) {
-    units.push("vector")
-    const special = machine.units[row.mnemonic]
-    if (special) units.push(special)
-  }
-  return units.map(unit => UNITS.indexOf(unit))
+  if (isMove || !row.operands.some(({ register }) => register?.endsWith("mm"))) return units
+  const special = machine.units[row.mnemonic]
+  return special ? [...units, "vector", special] : [...units, "vector"]
 }

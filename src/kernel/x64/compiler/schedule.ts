@@ -4,6 +4,7 @@
  * what stood in memory before the block wait until their first reader is taken, as they would only hold registers.
  */
 
+import type { Register, VirtualRegister } from "../assembler/operands.ts"
 import type { Instruction } from "../assembler/table.ts"
 import { type BlockInstruction, fileOf, memoryKey } from "./block.ts"
 import { type Machine, unitsOf } from "./machine.ts"
@@ -20,7 +21,9 @@ export interface ScheduleOptions {
 
 export function schedule(code: readonly BlockInstruction[], options: ScheduleOptions): BlockInstruction[] {
   const { machine, window, pressure } = options
-  const { successors, predecessorCounts: waiting } = dependencies(code, options)
+  const places = new Places()
+  const effects = code.map(instruction => effectsOf(instruction, places, options.readOnly))
+  const { successors, predecessorCounts: waiting } = dependencies(effects)
   const latency = code.map(({ row }) => machine.latency[row.mnemonic] ?? machine.otherLatency)
   const units = code.map(({ row, operands }) => unitsOf(row, machine, memoryAccess(row, operands)))
   const loads = code.map((instruction, i) => waiting[i] === 0 && successors[i]!.length > 0 && isPlainLoad(instruction))
@@ -34,7 +37,7 @@ export function schedule(code: readonly BlockInstruction[], options: ScheduleOpt
   })
   const priority = longestPaths(successors, latency)
   const earliest = new Float64Array(code.length)
-  const live = new LiveVectors(code)
+  const live = new LiveVectors(effects)
   const order: BlockInstruction[] = []
   const state = new Uint8Array(code.length)
   for (let i = 0; i < code.length; i++) state[i] = loads[i] ? LOAD : waiting[i] === 0 ? READY : WAITING
@@ -109,107 +112,133 @@ function longestPaths(successors: readonly (readonly number[])[], latency: reado
 /** How many vector registers hold a value that is still to be read. */
 class LiveVectors {
   count = 0
-  readonly #reads: number[][]
-  readonly #writes: number[][]
+  readonly #effects: readonly Effects[]
+  /** Reads left, by value. */
   readonly #left = new Map<number, number>()
   readonly #written = new Set<number>()
 
-  constructor(code: readonly BlockInstruction[]) {
-    const vectors = (access: "read" | "write") =>
-      code.map(({ row, operands }) => {
-        const ids = operands.flatMap((operand, i) =>
-          operand.kind === "virtual" && fileOf(operand.class) === "vector" && row.operands[i]![access]
-            ? [operand.id]
-            : [],
-        )
-        return [...new Set(ids)]
-      })
-    this.#reads = vectors("read")
-    this.#writes = vectors("write")
-    for (const ids of this.#reads) for (const id of ids) this.#left.set(id, (this.#left.get(id) ?? 0) + 1)
+  constructor(effects: readonly Effects[]) {
+    this.#effects = effects
+    for (const { vectorReads } of effects)
+      for (const id of vectorReads) this.#left.set(id, (this.#left.get(id) ?? 0) + 1)
   }
 
   /** How many more are live after instruction `i`. */
   change(i: number): number {
+    const { vectorReads, vectorWrites } = this.#effects[i]!
     let change = 0
-    for (const id of this.#reads[i]!) {
+    for (const id of vectorReads) {
       // What a load has still to bring is live only if it is read again.
       if (!this.#written.has(id)) change++
       if (this.#left.get(id) === 1) change--
     }
-    for (const id of this.#writes[i]!) if (!this.#written.has(id)) change++
+    for (const id of vectorWrites) if (!this.#written.has(id)) change++
     return change
   }
 
   take(i: number): void {
     this.count += this.change(i)
-    for (const id of this.#reads[i]!) this.#left.set(id, this.#left.get(id)! - 1)
-    for (const id of this.#writes[i]!) this.#written.add(id)
+    const { vectorReads, vectorWrites } = this.#effects[i]!
+    for (const id of vectorReads) this.#left.set(id, this.#left.get(id)! - 1)
+    for (const id of vectorWrites) this.#written.add(id)
   }
 }
 
 /** Who must come before whom: reads after writes, writes after reads and writes, of registers, flags and memory. */
-function dependencies(code: readonly BlockInstruction[], { readOnly }: ScheduleOptions) {
-  const successors: number[][] = code.map(() => [])
-  const predecessorCounts = new Int32Array(code.length)
-  const lastWrite = new Map<string | number, number>()
-  const readsSince = new Map<string | number, number[]>()
+function dependencies(effects: readonly Effects[]) {
+  const successors: number[][] = effects.map(() => [])
+  const predecessorCounts = new Int32Array(effects.length)
+  const lastWrite = new Map<number, number>()
+  const readsSince = new Map<number, number[]>()
   const edge = (from: number, to: number) => {
-    if (from === to || successors[from]!.includes(to)) return
-    successors[from]!.push(to)
+    const known = successors[from]!
+    // Edges come in the order of `to`, so one known already is the last.
+    if (from === to || known[known.length - 1] === to) return
+    known.push(to)
     predecessorCounts[to] = predecessorCounts[to]! + 1
   }
-  code.forEach((instruction, i) => {
-    const { reads, writes } = effects(instruction, readOnly)
+  effects.forEach(({ reads, writes }, i) => {
     for (const place of reads) {
       const writer = lastWrite.get(place)
       if (writer !== undefined) edge(writer, i)
-    }
-    for (const place of writes) {
-      const writer = lastWrite.get(place)
-      if (writer !== undefined) edge(writer, i)
-      for (const reader of readsSince.get(place) ?? []) edge(reader, i)
-    }
-    for (const place of reads) {
       const readers = readsSince.get(place)
       if (readers) readers.push(i)
       else readsSince.set(place, [i])
     }
     for (const place of writes) {
+      const writer = lastWrite.get(place)
+      if (writer !== undefined) edge(writer, i)
+      for (const reader of readsSince.get(place) ?? []) edge(reader, i)
       lastWrite.set(place, i)
-      readsSince.set(place, [])
+      readsSince.delete(place)
     }
   })
   return { successors, predecessorCounts }
 }
 
-/** Places read and written: virtual registers by id, everything else by name. */
-function effects({ row, operands, options }: BlockInstruction, readOnly: ReadonlySet<number>) {
-  const reads: (string | number)[] = []
-  const writes: (string | number)[] = []
-  operands.forEach((operand, i) => {
+interface Effects {
+  readonly reads: readonly number[]
+  readonly writes: readonly number[]
+  /** The virtual vector registers among them. */
+  readonly vectorReads: readonly number[]
+  readonly vectorWrites: readonly number[]
+}
+
+/** Places as numbers: virtual registers by id, everything else below 0. */
+class Places {
+  readonly #numbers = new Map<string, number>()
+
+  named(name: string): number {
+    const known = this.#numbers.get(name)
+    if (known !== undefined) return known
+    const fresh = -1 - this.#numbers.size
+    this.#numbers.set(name, fresh)
+    return fresh
+  }
+
+  register = (operand: Register | VirtualRegister): number =>
+    operand.kind === "virtual" ? operand.id : this.named(`${fileOf(operand.class)} ${operand.n}`)
+}
+
+function effectsOf(
+  { row, operands, options }: BlockInstruction,
+  places: Places,
+  readOnly: ReadonlySet<number>,
+): Effects {
+  const reads: number[] = []
+  const writes: number[] = []
+  const vectorReads: number[] = []
+  const vectorWrites: number[] = []
+  for (let i = 0; i < operands.length; i++) {
+    const operand = operands[i]!
     const { read, write } = row.operands[i]!
     if (operand.kind === "memory") {
-      for (const part of [operand.base, operand.index]) {
-        if (part?.kind === "virtual") reads.push(part.id)
-        else if (part) reads.push(`register ${part.class} ${part.n}`)
-      }
+      if (operand.base) reads.push(places.register(operand.base))
+      if (operand.index) reads.push(places.register(operand.index))
       const key = memoryKey(operand, readOnly)
-      if (key !== undefined && read) reads.push(key)
-      if (key !== undefined && write) writes.push(key)
+      if (key === undefined) continue
+      if (read) reads.push(places.named(key))
+      if (write) writes.push(places.named(key))
     } else if (operand.kind === "virtual" || operand.kind === "register") {
-      const place = operand.kind === "virtual" ? operand.id : `register ${operand.class} ${operand.n}`
-      if (read) reads.push(place)
-      if (write) writes.push(place)
-      if (write && options?.mask && !options.zero) reads.push(place)
+      const place = places.register(operand)
+      const isVector = operand.kind === "virtual" && fileOf(operand.class) === "vector"
+      // Lanes that a mask leaves keep what they had.
+      if (read || (write && options?.mask && !options.zero)) {
+        reads.push(place)
+        if (isVector && !vectorReads.includes(place)) vectorReads.push(place)
+      }
+      if (write) {
+        writes.push(place)
+        if (isVector) vectorWrites.push(place)
+      }
     }
-  })
-  if (options?.mask) reads.push(`register k ${options.mask.n}`)
-  for (const { n, read, write } of row.implicit) {
-    if (read) reads.push(`register r64 ${n}`)
-    if (write) writes.push(`register r64 ${n}`)
   }
-  if (row.flags.read) reads.push("flags")
-  if (row.flags.write) writes.push("flags")
-  return { reads, writes }
+  if (options?.mask) reads.push(places.register(options.mask))
+  for (const { n, read, write } of row.implicit) {
+    if (read) reads.push(places.named(`integer ${n}`))
+    if (write) writes.push(places.named(`integer ${n}`))
+  }
+  if (row.flags.read) reads.push(places.named("flags"))
+  if (row.flags.write) writes.push(places.named("flags"))
+  return { reads, writes, vectorReads, vectorWrites }
 }
