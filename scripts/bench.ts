@@ -1,0 +1,160 @@
+/**
+ * Compares the hash rates of all CPU engines, and of other miners beside them, in one run: each in turn, over and over,
+ * so that a machine which gets slower or faster for a while does so for all of them.
+ *
+ *     npm run bench -- --workers 1 --rounds 7 --seconds 2 --engines avx2,wasm --against ./other-miner --json bench.json
+ *
+ * `--against` (repeatable) takes executables that know `benchmark --cpu-workers N --gpu-devices 0 --duration S` and
+ * print a line `Average rate: …`. Ratios are to the first of them, else to the slowest engine, by medians.
+ */
+import { basename } from "node:path"
+import { parseArgs } from "node:util"
+import { systemClock as clock, sleep } from "../src/clock.ts"
+import { CpuEngine } from "../src/engines/cpu/cpu-engine.ts"
+import { KERNELS } from "../src/engines/cpu/kernels.ts"
+import { nextSequence } from "../src/engines/sequence.ts"
+import { readCpuInfo } from "../src/host/cpu-info.ts"
+import type { Log } from "../src/log.ts"
+import { U512_MAX } from "../src/pow/u512.ts"
+
+const nothing = () => {}
+const silent: Log = {
+  debug: nothing,
+  info: nothing,
+  success: nothing,
+  warn: nothing,
+  error: nothing,
+  withTag: () => silent,
+}
+
+interface Contender {
+  readonly name: string
+  /** Hashes a second over about so many seconds. */
+  measure(seconds: number): Promise<number>
+  close(): Promise<void>
+}
+
+const { values: options } = parseArgs({
+  options: {
+    workers: { type: "string", default: "1" },
+    rounds: { type: "string", default: "7" },
+    seconds: { type: "string", default: "2" },
+    engines: { type: "string", default: Object.keys(KERNELS).join() },
+    against: { type: "string", multiple: true, default: [] },
+    json: { type: "string" },
+  },
+})
+const workers = positive("workers")
+const rounds = positive("rounds")
+const seconds = positive("seconds")
+
+/** Seconds before an engine is measured: the runtime compiles WebAssembly again once it is hot. */
+const WARM_UP = 0.1
+
+const contenders = [...options.against.map(otherMiner), ...(await engines(options.engines.split(",")))]
+if (contenders.length === 0) throw new Error("nothing to measure")
+const rates = new Map<string, number[]>(contenders.map(({ name }) => [name, []]))
+for (let round = 1; round <= rounds; round++) {
+  for (const { name, measure } of contenders) rates.get(name)!.push(await measure(seconds))
+  console.error(`round ${round} of ${rounds}`)
+}
+await Promise.all(contenders.map(contender => contender.close()))
+
+const results = [...rates].map(([name, all]) => {
+  const sorted = all.toSorted((a, b) => a - b)
+  return { name, median: sorted[sorted.length >> 1]!, least: sorted[0]!, most: sorted.at(-1)!, all }
+})
+const yardstick =
+  results.find(({ name }) => name === contenders[0]!.name && options.against.length > 0) ??
+  results.reduce((a, b) => (a.median < b.median ? a : b))
+const report = {
+  cpu: (await readCpuInfo()).model,
+  date: new Date().toISOString().slice(0, 10),
+  workers,
+  rounds,
+  seconds,
+  yardstick: yardstick.name,
+  results: results.map(result => ({ ...result, ratio: result.median / yardstick.median })),
+}
+if (options.json) await Bun.write(options.json, `${JSON.stringify(report, null, 2)}\n`)
+console.log(table(report))
+
+/** Engines that run here; the others are named on stderr with the reason. */
+async function engines(names: readonly string[]): Promise<Contender[]> {
+  const usable: Contender[] = []
+  for (const kernel of names) {
+    const random = (bytes: number) => crypto.getRandomValues(new Uint8Array(bytes))
+    const engine = new CpuEngine({ kernel, workers, random, clock, log: silent })
+    try {
+      await engine.prepare()
+    } catch (error) {
+      console.error(`${kernel} is not measured: ${(error as Error).message}`)
+      continue
+    }
+    const count = () => engine.units.reduce((sum, { hashes }) => sum + hashes, 0n)
+    usable.push({
+      name: kernel,
+      close: () => engine.close(),
+      async measure(seconds) {
+        const header = crypto.getRandomValues(new Uint8Array(32))
+        const prefix = new Uint8Array(0)
+        const work = {
+          sequence: nextSequence(),
+          header,
+          prefix,
+          target: 1n,
+          difficulty: U512_MAX,
+          stopAtCandidate: false,
+        }
+        engine.assign(work)
+        await sleep(clock, 1000 * WARM_UP)
+        const [begin, before] = [clock.now(), count()]
+        await sleep(clock, 1000 * seconds)
+        const [end, after] = [clock.now(), count()]
+        engine.assign(null)
+        await sleep(clock, 20)
+        return (Number(after - before) / (end - begin)) * 1000
+      },
+    })
+  }
+  return usable
+}
+
+function otherMiner(path: string): Contender {
+  return {
+    name: basename(path),
+    close: async () => {},
+    async measure(seconds) {
+      const duration = String(Math.max(1, Math.round(seconds)))
+      const child = Bun.spawn(
+        [path, "benchmark", "--cpu-workers", String(workers), "--gpu-devices", "0", "--duration", duration],
+        { stdout: "pipe", stderr: "pipe" },
+      )
+      const [out, err] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()])
+      const line = /Average rate:\s*([\d.,]+)\s*([kKMG]?)H\/s/.exec(`${out}\n${err}`)
+      if (!line) throw new Error(`${path} printed no "Average rate:" line:\n${out}${err}`)
+      const scale = { "": 1, k: 1e3, K: 1e3, M: 1e6, G: 1e9 }[line[2]!]!
+      return Number(line[1]!.replaceAll(",", "")) * scale
+    },
+  }
+}
+
+function table({ cpu, date, results, yardstick }: typeof report): string {
+  const mega = (rate: number) => (rate / 1e6).toFixed(3)
+  return [
+    `${cpu}, ${date}: ${workers} worker${workers === 1 ? "" : "s"}, ${rounds} rounds of ${seconds} s, MH/s`,
+    "",
+    `| engine | median | least … most | to ${yardstick} |`,
+    "|---|---|---|---|",
+    ...results.map(
+      ({ name, median, least, most, ratio }) =>
+        `| ${name} | ${mega(median)} | ${mega(least)} … ${mega(most)} | ${ratio.toFixed(2)} |`,
+    ),
+  ].join("\n")
+}
+
+function positive(name: "workers" | "rounds" | "seconds"): number {
+  const value = Number(options[name])
+  if (!(value > 0)) throw new Error(`--${name}: a number above 0 is wanted, not "${options[name]}"`)
+  return value
+}
