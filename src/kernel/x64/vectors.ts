@@ -19,8 +19,8 @@ export type Vector = VirtualRegister | Memory
 export class Vectors {
   readonly bytes: 32 | 64
   readonly lanes: 4 | 8
-  /** Values already loaded in this block, by place. */
   readonly #class: "ymm" | "zmm"
+  readonly #constants = new Map<bigint, Memory>()
 
   constructor(
     readonly routine: Routine,
@@ -33,7 +33,12 @@ export class Vectors {
 
   /** The same word in every lane. */
   constant(word: bigint): Memory {
-    return this.repeated(relative(this.routine.constant(this.repeatedWords([word]))))
+    let place = this.#constants.get(word)
+    if (!place) {
+      place = this.repeated(relative(this.routine.constant(this.repeatedWords([word]))))
+      this.#constants.set(word, place)
+    }
+    return place
   }
 
   /** Words as they must lie in memory so that `repeated` finds each in every lane: AVX2 has no broadcast operands. */

@@ -25,10 +25,13 @@ export function select<O extends { kind: string; class?: string; broadcast?: boo
   forms: readonly Instruction[],
   operands: readonly O[],
 ): Instruction | undefined {
-  return forms.find(
-    form =>
-      form.operands.length === operands.length && form.operands.every((pattern, i) => takes(pattern, operands[i]!)),
-  )
+  for (const form of forms) {
+    if (form.operands.length !== operands.length) continue
+    let k = 0
+    while (k < operands.length && takes(form.operands[k]!, operands[k]!)) k++
+    if (k === operands.length) return form
+  }
+  return undefined
 }
 
 function takes(
@@ -67,15 +70,13 @@ export function encode(
   fixups: Fixup[],
   options: EvexOptions = {},
 ): void {
-  const in_ = (slot: Slot): Operand | undefined => {
-    const i = row.slots.indexOf(slot)
-    return i < 0 ? undefined : operands[i]
-  }
-  const rm = in_("M") as Register | Memory | undefined
-  const reg = typeof row.modrm === "number" ? row.modrm : ((in_("R") as Register | undefined)?.n ?? 0)
-  const vvvv = (in_("V") as Register | undefined)?.n ?? 0
-  const opcodeRegister = (in_("O") as Register | undefined)?.n ?? 0
-  const immediate = in_("I") as Immediate | undefined
+  const inSlot: Partial<Record<Slot, Operand>> = {}
+  for (let i = 0; i < operands.length; i++) inSlot[row.slots[i]!] = operands[i]!
+  const rm = inSlot.M as Register | Memory | undefined
+  const reg = typeof row.modrm === "number" ? row.modrm : ((inSlot.R as Register | undefined)?.n ?? 0)
+  const vvvv = (inSlot.V as Register | undefined)?.n ?? 0
+  const opcodeRegister = (inSlot.O as Register | undefined)?.n ?? 0
+  const immediate = inSlot.I as Immediate | undefined
   const x = rm?.kind === "memory" ? (rm.index?.n ?? 0) : rm ? rm.n >> 1 : 0
   const b = rm?.kind === "memory" ? (rm.base?.n ?? 0) : rm ? rm.n : opcodeRegister
 
@@ -93,7 +94,7 @@ export function encode(
     let value = BigInt.asUintN(8 * size, BigInt(immediate.value))
     for (let i = 0; i < size; i++, value >>= 8n) code.push(Number(value & 255n))
   }
-  const target = in_("D")
+  const target = inSlot.D
   if (target?.kind === "label") {
     fixups.push({ at: code.length, end: 0, displacement: 0, label: target.name })
     code.push(0, 0, 0, 0)
