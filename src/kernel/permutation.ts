@@ -185,9 +185,10 @@ function powersOf(base: bigint, highest: number): bigint[] {
 const AFTER_ROUND: readonly bigint[] = [...INTERNAL.slice(1), TERMINAL_EXTERNAL[0]![0]!]
 
 /** o_i at the start: the recurrence run backwards from the terminal round's constants. */
-const ENTRY_OFFSETS: readonly bigint[] = INTERNAL_DIAGONAL.slice(1).map((d, i) =>
-  AFTER_ROUND.toReversed().reduce((offset, c) => mul(mod(offset - c), inverse(d)), TERMINAL_EXTERNAL[0]![i + 1]!),
-)
+const ENTRY_OFFSETS: readonly bigint[] = INTERNAL_DIAGONAL.slice(1).map((d, i) => {
+  const back = inverse(d)
+  return AFTER_ROUND.toReversed().reduce((offset, c) => mul(mod(offset - c), back), TERMINAL_EXTERNAL[0]![i + 1]!)
+})
 
 /** What the state entering the internal rounds has added to it. */
 export const INTERNAL_ENTRY: readonly bigint[] = [INTERNAL[0]!, ...ENTRY_OFFSETS]
