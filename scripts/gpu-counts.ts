@@ -7,7 +7,7 @@
 import { renderPtx } from "../src/kernel/ptx/ptx-program.ts"
 import { assemble, type Counts, tools } from "./sass.ts"
 
-const ARCHITECTURES = ["sm_61", "sm_70", "sm_75", "sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120"]
+const ARCHITECTURES = ["sm_75", "sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120"]
 const LIMITS = [undefined, 72, 128, 168]
 
 /** Multiprocessors, and the clock that the vendor gives as its highest, Hz. */

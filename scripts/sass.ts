@@ -25,9 +25,6 @@ export interface Counts {
   readonly other: number
 }
 
-/** Trips of the search kernel's inner loops, in the text's order. */
-const TRIPS = [3, 22, 3, 4, 22, 3]
-
 /** The assembler and the disassembler: given by `$PTXAS` and `$NVDISASM`, else searched for on the path. */
 export const tools = {
   ptxas: process.env["PTXAS"] ?? Bun.which("ptxas") ?? undefined,
@@ -50,7 +47,7 @@ export function assemble(ptxas: string, ptx: string, architecture: string): Asse
       registers: number(/Used (\d+) registers/),
       spilled: number(/(\d+) bytes spill stores/) + number(/(\d+) bytes spill loads/),
       bytes: (instructions?.length ?? 0) * 16,
-      counts: instructions && count(instructions),
+      counts: instructions && count(instructions, tripsOf(ptx)),
     }
   } finally {
     rmSync(directory, { recursive: true })
@@ -85,19 +82,28 @@ function disassemble(nvdisasm: string, cubin: string): Instruction[] {
   })
 }
 
+/** How often each inner loop of the search kernel goes round, in the text's order: by the bytes of its table and row. */
+function tripsOf(ptx: string): number[] {
+  const [search = ""] = /\.entry search\([\s\S]*?^\}/m.exec(ptx) ?? []
+  return [...search.matchAll(/mov\.u64 (%d\d+), table\d+;\n\s*add\.u64 %d\d+, \1, (\d+);/g)].map(([, row, bytes]) => {
+    const step = new RegExp(`add\\.u64 ${row}, ${row}, (\\d+);`).exec(search)![1]
+    return Number(bytes) / Number(step)
+  })
+}
+
 /** Every instruction as often as its innermost loop goes round. */
-function count(instructions: readonly Instruction[]): Counts {
+function count(instructions: readonly Instruction[], trips: readonly number[]): Counts {
   const loops = instructions.flatMap(({ address, target }) =>
     target !== undefined && target < address ? [{ from: target, to: address }] : [],
   )
   const inner = loops
     .filter(a => !loops.some(b => b !== a && b.from >= a.from && b.to <= a.to))
     .sort((a, b) => a.from - b.from)
-  if (inner.length !== TRIPS.length) throw new Error(`${inner.length} inner loops where ${TRIPS.length} were written`)
+  if (inner.length !== trips.length) throw new Error(`${inner.length} inner loops where ${trips.length} were written`)
   const counts = { wide: 0, multiplyAdd: 0, logic: 0, other: 0 }
   for (const { address, name } of instructions) {
     const loop = inner.findIndex(({ from, to }) => address >= from && address <= to)
-    counts[pipeOf(name)] += loop < 0 ? 1 : TRIPS[loop]!
+    counts[pipeOf(name)] += loop < 0 ? 1 : trips[loop]!
   }
   return counts
 }

@@ -26,12 +26,17 @@ export interface LaunchLoopOptions {
   >
   /** Rows of a launch, at most. */
   readonly rows: number
-  /** Sleeps between two launches; undefined: it does not. */
-  readonly pause: (() => void) | undefined
+  /** Milliseconds that the device rests between two launches; 0: it never does. */
+  readonly throttleMs: number
+  /** Sleeps so many milliseconds. */
+  readonly sleep: (ms: number) => void
   readonly salt: Uint8Array
   /** Tells the engine to look at the slot. */
   readonly ring: () => void
 }
+
+/** A rest is looked up from so often, in milliseconds, to show that the worker lives and to see whether it is to go on. */
+const NAP = 50
 
 /** A launch of rows of a plane, and the work that it was queued for. */
 interface Queued {
@@ -81,13 +86,12 @@ class LaunchLoop {
     slot.take(work)
     device.setTarget(work.top)
     if (work.range) this.#searchRange(work, version, rangeOf(work.range))
-    else if (this.#queued.length < IN_FLIGHT) this.#queue(work, version)
+    else if (this.#queued.length < (this.#options.throttleMs > 0 ? 1 : IN_FLIGHT)) this.#queue(work, version)
     else this.#settle()
   }
 
   #queue(work: SharedWork, version: number): void {
-    const { device, pause } = this.#options
-    pause?.()
+    const { device } = this.#options
     const plane = this.#planeFor(work)
     const rows = Math.min(this.#rowsFor(work), PLANE_ROWS - plane.row)
     const launch = device.launchRows(plane.row, rows)
@@ -104,6 +108,15 @@ class LaunchLoop {
       nonce: index => planeNonce(base, launch.first + Math.floor(index / ROW), index % ROW),
       done: () => true,
     })
+    this.#rest(version)
+  }
+
+  #rest(version: number): void {
+    const { slot, sleep, throttleMs } = this.#options
+    for (let left = throttleMs; left > 0 && this.#commits.goesOn(version); left -= NAP) {
+      slot.beat()
+      sleep(Math.min(NAP, left))
+    }
   }
 
   #planeFor(work: SharedWork): { readonly base: Uint8Array; row: number } {

@@ -54,7 +54,8 @@ async function search({ buffer, slot, salt }: WorkerOrder, brief: DeviceBrief): 
       slot: memory.slots[slot]!,
       device: search,
       rows: batchSize === undefined ? rowsFor(tuning.hashesPerSecond, launchMs) : rowsOf(batchSize),
-      pause: throttleMs === 0 ? undefined : () => Bun.sleepSync(throttleMs),
+      throttleMs,
+      sleep: ms => Bun.sleepSync(ms),
       salt,
       ring: () => report({ kind: "ring" }),
     })

@@ -26,6 +26,7 @@ interface Run {
   readonly memory: SharedMemory
   readonly slot: Slot
   readonly nonces: Uint8Array[]
+  readonly sleeps: number[]
 }
 
 /** Runs the loop over works until `turns` launches were taken; `before` a launch is taken its number is told. */
@@ -34,6 +35,7 @@ function run(
   isHit: (at: number, t1: number) => boolean,
   turns: number,
   before: (turn: number, memory: SharedMemory) => void = () => {},
+  throttleMs = 0,
 ): Run {
   const memory = SharedMemory.create(1)
   const slot = memory.slots[0]!
@@ -57,9 +59,11 @@ function run(
     if (memory.claimed || slot.drainedAt === memory.version) slot.leave()
   }
   const salt = new Uint8Array(SALT_BYTES).fill(5)
-  launchLoop({ memory, slot, device, rows: ROWS, pause: undefined, salt, ring })
+  const sleeps: number[] = []
+  const sleep = (ms: number) => void sleeps.push(ms)
+  launchLoop({ memory, slot, device, rows: ROWS, throttleMs, sleep, salt, ring })
   ring()
-  return { memory, slot, nonces }
+  return { memory, slot, nonces, sleeps }
 }
 
 test("counts the nonces of whole launches while nothing is found", () => {
@@ -104,6 +108,19 @@ test("what was queued for a work that is replaced is tested, and neither counted
 test("launches are small where nearly every nonce is a candidate", () => {
   const { slot } = run(work({ top: 2n ** 64n - 1n }), () => false, 2)
   expect(slot.hashesOf(1)).toBe(3n * 256n)
+})
+
+test("a device that is throttled rests after every launch, and shows that it lives", () => {
+  const { slot, sleeps } = run(
+    work(),
+    () => false,
+    3,
+    () => {},
+    120,
+  )
+  // It is told to leave as the third is taken.
+  expect(sleeps).toEqual([50, 50, 20, 50, 50, 20])
+  expect(slot.hashesOf(1)).toBe(BigInt(3 * LAUNCH))
 })
 
 describe("a range", () => {
