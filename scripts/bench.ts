@@ -6,6 +6,9 @@
  *
  * `--against` (repeatable) takes executables that know `benchmark --cpu-workers N --gpu-devices 0 --duration S` and
  * print a line `Average rate: …`. Ratios are to the first of them, else to the slowest engine, by medians.
+ *
+ * On a machine that others use too, a contender gets less than its CPUs. Rates "of whole CPUs" are what it would have had
+ * otherwise: hashes by CPU time instead of by the clock. They decide the ratios.
  */
 import { basename } from "node:path"
 import { parseArgs } from "node:util"
@@ -27,10 +30,17 @@ const silent: Log = {
   withTag: () => silent,
 }
 
+interface Sample {
+  /** Hashes a second. */
+  readonly rate: number
+  /** Hashes a second of the CPU time it was given, times the workers. */
+  readonly wholeCpus: number
+}
+
 interface Contender {
   readonly name: string
-  /** Hashes a second over about so many seconds. */
-  measure(seconds: number): Promise<number>
+  /** Runs for about so many seconds. */
+  measure(seconds: number): Promise<Sample>
   close(): Promise<void>
 }
 
@@ -53,7 +63,7 @@ const WARM_UP = 0.1
 
 const contenders = [...options.against.map(otherMiner), ...(await engines(options.engines.split(",")))]
 if (contenders.length === 0) throw new Error("nothing to measure")
-const rates = new Map<string, number[]>(contenders.map(({ name }) => [name, []]))
+const rates = new Map<string, Sample[]>(contenders.map(({ name }) => [name, []]))
 for (let round = 1; round <= rounds; round++) {
   for (const { name, measure } of contenders) rates.get(name)!.push(await measure(seconds))
   console.error(`round ${round} of ${rounds}`)
@@ -61,12 +71,16 @@ for (let round = 1; round <= rounds; round++) {
 await Promise.all(contenders.map(contender => contender.close()))
 
 const results = [...rates].map(([name, all]) => {
-  const sorted = all.toSorted((a, b) => a - b)
-  return { name, median: sorted[sorted.length >> 1]!, least: sorted[0]!, most: sorted.at(-1)!, all }
+  return {
+    name,
+    rate: spread(all.map(({ rate }) => rate)),
+    wholeCpus: spread(all.map(({ wholeCpus }) => wholeCpus)),
+    all,
+  }
 })
 const yardstick =
   results.find(({ name }) => name === contenders[0]!.name && options.against.length > 0) ??
-  results.reduce((a, b) => (a.median < b.median ? a : b))
+  results.reduce((a, b) => (a.wholeCpus.median < b.wholeCpus.median ? a : b))
 const report = {
   cpu: (await readCpuInfo()).model,
   date: new Date().toISOString().slice(0, 10),
@@ -74,7 +88,7 @@ const report = {
   rounds,
   seconds,
   yardstick: yardstick.name,
-  results: results.map(result => ({ ...result, ratio: result.median / yardstick.median })),
+  results: results.map(result => ({ ...result, ratio: result.wholeCpus.median / yardstick.wholeCpus.median })),
 }
 if (options.json) await Bun.write(options.json, `${JSON.stringify(report, null, 2)}\n`)
 console.log(table(report))
@@ -108,12 +122,13 @@ async function engines(names: readonly string[]): Promise<Contender[]> {
         }
         engine.assign(work)
         await sleep(clock, 1000 * WARM_UP)
-        const [begin, before] = [clock.now(), count()]
+        const [begin, before, used] = [clock.now(), count(), process.cpuUsage()]
         await sleep(clock, 1000 * seconds)
-        const [end, after] = [clock.now(), count()]
+        const [end, after, { user, system }] = [clock.now(), count(), process.cpuUsage(used)]
         engine.assign(null)
         await sleep(clock, 20)
-        return (Number(after - before) / (end - begin)) * 1000
+        const hashes = Number(after - before)
+        return { rate: (1e3 * hashes) / (end - begin), wholeCpus: (1e6 * hashes * workers) / (user + system) }
       },
     })
   }
@@ -125,16 +140,21 @@ function otherMiner(path: string): Contender {
     name: basename(path),
     close: async () => {},
     async measure(seconds) {
+      const begin = clock.now()
       const duration = String(Math.max(1, Math.round(seconds)))
       const child = Bun.spawn(
         [path, "benchmark", "--cpu-workers", String(workers), "--gpu-devices", "0", "--duration", duration],
         { stdout: "pipe", stderr: "pipe" },
       )
       const [out, err] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()])
+      await child.exited
       const line = /Average rate:\s*([\d.,]+)\s*([kKMG]?)H\/s/.exec(`${out}\n${err}`)
       if (!line) throw new Error(`${path} printed no "Average rate:" line:\n${out}${err}`)
       const scale = { "": 1, k: 1e3, K: 1e3, M: 1e6, G: 1e9 }[line[2]!]!
-      return Number(line[1]!.replaceAll(",", "")) * scale
+      const rate = Number(line[1]!.replaceAll(",", "")) * scale
+      const elapsed = (clock.now() - begin) / 1e3
+      const used = Number(child.resourceUsage()!.cpuTime.total) / 1e6
+      return { rate, wholeCpus: (rate * elapsed * workers) / used }
     },
   }
 }
@@ -144,13 +164,19 @@ function table({ cpu, date, results, yardstick }: typeof report): string {
   return [
     `${cpu}, ${date}: ${workers} worker${workers === 1 ? "" : "s"}, ${rounds} rounds of ${seconds} s, MH/s`,
     "",
-    `| engine | median | least … most | to ${yardstick} |`,
-    "|---|---|---|---|",
+    `| engine | median | least … most | of whole CPUs | to ${yardstick} |`,
+    "|---|---|---|---|---|",
     ...results.map(
-      ({ name, median, least, most, ratio }) =>
-        `| ${name} | ${mega(median)} | ${mega(least)} … ${mega(most)} | ${ratio.toFixed(2)} |`,
+      ({ name, rate, wholeCpus, ratio }) =>
+        `| ${name} | ${mega(rate.median)} | ${mega(rate.least)} … ${mega(rate.most)} ` +
+        `| ${mega(wholeCpus.median)} (${mega(wholeCpus.least)} … ${mega(wholeCpus.most)}) | ${ratio.toFixed(2)} |`,
     ),
   ].join("\n")
+}
+
+function spread(values: readonly number[]): { median: number; least: number; most: number } {
+  const sorted = values.toSorted((a, b) => a - b)
+  return { median: sorted[sorted.length >> 1]!, least: sorted[0]!, most: sorted.at(-1)! }
 }
 
 function positive(name: "workers" | "rounds" | "seconds"): number {
