@@ -1,4 +1,4 @@
-import { KERNELS } from "../engines/cpu/kernels.ts"
+import { createKernel, KERNELS } from "../engines/cpu/kernels.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
 import { type Kernel, UnsupportedKernel } from "../kernel/kernel.ts"
 
@@ -9,9 +9,8 @@ const GPU_ENGINES = ["cuda", "opencl"]
  * @throws OperatorError for a name that no engine has, and where it cannot run here
  */
 export async function openKernel(engine: string): Promise<Kernel> {
-  const create = Object.hasOwn(KERNELS, engine) ? KERNELS[engine] : undefined
   try {
-    if (create) return await create()
+    if (Object.hasOwn(KERNELS, engine)) return createKernel(engine)
     if (GPU_ENGINES.includes(engine)) return await openDeviceKernel(engine)
   } catch (error) {
     if (!isUnsupported(error)) throw error

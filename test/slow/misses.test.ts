@@ -31,7 +31,7 @@ describe.each(["avx512", "avx512-limbs", "avx2"] as const)("misses of %s", name 
   const why = typeof kernel === "string" ? kernel : undefined
   test.skipIf(why !== undefined)(why ? `skipped: ${why}` : "below one in a million", async () => {
     const tested = kernel as Kernel
-    const other = await createWasmKernel("wasm")
+    const other = createWasmKernel("wasm")
     for (const k of [tested, other]) {
       k.preparePlane(spongeBeforeLast(header, base, state => other.permute(state)))
       k.setTarget(HALF)

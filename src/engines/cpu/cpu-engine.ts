@@ -3,16 +3,18 @@
  * there, and sees to it that every unit has a worker that lives.
  */
 import { type Clock, sleep } from "../../clock.ts"
+import { UnsupportedKernel } from "../../kernel/kernel.ts"
 import type { Log } from "../../log.ts"
 import { topOf } from "../../pow/target.ts"
 import { integerToBytes } from "../../pow/u512.ts"
 import type { Engine, EngineEvents, Unit, Work } from "../engine.ts"
 import { SALT_BYTES } from "./base-nonce.ts"
 import { CpuUnit } from "./cpu-unit.ts"
+import { renderedKernel } from "./kernels.ts"
 import { chunkOf } from "./range.ts"
 import { SharedMemory, type SharedWork, type Slot, sharedNow } from "./shared-memory.ts"
 import { WORKER_ENTRY } from "./worker-entry.ts"
-import { WorkerThread } from "./worker-thread.ts"
+import { RefusedKernel, WorkerThread } from "./worker-thread.ts"
 
 export interface CpuEngineOptions {
   /** A name in the table of kernels. */
@@ -31,8 +33,11 @@ export interface CpuEngineOptions {
   readonly kind?: Unit["kind"]
   /** The number of the first unit, of which others count up; 0 where it is not given. */
   readonly firstUnit?: number
-  /** What a worker is told beside its order, by its unit's index; what structured cloning takes. */
-  readonly briefs?: readonly unknown[]
+  /**
+   * What a worker is told beside its order, which structured cloning takes; the kernel's rendering where it is not given.
+   * @throws UnsupportedKernel where the kernel cannot run here
+   */
+  readonly brief?: () => unknown
   readonly patience?: Patience
 }
 
@@ -196,6 +201,7 @@ export class CpuEngine implements Engine {
   /** Gives the unit a thread. Rejects when it does not come up; the thread is ended then. */
   async #spawn(unit: CpuUnit): Promise<void> {
     const { kernel, clock, entry = WORKER_ENTRY, log } = this.#options
+    const brief = this.#brief()
     const slot = this.#free.pop()
     if (!slot) throw new Error("no room in shared memory for another worker")
     slot.reset()
@@ -207,7 +213,7 @@ export class CpuEngine implements Engine {
         kernel,
         salt: this.#salt,
         cpu: unit.cpu,
-        brief: this.#options.briefs?.[unit.index],
+        brief,
       },
       {
         ring: () => this.#lookAtSlots(),
@@ -230,6 +236,15 @@ export class CpuEngine implements Engine {
       throw error
     } finally {
       cancel()
+    }
+  }
+
+  #brief(): unknown {
+    const { kernel, brief = () => renderedKernel(kernel) } = this.#options
+    try {
+      return brief()
+    } catch (error) {
+      throw error instanceof UnsupportedKernel ? new RefusedKernel(error.message, true) : error
     }
   }
 

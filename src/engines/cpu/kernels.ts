@@ -1,22 +1,56 @@
 import type { Kernel } from "../../kernel/kernel.ts"
-import { createWasmKernel } from "../../kernel/wasm/wasm-kernel.ts"
-import { createX64Kernel } from "../../kernel/x64/x64-kernel.ts"
+import { compileWasmKernel, loadWasmKernel, type WasmKernelName } from "../../kernel/wasm/wasm-kernel.ts"
+import type { RenderedKernel } from "../../kernel/x64/render.ts"
+import { loadKernel, renderX64Kernel, type X64KernelName } from "../../kernel/x64/x64-kernel.ts"
 
-/** Makes a kernel for the calling thread. @throws UnsupportedKernel where it cannot run here */
-export type CreateKernel = () => Promise<Kernel>
+/** How a kernel is made: rendered once in a process, which takes longest, and loaded in each thread that uses it. */
+export interface KernelRecipe<Rendered = unknown> {
+  /** Gives what structured cloning takes. @throws UnsupportedKernel where the kernel cannot run on this machine */
+  render(): Rendered
+  /** Binds it to the calling thread. @throws UnsupportedKernel where the system does not allow that */
+  load(rendered: Rendered): Kernel
+}
 
-export type KernelTable = Readonly<Record<string, CreateKernel>>
+export type KernelTable = Readonly<Record<string, KernelRecipe>>
 
 /** Every kernel that a CPU worker can run, by the name that `--engine` knows it by; usually fastest first. */
 export const KERNELS: KernelTable = {
-  avx512: async () => createX64Kernel("avx512"),
-  "avx512-limbs": async () => createX64Kernel("avx512-limbs"),
-  avx2: async () => createX64Kernel("avx2"),
-  wasm: () => createWasmKernel("wasm"),
-  "wasm-narrow": () => createWasmKernel("wasm-narrow"),
+  avx512: x64("avx512"),
+  "avx512-limbs": x64("avx512-limbs"),
+  avx2: x64("avx2"),
+  wasm: wasm("wasm"),
+  "wasm-narrow": wasm("wasm-narrow"),
 }
 
 /** Kernels that are worth a try only where another one cannot run: they are slower wherever both can. */
 export const FALLBACK_OF: Readonly<Record<string, string>> = {
   "wasm-narrow": "wasm",
+}
+
+const rendered = new Map<string, unknown>()
+
+/**
+ * What the kernel of that name is loaded from, in any thread; rendered when it is first asked for.
+ * @throws UnsupportedKernel where it cannot run here
+ */
+export function renderedKernel(name: string): unknown {
+  if (!rendered.has(name)) rendered.set(name, recipeOf(KERNELS, name).render())
+  return rendered.get(name)
+}
+
+/** A kernel for the calling thread. @throws UnsupportedKernel where it cannot run here */
+export const createKernel = (name: string): Kernel => recipeOf(KERNELS, name).load(renderedKernel(name))
+
+export function recipeOf(kernels: KernelTable, name: string): KernelRecipe {
+  const recipe = Object.hasOwn(kernels, name) ? kernels[name] : undefined
+  if (!recipe) throw new RangeError(`no kernel ${name}`)
+  return recipe
+}
+
+function x64(name: X64KernelName): KernelRecipe<RenderedKernel> {
+  return { render: () => renderX64Kernel(name), load: rendered => loadKernel(name, rendered) }
+}
+
+function wasm(name: WasmKernelName): KernelRecipe<WebAssembly.Module> {
+  return { render: () => compileWasmKernel(name), load: module => loadWasmKernel(name, module) }
 }

@@ -1,7 +1,7 @@
 /** A worker's side of its life: make the kernel, prove it, search until asked to leave. */
 import { setThreadAffinity } from "../../host/affinity.ts"
-import { UnsupportedKernel } from "../../kernel/kernel.ts"
-import type { KernelTable } from "./kernels.ts"
+import { type Kernel, UnsupportedKernel } from "../../kernel/kernel.ts"
+import { type KernelTable, recipeOf } from "./kernels.ts"
 import { searchLoop } from "./search-loop.ts"
 import { selfTest } from "./self-test.ts"
 import { SharedMemory } from "./shared-memory.ts"
@@ -16,8 +16,8 @@ export interface WorkerOrder {
   readonly salt: Uint8Array
   /** The logical CPU to run on; undefined: wherever the scheduler likes. */
   readonly cpu: number | undefined
-  /** What this kind of worker is told beside that. */
-  readonly brief?: unknown
+  /** What this kind of worker is told beside that: a CPU worker, what its kernel is loaded from. */
+  readonly brief: unknown
 }
 
 export type WorkerReport =
@@ -34,32 +34,34 @@ declare const self: Worker
 export function serveWorker(kernels: KernelTable): void {
   self.onmessage = (event: MessageEvent<WorkerOrder>) => {
     self.onmessage = null
-    void carryOut(event.data, kernels)
+    carryOut(event.data, kernels)
   }
 }
 
-async function carryOut(order: WorkerOrder, kernels: KernelTable): Promise<void> {
+function carryOut(order: WorkerOrder, kernels: KernelTable): void {
   try {
-    await search(order, kernels)
+    search(order, kernels)
   } catch (error) {
     report({ kind: "crashed", why: String(error) })
   }
 }
 
-async function search({ buffer, slot, kernel: name, salt, cpu }: WorkerOrder, kernels: KernelTable): Promise<void> {
+function search({ buffer, slot, kernel: name, salt, cpu, brief }: WorkerOrder, kernels: KernelTable): void {
   const pinned = cpu === undefined || setThreadAffinity([cpu])
-  const create = kernels[name]
-  if (!create) throw new RangeError(`no kernel ${name}`)
-  let kernel: Awaited<ReturnType<typeof create>>
+  let kernel: Kernel
   try {
-    kernel = await create()
+    kernel = recipeOf(kernels, name).load(brief)
   } catch (error) {
     if (!(error instanceof UnsupportedKernel)) throw error
-    return report({ kind: "refused", why: error.message, unsupported: true })
+    report({ kind: "refused", why: error.message, unsupported: true })
+    return
   }
   try {
     const wrong = selfTest(kernel)
-    if (wrong) return report({ kind: "refused", why: wrong, unsupported: false })
+    if (wrong) {
+      report({ kind: "refused", why: wrong, unsupported: false })
+      return
+    }
     report({ kind: "ready", pinned })
     const memory = new SharedMemory(buffer)
     searchLoop({ memory, slot: memory.slots[slot]!, kernel, salt, ring: () => report({ kind: "ring" }) })

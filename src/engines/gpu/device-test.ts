@@ -20,7 +20,7 @@ export async function testDevice(search: DeviceSearch): Promise<string | undefin
 }
 
 async function testLaunch(search: DeviceSearch): Promise<string | undefined> {
-  const kernel = await createWasmKernel("wasm-narrow")
+  const kernel = createWasmKernel("wasm-narrow")
   const base = planeBase(Uint8Array.from({ length: 64 }, (_, i) => (167 * i + 13) & 0xff))
   const header = Uint8Array.from({ length: 32 }, (_, i) => (59 * i + 7) & 0xff)
   const state = spongeBeforeLast(header, base, s => kernel.permute(s))

@@ -40,7 +40,7 @@ export function createGpuEngine(options: GpuEngineOptions): CpuEngine {
     kind: "gpu",
     firstUnit: number,
     workers: 1,
-    briefs: [brief],
+    brief: () => brief,
     patience: PATIENCE,
     random,
     clock,

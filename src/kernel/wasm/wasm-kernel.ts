@@ -65,15 +65,23 @@ interface Exports {
 }
 
 /**
+ * The compiled module, which any number of threads can load.
  * @param name `wasm` where the runtime has wide arithmetic, `wasm-narrow` anywhere
  * @throws UnsupportedKernel where the runtime does not take the module
  */
-export async function createWasmKernel(name: WasmKernelName): Promise<Kernel> {
+export function compileWasmKernel(name: WasmKernelName): WebAssembly.Module {
   const bytes = renderModule(MULTIPLY[name])
   if (!WebAssembly.validate(bytes)) throw new UnsupportedKernel("this runtime's WebAssembly has no wide arithmetic")
-  const { instance } = await WebAssembly.instantiate(bytes)
-  return new WasmKernel(name, instance.exports as unknown as Exports)
+  return new WebAssembly.Module(bytes)
 }
+
+/** @param module of `compileWasmKernel` */
+export function loadWasmKernel(name: WasmKernelName, module: WebAssembly.Module): Kernel {
+  return new WasmKernel(name, new WebAssembly.Instance(module).exports as unknown as Exports)
+}
+
+/** @throws UnsupportedKernel as `compileWasmKernel` */
+export const createWasmKernel = (name: WasmKernelName): Kernel => loadWasmKernel(name, compileWasmKernel(name))
 
 class WasmKernel implements Kernel {
   readonly hits: Uint32Array

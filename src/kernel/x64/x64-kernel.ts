@@ -16,13 +16,20 @@ const RENDER = {
 
 export type X64KernelName = keyof typeof RENDER
 
-/** @throws UnsupportedKernel where the CPU lacks a feature, or the system refuses executable memory */
-export function createX64Kernel(name: X64KernelName): Kernel {
+/**
+ * The machine code, which any number of threads can load: it is the same wherever it lies, and writes to a thread's own
+ * context only.
+ * @throws UnsupportedKernel where the CPU lacks a feature
+ */
+export function renderX64Kernel(name: X64KernelName): RenderedKernel {
   if (process.arch !== "x64") throw new UnsupportedKernel("this machine is no x86-64")
   // Most of what a kernel needs is known before it is rendered, which takes longer than anything else here.
   requireFeatures(name.startsWith("avx512") ? ["avx512f"] : ["avx2"])
-  return loadKernel(name, RENDER[name]())
+  return RENDER[name]()
 }
+
+/** @throws UnsupportedKernel where the CPU lacks a feature, or the system refuses executable memory */
+export const createX64Kernel = (name: X64KernelName): Kernel => loadKernel(name, renderX64Kernel(name))
 
 /** @throws UnsupportedKernel as `createX64Kernel` */
 export function loadKernel(name: string, rendered: RenderedKernel): Kernel {

@@ -12,7 +12,7 @@ import { CLAIM_FIRST, CRASH_ALL, CRASH_FIRST, HANG_FIRST } from "./faults.ts"
 // Real threads on a machine that may be busy with other things.
 setDefaultTimeout(60_000)
 
-const FAULTY = new URL("./faulty-worker.ts", import.meta.url)
+const FAULTY = { entry: new URL("./faulty-worker.ts", import.meta.url), brief: () => undefined }
 const IMPOSSIBLE = 2n ** 500n
 const header = Uint8Array.from({ length: 32 }, (_, i) => 7 * i)
 
@@ -174,7 +174,7 @@ describe("two workers", () => {
 
 describe("a worker", () => {
   test("that dies is replaced and counted, its job goes on with no nonce lost or repeated, and it ends with the engine", async () => {
-    const { engine, watch } = await setUp({ kernel: "faulty", entry: FAULTY })
+    const { engine, watch } = await setUp({ kernel: "faulty", ...FAULTY })
     const range = { first: 0n, last: 29_999n }
     const job = fault(CRASH_FIRST, { stopAtCandidate: false, range })
     engine.assign(job)
@@ -195,7 +195,7 @@ describe("a worker", () => {
   })
 
   test("that dies with the end of the search in its hands does not take it along", async () => {
-    const { engine, watch } = await setUp({ kernel: "faulty", entry: FAULTY })
+    const { engine, watch } = await setUp({ kernel: "faulty", ...FAULTY })
     const job = fault(CLAIM_FIRST)
     engine.assign(job)
     await watch.until(() => watch.restarted.length > 0)
@@ -207,7 +207,7 @@ describe("a worker", () => {
   })
 
   test("that hangs is replaced, and the rest of its range is searched by others", async () => {
-    const { engine, watch } = await setUp({ kernel: "faulty", entry: FAULTY })
+    const { engine, watch } = await setUp({ kernel: "faulty", ...FAULTY })
     const range = { first: 0n, last: 29_999n }
     const job = fault(HANG_FIRST, { stopAtCandidate: false, range })
     engine.assign(job)
@@ -220,7 +220,7 @@ describe("a worker", () => {
 
   test("that dies again and again is given up, and with the last the engine", async () => {
     const patience = { startWithin: 30_000, stillLooks: 3, mostFailures: 1, failuresWithin: 60_000 }
-    const { engine, watch, log } = await setUp({ kernel: "faulty", entry: FAULTY, workers: 1, patience })
+    const { engine, watch, log } = await setUp({ kernel: "faulty", ...FAULTY, workers: 1, patience })
     engine.assign(fault(CRASH_ALL, { stopAtCandidate: false }))
     await watch.until(() => watch.failed.length > 0)
     expect(watch.restarted).toHaveLength(2)
@@ -239,7 +239,7 @@ describe("a kernel", () => {
   ]
   for (const [kernel, unsupported, why] of refusals) {
     test(`that is ${kernel} is refused`, async () => {
-      const error = await setUp({ kernel, entry: FAULTY, workers: 1 }).then(
+      const error = await setUp({ kernel, ...FAULTY, workers: 1 }).then(
         () => undefined,
         (error: unknown) => error,
       )
@@ -250,6 +250,6 @@ describe("a kernel", () => {
   }
 
   test("that cannot be made says why", async () => {
-    expect(setUp({ kernel: "broken", entry: FAULTY, workers: 1 })).rejects.toThrow("cannot be made")
+    expect(setUp({ kernel: "broken", ...FAULTY, workers: 1 })).rejects.toThrow("cannot be made")
   })
 })

@@ -1,5 +1,5 @@
 /** A worker whose kernels fail on demand: at a certain target, in the first worker of an engine or in every one. */
-import { KERNELS, type KernelTable } from "../../../src/engines/cpu/kernels.ts"
+import { createKernel, type KernelRecipe, type KernelTable } from "../../../src/engines/cpu/kernels.ts"
 import { SharedMemory } from "../../../src/engines/cpu/shared-memory.ts"
 import { serveWorker, type WorkerOrder } from "../../../src/engines/cpu/worker-main.ts"
 import { type Kernel, UnsupportedKernel } from "../../../src/kernel/kernel.ts"
@@ -14,20 +14,22 @@ self.addEventListener("message", ({ data }: MessageEvent<WorkerOrder>) => {
   memory = new SharedMemory(data.buffer)
 })
 
-const { wasm } = KERNELS
-
 const kernels: KernelTable = {
-  faulty: async () => faulty(await wasm!()),
-  wrong: async () => wrong(await wasm!()),
-  unsupported: async () => {
+  faulty: recipe(() => faulty(createKernel("wasm"))),
+  wrong: recipe(() => wrong(createKernel("wasm"))),
+  unsupported: recipe(() => {
     throw new UnsupportedKernel("this CPU has no such thing")
-  },
-  broken: async () => {
+  }),
+  broken: recipe(() => {
     throw new Error("cannot be made")
-  },
+  }),
 }
 
 serveWorker(kernels)
+
+function recipe(load: () => Kernel): KernelRecipe {
+  return { render: () => undefined, load }
+}
 
 function faulty(kernel: Kernel): Kernel {
   let top = 0n

@@ -1,4 +1,4 @@
 import { createWasmKernel } from "../../../src/kernel/wasm/wasm-kernel.ts"
 import { kernelSuite } from "../kernel-suite.ts"
 
-for (const name of ["wasm", "wasm-narrow"] as const) kernelSuite(name, () => createWasmKernel(name))
+for (const name of ["wasm", "wasm-narrow"] as const) kernelSuite(name, async () => createWasmKernel(name))
