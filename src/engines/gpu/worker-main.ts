@@ -22,30 +22,36 @@ export interface DeviceBrief {
   readonly version: string
 }
 
+/** How a device is opened and proved; a test's own, for faults that devices do not show when asked. */
+export interface DeviceAccess {
+  readonly open: typeof openTuned
+  readonly test: typeof testDevice
+}
+
 declare const self: Worker
 
 /** Waits for the order and carries it out; the thread ends with it. */
-export function serveDevice(): void {
+export function serveDevice(access: DeviceAccess = { open: openTuned, test: testDevice }): void {
   self.onmessage = (event: MessageEvent<WorkerOrder>) => {
     self.onmessage = null
-    void carryOut(event.data, event.data.brief as DeviceBrief)
+    void carryOut(event.data, event.data.brief as DeviceBrief, access)
   }
 }
 
-async function carryOut(order: WorkerOrder, brief: DeviceBrief): Promise<void> {
+async function carryOut(order: WorkerOrder, brief: DeviceBrief, access: DeviceAccess): Promise<void> {
   try {
-    await search(order, brief)
+    await search(order, brief, access)
   } catch (error) {
     if (error instanceof UnsupportedDevice) report({ kind: "refused", why: error.message, unsupported: true })
     else report({ kind: "crashed", why: String(error) })
   }
 }
 
-async function search({ buffer, slot, salt }: WorkerOrder, brief: DeviceBrief): Promise<void> {
+async function search({ buffer, slot, salt }: WorkerOrder, brief: DeviceBrief, access: DeviceAccess): Promise<void> {
   const { device, batchSize, launchMs, throttleMs } = brief
-  const { search, tuning } = openTuned(device, { ...brief, now: () => performance.now() })
+  const { search, tuning } = access.open(device, { ...brief, now: () => performance.now() })
   try {
-    const wrong = await testDevice(search)
+    const wrong = await access.test(search)
     if (wrong) return report({ kind: "refused", why: wrong, unsupported: false })
     report({ kind: "ready", pinned: true })
     const memory = new SharedMemory(buffer)

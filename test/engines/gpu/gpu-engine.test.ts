@@ -1,0 +1,66 @@
+/** A device's engine on a real thread, with a device that a test makes fail. */
+import { expect, test } from "bun:test"
+import { systemClock as clock } from "../../../src/clock.ts"
+import type { EngineEvents, Work } from "../../../src/engines/engine.ts"
+import { createGpuEngine } from "../../../src/engines/gpu/gpu-engine.ts"
+import type { Log } from "../../../src/log.ts"
+import { DEVICE } from "./fake-compute.ts"
+
+const SILENT: Log = { debug() {}, info() {}, success() {}, warn() {}, error() {}, withTag: () => SILENT }
+const EVENTS: EngineEvents = { candidate() {}, exhausted() {}, switched() {}, restarted() {}, failed() {} }
+
+const engineOf = (name: string, number = 0) =>
+  createGpuEngine({
+    device: { ...DEVICE, name },
+    number,
+    batchSize: 1024,
+    throttleMs: 0,
+    stateDir: undefined,
+    recalibrate: false,
+    version: "test",
+    random: bytes => new Uint8Array(bytes),
+    clock,
+    log: SILENT,
+    entry: new URL("./faulty-worker.ts", import.meta.url),
+  })
+
+const work: Work = {
+  sequence: 5,
+  header: new Uint8Array(32),
+  target: 1n,
+  difficulty: 2n ** 511n,
+  prefix: new Uint8Array(),
+  stopAtCandidate: true,
+}
+
+test("is a unit of its own, which takes up work", async () => {
+  const engine = engineOf("well", 3)
+  const switched = Promise.withResolvers<[string, number]>()
+  await engine.start({ ...EVENTS, switched: (unit, sequence) => switched.resolve([unit, sequence]) })
+  engine.assign(work)
+  expect(await switched.promise).toEqual(["opencl/3", 5])
+  expect(engine.units.map(({ id, kind }) => [id, kind])).toEqual([["opencl/3", "gpu"]])
+  await engine.close()
+})
+
+test("a device that fails is opened anew, counts go on, and at the third failure it is dropped", async () => {
+  const engine = engineOf("dying")
+  const restarts: string[] = []
+  const failed = Promise.withResolvers<string>()
+  await engine.start({ ...EVENTS, restarted: (_unit, why) => restarts.push(why), failed: failed.resolve })
+  engine.assign(work)
+  const why = "DeviceError: clEnqueueNDRangeKernel: CL_OUT_OF_RESOURCES"
+  expect(await failed.promise).toBe(why)
+  expect(restarts).toEqual([why, why, why])
+  expect(engine.units[0]!.hashes).toBeGreaterThan(0n)
+  await engine.close()
+})
+
+test("a device that is gone is refused by name", async () => {
+  const engine = engineOf("gone")
+  await expect(engine.start(EVENTS)).rejects.toThrow("there is no such device any more")
+})
+
+test("a device that computes wrongly is refused", async () => {
+  await expect(engineOf("wrong").start(EVENTS)).rejects.toThrow("a wrong hash")
+})
