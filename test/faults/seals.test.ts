@@ -24,12 +24,13 @@ for (const [i, engine] of engines.entries()) {
     const seconds = (performance.now() - start) / 1000
     const works = new Set(shares.flatMap(share => share.works))
     const [valid, hashes] = [sum(shares.map(share => share.valid)), sum(shares.map(share => share.hashes))]
+    const restarts = sum(shares.map(share => share.restarts))
     const effort = hashes / (valid * Number(DIFFICULTY))
     const deviations = Math.abs(effort - 1) * Math.sqrt(valid)
     figure(
       `${wanted} seals by ${engine}`,
       `${valid} valid, ${works.size} different; ${effort.toFixed(4)} of the hashes expected, ` +
-        `${deviations.toFixed(2)} standard deviations; ${(valid / seconds).toFixed(0)} a second`,
+        `${deviations.toFixed(2)} standard deviations; ${(valid / seconds).toFixed(0)} a second, ${restarts} workers replaced`,
     )
     expect([valid, works.size]).toEqual([wanted, wanted])
     expect(deviations).toBeLessThan(3)
@@ -54,7 +55,8 @@ async function mine(engine: string, wanted: number) {
   }
   expect(await miner.stop()).toBe(0)
   await node.close()
-  return { works, valid, hashes }
+  const restarts = miner.lines.filter(({ text }) => text.includes("was replaced:")).length
+  return { works, valid, hashes, restarts }
 }
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0)

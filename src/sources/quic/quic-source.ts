@@ -15,7 +15,7 @@ import { Dialer, type Occasion, type Receiver } from "./dial.ts"
 import { completedMessage, failedMessage, fitsFrame, readyMessage } from "./messages.ts"
 import { matchesPin } from "./pin.ts"
 import type { Resolve } from "./resolve.ts"
-import { isSameJob, SentNonces } from "./sent-nonces.ts"
+import { SentNonces } from "./sent-nonces.ts"
 import type { Session, SessionEnd, Transport } from "./transport.ts"
 
 export interface QuicSourceOptions {
@@ -52,6 +52,8 @@ interface Current {
   readonly job: Job
   /** The connection that sent the job, still there or not. */
   readonly from: Connection
+  /** Nonces sent for it, also when it came before. */
+  readonly sent: SentNonces
   sealed: boolean
 }
 
@@ -73,7 +75,6 @@ export function createQuicSource(options: QuicSourceOptions): JobSource {
 class QuicSource implements JobSource {
   readonly name: string
   readonly #dialer: Dialer
-  readonly #sent = new SentNonces()
   readonly #warned = new Set<string>()
   #events: SourceEvents | undefined
   #connection: Connection | undefined
@@ -106,7 +107,7 @@ class QuicSource implements JobSource {
     const current = this.#current
     const stale = Promise.resolve<Verdict>({ result: "stale" })
     if (!this.#events || !current || current.sealed || !isSealOf(seal, current.job)) return stale
-    if (this.#sent.has(seal.job, seal.nonce)) return stale
+    if (current.sent.has(seal.nonce)) return stale
     if (current.job.afterSeal === "wait") current.sealed = true
     if (this.#isLive(current)) return Promise.resolve(this.#send(seal))
     return this.#hold(seal)
@@ -221,9 +222,10 @@ class QuicSource implements JobSource {
       return
     }
     const job = this.#jobOf(message)
-    const same = this.#current !== undefined && isSameJob(this.#current.job, job)
+    const before = this.#current
+    const same = before !== undefined && isSameJob(before.job, job)
     if (!same) this.#discardHeld()
-    this.#current = { job, from: connection, sealed: false }
+    this.#current = { job, from: connection, sent: same ? before.sent : new SentNonces(), sealed: false }
     if (this.#sendHeld(job) && job.afterSeal === "wait") this.#current.sealed = true
     else this.#events?.job(job)
   }
@@ -248,7 +250,7 @@ class QuicSource implements JobSource {
   #send(seal: Seal): Verdict {
     const connection = this.#connection!
     connection.send(completedMessage(seal.job.id, seal.nonce, seal.hashes, seal.seconds))
-    this.#sent.add(seal.job, seal.nonce)
+    this.#current!.sent.add(seal.nonce)
     this.#written = [...this.#inDoubt(connection), { seal, bytesReceived: connection.bytesReceived }].slice(
       -MAX_WAITING,
     )
@@ -309,6 +311,11 @@ class QuicSource implements JobSource {
     await connection?.close()
     await this.options.transport.close()
   }
+}
+
+/** Whether two jobs are one and the same search: a difficulty may change, what is sealed may not. */
+function isSameJob(a: Job, b: Job): boolean {
+  return a.id === b.id && a.header.length === b.header.length && a.header.every((byte, i) => byte === b.header[i])
 }
 
 /** Whether `seal` is one of `job`, whose difficulty may have changed since the seal's own was sent. */
