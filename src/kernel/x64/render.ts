@@ -52,6 +52,7 @@ export function renderKernel<V, W>(target: Target<V, W>): RenderedKernel {
     searchRow: renderer.searchRow(),
     searchRange: renderer.searchRange(),
   }
+  routine.hot = true
   renderer.test()
   steps.finish()
   const code = routine.finish()

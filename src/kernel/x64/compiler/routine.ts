@@ -39,6 +39,7 @@ export class Routine {
   readonly #options: RoutineOptions
   #block = new Block()
   #labels = 0
+  #isHot = false
   #registers = 0
 
   constructor(options: RoutineOptions) {
@@ -58,6 +59,12 @@ export class Routine {
   /** Appends an instruction that writes only the lanes set in a mask register (AVX-512). */
   emitMasked(mnemonic: string, mask: Register, ...operands: VirtualOperand[]): void {
     this.#block.emit(mnemonic, operands, { mask })
+  }
+
+  /** Whether blocks that end from here on run often: others are left in the order they were written in. */
+  set hot(hot: boolean) {
+    this.#endBlock()
+    this.#isHot = hot
   }
 
   /** Ends the current block, then appends an instruction that stays where it is. */
@@ -107,7 +114,8 @@ export class Routine {
     const { instructions } = this.#block
     if (instructions.length === 0) return
     this.#block = new Block()
-    const { code, stores, reloads } = allocate(schedule(instructions, this.#options), this.#options)
+    const order = this.#isHot ? schedule(instructions, this.#options) : instructions
+    const { code, stores, reloads } = allocate(order, this.#options)
     for (const { mnemonic, row, operands, options } of code) {
       if (row) this.#assembler.emitForm(row, operands, options)
       else this.#assembler.emit(mnemonic, operands, options)

@@ -39,8 +39,10 @@ export function schedule(code: readonly BlockInstruction[], options: ScheduleOpt
   const earliest = new Float64Array(code.length)
   const live = new LiveVectors(effects)
   const order: BlockInstruction[] = []
-  const state = new Uint8Array(code.length)
-  for (let i = 0; i < code.length; i++) state[i] = loads[i] ? LOAD : waiting[i] === 0 ? READY : WAITING
+  const taken = new Uint8Array(code.length)
+  /** Ascending. */
+  const ready: number[] = []
+  for (let i = 0; i < code.length; i++) if (waiting[i] === 0 && !loads[i]) ready.push(i)
   let first = 0
   let cycle = 0
   const left = Int32Array.from(machine.capacity)
@@ -49,23 +51,27 @@ export function schedule(code: readonly BlockInstruction[], options: ScheduleOpt
     return true
   }
   const take = (i: number) => {
-    state[i] = TAKEN
+    taken[i] = 1
     order.push(code[i]!)
     live.take(i)
     for (const unit of units[i]!) left[unit] = left[unit]! - 1
   }
   while (order.length < code.length) {
-    while (state[first]! >= LOAD) first++
-    const end = Math.min(first + window, code.length)
+    while (taken[first] || loads[first]) first++
+    const end = first + window
     const saving = live.count >= pressure
     let best = -1
+    let bestAt = 0
     let bestScore = 0
-    for (let i = first; i < end; i++) {
-      if (state[i] !== READY || earliest[i]! > cycle || !hasRoom(units[i]!)) continue
+    for (let k = 0; k < ready.length; k++) {
+      const i = ready[k]!
+      if (i >= end) break
+      if (earliest[i]! > cycle || !hasRoom(units[i]!)) continue
       // Where registers are short, who frees most; else, and among equals, the longest path.
       const score = saving ? priority[i]! - 1e6 * live.change(i) : priority[i]!
       if (best < 0 || score > bestScore) {
         best = i
+        bestAt = k
         bestScore = score
       }
     }
@@ -74,22 +80,24 @@ export function schedule(code: readonly BlockInstruction[], options: ScheduleOpt
       left.set(machine.capacity)
       continue
     }
-    for (const load of readLoads[best]!) if (state[load] !== TAKEN) take(load)
+    ready.splice(bestAt, 1)
+    for (const load of readLoads[best]!) if (!taken[load]) take(load)
     take(best)
     for (const next of successors[best]!) {
       earliest[next] = Math.max(earliest[next]!, cycle + latency[best]!)
       waiting[next] = waiting[next]! - 1
-      if (waiting[next] === 0 && state[next] === WAITING) state[next] = READY
+      if (waiting[next] === 0) insert(ready, next)
     }
   }
   return order
 }
 
-const WAITING = 0
-const READY = 1
-/** A plain load, taken with its first reader. */
-const LOAD = 2
-const TAKEN = 3
+/** Into an ascending list, mostly near its end. */
+function insert(list: number[], value: number): void {
+  let at = list.length
+  while (at > 0 && list[at - 1]! > value) at--
+  list.splice(at, 0, value)
+}
 
 const isPlainLoad = ({ row, operands }: BlockInstruction): boolean =>
   row.mnemonic.startsWith("vmovdqu") && operands[1]!.kind === "memory"
