@@ -44,8 +44,13 @@ const MOVE: Readonly<Partial<Record<RegisterClass, string>>> = { r64: "mov", ymm
 
 interface Value {
   readonly class: RegisterClass
+  readonly file: RegisterFile
+  /** Instructions that read or write it, ascending; of them the number that are over, and the next. */
   readonly uses: number[]
-  nextUse: number
+  over: number
+  next: number
+  /** The last instruction for which it must not lose its register. */
+  pinned: number
   /** Hardware number, while in a register. */
   n: number | undefined
   /** Where the same value stands in memory. */
@@ -69,6 +74,8 @@ class Allocator {
   readonly #loaded = new Map<string, Value[]>()
   readonly #freeSlots: number[] = []
   readonly #slotsAfter: number[] = []
+  /** The instruction being placed. */
+  #at = 0
   #slots = 0
   #stores = 0
   #reloads = 0
@@ -92,74 +99,87 @@ class Allocator {
 
   #note({ id, class: cls }: VirtualRegister, i: number): void {
     const value = this.#values.get(id)
-    if (!value) {
-      this.#values.set(id, {
-        class: cls === "r32" ? "r64" : cls,
-        uses: [i],
-        nextUse: 0,
-        n: undefined,
-        home: undefined,
-        slot: undefined,
-      })
-    } else if (value.uses[value.uses.length - 1] !== i) value.uses.push(i)
+    if (value) {
+      if (value.uses[value.uses.length - 1] !== i) value.uses.push(i)
+      return
+    }
+    this.#values.set(id, {
+      class: cls === "r32" ? "r64" : cls,
+      file: fileOf(cls),
+      uses: [i],
+      over: 0,
+      next: i,
+      pinned: -1,
+      n: undefined,
+      home: undefined,
+      slot: undefined,
+    })
   }
 
   run(): Allocation {
-    this.#code.forEach((instruction, i) => {
-      this.#place(instruction, i)
-    })
+    for (let i = 0; i < this.#code.length; i++) this.#place(this.#code[i]!, i)
     return { code: this.#out, stores: this.#stores, reloads: this.#reloads }
   }
 
   #place({ row, operands, options }: BlockInstruction, i: number): void {
+    this.#at = i
     if (this.#isRenaming(row, operands, i)) return
-    const pinned = new Set<Value>()
-    if (operands[0]?.kind === "memory" && row.operands[0]!.write) this.#rescue(operands[0] as Memory<Register>)
+    const [first] = operands
+    if (first?.kind === "memory" && row.operands[0]!.write) this.#rescue(first as Memory<Register>)
     const foldable = this.#foldable(row, operands)
-    const physical: Operand[] = new Array(operands.length)
-    operands.forEach((operand, k) => {
-      const { read } = row.operands[k]!
-      if (operand.kind === "memory") {
-        const { base, index } = operand
-        physical[k] = {
-          ...operand,
-          ...(base ? { base: this.#pointer(base, pinned) } : {}),
-          ...(index ? { index: this.#pointer(index, pinned) } : {}),
-        } as Memory
-      } else if (operand.kind !== "virtual") physical[k] = operand
+    const physical: Operand[] = []
+    for (let k = 0; k < operands.length; k++) {
+      const operand = operands[k]!
+      if (operand.kind === "memory") physical[k] = this.#memory(operand)
+      else if (operand.kind !== "virtual") physical[k] = operand
       else if (k === foldable) {
         physical[k] = this.#value(operand.id).home!
         this.#reloads++
-      } else if (read || (options?.mask && !options.zero)) {
+      } else if (row.operands[k]!.read || (options?.mask && !options.zero)) {
         const value = this.#value(operand.id)
-        this.#bring(value, pinned)
+        this.#bring(value)
         physical[k] = register(operand.class, value)
       }
-    })
-    // Reads are over: what is not needed again gives its register to the results.
-    for (const operand of operands) {
-      if (operand.kind === "virtual") this.#advance(this.#value(operand.id), i)
-      else if (operand.kind === "memory")
-        for (const part of [operand.base, operand.index])
-          if (part?.kind === "virtual") this.#advance(this.#value(part.id), i)
     }
-    const results: Value[] = []
-    operands.forEach((operand, k) => {
-      if (operand.kind !== "virtual" || !row.operands[k]!.write) return
+    // Reads are over: what is not needed again gives its register to the results.
+    for (let k = 0; k < operands.length; k++) {
+      const operand = operands[k]!
+      if (operand.kind === "virtual") this.#advance(this.#value(operand.id), i)
+      else if (operand.kind === "memory") {
+        if (operand.base?.kind === "virtual") this.#advance(this.#value(operand.base.id), i)
+        if (operand.index?.kind === "virtual") this.#advance(this.#value(operand.index.id), i)
+      }
+    }
+    let result: Value | undefined
+    for (let k = 0; k < operands.length; k++) {
+      const operand = operands[k]!
+      if (operand.kind !== "virtual" || !row.operands[k]!.write) continue
       const value = this.#value(operand.id)
       value.home = undefined
       // Read and written: it stays where it was read, also where nobody reads it again.
-      if (row.operands[k]!.read) return
-      if (value.n === undefined) this.#claim(value, pinned)
-      pinned.add(value)
-      results.push(value)
+      if (row.operands[k]!.read) continue
+      if (value.n === undefined) this.#claim(value)
+      value.pinned = i
+      result ??= value
       physical[k] = register(operand.class, value)
-    })
+    }
     this.#out.push({ mnemonic: row.mnemonic, row, operands: physical, ...(options ? { options } : {}) })
     // What was written as a move between registers may read a slot, which will be another value's soon.
-    if (operands[1]?.kind === "memory") this.#noteLoad(row.mnemonic, physical, results)
+    if (operands[1]?.kind === "memory" && result) this.#noteLoad(row.mnemonic, physical[1] as Memory, result)
     for (const operand of operands) if (operand.kind === "virtual") this.#release(this.#value(operand.id))
-    this.#freeSlots.push(...this.#slotsAfter.splice(0))
+    if (this.#slotsAfter.length > 0) this.#freeSlots.push(...this.#slotsAfter.splice(0))
+  }
+
+  #memory(operand: Memory<VirtualRegister | Register>): Memory {
+    if (operand.base?.kind !== "virtual" && operand.index?.kind !== "virtual") return operand as Memory
+    const physical = (part: VirtualRegister | Register | undefined): Register | undefined => {
+      if (part?.kind !== "virtual") return part
+      const value = this.#value(part.id)
+      this.#bring(value)
+      return register("r64", value)
+    }
+    const [base, index] = [physical(operand.base), physical(operand.index)]
+    return { ...operand, ...(base ? { base } : {}), ...(index ? { index } : {}) } as Memory
   }
 
   /** A move from a register that nobody reads afterwards: the value keeps it under its new name. */
@@ -169,8 +189,8 @@ class Allocator {
     const target = this.#value(to.id)
     if (source.n === undefined || source.uses.at(-1) !== i || target.n !== undefined) return false
     target.n = source.n
-    this.#held[fileOf(from.class)].delete(source)
-    this.#held[fileOf(from.class)].add(target)
+    this.#held[source.file].delete(source)
+    this.#held[source.file].add(target)
     source.n = undefined
     this.#advance(source, i)
     this.#advance(target, i)
@@ -184,7 +204,9 @@ class Allocator {
     if (key === undefined) return
     for (const value of this.#loaded.get(key) ?? []) {
       if (value.slot !== undefined || !value.home || memoryKey(value.home, this.#options.readOnly) !== key) continue
-      if (next(value) !== Number.POSITIVE_INFINITY) this.#bring(value, new Set())
+      if (value.next !== NEVER) this.#bring(value)
+      // It may be given up again at once, to a slot of its own.
+      value.pinned = -1
       value.home = undefined
     }
     this.#loaded.delete(key)
@@ -204,36 +226,29 @@ class Allocator {
     return this.#values.get(id)!
   }
 
-  #pointer(part: { kind: string; id?: number }, pinned: Set<Value>): Register {
-    if (part.kind !== "virtual") return part as Register
-    const value = this.#value(part.id!)
-    this.#bring(value, pinned)
-    return register("r64", value)
-  }
-
   /** Makes sure that a value is in a register. */
-  #bring(value: Value, pinned: Set<Value>): void {
-    pinned.add(value)
+  #bring(value: Value): void {
+    value.pinned = this.#at
     if (value.n !== undefined) return
     if (!value.home) throw new Error("a value is read before it is written")
-    this.#claim(value, pinned)
+    this.#claim(value)
     this.#out.push({ mnemonic: MOVE[value.class]!, operands: [register(value.class, value), value.home] })
     this.#reloads++
   }
 
-  #claim(value: Value, pinned: Set<Value>): void {
-    const file = fileOf(value.class)
-    if (this.#free[file].length === 0) this.#evict(file, pinned)
+  #claim(value: Value): void {
+    const { file } = value
+    if (this.#free[file].length === 0) this.#evict(file)
     value.n = this.#free[file].pop()!
     this.#held[file].add(value)
   }
 
   /** Gives up the value whose next use is farthest; of those as far, one that needs no store. */
-  #evict(file: RegisterFile, pinned: Set<Value>): void {
+  #evict(file: RegisterFile): void {
     let victim: Value | undefined
     for (const value of this.#held[file]) {
-      if (pinned.has(value)) continue
-      if (!victim || next(value) > next(victim) || (next(value) === next(victim) && value.home && !victim.home))
+      if (value.pinned === this.#at) continue
+      if (!victim || value.next > victim.next || (value.next === victim.next && value.home && !victim.home))
         victim = value
     }
     if (!victim) throw new Error("more values in one instruction than registers")
@@ -249,14 +264,15 @@ class Allocator {
   }
 
   #advance(value: Value, i: number): void {
-    while (value.nextUse < value.uses.length && value.uses[value.nextUse]! <= i) value.nextUse++
-    if (next(value) === Number.POSITIVE_INFINITY) this.#release(value)
+    while (value.over < value.uses.length && value.uses[value.over]! <= i) value.over++
+    value.next = value.uses[value.over] ?? NEVER
+    this.#release(value)
   }
 
   #release(value: Value): void {
-    if (next(value) !== Number.POSITIVE_INFINITY) return
+    if (value.next !== NEVER) return
     if (value.n !== undefined) {
-      const file = fileOf(value.class)
+      const { file } = value
       this.#free[file].push(value.n)
       this.#held[file].delete(value)
       value.n = undefined
@@ -267,10 +283,8 @@ class Allocator {
   }
 
   /** A plain load gives its result a home. */
-  #noteLoad(mnemonic: string, physical: readonly Operand[], results: readonly Value[]): void {
-    const [, from] = physical
-    const [result] = results
-    if (!result || from?.kind !== "memory" || mnemonic !== MOVE[result.class]) return
+  #noteLoad(mnemonic: string, from: Memory, result: Value): void {
+    if (mnemonic !== MOVE[result.class]) return
     result.home = from
     const key = memoryKey(from, this.#options.readOnly)
     if (key === undefined) return
@@ -280,6 +294,7 @@ class Allocator {
   }
 }
 
-const next = (value: Value): number => value.uses[value.nextUse] ?? Number.POSITIVE_INFINITY
+/** After every instruction. */
+const NEVER = Number.POSITIVE_INFINITY
 
 const register = (cls: RegisterClass, value: Value): Register => ({ kind: "register", class: cls, n: value.n! })
