@@ -7,7 +7,7 @@
  *
  *     x0 + 35 t0    x4 − 35 t0    x1 + 35 t1    x5 − 35 t1
  *
- * The S-boxes of the other eight are the plane's, those of elements 0 and 4 the row's, those of 1 and 5 the column's.
+ * The S-boxes of elements 1 and 5 are the column's, those of the others the row's.
  * `M_E` is linear, so the state after the first round is a row's part plus a column's part: twelve additions a nonce in
  * place of a layer and a round.
  */
@@ -15,7 +15,6 @@ import { INITIAL_EXTERNAL, TERMINAL_EXTERNAL, WIDTH } from "../pow/constants.ts"
 import { mod } from "../pow/field.ts"
 import type { Ops } from "./ops.ts"
 import {
-  externalLayer,
   externalLayerFirst,
   externalRound,
   firstLayer,
@@ -34,49 +33,37 @@ const ROW_ELEMENTS = [0, 4] as const
 /** The elements that t1 moves, up and down. */
 const COLUMN_ELEMENTS = [1, 5] as const
 
-/** What all nonces of a plane share. */
-export interface PlaneValues<V> {
-  /** Inputs of the first round's S-boxes at the base nonce: elements 0 and 4, 1 and 5. */
-  readonly row: readonly [V, V]
-  readonly column: readonly [V, V]
-  /** Outputs of the eight other S-boxes, by element; undefined where an element is the row's or the column's. */
-  readonly fixed: readonly (V | undefined)[]
-}
+/**
+ * What all nonces of a plane share: the inputs of the first round's S-boxes at the base nonce.
+ * @param state 12 elements: the sponge before the last absorbing permutation, at the plane's base nonce
+ */
+export const plane = <V, W>(ops: Ops<V, W>, state: readonly V[]): V[] => firstLayer(ops, state)
 
-/** @param state 12 elements: the sponge before the last absorbing permutation, at the plane's base nonce */
-export function plane<V, W>(ops: Ops<V, W>, state: readonly V[]): PlaneValues<V> {
-  const x = firstLayer(ops, state)
-  const moved: readonly number[] = [...ROW_ELEMENTS, ...COLUMN_ELEMENTS]
-  return {
-    row: [x[ROW_ELEMENTS[0]]!, x[ROW_ELEMENTS[1]]!],
-    column: [x[COLUMN_ELEMENTS[0]]!, x[COLUMN_ELEMENTS[1]]!],
-    fixed: x.map((xi, i) => (moved.includes(i) ? undefined : ops.reduce(sbox(ops, xi)))),
-  }
-}
-
-/** The row's part of the state after the first round, with the second round's constants. @param t0 an element */
-export function rowPart<V, W>(ops: Ops<V, W>, { row, fixed }: PlaneValues<V>, t0: V): V[] {
-  const outputs = fixed.map(y => (y === undefined ? ops.zero() : ops.widen(y)))
-  ROW_ELEMENTS.forEach((element, i) => {
-    outputs[element] = movedSbox(ops, row[i]!, t0, i)
-  })
-  return externalLayer(ops, outputs).map((sum, i) => ops.reduce(ops.addConstant(sum, INITIAL_EXTERNAL[1]![i]!)))
+/**
+ * The row's part of the state after the first round, with the second round's constants: as 0^7 = 0, elements of the
+ * column's are left out by taking them for 0.
+ * @param t0 an element
+ */
+export function rowPart<V, W>(ops: Ops<V, W>, plane: readonly V[], t0: V): V[] {
+  const inputs = plane.map((x, i) => (isOf(COLUMN_ELEMENTS, i) ? nothing(ops) : moved(ops, x, ROW_ELEMENTS, i, t0)))
+  return ops.repeat(externalRound, [INITIAL_EXTERNAL[1]!], inputs)
 }
 
 /** The column's part of the state after the first round. @param t1 an element */
-export function columnPart<V, W>(ops: Ops<V, W>, { column }: Pick<PlaneValues<V>, "column">, t1: V): V[] {
-  const outputs = Array.from({ length: WIDTH }, () => ops.zero())
-  COLUMN_ELEMENTS.forEach((element, i) => {
-    outputs[element] = movedSbox(ops, column[i]!, t1, i)
-  })
-  return externalLayer(ops, outputs).map(sum => ops.reduce(sum))
+export function columnPart<V, W>(ops: Ops<V, W>, plane: readonly V[], t1: V): V[] {
+  const inputs = plane.map((x, i) => (isOf(COLUMN_ELEMENTS, i) ? moved(ops, x, COLUMN_ELEMENTS, i, t1) : nothing(ops)))
+  return ops.repeat(externalRound, [NO_CONSTANTS], inputs)
 }
 
-/** (x ± 35 t)^7, up for the first of a pair, down for the second. */
-function movedSbox<V, W>(ops: Ops<V, W>, x: V, t: V, side: number): W {
-  const step = side === 0 ? PLANE_STEP : mod(-PLANE_STEP)
-  return sbox(ops, ops.reduce(ops.multiplyAdd(ops.widen(x), t, step)))
+const isOf = (elements: readonly [number, number], i: number): boolean => elements.includes(i)
+
+/** x + 35 t for the first of a pair of elements, x − 35 t for the second, x for any other. */
+function moved<V, W>(ops: Ops<V, W>, x: V, pair: readonly [number, number], element: number, t: V): V {
+  if (!isOf(pair, element)) return x
+  return ops.reduce(ops.multiplyAdd(ops.widen(x), t, element === pair[0] ? PLANE_STEP : mod(-PLANE_STEP)))
 }
+
+const nothing = <V, W>(ops: Ops<V, W>): V => ops.reduce(ops.addConstant(ops.zero(), 0n))
 
 /** The state after the first round of the nonce at a row's and a column's crossing. */
 export const crossing = <V, W>(ops: Ops<V, W>, rowPart: readonly V[], columnPart: readonly V[]): V[] =>
@@ -109,6 +96,8 @@ export function hashElement<V, W>(ops: Ops<V, W>, plan: Plan, afterFirstRound: r
     ),
   )
 }
+
+const NO_CONSTANTS: readonly bigint[] = new Array<bigint>(WIDTH).fill(0n)
 
 /** The padding that the sponge adds before its last permutation: 1 to elements 0 and 1. */
 const TERMINATOR: readonly bigint[] = Array.from({ length: WIDTH }, (_, i) => (i < 2 ? 1n : 0n))

@@ -3,7 +3,7 @@ import { WIDTH } from "../../pow/constants.ts"
 import { P } from "../../pow/field.ts"
 import { type Kernel, ROW, UnsupportedKernel } from "../kernel.ts"
 import { type Plan, permutation } from "../permutation.ts"
-import { columnPart, crossing, firstRound, hashElement, type PlaneValues, plane, rowPart } from "../search.ts"
+import { columnPart, crossing, firstRound, hashElement, plane, rowPart } from "../search.ts"
 import { call, type Expression, FunctionBuilder, get, i32, i64, type Local, ModuleBuilder } from "./module.ts"
 import { type ModuleContext, WasmOps, type WideMultiply } from "./wasm-ops.ts"
 
@@ -13,7 +13,7 @@ import { type ModuleContext, WasmOps, type WideMultiply } from "./wasm-ops.ts"
  *     INPUT    12 words   a state given by the caller, and the permutation's result
  *     STATE    12 words   a state on its way into and out of a step
  *     TOP       1 word    the target's first 64 bits
- *     PLANE    12 words   elements 0, 4, 1, 5: inputs of the moved S-boxes; the others: outputs of the fixed ones
+ *     PLANE    12 words   inputs of the first round's S-boxes
  *     ROWPART  12 words
  *     COLUMNS  ROW × 12 words, canonical
  *     HITS     ROW × 4 bytes
@@ -187,27 +187,17 @@ function renderPermute(context: ModuleContext, plan: Plan): void {
 function renderPreparePlane(context: ModuleContext): void {
   const f = new FunctionBuilder([], [])
   const ops = new WasmOps(context, f)
-  const { row, column, fixed } = plane(ops, load(f, INPUT))
-  const words = fixed.map((y, i) => y ?? { 0: row[0], 4: row[1], 1: column[0], 5: column[1] }[i]!)
-  store(f, base, PLANE, words)
+  store(f, base, PLANE, plane(ops, load(f, INPUT)))
   const t1 = f.let("i64", i64.constant(0n))
   const entry = f.let("i32", i32.constant(COLUMNS))
   f.loop(() => {
-    const part = columnPart(ops, { column }, t1).map(x => canonical(f, x))
+    const part = columnPart(ops, load(f, PLANE), t1).map(x => canonical(f, x))
     store(f, get(entry), 0, part)
     f.set(entry, i32.add(get(entry), i32.constant(WORDS)))
     f.set(t1, i64.add(get(t1), i64.constant(1n)))
     return i64.lessThan(get(t1), i64.constant(BigInt(ROW)))
   })
   context.module.add(f, "preparePlane")
-}
-
-/** What `renderPreparePlane` stored. */
-function loadPlane(f: FunctionBuilder): PlaneValues<Local> {
-  const words = load(f, PLANE)
-  const moved = [0, 4, 1, 5]
-  const [x0, x4, x1, x5] = moved.map(i => words[i]!)
-  return { row: [x0!, x4!], column: [x1!, x5!], fixed: words.map((y, i) => (moved.includes(i) ? undefined : y)) }
 }
 
 /** A function from the state after the first round, in STATE, to an i32: whether the nonce is a candidate. */
@@ -234,7 +224,7 @@ function byteSwapped(f: FunctionBuilder, x: Local): Expression {
 function renderSearchRow(context: ModuleContext, test: number): void {
   const f = new FunctionBuilder(["i64"], ["i32"])
   const ops = new WasmOps(context, f)
-  store(f, base, ROWPART, rowPart(ops, loadPlane(f), f.parameter(0)))
+  store(f, base, ROWPART, rowPart(ops, load(f, PLANE), f.parameter(0)))
   const row = load(f, ROWPART)
   renderSearchLoop(f, i32.constant(ROW), test, index => {
     const entry = f.let("i32", i32.add(i32.mul(get(index), i32.constant(WORDS)), i32.constant(COLUMNS)))

@@ -9,7 +9,7 @@
  *     OUTPUT    12 vectors   words a lane, canonical
  *     STATE     24 vectors a stream   a state on its way into and out of a step
  *     SPILL    128 vectors   values that found no register
- *     PLANE     24 vectors a stream   elements 0, 4, 1, 5: inputs of the moved S-boxes; the others: outputs of the fixed ones
+ *     PLANE     24 vectors a stream   inputs of the first round's S-boxes
  *     ROWPART   24 vectors a stream   limbs, their high halves 0
  *     COLUMNS   12 · ROW words, canonical, by element and then t1
  *     MASKS     ROW / 4 · 4 bytes   a bit a lane, by batch: no candidate

@@ -4,7 +4,7 @@
 import { WIDTH } from "../../pow/constants.ts"
 import { ROW } from "../kernel.ts"
 import { type Plan, permutation } from "../permutation.ts"
-import { columnPart, crossing, firstRound, hashElement, type PlaneValues, plane, rowPart } from "../search.ts"
+import { columnPart, crossing, firstRound, hashElement, plane, rowPart } from "../search.ts"
 import { immediate, type Label, type Memory, memory, r32, r64, rdi } from "./assembler/operands.ts"
 import type { Feature } from "./assembler/table.ts"
 import { Routine, type RoutineOptions, type Statistics } from "./compiler/routine.ts"
@@ -99,16 +99,11 @@ class Renderer<V, W> {
   /** PLANE and COLUMNS from INPUT. */
   preparePlane(): Label {
     return this.#entry("preparePlane", () => {
-      const { row, column, fixed } = plane(this.ops, this.#input())
-      const moved: Record<number, V> = { 0: row[0], 4: row[1], 1: column[0], 5: column[1] }
-      this.ops.keep(
-        this.#at(this.layout.plane),
-        fixed.map((y, i) => y ?? moved[i]!),
-      )
+      this.ops.keep(this.#at(this.layout.plane), plane(this.ops, this.#input()))
       this.#overBatches(
         () => this.routine.control("mov", BATCHES_LEFT, immediate(ROW / this.#lanes)),
         () => {
-          const columns = columnPart(this.ops, { column: this.#plane().column }, this.ops.fromWords(this.#counters()))
+          const columns = columnPart(this.ops, this.#plane(), this.ops.fromWords(this.#counters()))
           columns.forEach((x, i) => {
             this.ops.toWords(x).forEach((words, s) => {
               this.v.store(memory(BATCH_POINTER, 8 * ROW * i + s * this.v.bytes), words)
@@ -210,11 +205,8 @@ class Renderer<V, W> {
     )
   }
 
-  #plane(): PlaneValues<V> {
-    const values = this.ops.kept(this.#at(this.layout.plane), WIDTH)
-    const moved = [0, 4, 1, 5]
-    const [x0, x4, x1, x5] = moved.map(i => values[i]!)
-    return { row: [x0!, x4!], column: [x1!, x5!], fixed: values.map((y, i) => (moved.includes(i) ? undefined : y)) }
+  #plane(): V[] {
+    return this.ops.kept(this.#at(this.layout.plane), WIDTH)
   }
 
   /** The nonces' numbers within the row or range, by stream. */

@@ -6,7 +6,7 @@
 
 import type { Register, VirtualRegister } from "../assembler/operands.ts"
 import type { Instruction } from "../assembler/table.ts"
-import { type BlockInstruction, fileOf, memoryKey } from "./block.ts"
+import { type BlockInstruction, fileOf, memoryKey, type RegisterFile } from "./block.ts"
 import { type Machine, unitsOf } from "./machine.ts"
 
 export interface ScheduleOptions {
@@ -192,21 +192,26 @@ interface Effects {
   readonly vectorWrites: readonly number[]
 }
 
-/** Places as numbers: virtual registers by id, everything else below 0. */
+/** Places as numbers: virtual registers by id, hardware registers, the flags and memory below 0. */
 class Places {
-  readonly #numbers = new Map<string, number>()
+  readonly #memory = new Map<string, number>()
 
-  named(name: string): number {
-    const known = this.#numbers.get(name)
+  memory(key: string): number {
+    const known = this.#memory.get(key)
     if (known !== undefined) return known
-    const fresh = -1 - this.#numbers.size
-    this.#numbers.set(name, fresh)
+    const fresh = FLAGS - 1 - this.#memory.size
+    this.#memory.set(key, fresh)
     return fresh
   }
-
-  register = (operand: Register | VirtualRegister): number =>
-    operand.kind === "virtual" ? operand.id : this.named(`${fileOf(operand.class)} ${operand.n}`)
 }
+
+const placeOf = (operand: Register | VirtualRegister): number =>
+  operand.kind === "virtual" ? operand.id : hardware(fileOf(operand.class), operand.n)
+
+const hardware = (file: RegisterFile, n: number): number =>
+  -1 - n - (file === "integer" ? 0 : file === "vector" ? 32 : 64)
+
+const FLAGS = -128
 
 function effectsOf(
   { row, operands, options }: BlockInstruction,
@@ -221,14 +226,14 @@ function effectsOf(
     const operand = operands[i]!
     const { read, write } = row.operands[i]!
     if (operand.kind === "memory") {
-      if (operand.base) reads.push(places.register(operand.base))
-      if (operand.index) reads.push(places.register(operand.index))
+      if (operand.base) reads.push(placeOf(operand.base))
+      if (operand.index) reads.push(placeOf(operand.index))
       const key = memoryKey(operand, readOnly)
       if (key === undefined) continue
-      if (read) reads.push(places.named(key))
-      if (write) writes.push(places.named(key))
+      if (read) reads.push(places.memory(key))
+      if (write) writes.push(places.memory(key))
     } else if (operand.kind === "virtual" || operand.kind === "register") {
-      const place = places.register(operand)
+      const place = placeOf(operand)
       const isVector = operand.kind === "virtual" && fileOf(operand.class) === "vector"
       // Lanes that a mask leaves keep what they had.
       if (read || (write && options?.mask && !options.zero)) {
@@ -241,12 +246,12 @@ function effectsOf(
       }
     }
   }
-  if (options?.mask) reads.push(places.register(options.mask))
+  if (options?.mask) reads.push(placeOf(options.mask))
   for (const { n, read, write } of row.implicit) {
-    if (read) reads.push(places.named(`integer ${n}`))
-    if (write) writes.push(places.named(`integer ${n}`))
+    if (read) reads.push(hardware("integer", n))
+    if (write) writes.push(hardware("integer", n))
   }
-  if (row.flags.read) reads.push(places.named("flags"))
-  if (row.flags.write) writes.push(places.named("flags"))
+  if (row.flags.read) reads.push(FLAGS)
+  if (row.flags.write) writes.push(FLAGS)
   return { reads, writes, vectorReads, vectorWrites }
 }
