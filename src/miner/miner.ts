@@ -41,6 +41,7 @@ export class Miner {
   #unfinished = new Set<Engine>()
   #cancelOldWarning = () => {}
   #seals = 0
+  #hashing = false
   readonly #ended = Promise.withResolvers<void>()
   #running = false
 
@@ -145,7 +146,11 @@ export class Miner {
     return {
       candidate: candidate => this.#judge(engine, candidate),
       exhausted: sequence => this.#exhausted(engine, sequence),
-      switched: (unit, sequence, seconds) => stats.switched(unit, sequence, seconds),
+      switched: (unit, sequence, seconds) => {
+        if (!this.#hashing) log.debug(`first hash by ${unit}, ${(1000 * seconds).toFixed(1)} ms after its job came`)
+        this.#hashing = true
+        stats.switched(unit, sequence, seconds)
+      },
       restarted: (unit, why) => {
         log.warn(`${unit} was replaced: ${why}`)
         stats.restarted(unit, why)
