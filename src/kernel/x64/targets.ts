@@ -27,7 +27,7 @@ const spillSlot =
 export const avx2: Target<LimbElement, LimbSum> = {
   routine: {
     machine: zen3,
-    window: 60,
+    window: 150,
     pressure: 14,
     readOnly: READ_ONLY,
     registers: { integer: INTEGERS, vector: range(16), mask: [] },
