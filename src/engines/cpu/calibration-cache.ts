@@ -65,7 +65,7 @@ function isCalibration(value: unknown): value is Calibration {
   }
   return kernels.every(kernel => {
     const { name, hashesPerSecond } = isRecord(kernel) ? kernel : {}
-    return typeof name === "string" && Number.isFinite(hashesPerSecond)
+    return typeof name === "string" && Number.isFinite(hashesPerSecond) && (hashesPerSecond as number) > 0
   })
 }
 

@@ -36,9 +36,17 @@ export interface Choice {
   readonly others: readonly string[]
 }
 
-/** Milliseconds a kernel runs before and while it is measured: the runtime compiles WebAssembly again once it is hot. */
+/**
+ * Milliseconds a kernel runs before it is measured for the first time, in which the runtime compiles WebAssembly again,
+ * and in each of its slices. Candidates take turns, and a candidate's best slice counts: what else the machine does
+ * slows some slices down, and speeds none up.
+ */
 const WARM_UP = 80
-const MEASURE = 120
+const SLICE = 40
+const SLICES = 3
+
+/** A candidate that hashed less than this part of what the fastest did was kept from the CPU, not measured. */
+const PLAUSIBLE = 0.02
 
 interface Measured {
   readonly engine: CpuEngine
@@ -53,13 +61,15 @@ export async function chooseEngine(options: ChooseOptions): Promise<Choice> {
   if (known) return useKnown(options, known)
   if (kernels.length === 1 && fewerWorkers === undefined) return firstUsable(options, kernels, workers)
 
-  const measured = await measureAll(options)
+  const measured = await measureAll(await preparedAll(options), options.clock)
   const [best, ...rest] = measured.toSorted((a, b) => b.hashesPerSecond - a.hashesPerSecond)
   await Promise.all(rest.map(({ engine }) => engine.close()))
-  const count = await settleWorkers(options, best!)
+  const settled = await settleWorkers(options, best!)
   const ranking = [best!, ...rest].map(({ engine, hashesPerSecond }) => ({ name: engine.name, hashesPerSecond }))
   log.info(`${machine.cpu || "this CPU"}: ${describe(ranking)} on ${workers} workers; using ${best!.engine.name}`)
-  if (kernels.length > 1) await save(options, key, { kernels: ranking, workers: count })
+  if (!settled.plausible || measured.some(one => !isPlausible(one, measured))) {
+    log.warn("this machine is too busy to measure them all: the next start measures again")
+  } else if (kernels.length > 1) await save(options, key, { kernels: ranking, workers: settled.workers })
   const unmeasured = kernels.filter(
     name => FALLBACK_OF[name] !== undefined && !ranking.some(known => known.name === name),
   )
@@ -82,16 +92,41 @@ async function firstUsable(options: ChooseOptions, kernels: readonly string[], w
   throw noneUsable(refusals)
 }
 
-async function measureAll(options: ChooseOptions): Promise<Measured[]> {
+/** Candidates that can be used, at least one. */
+async function preparedAll(options: ChooseOptions): Promise<CpuEngine[]> {
   const refusals: string[] = []
-  const measured: Measured[] = []
+  const engines: CpuEngine[] = []
   for (const name of options.kernels) {
-    if (measured.some(({ engine }) => engine.name === FALLBACK_OF[name])) continue
+    if (engines.some(engine => engine.name === FALLBACK_OF[name])) continue
     const engine = await prepared(options, name, options.workers, refusals)
-    if (engine) measured.push({ engine, hashesPerSecond: await measure(engine, options.clock) })
+    if (engine) engines.push(engine)
   }
-  if (measured.length === 0) throw noneUsable(refusals)
-  return measured
+  if (engines.length === 0) throw noneUsable(refusals)
+  return engines
+}
+
+/** Measures engines in turns, and once more where one of them was not properly measured. */
+async function measureAll(engines: readonly CpuEngine[], clock: Clock): Promise<Measured[]> {
+  const first = await inTurns(engines, clock)
+  if (first.every(one => isPlausible(one, first))) return first
+  const second = await inTurns(engines, clock)
+  return first.map((one, i) => faster(one, second[i]!))
+}
+
+async function inTurns(engines: readonly CpuEngine[], clock: Clock): Promise<Measured[]> {
+  let best = engines.map((engine): Measured => ({ engine, hashesPerSecond: 0 }))
+  for (let slice = 0; slice < SLICES; slice++) {
+    const next: Measured[] = []
+    for (const one of best) next.push(faster(one, await measure(one.engine, slice === 0 ? WARM_UP : 0, clock)))
+    best = next
+  }
+  return best
+}
+
+const faster = (a: Measured, b: Measured): Measured => (b.hashesPerSecond > a.hashesPerSecond ? b : a)
+
+function isPlausible({ hashesPerSecond }: Measured, all: readonly Measured[]): boolean {
+  return hashesPerSecond > PLAUSIBLE * Math.max(...all.map(one => one.hashesPerSecond))
 }
 
 /** Undefined where the kernel is refused or its workers fail, which is said in one line. */
@@ -114,8 +149,8 @@ async function prepared(
   }
 }
 
-/** Hashes a second on all workers of a prepared engine, which is idle again afterwards. */
-async function measure(engine: CpuEngine, clock: Clock): Promise<number> {
+/** One slice on all workers of a prepared engine, which is idle again afterwards. */
+async function measure(engine: CpuEngine, warmUp: number, clock: Clock): Promise<Measured> {
   engine.assign({
     sequence: nextSequence(),
     header: new Uint8Array(32),
@@ -124,26 +159,29 @@ async function measure(engine: CpuEngine, clock: Clock): Promise<number> {
     prefix: new Uint8Array(0),
     stopAtCandidate: false,
   })
-  await sleep(clock, WARM_UP)
+  if (warmUp > 0) await sleep(clock, warmUp)
   const [begin, before] = [clock.now(), total(engine)]
-  await sleep(clock, MEASURE)
+  await sleep(clock, SLICE)
   const [end, after] = [clock.now(), total(engine)]
   engine.assign(null)
-  return (Number(after - before) / (end - begin)) * 1000
+  return { engine, hashesPerSecond: (Number(after - before) / (end - begin)) * 1000 }
 }
 
-/** Leaves the engine with the number of workers that is faster. @returns that number */
-async function settleWorkers({ workers, fewerWorkers, clock, log }: ChooseOptions, best: Measured): Promise<number> {
-  if (fewerWorkers === undefined || fewerWorkers >= workers) return workers
+/** Leaves the engine with the number of workers that is faster. @returns that number, and whether it was measured */
+async function settleWorkers(
+  { workers, fewerWorkers, clock, log }: ChooseOptions,
+  best: Measured,
+): Promise<{ readonly workers: number; readonly plausible: boolean }> {
+  if (fewerWorkers === undefined || fewerWorkers >= workers) return { workers, plausible: true }
   await best.engine.resize(fewerWorkers)
-  const fewer = await measure(best.engine, clock)
-  const count = fewer > best.hashesPerSecond ? fewerWorkers : workers
+  const [fewer] = await measureAll([best.engine], clock)
+  const count = fewer!.hashesPerSecond > best.hashesPerSecond ? fewerWorkers : workers
   log.info(
     `${workers} workers hash ${megahashes(best.hashesPerSecond)}, ${fewerWorkers} (one for each core) ` +
-      `${megahashes(fewer)}: using ${count}`,
+      `${megahashes(fewer!.hashesPerSecond)}: using ${count}`,
   )
   if (count !== fewerWorkers) await best.engine.resize(count)
-  return count
+  return { workers: count, plausible: isPlausible(fewer!, [best, fewer!]) }
 }
 
 async function save({ cache, log }: ChooseOptions, key: CalibrationKey, calibration: Calibration): Promise<void> {

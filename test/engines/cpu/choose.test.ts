@@ -8,7 +8,7 @@ import { collectLog } from "../../support/collect-log.ts"
 import { FakeClock } from "../../support/fake-clock.ts"
 
 /** What an engine of a kernel does: hashes a second for each number of workers, or why it is refused. */
-type Behaviour = ((workers: number) => number) | Error
+type Behaviour = ((workers: number, assignment: number) => number) | Error
 
 const machine = { cpu: "A CPU", microcode: "0x1", version: "1.2.3" }
 
@@ -22,9 +22,10 @@ function setUp(behaviours: Record<string, Behaviour>, more: Partial<ChooseOption
     let size = workers
     let [since, before] = [0, 0n]
     let searching = false
+    let assignments = 0
     const hashes = () => {
       const behaviour = behaviours[name]
-      const rate = typeof behaviour === "function" && searching ? behaviour(size) : 0
+      const rate = typeof behaviour === "function" && searching ? behaviour(size, assignments) : 0
       return before + BigInt(Math.round((rate * (clock.now() - since)) / 1000))
     }
     const engine: Partial<CpuEngine> = {
@@ -40,6 +41,7 @@ function setUp(behaviours: Record<string, Behaviour>, more: Partial<ChooseOption
         before = hashes()
         since = clock.now()
         searching = work !== null
+        if (searching) assignments += 1
       },
       async resize(count) {
         size = count
@@ -125,6 +127,37 @@ describe("the fastest kernel", () => {
     const cache: CalibrationCache = { load: async () => undefined, save: async () => Promise.reject(new Error("full")) }
     const { choose } = setUp({ wasm: slow, avx2: fast }, { cache })
     expect((await choose()).name).toBe("avx2")
+  })
+})
+
+describe("on a busy machine", () => {
+  /** Hashes in its `nth` slice only. */
+  const onlyIn = (nth: number) => (_: number, assignment: number) => (assignment === nth ? 1_500_000 : 0)
+
+  test("a kernel's best slice counts", async () => {
+    const { cache, saved } = memoryCache()
+    const { choose } = setUp({ wasm: slow, avx2: onlyIn(3) }, { cache })
+    expect((await choose()).name).toBe("avx2")
+    expect(saved).toHaveLength(1)
+  })
+
+  test("a kernel that did not come to hash is measured again", async () => {
+    const { cache, saved } = memoryCache()
+    const { choose } = setUp({ wasm: slow, avx2: onlyIn(5) }, { cache })
+    expect((await choose()).name).toBe("avx2")
+    expect(saved).toHaveLength(1)
+  })
+
+  test.each([
+    ["a kernel", { wasm: slow, avx2: onlyIn(7) }, {}],
+    ["every kernel", { wasm: onlyIn(7), avx2: onlyIn(7) }, {}],
+    ["a number of workers", { wasm: slow, avx2: (n: number) => (n === 2 ? 0 : 1_500_000) }, { fewerWorkers: 2 }],
+  ])("nothing is kept where %s could not be measured", async (_, behaviours, more) => {
+    const { cache, saved } = memoryCache()
+    const { choose, log } = setUp(behaviours, { cache, ...more })
+    await choose()
+    expect(saved).toEqual([])
+    expect(log.lines.filter(({ level }) => level === "warn")).toHaveLength(1)
   })
 })
 
