@@ -14,11 +14,8 @@ export interface CpuIdentity {
 
 /** Leaf, subleaf, register and bit of each feature (Intel SDM vol. 2A, CPUID). */
 const BITS: Readonly<Record<Feature, readonly [leaf: number, register: RegisterName, bit: number]>> = {
-  bmi1: [7, "ebx", 3],
   avx2: [7, "ebx", 5],
-  bmi2: [7, "ebx", 8],
   avx512f: [7, "ebx", 16],
-  adx: [7, "ebx", 19],
   avx512ifma: [7, "ebx", 21],
   avx512bw: [7, "ebx", 30],
 }
@@ -46,7 +43,7 @@ export function identify(read: ReadCpuid): CpuIdentity {
   const leaf7 = read(0).eax >= 7 ? read(7) : undefined
   const features = (Object.keys(BITS) as Feature[]).filter(feature => {
     const [, register, bit] = BITS[feature]
-    const needed = feature.startsWith("avx512") ? ZMM_STATE : feature === "avx2" ? YMM_STATE : 0
+    const needed = feature.startsWith("avx512") ? ZMM_STATE : YMM_STATE
     return leaf7 !== undefined && (leaf7[register] & (1 << bit)) !== 0 && (osSaves & needed) === needed
   })
   return { name: brand(read), features: new Set(features) }

@@ -5,12 +5,12 @@
  *   vpaddq     ymm:w ymm:r ymm/m256:r                      VEX.256.66.0F.WIG D4 /r        RVM     avx2
  *
  * `Op/En` has one letter an operand: R = ModRM.reg, M = ModRM.rm, V = VEX.vvvv, I = immediate, D = relative address,
- * O = the opcode's low bits. "needs" lists CPU features by comma, or `base`; after a `;` stand the implicit effects,
- * `flags:rw` or `rdx:r`. A row that contradicts itself does not get past here.
+ * O = the opcode's low bits. "needs" lists CPU features by comma, or `base`; after a `;` stands what happens to the flags,
+ * `flags:rw`. A row that contradicts itself does not get past here.
  */
 import type { RegisterClass } from "./operands.ts"
 
-export const features = ["avx2", "bmi1", "bmi2", "adx", "avx512f", "avx512bw", "avx512ifma"] as const
+export const features = ["avx2", "avx512f", "avx512bw", "avx512ifma"] as const
 export type Feature = (typeof features)[number]
 
 export interface Access {
@@ -51,8 +51,6 @@ export interface Instruction extends Encoding {
   readonly slots: readonly Slot[]
   readonly needs: readonly Feature[]
   readonly flags: Access
-  /** Integer registers read or written without being named, by hardware number. */
-  readonly implicit: readonly (Access & { readonly n: number })[]
   /** The row as written, for messages. */
   readonly text: string
 }
@@ -89,10 +87,6 @@ function parseRow(row: string): Instruction {
     slots,
     needs: needed === "base" ? [] : (needed.split(",") as Feature[]),
     flags: accessOf(effects, /flags:(r?w?)/),
-    implicit: effects
-      .split(" ")
-      .filter(effect => effect.startsWith("rdx:"))
-      .map(effect => ({ n: 2, ...accessOf(effect, /rdx:(r?w?)/) })),
     text: row,
   }
   validate(instruction, fail)

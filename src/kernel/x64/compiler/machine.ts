@@ -40,7 +40,7 @@ export const zen3: Machine = {
   name: "zen3",
   capacity: capacity({ issue: 6, vector: 4, multiply: 2, shift: 2, compare: 2, load: 2, store: 1 }),
   units: VECTOR_UNITS,
-  latency: { vpmuludq: 3, vmovdqu: 7, vpbroadcastq: 8, vmovmskpd: 5, mov: 4, mulx: 4, imul: 3 },
+  latency: { vpmuludq: 3, vmovdqu: 7, vpbroadcastq: 8, vmovmskpd: 5, mov: 4 },
   otherLatency: 1,
 }
 
@@ -59,8 +59,6 @@ export const sapphireRapids: Machine = {
     vpcmpq: 3,
     kmovw: 3,
     mov: 5,
-    mulx: 4,
-    imul: 3,
   },
   otherLatency: 1,
 }

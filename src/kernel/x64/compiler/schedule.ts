@@ -247,10 +247,6 @@ function effectsOf(
     }
   }
   if (options?.mask) reads.push(placeOf(options.mask))
-  for (const { n, read, write } of row.implicit) {
-    if (read) reads.push(hardware("integer", n))
-    if (write) writes.push(hardware("integer", n))
-  }
   if (row.flags.read) reads.push(FLAGS)
   if (row.flags.write) writes.push(FLAGS)
   return { reads, writes, vectorReads, vectorWrites }
