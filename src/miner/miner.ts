@@ -40,7 +40,6 @@ export class Miner {
   /** Live engines that have not searched all of their part of the range yet. */
   #unfinished = new Set<Engine>()
   #cancelOldWarning = () => {}
-  #seals = 0
   #hashing = false
   readonly #ended = Promise.withResolvers<void>()
   #running = false
@@ -74,13 +73,9 @@ export class Miner {
   }
 
   async #close(): Promise<void> {
-    const { source, log } = this.#options
     this.#running = false
     this.#endSearch("the miner stops")
-    const engines = [...this.#all]
-    await Promise.all([source.close(), ...engines.map(engine => engine.close())])
-    const hashes = engines.flatMap(({ units }) => units).reduce((sum, unit) => sum + unit.hashes, 0n)
-    log.info(`stopped after ${grouped(hashes)} hashes and ${sealsOf(this.#seals)}`)
+    await Promise.all([this.#options.source.close(), ...this.engines.map(engine => engine.close())])
   }
 
   async #start(engine: Engine): Promise<void> {
@@ -226,7 +221,6 @@ export class Miner {
     }
     const { hashes, seconds } = search.settle(this.#hashesOf(sequence), foundAt, 1n)
     search.outcome = "completed"
-    this.#seals += 1
     if (job.afterSeal === "wait") this.#idle(search)
     void this.#submit({ job, nonce, hash, hashes, seconds, unit }, foundAt)
     const age = ageOf(foundAt - search.beganAt)

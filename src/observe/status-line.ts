@@ -89,13 +89,20 @@ function sourcePart({ sources }: Snapshot): string {
   return source ? `${source.name}${source.up ? "" : " down"}` : ""
 }
 
-/** The last words when mining ends: `1.234 G hashes in 00:10:00, 2.057 MH/s, seals: 3 accepted, 1 stale`. */
+/**
+ * The last counts, when mining has ended:
+ * `stopped after 1,234,200,000 hashes and 4 seals (3 accepted, 1 stale) in 00:10:00, 2.057 MH/s on average`.
+ */
 export function lastWords({ hashes, uptimeSeconds, seals }: Snapshot): string {
-  const count = Number(hashes)
-  const counted = Object.entries(seals).filter(([, number]) => number > 0)
-  const what = counted.length > 0 ? counted.map(([result, number]) => `${number} ${result}`).join(", ") : "none"
-  const rate = formatRate(uptimeSeconds > 0 ? count / uptimeSeconds : undefined)
-  return `${formatCount(count)} hashes in ${formatDuration(uptimeSeconds)}, ${rate}, seals: ${what}`
+  const counts = Object.entries(seals).filter(([, number]) => number > 0)
+  const total = counts.reduce((sum, [, number]) => sum + number, 0)
+  const results = total > 0 ? ` (${counts.map(([result, number]) => `${number} ${result}`).join(", ")})` : ""
+  const found = `${total.toLocaleString("en-US")} ${total === 1 ? "seal" : "seals"}${results}`
+  const rate = uptimeSeconds > 0 ? formatRate(Number(hashes) / uptimeSeconds) : "n/a"
+  return (
+    `stopped after ${hashes.toLocaleString("en-US")} hashes and ${found} in ${formatDuration(uptimeSeconds)}, ` +
+    `${rate} on average`
+  )
 }
 
 function shorten(text: string, length: number): string {

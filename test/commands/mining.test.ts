@@ -78,7 +78,9 @@ describe("serve", () => {
       await miner.line(/the seal of .* was sent/)
       miner.kill(signal)
       expect(await miner.exited).toBe(0)
-      expect(miner.text).toMatch(/hashes in 00:00:\d\d, .*H\/s, seals: \d+ sent/)
+      expect(miner.text).toMatch(
+        /stopped after [\d,]+ hashes and \d+ seals? \(\d+ sent\) in 00:00:\d\d, .*H\/s on average/,
+      )
     },
     30_000,
   )

@@ -92,9 +92,11 @@ describe("the status line", () => {
 
 test("the last words give the counts", async () => {
   const bench = new Bench()
-  expect(lastWords(bench.stats.snapshot())).toBe("0 hashes in 00:00:00, n/a, seals: none")
+  expect(lastWords(bench.stats.snapshot())).toBe("stopped after 0 hashes and 0 seals in 00:00:00, n/a on average")
   await bench.run(600, 1_000_000)
   const job = fakeJob("a")
   for (const result of ["accepted", "accepted", "stale"] as const) bench.stats.seal(fakeSeal(job), { result }, 0.1)
-  expect(lastWords(bench.stats.snapshot())).toBe("1.200 G hashes in 00:10:00, 2.000 MH/s, seals: 2 accepted, 1 stale")
+  expect(lastWords(bench.stats.snapshot())).toBe(
+    "stopped after 1,200,000,000 hashes and 3 seals (2 accepted, 1 stale) in 00:10:00, 2.000 MH/s on average",
+  )
 })
