@@ -4,11 +4,17 @@
  *
  *     PTXAS=…/ptxas NVDISASM=…/nvdisasm bun scripts/gpu-counts.ts
  */
-import { renderPtx } from "../src/kernel/ptx/ptx-program.ts"
+import { type PtxOptions, renderPtx } from "../src/kernel/ptx/ptx-program.ts"
 import { assemble, type Counts, tools } from "./sass.ts"
 
 const ARCHITECTURES = ["sm_75", "sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120"]
-const LIMITS = [undefined, 72, 128, 168]
+const BUILDS: readonly PtxOptions[] = [
+  { groupSize: 128, form: "pairs" },
+  { groupSize: 128, form: "pairs", registers: 76 },
+  { groupSize: 128, form: "pairs", registers: 168 },
+  { groupSize: 128, form: "words", registers: 80 },
+  { groupSize: 128, form: "words", registers: 128 },
+]
 
 /** Multiprocessors, and the clock that the vendor gives as its highest, Hz. */
 const CARDS = [
@@ -27,32 +33,36 @@ if (ptxas === undefined || tools.nvdisasm === undefined) {
 }
 
 console.log(
-  "| Architecture | Limit | Registers | Spilled bytes | Code | Wide | Other multiply-add | Logic | Other | All |",
+  "| Architecture | Sums, limit | Registers | Spilled bytes | Code | Wide | Other multiply-add | Logic | Other | All |",
 )
 console.log("|---|---|---|---|---|---|---|---|---|---|")
 for (const architecture of ARCHITECTURES) {
-  for (const registers of LIMITS) {
-    const ptx = renderPtx({ groupSize: 128, registers })
+  for (const build of BUILDS) {
+    const ptx = renderPtx(build)
     try {
       const { counts, spilled, bytes, registers: used } = assemble(ptxas, ptx, architecture)
       const { wide, multiplyAdd, logic, other } = counts!
-      const cells = [architecture, registers ?? "none", used, spilled, `${Math.round(bytes / 1024)} KiB`]
+      const cells = [architecture, nameOf(build), used, spilled, `${Math.round(bytes / 1024)} KiB`]
       console.log(`| ${[...cells, wide, multiplyAdd, logic, other, wide + multiplyAdd + logic + other].join(" | ")} |`)
     } catch (error) {
-      console.log(`| ${architecture} | ${registers ?? "none"} | ${(error as Error).message.split("\n")[0]} |`)
+      console.log(`| ${architecture} | ${nameOf(build)} | ${(error as Error).message.split("\n")[0]} |`)
     }
   }
 }
 
-console.log("\n| Card | Limit | Multiply-add pipe | Logic pipe | Issue | Bound |\n|---|---|---|---|---|---|")
+console.log("\n| Card | Sums, limit | Multiply-add pipe | Logic pipe | Issue | Bound |\n|---|---|---|---|---|---|")
 for (const { name, architecture, multiprocessors, clock } of CARDS) {
-  for (const registers of LIMITS) {
-    const { counts } = assemble(ptxas, renderPtx({ groupSize: 128, registers }), architecture)
+  for (const build of BUILDS) {
+    const { counts } = assemble(ptxas, renderPtx(build), architecture)
     const cycles = cyclesOf(counts!)
     const rate = (multiprocessors * clock) / Math.max(...cycles)
-    const cells = [name, registers ?? "none", ...cycles.map(c => c.toFixed(1)), `${(rate / 1e9).toFixed(2)} GH/s`]
+    const cells = [name, nameOf(build), ...cycles.map(c => c.toFixed(1)), `${(rate / 1e9).toFixed(2)} GH/s`]
     console.log(`| ${cells.join(" | ")} |`)
   }
+}
+
+function nameOf({ form, registers }: PtxOptions): string {
+  return `${form}, ${registers ?? "none"}`
 }
 
 /** Clocks of one multiprocessor for one nonce, by what limits it; a wide product takes the multiply-add pipe twice. */

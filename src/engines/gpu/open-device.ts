@@ -1,6 +1,7 @@
 /** Opens a device by its API: the program is rendered for it, compiled by its driver, and a search is set up. */
 import { DEVICE_KERNELS } from "../../kernel/device-program.ts"
 import { renderOpenCl } from "../../kernel/opencl/opencl-program.ts"
+import type { SumForm } from "../../kernel/ptx/ptx-ops.ts"
 import { renderPtx } from "../../kernel/ptx/ptx-program.ts"
 import type { Compute } from "./compute.ts"
 import { openCuda } from "./cuda/api.ts"
@@ -17,6 +18,8 @@ export interface Build {
   readonly groupSize: number
   /** Registers of a thread, at most (CUDA); undefined: the compiler's choice. */
   readonly registers?: number | undefined
+  /** How carries are rendered (CUDA). */
+  readonly form?: SumForm | undefined
 }
 
 /** @throws UnsupportedDevice, DeviceError */

@@ -5,11 +5,18 @@
  * dropped: the nonce is lost then, and nothing else. `docs/gpu.md` adds them up.
  *
  * What the text aims at is machine instructions (counted with `ptxas`, see there): a `mad.lo.cc` followed by a `madc.hi`
- * of the same factors becomes one wide multiply-add, and a sum of three pairs becomes two additions with two carries each.
+ * of the same factors becomes one wide multiply-add, and a sum of three pairs becomes two additions with two carries each
+ * on most architectures.
  */
 import { P } from "../../pow/field.ts"
 import { type Constant, type ConstantRows, type Ops, type Step, unrolled } from "../ops.ts"
 import type { PtxModule, PtxText } from "./ptx-text.ts"
+
+/**
+ * How words are added up where carries go on: as pairs of 64 bits, which architectures up to sm_100 add three at a time,
+ * or word by word with the carry flag, which suits those that add pairs in one instruction (sm_120).
+ */
+export type SumForm = "pairs" | "words"
 
 /** Names of registers, or numbers: value = low + φ high. */
 export type Limbs = readonly [low: string, high: string]
@@ -56,7 +63,6 @@ interface Accumulated {
 }
 
 const WORD = 2n ** 32n
-const ZERO: Chain = { kind: "chain", terms: [] }
 const NOTHING: Words = { kind: "words", words: ["0", "0", "0"], limit: 0 }
 
 /** The largest third word of a sum whose carries may be dropped on its reduction: a chance below 2^-26. */
@@ -70,12 +76,14 @@ export class PtxOps implements Ops<Limbs, Sum> {
   readonly fold: Ops<Limbs, Sum>["fold"]
   readonly #module: PtxModule
   readonly #text: PtxText
+  readonly #form: SumForm
   /** The address of the current row of constants, inside a loop. */
   readonly #row: string | undefined
 
-  constructor(module: PtxModule, text: PtxText, row?: string) {
+  constructor(module: PtxModule, text: PtxText, form: SumForm = "pairs", row?: string) {
     this.#module = module
     this.#text = text
+    this.#form = form
     this.#row = row
     const { map, fold } = unrolled<Limbs, Sum>(() => this)
     this.map = map
@@ -93,7 +101,7 @@ export class PtxOps implements Ops<Limbs, Sum> {
     const r1 = t.let("add.cc.u32", l1, doubled)
     const r2 = t.let("madc.lo.cc.u32", a1, a1, h0)
     const r3 = t.let("madc.hi.u32", a1, a1, h1)
-    return this.#fold(l0, [r1], r2, r3)
+    return this.#fold(l0, [r1, r2], r3, [r2])
   }
 
   /** a0 b0 + (a0 b1 + a1 b0) φ + a1 b1 φ². */
@@ -105,7 +113,7 @@ export class PtxOps implements Ops<Limbs, Sum> {
     const m1 = t.let("madc.hi.cc.u32", a1, b0, x1)
     const m2 = t.let("addc.u32", 0, 0)
     const [h0, h1] = t.unpack(t.letPair("mad.wide.u32", a1, b1, t.pack(m1, m2)))
-    return this.#fold(l0, [l1, m0], h0, h1)
+    return this.#fold(l0, [l1, m0, h0], h1, [h0])
   }
 
   product(a: Limbs, b: Limbs): Sum {
@@ -113,7 +121,7 @@ export class PtxOps implements Ops<Limbs, Sum> {
   }
 
   zero(): Sum {
-    return ZERO
+    return { kind: "chain", terms: [] }
   }
 
   widen(a: Limbs): Chain {
@@ -165,7 +173,7 @@ export class PtxOps implements Ops<Limbs, Sum> {
     const columns = rows[0]!.map((_, column) => ({ column, rows }))
     const start = t.label()
     t.place(start)
-    const next = step(new PtxOps(this.#module, t, row), current, columns).map(x => this.#copy(x))
+    const next = step(new PtxOps(this.#module, t, this.#form, row), current, columns).map(x => this.#copy(x))
     current.forEach((x, i) => {
       x.forEach((word, j) => {
         t.emit(`mov.b32 ${word}, ${next[i]![j]}`)
@@ -179,17 +187,32 @@ export class PtxOps implements Ops<Limbs, Sum> {
   }
 
   /**
-   * l0 + φ Σ highs + φ² (h0 + φ h1) ≡ (l0 − h0 − h1 − c) + φ (t + c), where Σ highs + h0 = t + φ c.
+   * low + φ Σ middle + φ³ top − Σ others, where Σ middle = t + φ c, and what of it came with φ² is among `others` too:
+   * (low − Σ others − top − c) + φ (t + c).
    */
-  #fold(l0: string, highs: readonly string[], h0: string, h1: string): Limbs {
+  #fold(low: string, middle: readonly string[], top: string, others: readonly string[]): Limbs {
     const t = this.#text
-    const [low, carry] = t.unpack(
-      highs.map(high => t.extend(high)).reduceRight((sum, high) => t.letPair("add.u64", high, sum), t.extend(h0)),
+    const [sum, carry] = this.#sum(middle)
+    const taken = [...others, t.let("add.u32", top, carry)]
+    const high = t.let("add.u32", sum, carry)
+    if (this.#form === "words") return taken.reduce<Limbs>((x, word) => this.#minus(x, word), [low, high])
+    return t.unpack(taken.reduce((x, word) => t.letPair("sub.u64", x, t.extend(word)), t.pack(low, high)))
+  }
+
+  /** The sum of words: its low word, and what lies above. */
+  #sum(words: readonly string[]): readonly [sum: string, carry: string] {
+    const t = this.#text
+    if (this.#form === "pairs")
+      return t.unpack(words.map(word => t.extend(word)).reduceRight((sum, word) => t.letPair("add.u64", word, sum)))
+    const [first, ...rest] = words
+    return rest.reduce<readonly [string, string]>(
+      ([sum, carry], word) => [t.let("add.cc.u32", sum, word), t.let("addc.u32", carry, 0)],
+      [first!, "0"],
     )
-    const taken = t.let("add.u32", h1, carry)
-    const high = t.let("add.u32", low, carry)
-    const first = t.letPair("sub.u64", t.pack(l0, high), t.extend(h0))
-    return t.unpack(t.letPair("sub.u64", first, t.extend(taken)))
+  }
+
+  #minus([low, high]: Limbs, word: string): Limbs {
+    return [this.#text.let("sub.cc.u32", low, word), this.#text.let("subc.u32", high, 0)]
   }
 
   /**
@@ -205,16 +228,12 @@ export class PtxOps implements Ops<Limbs, Sum> {
     const ofB = () => this.#gather(high, most[1], x, constant / WORD, shifted / WORD)
     // There is one carry flag: what wraps comes last, and its carry is added where it is needed.
     const early = ofB()
-    const wrapped = early.carries ? t.let("addc.u32", 0, 0) : "0"
+    const wrapped = early.carries ? t.let("addc.u32", 0, 0) : undefined
     const { pair, carries } = ofA()
     const [a0, a1] = pair
     const [b0] = early.pair
     const b1 = carries ? t.let("addc.u32", early.pair[1], 0) : early.pair[1]
-    const sums = t.letPair("add.u64", t.letPair("add.u64", t.extend(a1), t.extend(b0)), t.extend(b1))
-    const [middle, carry] = t.unpack(sums)
-    const [taken, above] = [t.let("add.u32", b1, carry), t.let("add.u32", middle, carry)]
-    const first = t.letPair("sub.u64", t.pack(a0, above), t.extend(taken))
-    return t.unpack(wrapped === "0" ? first : t.letPair("sub.u64", first, t.extend(wrapped)))
+    return this.#fold(a0, [a1, b0, b1], b1, wrapped === undefined ? [] : [wrapped])
   }
 
   /** start + x0 · first + x1 · second; the carry flag is set where it says so. */

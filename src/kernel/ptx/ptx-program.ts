@@ -6,7 +6,7 @@ import { HITS } from "../device-program.ts"
 import { ROW } from "../kernel.ts"
 import { type Plan, permutation } from "../permutation.ts"
 import { columnPart, crossing, firstRound, hashElement, plane, rowPart } from "../search.ts"
-import { type Limbs, PtxOps } from "./ptx-ops.ts"
+import { type Limbs, PtxOps, type SumForm } from "./ptx-ops.ts"
 import { PtxModule, PtxText } from "./ptx-text.ts"
 
 const PLAN: Plan = { internalBatch: 1 }
@@ -16,6 +16,7 @@ export interface PtxOptions {
   readonly groupSize: number
   /** Registers of a thread, at most; undefined: as many as the compiler likes. */
   readonly registers?: number | undefined
+  readonly form?: SumForm | undefined
 }
 
 const ELEMENTS = Array.from({ length: WIDTH }, (_, i) => i)
@@ -23,12 +24,12 @@ const STATE = ELEMENTS.map(i => `.b64 s${i}`)
 const ROW_BITS = Math.log2(ROW)
 
 /** The module's text. */
-export function renderPtx({ groupSize, registers }: PtxOptions): string {
+export function renderPtx({ groupSize, registers, form }: PtxOptions): string {
   const module = new PtxModule()
   const limit = registers === undefined ? "" : ` .maxnreg ${registers}`
   const kernel = (name: string, parameters: readonly string[], body: (k: KernelText) => void) => {
     const text = new PtxText()
-    body(new KernelText(text, new PtxOps(module, text)))
+    body(new KernelText(text, new PtxOps(module, text, form)))
     module.kernel(name, parameters, `.maxntid ${groupSize}, 1, 1${limit}`, text)
   }
   kernel("permute", [...STATE, ".b64 out"], k => k.store(permutation(k.ops, PLAN, k.state()), k.pointer("out"), 8))

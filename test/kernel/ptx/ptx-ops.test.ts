@@ -4,23 +4,24 @@ import { PtxModule, PtxText } from "../../../src/kernel/ptx/ptx-text.ts"
 import { opsSuite } from "../ops-suite.ts"
 import { PtxMachine } from "./ptx-interpreter.ts"
 
-opsSuite("PTX", {
-  // A long sum weighs what a product drops up to 96 times.
-  droppedCarries: 200,
-  async compile(program, inputs) {
-    const module = new PtxModule()
-    const text = new PtxText()
-    const words = Array.from({ length: inputs }, (_, i) => text.unpack(text.letPair("ld.param.b64", `[s${i}]`)))
-    const outputs = program(new PtxOps(module, text), words)
-    const out = text.letPair("ld.param.b64", "[out]")
-    outputs.forEach((x, i) => {
-      text.emit(`st.global.b64 [${out}+${8 * i}], ${text.pack(...x)}`)
-    })
-    module.kernel("program", [...words.map((_, i) => `.b64 s${i}`), ".b64 out"], "", text)
-    const machine = new PtxMachine(String(module), 8 * outputs.length)
-    return words => {
-      machine.launch("program", 1, 1, [...words, 0n])
-      return outputs.map((_, i) => machine.memory.getBigUint64(8 * i, true))
-    }
-  },
-})
+for (const form of ["pairs", "words"] as const)
+  opsSuite(`PTX, sums by ${form}`, {
+    // A long sum weighs what a product drops up to 96 times.
+    droppedCarries: 200,
+    async compile(program, inputs) {
+      const module = new PtxModule()
+      const text = new PtxText()
+      const words = Array.from({ length: inputs }, (_, i) => text.unpack(text.letPair("ld.param.b64", `[s${i}]`)))
+      const outputs = program(new PtxOps(module, text, form), words)
+      const out = text.letPair("ld.param.b64", "[out]")
+      outputs.forEach((x, i) => {
+        text.emit(`st.global.b64 [${out}+${8 * i}], ${text.pack(...x)}`)
+      })
+      module.kernel("program", [...words.map((_, i) => `.b64 s${i}`), ".b64 out"], "", text)
+      const machine = new PtxMachine(String(module), 8 * outputs.length)
+      return words => {
+        machine.launch("program", 1, 1, [...words, 0n])
+        return outputs.map((_, i) => machine.memory.getBigUint64(8 * i, true))
+      }
+    },
+  })
