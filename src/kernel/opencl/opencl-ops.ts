@@ -30,19 +30,19 @@ export const PRELUDE = `
 #define OUTLINE inline
 #endif
 #define EPS 0xffffffffUL
-inline ulong reduce_sum(ulong low, ulong high) {
+static inline ulong reduce_sum(ulong low, ulong high) {
   ulong t = high * EPS;
   ulong r = low + t;
   return r < t ? r + EPS : r;
 }
-inline ulong reduce_wide(ulong low, ulong high) {
+static inline ulong reduce_wide(ulong low, ulong high) {
   ulong s = low - (high >> 32);
   ulong t = (high & EPS) * EPS;
   ulong r = s + t;
   return r < t ? r + EPS : r;
 }
-inline ulong multiply(ulong a, ulong b) { return reduce_wide(a * b, mul_hi(a, b)); }
-inline ulong canonical(ulong x) { return x < 0xffffffff00000001UL ? x : x - 0xffffffff00000001UL; }
+static inline ulong multiply(ulong a, ulong b) { return reduce_wide(a * b, mul_hi(a, b)); }
+static inline ulong canonical(ulong x) { return x < 0xffffffff00000001UL ? x : x - 0xffffffff00000001UL; }
 `
 
 /** What the kernels of one program share: tables and functions, which come before them. */
@@ -195,7 +195,7 @@ function renderStep(program: OpenClProgram, step: Step, rows: ConstantRows, stat
     text.lines.push(`${state[i]} = ${x};`)
   })
   text.lines.push("}")
-  program.declarations.push(text.body(`OUTLINE void ${name}(ulong *s, __constant ulong *rows, uint words)`))
+  program.declarations.push(text.body(`static OUTLINE void ${name}(ulong *s, __constant ulong *rows, uint words)`))
   program.steps.set(step, name)
   return name
 }

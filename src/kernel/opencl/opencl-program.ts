@@ -13,12 +13,12 @@ const STATE = ELEMENTS.map(i => `s${i}`)
 const STATE_PARAMETERS = STATE.map(s => `ulong ${s}`).join(", ")
 
 const HELPERS = `
-inline ulong first_bytes(ulong x) {
+static inline ulong first_bytes(ulong x) {
   x = ((x & 0x00ff00ff00ff00ffUL) << 8) | ((x >> 8) & 0x00ff00ff00ff00ffUL);
   x = ((x & 0x0000ffff0000ffffUL) << 16) | ((x >> 16) & 0x0000ffff0000ffffUL);
   return (x << 32) | (x >> 32);
 }
-inline void judge(ulong element, ulong top, __global uint *hits, uint index) {
+static inline void judge(ulong element, ulong top, __global uint *hits, uint index) {
   if (first_bytes(canonical(element)) > top) return;
   uint place = atomic_inc(hits);
   if (place < ${HITS}) hits[1 + place] = index;
@@ -79,7 +79,7 @@ function renderHash(program: OpenClProgram, plan: Plan): string {
   const text = new OpenClText(program)
   const state = ELEMENTS.map(i => text.let(`s[${i}]`))
   text.lines.push(`return ${hashElement(new OpenClOps(text), plan, state)};`)
-  program.declarations.push(text.body("OUTLINE ulong hash_element(const ulong *s)"))
+  program.declarations.push(text.body("static OUTLINE ulong hash_element(const ulong *s)"))
   return "hash_element"
 }
 

@@ -39,6 +39,8 @@ class CudaCompute implements Compute {
   readonly #queue: bigint
   readonly #reads: bigint
   readonly #functions = new Map<string, bigint>()
+  /** What the driver is given addresses of must live as long as the call. */
+  #arguments: readonly NodeJS.TypedArray[] = []
 
   constructor(
     private readonly api: CudaApi,
@@ -79,8 +81,8 @@ class CudaCompute implements Compute {
   }
 
   launch(kernel: string, groups: number, groupSize: number, args: readonly Argument[]): void {
-    const values = args.map(argumentValue)
-    const pointers = new BigUint64Array(values.map(value => BigInt(ptr(value))))
+    this.#arguments = args.map(argumentValue)
+    const pointers = new BigUint64Array(this.#arguments.map(value => BigInt(ptr(value))))
     const fn = this.#function(kernel)
     this.api.call("cuLaunchKernel", fn, groups, 1, 1, groupSize, 1, 1, 0, this.#queue, pointers, null)
   }

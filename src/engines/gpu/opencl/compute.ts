@@ -37,6 +37,8 @@ class OpenClCompute implements Compute {
   readonly #kernels = new Map<string, bigint>()
   readonly #memory = new Set<bigint>()
   #program = 0n
+  /** What the driver is given addresses of must live as long as the call. */
+  #source: Uint8Array = new Uint8Array()
 
   constructor(
     private readonly api: OpenClApi,
@@ -48,8 +50,8 @@ class OpenClCompute implements Compute {
   }
 
   build(source: string, kernels: readonly string[]): void {
-    const text = zeroTerminated(source)
-    const texts = new BigUint64Array([BigInt(ptr(text))])
+    this.#source = zeroTerminated(source)
+    const texts = new BigUint64Array([BigInt(ptr(this.#source))])
     this.#program = this.api.make("clCreateProgramWithSource", this.#context, 1, texts, null)
     const devices = new BigUint64Array([this.device.handle])
     try {
