@@ -10,9 +10,11 @@ import type { Engine } from "../engines/engine.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
 import { readCpuInfo } from "../host/cpu-info.ts"
 import { detectEffectiveCpus, type EffectiveCpus } from "../host/effective-cpus.ts"
+import { pinsFor } from "../host/pins.ts"
 import { type Placement, readPlacement } from "../host/topology.ts"
 import { defaultWorkers, resolveWorkers } from "../host/workers.ts"
 import type { Log } from "../log.ts"
+import type { UnitDetails } from "../observe/snapshot.ts"
 import { version } from "../version.ts"
 import { type Gpus, openGpus } from "./gpus.ts"
 
@@ -42,13 +44,17 @@ export class Machine {
   #cpu: CpuEngine | undefined
   /** Kernels to fall back on, the best first. */
   #others: readonly string[] = []
+  #pins: readonly number[] | undefined
 
   constructor(
     private readonly options: MachineOptions,
+    /** As they were at the start. */
     readonly cpus: EffectiveCpus,
     private readonly placement: Placement,
     readonly gpus: Gpus,
-  ) {}
+  ) {
+    this.#pins = this.#pinsIn(placement)
+  }
 
   get engines(): readonly Engine[] {
     return this.#cpu ? [this.#cpu, ...this.gpus.engines] : this.gpus.engines
@@ -82,24 +88,36 @@ export class Machine {
     return this.#cpu
   }
 
-  /** Lets the CPU workers follow other effective CPUs, unless their number was given. */
-  async follow({ count }: EffectiveCpus): Promise<void> {
+  /** What is known of a unit beside its counters. */
+  details(unit: string): UnitDetails | undefined {
+    const cpu = this.#cpu?.units.find(({ id }) => id === unit)?.cpu
+    return cpu === undefined ? this.gpus.details(unit) : { cpu }
+  }
+
+  /** Lets the CPU workers follow other effective CPUs: where they are pinned, and their number unless it was given. */
+  async follow({ count, cpus }: EffectiveCpus): Promise<void> {
+    if (this.options.settings.cpuAffinity !== "none") {
+      this.#pins = this.#pinsIn(await readPlacement(cpus))
+      this.#cpu?.repin(this.#pins, cpus)
+    }
     if (this.options.settings.cpuWorkers === undefined) {
       await this.#cpu?.resize(Math.max(1, defaultWorkers(count, this.gpus.engines.length)))
     }
   }
 
   #createEngine(kernel: string, workers: number): CpuEngine {
-    const { cpuAffinity } = this.options.settings
-    const affinity = { auto: this.placement.order, none: undefined }
     return new CpuEngine({
       kernel,
       workers,
-      affinity: typeof cpuAffinity === "string" ? affinity[cpuAffinity] : cpuAffinity,
+      affinity: this.#pins,
       random: bytes => crypto.getRandomValues(new Uint8Array(bytes)),
       clock: this.options.clock,
       log: this.#log,
     })
+  }
+
+  #pinsIn({ order }: Placement): readonly number[] | undefined {
+    return pinsFor({ asked: this.options.settings.cpuAffinity, effective: order, log: this.#log })
   }
 
   get #log(): Log {

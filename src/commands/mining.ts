@@ -51,7 +51,7 @@ async function mineOn(machine: Machine, options: MiningOptions, notifier: Notifi
   const { log, terminal } = output
   let miner: Miner | undefined
   const units = () => (miner?.engines ?? []).flatMap(engine => engine.units)
-  const stats = new Stats({ clock, version, units, details: unit => machine.gpus.details(unit) })
+  const stats = new Stats({ clock, version, units, details: unit => machine.details(unit) })
   stats.effectiveCpus(machine.cpus)
   const source = await openSource({ clock, log, stats })
   const replaceEngine = machine.replaceEngine.bind(machine)

@@ -1,5 +1,6 @@
 /** On which CPUs the scheduler may run a thread: taskset, systemd's `CPUAffinity=`, and our own pinning of workers. */
-import { join } from "node:path"
+import { readlinkSync } from "node:fs"
+import { basename, join } from "node:path"
 import { parseCpulist } from "./cpulist.ts"
 import { libc } from "./libc.ts"
 import { readText } from "./read-text.ts"
@@ -16,17 +17,27 @@ export function threadAffinity(): number[] | undefined {
   return cpus.length === 0 ? undefined : cpus
 }
 
+/** The system's number of the calling thread, undefined elsewhere than on Linux. */
+export function threadNumber(): number | undefined {
+  try {
+    return Number(basename(readlinkSync("/proc/thread-self")))
+  } catch {
+    return undefined
+  }
+}
+
 /**
- * Lets the calling thread (in a worker: the worker's) run on `cpus` only. False when the system has no such call or
- * refuses, as for CPUs outside the cpuset: the thread then runs where it could before.
+ * Lets a thread of this process run on `cpus` only. False when the system has no such call or refuses, as for CPUs
+ * outside the cpuset: the thread then runs where it could before.
+ * @param thread of `threadNumber`; without one the calling thread (in a worker: the worker's)
  */
-export function setThreadAffinity(cpus: Iterable<number>): boolean {
+export function setThreadAffinity(cpus: Iterable<number>, thread = 0): boolean {
   const set = new Uint8Array(setBytes)
   for (const cpu of cpus) {
     if (!Number.isInteger(cpu) || cpu < 0 || cpu >= setBytes * 8) throw new RangeError(`no CPU ${cpu}`)
     set[cpu >> 3]! |= 1 << (cpu & 7)
   }
-  return libc()?.sched_setaffinity(0, setBytes, set) === 0
+  return libc()?.sched_setaffinity(thread, setBytes, set) === 0
 }
 
 /** This process's affinity from the file `/proc/self/status` under `root`, where `threadAffinity` is not to be had. */

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test"
-import { readAffinity, setThreadAffinity, threadAffinity } from "../../src/host/affinity.ts"
+import { readAffinity, setThreadAffinity, threadAffinity, threadNumber } from "../../src/host/affinity.ts"
 import { libc, monotonicMicroseconds } from "../../src/host/libc.ts"
 import { scratch } from "./support.ts"
 
@@ -24,6 +24,14 @@ describe.skipIf(!linux)("on Linux", () => {
     worker.terminate()
     expect(answer).toEqual({ pinned: true, affinity: [cpu] })
     expect(threadAffinity()).toEqual(before)
+  })
+
+  test("a thread can be pinned by its number", () => {
+    const before = threadAffinity()!
+    const [cpu] = before
+    expect(setThreadAffinity([cpu!], threadNumber())).toBe(true)
+    expect(threadAffinity()).toEqual([cpu!])
+    setThreadAffinity(before)
   })
 
   test("no CPU, or none that is there, is refused and changes nothing", () => {

@@ -3,6 +3,7 @@
  * there, and sees to it that every unit has a worker that lives.
  */
 import { type Clock, sleep } from "../../clock.ts"
+import { setThreadAffinity } from "../../host/affinity.ts"
 import { UnsupportedKernel } from "../../kernel/kernel.ts"
 import type { Log } from "../../log.ts"
 import { topOf } from "../../pow/target.ts"
@@ -23,6 +24,8 @@ export interface CpuEngineOptions {
   readonly workers: number
   /** The logical CPUs that workers are pinned to, in this order and over again; undefined: none is pinned. */
   readonly affinity?: readonly number[] | undefined
+  /** Pins a worker that runs to other CPUs; the system's call where it is not given. */
+  readonly setAffinity?: typeof setThreadAffinity
   /** Gives so many random bytes; never the same ones to two engines of a process. */
   readonly random: (bytes: number) => Uint8Array
   readonly clock: Clock
@@ -75,6 +78,7 @@ export class CpuEngine implements Engine {
   readonly #patience: Patience
   readonly #salt: Uint8Array
   readonly #free: Slot[]
+  #affinity: readonly number[] | undefined
   readonly #all: CpuUnit[] = []
   #size = 0
   #work: Work | null = null
@@ -94,6 +98,7 @@ export class CpuEngine implements Engine {
     this.#options = options
     this.#patience = options.patience ?? PATIENCE
     this.#salt = options.random(SALT_BYTES)
+    this.#affinity = options.affinity
     this.#free = this.#memory.slots.toReversed()
   }
 
@@ -150,6 +155,19 @@ export class CpuEngine implements Engine {
     return this.#resized
   }
 
+  /**
+   * Pins the workers anew, also those that run; the work goes on.
+   * @param affinity as in the options
+   * @param allowed where a worker may run that is not pinned any more
+   */
+  repin(affinity: readonly number[] | undefined, allowed: readonly number[]): void {
+    this.#affinity = affinity
+    for (const unit of this.#all) {
+      unit.cpu = this.#cpuOf(unit)
+      this.#pin(unit, unit.cpu === undefined ? allowed : [unit.cpu])
+    }
+  }
+
   async close(): Promise<void> {
     this.#closed = true
     this.#stopLooking()
@@ -178,15 +196,25 @@ export class CpuEngine implements Engine {
   }
 
   #unit(index: number): CpuUnit {
-    const { affinity, kind = "cpu", firstUnit = 0 } = this.#options
-    const cpu = affinity?.[index % affinity.length]
-    return (this.#all[index] ??= new CpuUnit(
+    const { kind = "cpu", firstUnit = 0 } = this.#options
+    const unit = (this.#all[index] ??= new CpuUnit(
       `${this.name}/${firstUnit + index}`,
       kind,
       index,
-      cpu,
       () => this.#searching,
     ))
+    unit.cpu = this.#cpuOf(unit)
+    return unit
+  }
+
+  #cpuOf({ index }: CpuUnit): number | undefined {
+    return this.#affinity?.[index % this.#affinity.length]
+  }
+
+  #pin({ id, current }: CpuUnit, cpus: readonly number[]): void {
+    const { setAffinity = setThreadAffinity, log } = this.#options
+    if (current?.number === undefined) return
+    if (!setAffinity(cpus, current.number)) log.warn(`${id} could not be moved to CPU ${cpus.join()}`)
   }
 
   /** The sequence that workers search now. */
@@ -220,7 +248,8 @@ export class CpuEngine implements Engine {
         died: why => this.#replace(unit, why),
       },
     )
-    const current = { thread, slot, ready: false }
+    const { cpu } = unit
+    const current: NonNullable<CpuUnit["current"]> = { thread, slot, ready: false }
     unit.current = current
     unit.still = 0
     const late = Promise.withResolvers<never>()
@@ -228,9 +257,11 @@ export class CpuEngine implements Engine {
       late.reject(new Error(`it did not start within ${this.#patience.startWithin / 1000} s`)),
     )
     try {
-      const { pinned } = await Promise.race([thread.ready, late.promise])
+      const { pinned, thread: number } = await Promise.race([thread.ready, late.promise])
       current.ready = true
-      if (!pinned) log.warn(`${unit.id} could not be pinned to CPU ${unit.cpu}: it runs wherever the scheduler puts it`)
+      current.number = number
+      if (unit.cpu !== cpu && unit.cpu !== undefined) this.#pin(unit, [unit.cpu])
+      else if (!pinned) log.warn(`${unit.id} could not be pinned to CPU ${cpu}: it runs wherever the scheduler puts it`)
     } catch (error) {
       if (unit.current === current) void this.#retire(unit)
       throw error

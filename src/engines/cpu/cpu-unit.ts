@@ -5,8 +5,10 @@ import type { WorkerThread } from "./worker-thread.ts"
 /** One worker as others see it, over all the threads that have been it. */
 export class CpuUnit implements Unit {
   restarts = 0
-  /** The thread that is the unit now; undefined before the start and once it was given up or removed. */
-  current: { readonly thread: WorkerThread; readonly slot: Slot; ready: boolean } | undefined
+  /** The thread that is the unit now, with the system's number once it is ready; undefined before the start and once it was given up or removed. */
+  current:
+    | { readonly thread: WorkerThread; readonly slot: Slot; ready: boolean; number?: number | undefined }
+    | undefined
   /** Slots of former threads whose counts are not in `#past` yet. */
   readonly former: { readonly slot: Slot; gone: boolean }[] = []
   /** The last sequence that `switched` was told about. */
@@ -19,15 +21,16 @@ export class CpuUnit implements Unit {
   readonly #past = { hashes: 0n, expectedSeals: 0 }
   readonly #searching: () => number
 
+  /** The logical CPU that its threads are pinned to. */
+  cpu: number | undefined
+
   /**
-   * @param cpu the logical CPU that its threads are pinned to
    * @param searching the sequence that the engine's workers search now, 0 for none
    */
   constructor(
     readonly id: string,
     readonly kind: Unit["kind"],
     readonly index: number,
-    readonly cpu: number | undefined,
     searching: () => number,
   ) {
     this.#searching = searching

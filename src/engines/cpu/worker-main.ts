@@ -1,5 +1,5 @@
 /** A worker's side of its life: make the kernel, prove it, search until asked to leave. */
-import { setThreadAffinity } from "../../host/affinity.ts"
+import { setThreadAffinity, threadNumber } from "../../host/affinity.ts"
 import { type Kernel, UnsupportedKernel } from "../../kernel/kernel.ts"
 import { type KernelTable, recipeOf } from "./kernels.ts"
 import { searchLoop } from "./search-loop.ts"
@@ -21,7 +21,8 @@ export interface WorkerOrder {
 }
 
 export type WorkerReport =
-  | { readonly kind: "ready"; readonly pinned: boolean }
+  /** `thread` is the system's number of it, where it has one and may be pinned to another CPU later. */
+  | { readonly kind: "ready"; readonly pinned: boolean; readonly thread?: number | undefined }
   /** The kernel cannot run here (`unsupported`), or computes wrongly. */
   | { readonly kind: "refused"; readonly why: string; readonly unsupported: boolean }
   /** There is something to see in the worker's slot. */
@@ -62,7 +63,7 @@ function search({ buffer, slot, kernel: name, salt, cpu, brief }: WorkerOrder, k
       report({ kind: "refused", why: wrong, unsupported: false })
       return
     }
-    report({ kind: "ready", pinned })
+    report({ kind: "ready", pinned, thread: threadNumber() })
     const memory = new SharedMemory(buffer)
     searchLoop({ memory, slot: memory.slots[slot]!, kernel, salt, ring: () => report({ kind: "ring" }) })
   } finally {

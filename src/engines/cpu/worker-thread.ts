@@ -14,6 +14,8 @@ export class RefusedKernel extends Error {
   }
 }
 
+export type ReadyThread = Omit<Extract<WorkerReport, { kind: "ready" }>, "kind">
+
 export interface ThreadEvents {
   /** The worker has something to show in its slot. */
   ring(): void
@@ -23,10 +25,10 @@ export interface ThreadEvents {
 
 export class WorkerThread {
   /**
-   * Settles once the worker has proved its kernel: whether it is pinned as ordered.
+   * Settles once the worker has proved its kernel: whether it is pinned as ordered, and the system's number of it.
    * Rejects with RefusedKernel, or with the error that the worker died of.
    */
-  readonly ready: Promise<{ readonly pinned: boolean }>
+  readonly ready: Promise<ReadyThread>
   /** Settles when the thread has ended. */
   readonly gone: Promise<void>
   readonly #worker: Worker
@@ -35,7 +37,7 @@ export class WorkerThread {
   /** @param entry a module that calls `serveWorker` */
   constructor(entry: string | URL, order: WorkerOrder, events: ThreadEvents) {
     this.#worker = new Worker(entry)
-    const ready = Promise.withResolvers<{ readonly pinned: boolean }>()
+    const ready = Promise.withResolvers<ReadyThread>()
     const gone = Promise.withResolvers<void>()
     this.ready = ready.promise
     this.gone = gone.promise
@@ -53,7 +55,7 @@ export class WorkerThread {
       switch (data.kind) {
         case "ready":
           alive = true
-          return ready.resolve({ pinned: data.pinned })
+          return ready.resolve(data)
         case "refused":
           return fail(new RefusedKernel(data.why, data.unsupported))
         case "ring":

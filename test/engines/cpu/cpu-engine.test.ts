@@ -4,6 +4,7 @@ import { CpuEngine, type CpuEngineOptions } from "../../../src/engines/cpu/cpu-e
 import { RefusedKernel } from "../../../src/engines/cpu/worker-thread.ts"
 import type { Candidate, Work } from "../../../src/engines/engine.ts"
 import { nextSequence } from "../../../src/engines/sequence.ts"
+import { threadAffinity } from "../../../src/host/affinity.ts"
 import { targetOf, verifySeal } from "../../../src/pow/target.ts"
 import { bytesToInteger } from "../../../src/pow/u512.ts"
 import { collectLog } from "../../support/collect-log.ts"
@@ -252,4 +253,33 @@ describe("a kernel", () => {
   test("that cannot be made says why", async () => {
     expect(setUp({ kernel: "broken", ...FAULTY, workers: 1 })).rejects.toThrow("cannot be made")
   })
+})
+
+test("workers are pinned anew while they search, and new ones as well", async () => {
+  const moves: { cpus: number[]; thread: number | undefined }[] = []
+  const [cpu = 0] = threadAffinity() ?? []
+  const { engine, watch } = await setUp({
+    affinity: [cpu],
+    setAffinity: (cpus, thread) => moves.push({ cpus: [...cpus], thread }) > 0,
+  })
+  const job = work(IMPOSSIBLE)
+  engine.assign(job)
+  await watch.until(() => watch.switched.length === 2)
+  const pins = () => engine.units.map(unit => unit.cpu)
+  expect(pins()).toEqual([cpu, cpu])
+  engine.repin([7, 5, cpu], [cpu, 5, 7])
+  expect(pins()).toEqual([7, 5])
+  expect(moves.map(({ cpus }) => cpus)).toEqual([[7], [5]])
+  if (process.platform === "linux") expect(new Set(moves.map(({ thread }) => thread)).size).toBe(2)
+  await engine.resize(3)
+  expect(pins()).toEqual([7, 5, cpu])
+  moves.length = 0
+  engine.repin(undefined, [cpu, 9])
+  expect(moves.map(({ cpus }) => cpus)).toEqual([1, 2, 3].map(() => [cpu, 9]))
+  const before = engine.hashesOf(job.sequence)
+  await poll(() => engine.hashesOf(job.sequence) > before)
+  expect(engine.units.map(({ restarts, sequence }) => [restarts, sequence])).toEqual(
+    [1, 2, 3].map(() => [0, job.sequence]),
+  )
+  await engine.close()
 })
