@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, test } from "bun:test"
 import { watchEffectiveCpus } from "../../src/host/cpu-watch.ts"
 import { type EffectiveCpus, readEffectiveCpus } from "../../src/host/effective-cpus.ts"
+import { collectLog } from "../support/collect-log.ts"
 import { FakeClock } from "../support/fake-clock.ts"
-import { RecordedLog } from "../support/recorded-log.ts"
 import { scratch, writeTree } from "./support.ts"
 
 const tmp = scratch()
@@ -13,7 +13,7 @@ const file = "sys/fs/cgroup/cpuset.cpus.effective"
 /** A watch over a machine of 8 CPUs whose cpuset the test rewrites. */
 async function watching(mask: string) {
   const root = tmp.root({ [file]: mask })
-  const log = new RecordedLog()
+  const log = collectLog()
   const changes: [now: number, before: number][] = []
   const clock = new FakeClock()
   const read = () => readEffectiveCpus({ root, logicalCpus: 8, affinity: () => undefined })
@@ -43,7 +43,7 @@ describe("watchEffectiveCpus", () => {
     await watch.check()
     expect(changes).toEqual([[1, 4]])
     expect(watch.current.count).toBe(1)
-    expect(log.lines).toEqual(["info The effective CPUs changed from 4: 1 effective CPU of 8, decided by the cpuset 0"])
+    expect(log.texts).toEqual(["info The effective CPUs changed from 4: 1 effective CPU of 8, decided by the cpuset 0"])
     watch.stop()
   })
 
@@ -61,7 +61,7 @@ describe("watchEffectiveCpus", () => {
     await watch.check()
     await watch.check()
     expect(changes).toEqual([])
-    expect(log.lines).toEqual([])
+    expect(log.texts).toEqual([])
     watch.stop()
   })
 
@@ -71,7 +71,7 @@ describe("watchEffectiveCpus", () => {
     await watch.check()
     await watch.check()
     expect(changes).toEqual([[8, 4]])
-    expect(log.lines.filter(line => line.startsWith("warn"))).toHaveLength(1)
+    expect(log.texts.filter(line => line.startsWith("warn"))).toHaveLength(1)
     watch.stop()
   })
 

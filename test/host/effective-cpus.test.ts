@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from "bun:test"
 import { type DetectOptions, detectEffectiveCpus } from "../../src/host/effective-cpus.ts"
-import { RecordedLog } from "../support/recorded-log.ts"
+import { collectLog } from "../support/collect-log.ts"
 import { scratch } from "./support.ts"
 
 const tmp = scratch()
@@ -18,10 +18,10 @@ const mount = {
 }
 
 async function detect(files: Record<string, string>, options: DetectOptions = {}) {
-  const log = new RecordedLog()
+  const log = collectLog()
   const root = tmp.root(files)
   const cpus = await detectEffectiveCpus({ root, logicalCpus: 8, affinity: () => undefined, log, ...options })
-  return { ...cpus, root, lines: log.lines.map(line => line.replaceAll(root, "")) }
+  return { ...cpus, root, lines: log.texts.map(line => line.replaceAll(root, "")) }
 }
 
 describe("none", () => {
@@ -46,7 +46,7 @@ describe("none", () => {
   })
 
   test("the machine itself, whatever it is", async () => {
-    const log = new RecordedLog()
+    const log = collectLog()
     const { count, cpus, logicalCpus } = await detectEffectiveCpus({ log })
     expect(count).toBeGreaterThanOrEqual(1)
     expect(count).toBeLessThanOrEqual(logicalCpus)

@@ -2,8 +2,8 @@ import { afterAll, describe, expect, test } from "bun:test"
 import { join } from "node:path"
 import { createNotifier, feedWatchdog, watchdogTimeout } from "../../src/host/systemd.ts"
 import { unixAddress } from "../../src/host/unix-datagram.ts"
+import { collectLog } from "../support/collect-log.ts"
 import { FakeClock } from "../support/fake-clock.ts"
-import { RecordedLog } from "../support/recorded-log.ts"
 import { datagramListener } from "./datagram-listener.ts"
 import { scratch } from "./support.ts"
 
@@ -17,7 +17,7 @@ describe.skipIf(!linux)("notifications", () => {
     ["path", () => join(tmp.directory(), "notify")],
     ["abstract", () => `@quantus-miner-test-${process.pid}`],
   ])("%s socket", (_, name) => {
-    const log = new RecordedLog()
+    const log = collectLog()
     const listener = datagramListener(name())
     const notifier = createNotifier({ NOTIFY_SOCKET: listener.name }, log)
     expect(notifier.enabled).toBe(true)
@@ -36,38 +36,38 @@ describe.skipIf(!linux)("notifications", () => {
     expect(listener.receive()).toBe("STOPPING=1")
 
     expect(listener.receive()).toBeUndefined()
-    expect(log.lines).toEqual([])
+    expect(log.texts).toEqual([])
     listener.close()
   })
 
   test("a full queue does not hold up what is said again soon", () => {
     const listener = datagramListener(join(tmp.directory(), "notify"))
-    const notifier = createNotifier({ NOTIFY_SOCKET: listener.name }, new RecordedLog())
+    const notifier = createNotifier({ NOTIFY_SOCKET: listener.name }, collectLog())
     for (let i = 0; i < 2000; i++) notifier.watchdog()
     expect(listener.receive()).toBe("WATCHDOG=1")
     listener.close()
   })
 
   test("a listener that is gone is no error", () => {
-    const notifier = createNotifier({ NOTIFY_SOCKET: join(tmp.directory(), "gone") }, new RecordedLog())
+    const notifier = createNotifier({ NOTIFY_SOCKET: join(tmp.directory(), "gone") }, collectLog())
     notifier.ready()
     notifier.stopping()
   })
 })
 
 test.each([{}, { NOTIFY_SOCKET: "" }, { NOTIFY_SOCKET: undefined }])("nobody listens: %j", env => {
-  const log = new RecordedLog()
+  const log = collectLog()
   const notifier = createNotifier(env, log)
   expect(notifier.enabled).toBe(false)
   notifier.ready()
   notifier.watchdog()
-  expect(log.lines).toEqual([])
+  expect(log.texts).toEqual([])
 })
 
 test.each(["vsock:2:1234", "relative", `/${"long".repeat(30)}`])("a socket of another kind: %s", name => {
-  const log = new RecordedLog()
+  const log = collectLog()
   expect(createNotifier({ NOTIFY_SOCKET: name }, log).enabled).toBe(false)
-  expect(log.lines).toEqual([
+  expect(log.texts).toEqual([
     `warn The service manager's socket ${name} cannot be used: it will not learn that the miner is ready`,
   ])
 })
@@ -95,7 +95,7 @@ describe("watchdog", () => {
   })
 
   test("is fed four times a timeout while the miner is healthy, and complains once when it is not", async () => {
-    const log = new RecordedLog()
+    const log = collectLog()
     const clock = new FakeClock()
     let fed = 0
     let healthy = true
@@ -108,7 +108,7 @@ describe("watchdog", () => {
     healthy = false
     await clock.advance(15_000)
     expect(fed).toBe(5)
-    expect(log.lines).toEqual([
+    expect(log.texts).toEqual([
       "error No worker makes progress: unless one does, systemd restarts the miner in 30000 ms",
     ])
     healthy = true

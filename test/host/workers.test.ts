@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { ExitCode, OperatorError } from "../../src/errors.ts"
 import { defaultWorkers, resolveWorkers } from "../../src/host/workers.ts"
-import { RecordedLog } from "../support/recorded-log.ts"
+import { collectLog } from "../support/collect-log.ts"
 
 describe("defaultWorkers", () => {
   test.each([
@@ -36,31 +36,31 @@ describe("defaultWorkers", () => {
 
 describe("resolveWorkers", () => {
   test("the default when nothing was asked for", () => {
-    const log = new RecordedLog()
+    const log = collectLog()
     expect(resolveWorkers({ requested: undefined, effective: 6, log })).toBe(3)
     expect(resolveWorkers({ requested: undefined, effective: 6, gpus: 4, log })).toBe(2)
-    expect(log.lines).toEqual([])
+    expect(log.texts).toEqual([])
   })
 
   test.each([1, 3, 4])("%i of 4 as asked", requested => {
-    const log = new RecordedLog()
+    const log = collectLog()
     expect(resolveWorkers({ requested, effective: 4, log })).toBe(requested)
-    expect(log.lines).toEqual([])
+    expect(log.texts).toEqual([])
   })
 
   test("more than there are: all of them, with a warning that names both numbers", () => {
-    const log = new RecordedLog()
+    const log = collectLog()
     expect(resolveWorkers({ requested: 16, effective: 4, log })).toBe(4)
-    expect(log.lines).toEqual(["warn 16 CPU workers are more than the effective CPUs, 4: running 4"])
+    expect(log.texts).toEqual(["warn 16 CPU workers are more than the effective CPUs, 4: running 4"])
   })
 
   test("0 beside a GPU", () => {
-    expect(resolveWorkers({ requested: 0, effective: 4, gpus: 1, log: new RecordedLog() })).toBe(0)
+    expect(resolveWorkers({ requested: 0, effective: 4, gpus: 1, log: collectLog() })).toBe(0)
   })
 
   test("0 alone is the operator's mistake", () => {
     try {
-      resolveWorkers({ requested: 0, effective: 4, log: new RecordedLog() })
+      resolveWorkers({ requested: 0, effective: 4, log: collectLog() })
       expect.unreachable()
     } catch (error) {
       expect(error).toBeInstanceOf(OperatorError)

@@ -117,7 +117,7 @@ export async function setUp(
     clock,
     told,
     ended,
-    lines: () => log.lines.map(({ level, message }) => `${level} ${message}`),
+    lines: () => log.texts,
     job(id, more = {}) {
       const job: Job = {
         id,

@@ -11,10 +11,10 @@ import { setThreadAffinity } from "../../src/host/affinity.ts"
 import { readCpuInfo } from "../../src/host/cpu-info.ts"
 import { readEffectiveCpus } from "../../src/host/effective-cpus.ts"
 import { createNotifier, feedWatchdog, watchdogTimeout } from "../../src/host/systemd.ts"
-import { RecordedLog } from "../support/recorded-log.ts"
+import { collectLog } from "../support/collect-log.ts"
 
 const { STATE_DIRECTORY = "", CREDENTIALS_DIRECTORY = "" } = process.env
-const log = new RecordedLog()
+const log = collectLog()
 const notifier = createNotifier(process.env, log)
 const exit = process.argv.indexOf("--exit")
 if (exit > 0) process.exit(Number(process.argv[exit + 1]))

@@ -5,12 +5,21 @@ export interface LogLine {
   readonly message: string
 }
 
+export interface CollectedLog extends Log {
+  readonly lines: LogLine[]
+  /** The lines as `level message`. */
+  readonly texts: string[]
+}
+
 /** A logger that keeps its lines. */
-export function collectLog(): Log & { readonly lines: LogLine[] } {
+export function collectLog(): CollectedLog {
   const lines: LogLine[] = []
   const at = (level: LogLine["level"]) => (message: string) => void lines.push({ level, message })
   const log = {
     lines,
+    get texts() {
+      return lines.map(({ level, message }) => `${level} ${message}`)
+    },
     debug: at("debug"),
     info: at("info"),
     success: at("success"),
