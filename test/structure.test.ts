@@ -69,6 +69,19 @@ describe("imports point down", () => {
   }
 })
 
+test("no imports go in a circle", () => {
+  const circles: string[] = []
+  const done = new Set<string>()
+  const follow = (file: string, path: readonly string[]) => {
+    if (path.includes(file)) circles.push([...path.slice(path.indexOf(file)), file].join(" → "))
+    if (done.has(file)) return
+    done.add(file)
+    for (const { target } of imports.filter(one => one.file === file && one.relative)) follow(target, [...path, file])
+  }
+  for (const file of texts.keys()) follow(file, [])
+  expect(circles).toEqual([])
+})
+
 test("nothing that hashes knows a network", () => {
   const wrong = imports.filter(({ room, target }) => WITHOUT_NETWORK.includes(room) && NETWORK.test(target))
   expect(wrong.map(show)).toEqual([])

@@ -4,6 +4,7 @@
  */
 import { dirname, resolve } from "node:path"
 import { ExitCode, OperatorError } from "../errors.ts"
+import { type Entry, SyntaxFault, type Value } from "./entries.ts"
 import type { Given } from "./given.ts"
 import { fileKeyOf, OPTION_NAMES, type OptionName, optionOf } from "./options.ts"
 import type { Kind } from "./parse.ts"
@@ -19,29 +20,6 @@ export interface FileSource {
   /** `miner.toml:7: [[source]]` */
   readonly origin: string
   readonly given: ReadonlyMap<OptionName, Given>
-}
-
-/** A file as its format's reader hands it on: values with the line they stand on. */
-export interface Entry {
-  readonly key: string
-  readonly line: number
-  readonly value: Value
-}
-
-export type Value =
-  | { readonly kind: "text" | "number" | "other"; readonly text: string }
-  | { readonly kind: "boolean"; readonly text: "true" | "false" }
-  | { readonly kind: "list"; readonly items: readonly Value[] }
-  | { readonly kind: "table"; readonly line: number; readonly entries: readonly Entry[] }
-
-/** The file is not well-formed. */
-export class SyntaxFault extends Error {
-  constructor(
-    message: string,
-    readonly line: number,
-  ) {
-    super(message)
-  }
 }
 
 const SOURCE = "source"

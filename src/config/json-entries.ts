@@ -1,6 +1,6 @@
 /** JSON (with comments, if any) as entries with lines. */
 import { type Node, type ParseError, parseTree, printParseErrorCode } from "jsonc-parser"
-import { type Entry, SyntaxFault, type Value } from "./config-file.ts"
+import { type Entry, SyntaxFault, type Value } from "./entries.ts"
 
 /** @throws SyntaxFault */
 export function parseEntries(content: string): readonly Entry[] {

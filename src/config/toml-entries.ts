@@ -1,6 +1,6 @@
 /** TOML as entries with lines. */
 import { type AST, ParseError, parseTOML } from "toml-eslint-parser"
-import { type Entry, SyntaxFault, type Value } from "./config-file.ts"
+import { type Entry, SyntaxFault, type Value } from "./entries.ts"
 
 /** @throws SyntaxFault */
 export function parseEntries(content: string): readonly Entry[] {

@@ -2,7 +2,7 @@
 import { readdir } from "node:fs/promises"
 import { join } from "node:path"
 import { readText } from "./read-text.ts"
-import type { SensorReading, SensorSource } from "./sensors.ts"
+import type { SensorReading, SensorSource } from "./sensor-source.ts"
 
 /** @param root where /sys is */
 export function amdgpuSensors(root: string): SensorSource {

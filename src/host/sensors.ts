@@ -1,23 +1,8 @@
 /** What a GPU tells of itself while it works, by its PCI address. */
 import type { Clock } from "../clock.ts"
+import type { SensorReading, SensorSource } from "./sensor-source.ts"
 import { amdgpuSensors } from "./sensors-amdgpu.ts"
 import { nvmlSensors } from "./sensors-nvml.ts"
-
-/** What is not told is undefined. */
-export interface SensorReading {
-  readonly temperatureCelsius?: number | undefined
-  /** 0 … 100. */
-  readonly fanPercent?: number | undefined
-  readonly powerWatts?: number | undefined
-  readonly clockHertz?: number | undefined
-  readonly memoryClockHertz?: number | undefined
-}
-
-export interface SensorSource {
-  /** @param pci `0000:01:00.0`; undefined where the source does not know the device */
-  read(pci: string): Promise<SensorReading | undefined>
-  close(): void
-}
 
 export interface SensorWatch {
   /** The last reading. */

@@ -1,0 +1,17 @@
+/** One way to read the sensors of GPUs: a driver's library, or files of the system. */
+
+/** What is not told is undefined. */
+export interface SensorReading {
+  readonly temperatureCelsius?: number | undefined
+  /** 0 … 100. */
+  readonly fanPercent?: number | undefined
+  readonly powerWatts?: number | undefined
+  readonly clockHertz?: number | undefined
+  readonly memoryClockHertz?: number | undefined
+}
+
+export interface SensorSource {
+  /** @param pci `0000:01:00.0`; undefined where the source does not know the device */
+  read(pci: string): Promise<SensorReading | undefined>
+  close(): void
+}
