@@ -5,9 +5,13 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { systemClock as clock } from "../../src/clock.ts"
 import type { Candidate, Work } from "../../src/engines/engine.ts"
+import { DeviceSearch } from "../../src/engines/gpu/device-search.ts"
+import { testDevice } from "../../src/engines/gpu/device-test.ts"
 import { createGpuEngine } from "../../src/engines/gpu/gpu-engine.ts"
 import { openOpenClCompute } from "../../src/engines/gpu/opencl/compute.ts"
 import { openClDevices } from "../../src/engines/gpu/opencl/devices.ts"
+import { DEVICE_KERNELS } from "../../src/kernel/device-program.ts"
+import { renderOpenCl } from "../../src/kernel/opencl/opencl-program.ts"
 import type { Log } from "../../src/log.ts"
 import { targetOf, verifySeal } from "../../src/pow/target.ts"
 import { bytesToInteger } from "../../src/pow/u512.ts"
@@ -22,6 +26,14 @@ describe("OpenCL", () => {
     return
   }
   for (const device of openClDevices(processor.api, "all")) searches(device)
+
+  test("products of 32-bit factors give the same hashes", async () => {
+    const { api, device } = processor
+    const search = new DeviceSearch("opencl", openOpenClCompute(api, device, renderOpenCl(), DEVICE_KERNELS, ["LIMBS"]))
+    search.geometry = { groupSize: 1, groups: 64 }
+    expect(await testDevice(search)).toBeUndefined()
+    search.close()
+  })
 
   test("a program that does not compile is refused with the compiler's words", () => {
     const build = () => openOpenClCompute(processor.api, processor.device, "__kernel void a() { b; }", ["a"])

@@ -20,6 +20,8 @@ export interface Build {
   readonly registers?: number | undefined
   /** How carries are rendered (CUDA). */
   readonly form?: SumForm | undefined
+  /** Whether products are made of 32-bit factors (OpenCL). */
+  readonly limbs?: boolean | undefined
 }
 
 /** @throws UnsupportedDevice, DeviceError */
@@ -29,5 +31,5 @@ export function openDevice(device: GpuDevice, build: Build): Compute {
   // Handles are this thread's own: devices are found again by their place.
   const found = openClDevices(api, device.processor ? "all" : "gpu").find(({ index }) => index === device.index)
   if (!found) throw new UnsupportedDevice(`there is no OpenCL device ${device.index} any more`)
-  return openOpenClCompute(api, found, renderOpenCl(), DEVICE_KERNELS)
+  return openOpenClCompute(api, found, renderOpenCl(), DEVICE_KERNELS, build.limbs ? ["LIMBS"] : [])
 }

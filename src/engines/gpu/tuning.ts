@@ -48,7 +48,12 @@ const CUDA_BUILDS: readonly Build[] = [
   { groupSize: 128, registers: 128, form: "words" },
 ]
 
-const OPENCL_BUILDS: readonly Build[] = [{ groupSize: 64 }, { groupSize: 128 }, { groupSize: 256 }]
+const OPENCL_BUILDS: readonly Build[] = [
+  { groupSize: 64 },
+  { groupSize: 256 },
+  { groupSize: 64, limbs: true },
+  { groupSize: 256, limbs: true },
+]
 
 /** Compilers of processors make a program anew for every group size. */
 const PROCESSOR_BUILDS: readonly Build[] = [{ groupSize: 1 }]

@@ -23,7 +23,8 @@ const MOST = 2 ** 31
 /**
  * What the rendered text calls. `reduce_wide` drops the borrow of low − high / 2^32, which comes once in 2^33;
  * `reduce_sum` is exact but where the high word is near 2^32. `OUTLINE` is for the compilers of processors, which take
- * minutes over functions of this size unless they are told not to inline them.
+ * minutes over functions of this size unless they are told not to inline them. `LIMBS` makes a product's high word of
+ * 32-bit factors, for devices on which that is faster.
  */
 export const PRELUDE = `
 #ifndef OUTLINE
@@ -41,7 +42,17 @@ static inline ulong reduce_wide(ulong low, ulong high) {
   ulong r = s + t;
   return r < t ? r + EPS : r;
 }
-static inline ulong multiply(ulong a, ulong b) { return reduce_wide(a * b, mul_hi(a, b)); }
+#ifdef LIMBS
+static inline ulong high_word(ulong a, ulong b) {
+  ulong a0 = a & EPS, a1 = a >> 32, b0 = b & EPS, b1 = b >> 32;
+  ulong m = a1 * b0 + (a0 * b0 >> 32);
+  ulong n = a0 * b1 + (m & EPS);
+  return a1 * b1 + (m >> 32) + (n >> 32);
+}
+#else
+#define high_word mul_hi
+#endif
+static inline ulong multiply(ulong a, ulong b) { return reduce_wide(a * b, high_word(a, b)); }
 static inline ulong canonical(ulong x) { return x < 0xffffffff00000001UL ? x : x - 0xffffffff00000001UL; }
 `
 
@@ -133,7 +144,7 @@ export class OpenClOps implements Ops<Name, Sum> {
   multiplyAdd(sum: Sum, a: Name, constant: Constant): Sum {
     const c = this.#constant(constant)
     const { high, ...rest } = this.#plus(this.#narrow(sum), this.widen(this.#text.let(`${a} * ${c}`)))
-    return { ...rest, high: this.#text.let(`${high} + mul_hi(${a}, ${c})`), limit: WIDE }
+    return { ...rest, high: this.#text.let(`${high} + high_word(${a}, ${c})`), limit: WIDE }
   }
 
   reduce(a: Sum): Name {

@@ -12,6 +12,7 @@ const READ_WRITE = 1n
  * Opens the device and builds the kernels.
  * @param source OpenCL C
  * @param kernels their names
+ * @param defines what the preprocessor is told
  * @throws DeviceError, with the compiler's log where it refuses the source
  */
 export function openOpenClCompute(
@@ -19,8 +20,9 @@ export function openOpenClCompute(
   device: OpenClDevice,
   source: string,
   kernels: readonly string[],
+  defines: readonly string[] = [],
 ): Compute {
-  const compute = new OpenClCompute(api, device)
+  const compute = new OpenClCompute(api, device, defines)
   try {
     compute.build(source, kernels)
     return compute
@@ -43,6 +45,7 @@ class OpenClCompute implements Compute {
   constructor(
     private readonly api: OpenClApi,
     readonly device: OpenClDevice,
+    private readonly defines: readonly string[],
   ) {
     this.#context = api.make("clCreateContext", null, 1, new BigUint64Array([device.handle]), null, null)
     this.#queue = api.make("clCreateCommandQueue", this.#context, device.handle, 0n)
@@ -125,7 +128,8 @@ class OpenClCompute implements Compute {
 
   /** The compilers of processors are kept from inlining everything, which would take them minutes. */
   #buildOptions(): string {
-    return this.device.processor ? "-cl-std=CL1.2 -DOUTLINE=__attribute__((noinline))" : "-cl-std=CL1.2"
+    const defines = this.device.processor ? [...this.defines, "OUTLINE=__attribute__((noinline))"] : this.defines
+    return ["-cl-std=CL1.2", ...defines.map(define => `-D${define}`)].join(" ")
   }
 
   #buildLog(): string {
