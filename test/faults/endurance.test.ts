@@ -1,6 +1,6 @@
 /**
  * A long life in a short time: jobs, reconnects and scrapes. `ENDURANCE_JOBS=200000` is the life of two hours; by
- * default it is a fiftieth of that.
+ * default it is a hundredth of that.
  */
 import { expect, test } from "bun:test"
 import { freeTcpPort } from "../support/free-port.ts"
@@ -8,7 +8,7 @@ import { MinerProcess } from "../support/miner-process.ts"
 import { figure } from "./figures.ts"
 import { startScriptedNode } from "./scripted-node.ts"
 
-const { ENDURANCE_JOBS = "4000" } = process.env
+const { ENDURANCE_JOBS = "2000" } = process.env
 const JOBS = Number(ENDURANCE_JOBS)
 /** 5,000 reconnects and 1,000 scrapes in 200,000 jobs. */
 const JOBS_A_CONNECTION = 40

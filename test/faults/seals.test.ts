@@ -7,7 +7,7 @@ import { MinerProcess } from "../support/miner-process.ts"
 import { figure } from "./figures.ts"
 import { startScriptedNode } from "./scripted-node.ts"
 
-const { SEALS = "100000", SEALS_OF_OTHERS = "10000" } = process.env
+const { SEALS = "100000", SEALS_OF_OTHERS = "5000" } = process.env
 /** Side by side, so that none of the machine's cores waits for the network. */
 const MINERS = 2
 const DIFFICULTY = 500n
