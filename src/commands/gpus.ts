@@ -78,7 +78,9 @@ export class Gpus {
       clock,
       log: log.withTag("gpu"),
     })
-    this.#devices.set(`${device.api}/${number}`, device)
+    const unit = `${device.api}/${number}`
+    log.withTag("gpu").info(`${unit} is ${nameOf(device)}, driven by ${device.driver}`)
+    this.#devices.set(unit, device)
     this.#cards.set(engine, { device, other })
     return engine
   }
@@ -89,10 +91,11 @@ function lockEach(cards: readonly FoundDevice[], log: Log): FoundDevice[] {
   const directories = lockDirectories(process.env)
   return cards.filter(({ device }) => {
     const locked = lockDevice(device, directories)
-    const name = `${device.name}${device.pci === undefined ? "" : ` (${device.pci})`}`
     if (locked.kind === "taken") {
-      log.withTag("gpu").warn(`${name} is left out: another miner uses it (process ${locked.process})`)
+      log.withTag("gpu").warn(`${nameOf(device)} is left out: another miner uses it (process ${locked.process})`)
     }
     return locked.kind !== "taken"
   })
 }
+
+const nameOf = ({ name, pci }: GpuDevice): string => (pci === undefined ? name : `${name} (${pci})`)

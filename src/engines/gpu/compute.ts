@@ -16,8 +16,6 @@ export type Argument = { readonly memory: Memory } | { readonly u32: number } | 
 
 export interface Compute {
   readonly device: GpuDevice
-  /** Registers per thread of a loaded kernel and bytes that it spills, where the driver tells. */
-  usage(kernel: string): { readonly registers: number; readonly spilled: number } | undefined
   allocate(bytes: number): Memory
   /** Frees memory once what was queued is done with it. */
   free(memory: Memory): void

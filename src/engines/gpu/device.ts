@@ -35,15 +35,3 @@ export function pciAddress(domain: number, bus: number, device: number, fn: numb
   const hex = (value: number, digits: number) => value.toString(16).padStart(digits, "0")
   return `${hex(domain, 4)}:${hex(bus, 2)}:${hex(device, 2)}.${hex(fn, 1)}`
 }
-
-/**
- * A PCI address in its full form: lower case, with domain and function.
- * @param text `01:00.0`, `0000:01:00.0`, `00000000:01:00.0`, `1:0`
- * @returns undefined where it is none
- */
-export function parsePciAddress(text: string): string | undefined {
-  const match = /^(?:([0-9a-f]{1,8}):)?([0-9a-f]{1,2}):([0-9a-f]{1,2})(?:\.([0-7]))?$/i.exec(text.trim())
-  if (match === null) return undefined
-  const [domain, bus, device, fn] = match.slice(1).map(part => Number.parseInt(part ?? "0", 16))
-  return pciAddress(domain!, bus!, device!, fn!)
-}

@@ -45,7 +45,6 @@ export function fakeCompute(isHit: (at: number, t1: number) => boolean): FakeCom
     device: DEVICE,
     launched: [],
     closed: false,
-    usage: () => undefined,
     allocate(bytes) {
       handles += 1n
       memory.set(handles, new Uint32Array(Math.ceil(bytes / 4)))

@@ -92,7 +92,6 @@ export function fakeCuda(devices: readonly FakeDevice[]): FakeCuda {
       return 0
     },
     cuCtxCreate_v2: make("context"),
-    cuCtxSetCurrent: () => 0,
     cuCtxDestroy_v2: unmake("context"),
     cuModuleLoadDataEx(into: unknown, text: Uint8Array) {
       const ptx = new TextDecoder().decode(text.subarray(0, -1))
@@ -104,7 +103,6 @@ export function fakeCuda(devices: readonly FakeDevice[]): FakeCuda {
       functionNames.push(new TextDecoder().decode(name.subarray(0, -1)))
       return set(into, BigInt(functionNames.length))
     },
-    cuFuncGetAttribute: (into: unknown, name: number) => set(into, name === 4 ? 72 : 0),
     cuMemAlloc_v2(into: unknown, bytes: bigint) {
       const address = free
       free += Math.ceil(Number(bytes) / 256) * 256

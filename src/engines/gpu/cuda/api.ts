@@ -15,11 +15,9 @@ export const CUDA_FUNCTIONS = {
   cuDeviceGetAttribute: { args: ["ptr", "i32", "i32"], returns: "i32" },
   cuDeviceGetUuid: { args: ["ptr", "i32"], returns: "i32" },
   cuCtxCreate_v2: { args: ["ptr", "u32", "i32"], returns: "i32" },
-  cuCtxSetCurrent: { args: ["u64"], returns: "i32" },
   cuCtxDestroy_v2: { args: ["u64"], returns: "i32" },
   cuModuleLoadDataEx: { args: ["ptr", "ptr", "u32", "ptr", "ptr"], returns: "i32" },
   cuModuleGetFunction: { args: ["ptr", "u64", "ptr"], returns: "i32" },
-  cuFuncGetAttribute: { args: ["ptr", "i32", "u64"], returns: "i32" },
   cuMemAlloc_v2: { args: ["ptr", "u64"], returns: "i32" },
   cuMemFree_v2: { args: ["u64"], returns: "i32" },
   cuMemsetD32Async: { args: ["u64", "u32", "u64", "u64"], returns: "i32" },
@@ -56,10 +54,6 @@ export const Attribute = {
 export const CONTEXT_FLAGS = 4
 export const EVENT_FLAGS = 1 | 2
 export const STREAM_FLAGS = 1
-
-/** CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES, CU_FUNC_ATTRIBUTE_NUM_REGS. */
-export const FUNCTION_LOCAL_BYTES = 3
-export const FUNCTION_REGISTERS = 4
 
 /** CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES. */
 export const JIT_ERROR_LOG = 5

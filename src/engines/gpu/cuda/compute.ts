@@ -3,16 +3,7 @@ import { ptr } from "bun:ffi"
 import { type Argument, type Compute, DeviceError, type Fence, type Memory } from "../compute.ts"
 import type { GpuDevice } from "../device.ts"
 import { textOf } from "../library.ts"
-import {
-  CONTEXT_FLAGS,
-  type CudaApi,
-  EVENT_FLAGS,
-  FUNCTION_LOCAL_BYTES,
-  FUNCTION_REGISTERS,
-  JIT_ERROR_LOG,
-  JIT_ERROR_LOG_BYTES,
-  STREAM_FLAGS,
-} from "./api.ts"
+import { CONTEXT_FLAGS, type CudaApi, EVENT_FLAGS, JIT_ERROR_LOG, JIT_ERROR_LOG_BYTES, STREAM_FLAGS } from "./api.ts"
 import { cudaHandle } from "./devices.ts"
 
 const LOG_BYTES = 4096
@@ -56,15 +47,6 @@ class CudaCompute implements Compute {
       )
     this.#queue = made(into => api.call("cuStreamCreate", into, STREAM_FLAGS))
     this.#reads = made(into => api.call("cuStreamCreate", into, STREAM_FLAGS))
-  }
-
-  usage(kernel: string): { registers: number; spilled: number } | undefined {
-    const attribute = (name: number): number => {
-      const value = new Int32Array(1)
-      this.api.call("cuFuncGetAttribute", value, name, this.#function(kernel))
-      return value[0]!
-    }
-    return { registers: attribute(FUNCTION_REGISTERS), spilled: attribute(FUNCTION_LOCAL_BYTES) }
   }
 
   allocate(bytes: number): Memory {

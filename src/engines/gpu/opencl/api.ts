@@ -49,7 +49,6 @@ export const DeviceInfo = {
   computeUnits: 0x1002,
   memory: 0x101f,
   name: 0x102b,
-  vendor: 0x102c,
   version: 0x102f,
   languageVersion: 0x103d,
   unifiedMemory: 0x1035,

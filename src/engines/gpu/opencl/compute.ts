@@ -67,10 +67,6 @@ class OpenClCompute implements Compute {
       this.#kernels.set(name, this.api.make("clCreateKernel", this.#program, zeroTerminated(name)))
   }
 
-  usage(): undefined {
-    return undefined
-  }
-
   allocate(bytes: number): Memory {
     const handle = this.api.make("clCreateBuffer", this.#context, READ_WRITE, BigInt(bytes), null)
     this.#memory.add(handle)
