@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto"
 import { chmod, mkdir, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
-import { fingerprint } from "../sources/quic/pin.ts"
+import { fingerprint } from "../sources/pin.ts"
 import { type CertificateAndKey, createCertificate } from "./certificate.ts"
 
 export const TOKEN_FILE = "miner-auth-token"

@@ -1,4 +1,5 @@
 /** Everything a person or a monitor can see of the miner at one moment, as plain values. */
+import type { Limit } from "../host/effective-cpus.ts"
 import type { DisconnectReason, Verdict } from "../sources/source.ts"
 import type { Rates } from "./hash-rate.ts"
 
@@ -19,8 +20,7 @@ export interface EffectiveCpus {
   readonly count: number
   /** The cpuset's cpulist, where there is one. */
   readonly mask?: string | undefined
-  /** Which limit decided, for people: `cgroup v2 cpuset`, `scheduling affinity`, `CPU quota`. */
-  readonly decidedBy: string
+  readonly decidedBy: Limit
 }
 
 /** What is known of a unit besides its counters; all of it optional, since machines differ in what they tell. */

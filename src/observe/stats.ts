@@ -227,7 +227,7 @@ export class Stats implements StatsSink {
         id: this.#job.id,
         source: this.#job.source,
         difficulty: this.#job.difficulty,
-        header: Buffer.from(this.#job.header).toString("hex"),
+        header: this.#job.header.toHex(),
         ageSeconds: this.#secondsSince(this.#job.receivedAt),
       },
       jobs: { ...this.#jobs },

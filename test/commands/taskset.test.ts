@@ -1,50 +1,59 @@
-/** The built executable under taskset: it mines on the CPUs that it was left. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test"
-import { mkdtempSync, rmSync } from "node:fs"
-import { cpus, tmpdir } from "node:os"
-import { join } from "node:path"
+/** The built executable under taskset: it mines on the CPUs that it was left, also when they become others. */
+import { describe, expect, test } from "bun:test"
+import { readdirSync, readFileSync } from "node:fs"
+import { cpus } from "node:os"
 import { threadAffinity } from "../../src/host/affinity.ts"
+import { MinerProcess } from "../support/miner-process.ts"
 
 const taskset = process.platform === "linux" ? Bun.which("taskset") : null
 if (taskset === null) console.log("Skipped: there is no taskset, so the executable is not run under it")
 
-describe.skipIf(taskset === null)("under taskset", () => {
-  let directory = ""
-  let executable = ""
+const allowed = threadAffinity() ?? []
+const [first = 0, last = 0] = [allowed[0], allowed.at(-1)]
 
-  beforeAll(() => {
-    directory = mkdtempSync(join(tmpdir(), "quantus-miner-taskset-"))
-    executable = join(directory, "quantus-miner")
-    const root = join(import.meta.dir, "../..")
-    const build = Bun.spawnSync([process.execPath, "scripts/build.ts", "--outfile", executable], { cwd: root })
-    if (!build.success) throw new Error(build.stderr.toString())
+const NODE = ["--node-addr", "127.0.0.1:1", "--auth-token", "token", "--tls-cert-sha256", "00".repeat(32)]
+const SERVE = ["serve", ...NODE, "--gpu-devices", "0", "--engine", "wasm", "--verbose"]
+
+/** Threads of a process that may run on one CPU only: that CPU and how many. */
+function pinned(pid: number): Map<number, number> {
+  const counts = new Map<number, number>()
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    const status = readFileSync(`/proc/${pid}/task/${thread}/status`, "utf8")
+    const [, cpu] = /^Cpus_allowed_list:\s*(\d+)$/m.exec(status) ?? []
+    if (cpu !== undefined) counts.set(Number(cpu), (counts.get(Number(cpu)) ?? 0) + 1)
+  }
+  return counts
+}
+
+describe.skipIf(taskset === null)("under taskset", () => {
+  test("sees one CPU and mines on it", async () => {
+    const miner = new MinerProcess([...SERVE, "--cpu-workers", "9"], { prefix: [taskset!, "-c", `${last}`] })
+    await miner.line(/next attempt in/)
+    expect(await miner.stop()).toBe(0)
+    expect(miner.text).toMatch(
+      /Detected cpuset mask: [\d,-]+\n|No cpuset mask detected; using full logical CPU count\n/,
+    )
+    expect(miner.text).toContain(`1 effective CPU of ${cpus().length}`)
+    expect(miner.text).toContain("9 CPU workers are more than the effective CPUs, 1: running 1")
   }, 60_000)
 
-  afterAll(() => rmSync(directory, { recursive: true, force: true }))
-
-  test("sees one CPU and mines on it", async () => {
-    const cpu = threadAffinity()!.at(-1)!
-    const node = ["--node-addr", "127.0.0.1:1", "--auth-token", "token", "--tls-cert-sha256", "00".repeat(32)]
-    const serve = [executable, "serve", ...node, "--gpu-devices", "0", "--cpu-workers", "9", "--verbose"]
-    const miner = Bun.spawn([taskset!, "-c", `${cpu}`, ...serve], {
-      env: { HOME: directory },
-      stdio: ["ignore", "pipe", "pipe"],
-    })
-    let said = ""
-    let interrupted = false
-    const reading = [miner.stdout, miner.stderr].map(async stream => {
-      for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-        said += text
-        if (interrupted || !said.includes("running 1")) continue
-        interrupted = true
-        miner.kill("SIGINT")
-      }
-    })
-    await Promise.all(reading)
-
-    expect(said).toMatch(/Detected cpuset mask: [\d,-]+\n|No cpuset mask detected; using full logical CPU count\n/)
-    expect(said).toContain(`1 effective CPU of ${cpus().length}`)
-    expect(said).toContain("9 CPU workers are more than the effective CPUs, 1: running 1")
-    expect(await miner.exited).toBe(0)
-  })
+  test.skipIf(first === last)(
+    "follows it to another CPU",
+    async () => {
+      const miner = new MinerProcess([...SERVE, "--cpu-workers", "2"], {
+        prefix: [taskset!, "-c", `${first},${last}`],
+      })
+      await miner.line(/next attempt in/)
+      expect([...pinned(miner.pid).keys()].sort()).toEqual([first, last].sort())
+      const moved = Bun.spawnSync([taskset!, "-p", "-c", `${last}`, `${miner.pid}`])
+      expect(moved.exitCode).toBe(0)
+      const from = miner.lines.length
+      miner.kill("SIGHUP")
+      await miner.line(/effective CPUs changed from 2: 1 effective CPU/, from)
+      while (pinned(miner.pid).has(first)) await Bun.sleep(5)
+      expect(pinned(miner.pid).get(last)).toBeGreaterThanOrEqual(2)
+      expect(await miner.stop()).toBe(0)
+    },
+    60_000,
+  )
 })

@@ -9,12 +9,12 @@ import type { Log } from "../../log.ts"
 import { topOf } from "../../pow/target.ts"
 import { integerToBytes } from "../../pow/u512.ts"
 import type { Engine, EngineEvents, Unit, Work } from "../engine.ts"
+import { workerEntry } from "../worker-entry.ts"
 import { SALT_BYTES } from "./base-nonce.ts"
 import { CpuUnit } from "./cpu-unit.ts"
 import { renderedKernel } from "./kernels.ts"
 import { chunkOf } from "./range.ts"
 import { SharedMemory, type SharedWork, type Slot, sharedNow } from "./shared-memory.ts"
-import { WORKER_ENTRY } from "./worker-entry.ts"
 import { RefusedKernel, WorkerThread } from "./worker-thread.ts"
 
 export interface CpuEngineOptions {
@@ -228,7 +228,7 @@ export class CpuEngine implements Engine {
 
   /** Gives the unit a thread. Rejects when it does not come up; the thread is ended then. */
   async #spawn(unit: CpuUnit): Promise<void> {
-    const { kernel, clock, entry = WORKER_ENTRY, log } = this.#options
+    const { kernel, clock, entry = workerEntry("cpu"), log } = this.#options
     const brief = this.#brief()
     const slot = this.#free.pop()
     if (!slot) throw new Error("no room in shared memory for another worker")

@@ -5,7 +5,7 @@
 import type { Clock } from "../../clock.ts"
 import type { Log } from "../../log.ts"
 import { CpuEngine, type Patience } from "../cpu/cpu-engine.ts"
-import { GPU_WORKER_ENTRY } from "./worker-entry.ts"
+import { workerEntry } from "../worker-entry.ts"
 import type { DeviceBrief } from "./worker-main.ts"
 
 export interface GpuEngineOptions extends Omit<DeviceBrief, "launchMs"> {
@@ -32,7 +32,7 @@ const PATIENCE: Patience = { startWithin: 180_000, stillLooks: 25, mostFailures:
 
 /** Its only unit is `cuda/N` or `opencl/N`. */
 export function createGpuEngine(options: GpuEngineOptions): CpuEngine {
-  const { number, random, clock, log, entry = GPU_WORKER_ENTRY, ...rest } = options
+  const { number, random, clock, log, entry = workerEntry("gpu"), ...rest } = options
   const launchMs = options.device.display ? DISPLAY_LAUNCH_MS : LAUNCH_MS
   const brief: DeviceBrief = { ...rest, launchMs }
   return new CpuEngine({

@@ -1,9 +1,9 @@
 /** A pool's byte stream over TCP or TLS, behind a function that tests replace. */
-import { createHash } from "node:crypto"
 import net from "node:net"
 import tls from "node:tls"
 import { ExitCode, OperatorError } from "../../errors.ts"
 import type { Credential } from "../credential.ts"
+import { matchesPin } from "../pin.ts"
 import type { DisconnectReason } from "../source.ts"
 
 /** How a connection ended, or why it never began. */
@@ -55,7 +55,7 @@ export function connectTo(address: StratumAddress, roots?: readonly string[]): C
     socket.setNoDelay(true)
     socket.setKeepAlive(true, 30_000)
     socket.once(address.tls ? "secureConnect" : "connect", () => {
-      if (pin === undefined || pinOf(socket as tls.TLSSocket) === pin) {
+      if (pin === undefined || matchesPin((socket as tls.TLSSocket).getPeerCertificate().raw, pin)) {
         opened = true
         events.open()
       } else {
@@ -98,10 +98,6 @@ function openTls({ host, port }: StratumAddress, roots: readonly string[] | unde
 function systemRoots(): readonly string[] {
   const system = tls.getCACertificates("system")
   return system.length > 0 ? system : tls.rootCertificates
-}
-
-function pinOf(socket: tls.TLSSocket): string {
-  return createHash("sha256").update(socket.getPeerCertificate().raw).digest("hex")
 }
 
 function pinError({ host, port, pin }: StratumAddress): OperatorError {

@@ -1,6 +1,6 @@
 import { bytesToHex } from "../../../src/pow/u512.ts"
+import { fingerprint } from "../../../src/sources/pin.ts"
 import { newJobMessage } from "../../../src/sources/quic/messages.ts"
-import { fingerprint } from "../../../src/sources/quic/pin.ts"
 import { createQuicSource } from "../../../src/sources/quic/quic-source.ts"
 import type { Address, SessionEvents } from "../../../src/sources/quic/transport.ts"
 import type { JobSource } from "../../../src/sources/source.ts"

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { ExitCode, OperatorError } from "../../../src/errors.ts"
 import { U512_MAX } from "../../../src/pow/u512.ts"
-import { fingerprint } from "../../../src/sources/quic/pin.ts"
+import { fingerprint } from "../../../src/sources/pin.ts"
 import { createQuicSource, type QuicSourceOptions } from "../../../src/sources/quic/quic-source.ts"
 import type { Job, Seal, SourceEvents, Verdict } from "../../../src/sources/source.ts"
 import { collectLog } from "../../support/collect-log.ts"

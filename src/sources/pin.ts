@@ -1,0 +1,13 @@
+/** A node's certificate is trusted by its SHA-256 alone (protocol §1), a pool's where the operator gives one. */
+import { createHash, timingSafeEqual } from "node:crypto"
+
+/** SHA-256 of a certificate. @param certificate DER. @returns 64 lower-case hex digits, what an operator pins */
+export function fingerprint(certificate: Uint8Array): string {
+  return createHash("sha256").update(certificate).digest("hex")
+}
+
+/** @param certificate DER. @param pin 64 lower-case hex digits */
+export function matchesPin(certificate: Uint8Array, pin: string): boolean {
+  const [expected, actual] = [Buffer.from(pin), Buffer.from(fingerprint(certificate))]
+  return expected.length === actual.length && timingSafeEqual(expected, actual)
+}
