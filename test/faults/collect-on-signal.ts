@@ -1,0 +1,7 @@
+/** Loaded into the built miner before its own code: on SIGUSR2 it collects all garbage and tells what is left. */
+import { heapStats } from "bun:jsc"
+
+process.on("SIGUSR2", () => {
+  Bun.gc(true)
+  process.stderr.write(`memory: ${heapStats().heapSize} of the heap, ${process.memoryUsage().rss} resident\n`)
+})
