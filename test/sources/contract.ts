@@ -38,7 +38,7 @@ export interface Peer {
 }
 
 /** Parts of the contract that a wire may have no way to show. */
-export type Optional = "reject" | "drop" | "reconnect"
+export type Optional = "reject" | "drop" | "unanswered" | "reconnect"
 
 const first: OfferedJob = { id: "first", header: headerOf(1), difficulty: 1n }
 const second: OfferedJob = { id: "second", header: headerOf(2), difficulty: 1n }
@@ -139,7 +139,7 @@ export function describeContract(
       expect(retryIn).toBeLessThanOrEqual(30_000)
     })
 
-    optional("drop", "drop: a seal in flight is lost or was only ever sent, and is not sent again", async () => {
+    optional("unanswered", "drop: a seal in flight is lost or was only ever sent, and is not sent again", async () => {
       const { peer, source, events } = await started(first)
       peer.stopAnswering()
       const verdict = source.submit(sealOf(await events.nextJob()))
