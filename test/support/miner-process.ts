@@ -21,7 +21,8 @@ export class MinerProcess {
       stdin: "ignore",
       stdout: "pipe",
       stderr: "pipe",
-      env: { PATH, HOME: "/nonexistent", ...options.env },
+      // A home in which nothing can be made, even by root: no test leaves measurements to the next.
+      env: { PATH, HOME: "/dev/null", ...options.env },
     })
     Promise.all([this.#read(this.#process.stdout), this.#read(this.#process.stderr)]).finally(() => {
       this.#ended = true
