@@ -62,7 +62,7 @@ const SLOTS = MOST_WORKERS + 64
 /** How often the engine looks at its workers, in milliseconds. */
 const LOOK_EVERY = 250
 
-const PATIENCE: Patience = { startWithin: 30_000, stillLooks: 3, mostFailures: 5, failuresWithin: 60_000 }
+const PATIENCE: Patience = { startWithin: 30_000, stillLooks: 4, mostFailures: 5, failuresWithin: 60_000 }
 
 /** Milliseconds that a worker has to leave by itself, and then to be ended. */
 const LEAVE_WITHIN = 500

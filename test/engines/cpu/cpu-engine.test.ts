@@ -213,7 +213,7 @@ describe("a worker", () => {
     const job = fault(HANG_FIRST, { stopAtCandidate: false, range })
     engine.assign(job)
     await watch.until(() => watch.exhausted.includes(job.sequence))
-    expect(watch.restarted).toEqual(["faulty/0: it gave no sign of life for 0.75 s"])
+    expect(watch.restarted).toEqual(["faulty/0: it gave no sign of life for 1 s"])
     expect(new Set(watch.candidates.map(({ nonce }) => bytesToInteger(nonce))).size).toBe(30_000)
     expect(engine.hashesOf(job.sequence)).toBe(30_000n)
     await engine.close()
