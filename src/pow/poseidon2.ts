@@ -3,7 +3,7 @@
  * width 12. A state is 12 canonical elements.
  */
 import { INITIAL_EXTERNAL, INTERNAL, INTERNAL_DIAGONAL, TERMINAL_EXTERNAL } from "./constants.ts"
-import { add, mod, mul, pow7 } from "./field.ts"
+import { add, mod, pow7 } from "./field.ts"
 
 export type State = readonly bigint[]
 
@@ -29,13 +29,14 @@ export function internalRound(state: State, constant: bigint): bigint[] {
 /** M_E: M4 on each run of four elements, then every element gains the sum of its column over the three runs. */
 export function externalLayer(state: State): bigint[] {
   const runs = [0, 4, 8].map(first => multiplyM4(state.slice(first, first + 4)))
-  return runs.flatMap(run => run.map((x, column) => mod(x + runs.reduce((sum, other) => sum + other[column]!, 0n))))
+  const columns = [0, 1, 2, 3].map(column => runs[0]![column]! + runs[1]![column]! + runs[2]![column]!)
+  return runs.flatMap(run => run.map((x, column) => mod(x + columns[column]!)))
 }
 
 /** M_I: `s_i ← Σ s + d_i · s_i`. */
 export function internalLayer(state: State): bigint[] {
-  const sum = mod(state.reduce((a, b) => a + b))
-  return state.map((x, i) => add(sum, mul(INTERNAL_DIAGONAL[i]!, x)))
+  const sum = state.reduce((a, b) => a + b)
+  return state.map((x, i) => mod(sum + INTERNAL_DIAGONAL[i]! * x))
 }
 
 /** M4 = circ(2, 3, 1, 1); the result is not reduced. */
