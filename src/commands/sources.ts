@@ -14,7 +14,11 @@ export interface SourceContext {
 }
 
 /** All of them as one, the first preferred. */
-export async function openSources(configs: readonly SourceConfig[], context: SourceContext): Promise<JobSource> {
+export async function openSources(
+  configs: readonly SourceConfig[],
+  { log, ...rest }: SourceContext,
+): Promise<JobSource> {
+  const context = { ...rest, log: log.withTag("net") }
   for (const { name } of configs) context.stats.source(name)
   const makers = configs.map(config =>
     config.protocol === "quic" ? quicMaker(config, context) : stratumMaker(config, context),
