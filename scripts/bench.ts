@@ -148,7 +148,7 @@ function otherMiner(path: string): Contender {
       )
       const [out, err] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()])
       await child.exited
-      const line = /Average rate:\s*([\d.,]+)\s*([kKMG]?)H\/s/.exec(`${out}\n${err}`)
+      const line = /Average rate:\s*([\d.,]+)\s*([kKMG]?) *H\/s/.exec(`${out}\n${err}`)
       if (!line) throw new Error(`${path} printed no "Average rate:" line:\n${out}${err}`)
       const scale = { "": 1, k: 1e3, K: 1e3, M: 1e6, G: 1e9 }[line[2]!]!
       const rate = Number(line[1]!.replaceAll(",", "")) * scale
