@@ -107,6 +107,8 @@ class Goal {
   }
 
   toString(): string {
-    return `${this.#accepted} of ${this.#wanted} seals were accepted`
+    // A pool's shares may still be on their way when the last one that was wanted is accepted.
+    const accepted = this.#accepted < this.#wanted ? `${this.#accepted} of ${this.#wanted}` : this.#accepted
+    return `${accepted} seals were accepted`
   }
 }

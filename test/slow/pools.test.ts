@@ -36,7 +36,7 @@ test("demo mines for the development pool", async () => {
     "1",
   )
   expect(await demo.exited).toBe(0)
-  expect(demo.text).toContain("5 of 5 seals were accepted")
+  expect(demo.text).toMatch(/ [5-9] seals were accepted/)
   await pool.stop()
   expect(pool.text).toMatch(/\b[5-9]\d* accepted shares, \d+ stale, 0 duplicate, 0 low, 0 malformed/)
 }, 60_000)

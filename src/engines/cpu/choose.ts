@@ -66,7 +66,9 @@ export async function chooseEngine(options: ChooseOptions): Promise<Choice> {
   await Promise.all(rest.map(({ engine }) => engine.close()))
   const settled = await settleWorkers(options, best!)
   const ranking = [best!, ...rest].map(({ engine, hashesPerSecond }) => ({ name: engine.name, hashesPerSecond }))
-  log.info(`${machine.cpu || "this CPU"}: ${describe(ranking)} on ${workers} workers; using ${best!.engine.name}`)
+  log.info(
+    `${machine.cpu || "this CPU"}: ${describe(ranking)} on ${workers} ${workers === 1 ? "worker" : "workers"}; using ${best!.engine.name}`,
+  )
   if (!settled.plausible || measured.some(one => !isPlausible(one, measured))) {
     log.warn("this machine is too busy to measure them all: the next start measures again")
   } else if (kernels.length > 1) await save(options, key, { kernels: ranking, workers: settled.workers })
