@@ -28,9 +28,6 @@ export interface JobResult {
   readonly elapsed_time: number
 }
 
-/** Longest token the node accepts, in bytes. */
-export const MAX_TOKEN_BYTES = 512
-
 export const readyMessage = (token: string): string => JSON.stringify({ Ready: { token } })
 
 /** @param header 32 bytes. @param difficulty a U512 */
