@@ -9,7 +9,7 @@
  * a sum that could overflow.
  */
 
-/** A constant of the field, known while rendering, or an entry of the row that a `repeat`, `map` or `fold` stands at. */
+/** A constant of the field, known while rendering, or an entry of the row that a `repeat` stands at. */
 export type Constant = bigint | RowEntry
 
 /** Entry `column` of the current row of constants, in a loop that the renderer rolls. */
@@ -23,12 +23,20 @@ export interface RowEntry {
 export type ConstantRows = readonly (readonly bigint[])[]
 
 /**
- * A loop's body from one state to the next of the same length. Renderers that roll loops render a step once for all
- * loops over it, so a step is one function object and takes everything that varies from its arguments.
+ * A loop's body. Renderers that roll loops render a step once for all loops over it, so a step is one object and takes
+ * everything that varies from its arguments.
  */
-export type Step = <V, W>(ops: Ops<V, W>, state: readonly V[], constants: readonly Constant[]) => V[]
+export interface Step {
+  /** From one state to the next, of the same length. */
+  apply<V, W>(ops: Ops<V, W>, state: readonly V[], constants: readonly Constant[]): V[]
+  /** Elements from this one on are linear (see `reduceLinear`) on their way in and out; absent: none. */
+  readonly linearFrom?: number
+}
 
 export interface Ops<V, W> {
+  /** Whether a constant that is added to a product costs no operation. */
+  readonly productsTakeConstants: boolean
+
   /** a² */
   square(a: V): V
   /** a · b */
@@ -45,28 +53,11 @@ export interface Ops<V, W> {
   /** sum + a · constant */
   multiplyAdd(sum: W, a: V, constant: Constant): W
   reduce(a: W): V
+  /** The same, of an element that is from here on added and multiplied by constants: a target may leave it larger. */
+  reduceLinear(a: W): V
   /** The same sum in a form that is cheap to add many times. */
   settle(a: W): W
 
   /** Applies `step` once per row of constants. */
   repeat(step: Step, rows: ConstantRows, state: readonly V[]): V[]
-  /** Transforms each element by its own row of constants. */
-  map(body: (element: V, constants: readonly Constant[]) => V, rows: ConstantRows, elements: readonly V[]): V[]
-  /** Carries sums over all elements, each with its own row of constants. */
-  fold(
-    body: (sums: readonly W[], element: V, constants: readonly Constant[]) => W[],
-    rows: ConstantRows,
-    initial: readonly W[],
-    elements: readonly V[],
-  ): W[]
-}
-
-/** The three loops, unrolled: what a renderer takes where it has no reason to roll them. */
-export function unrolled<V, W>(ops: () => Ops<V, W>): Pick<Ops<V, W>, "repeat" | "map" | "fold"> {
-  return {
-    repeat: (step, rows, state) => rows.reduce((s, row) => step(ops(), s, row), [...state]),
-    map: (body, rows, elements) => elements.map((element, i) => body(element, rows[i]!)),
-    fold: (body, rows, initial, elements) =>
-      elements.reduce<W[]>((sums, element, i) => body(sums, element, rows[i]!), [...initial]),
-  }
 }

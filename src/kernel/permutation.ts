@@ -10,25 +10,18 @@ import {
   INITIAL_EXTERNAL,
   INTERNAL,
   INTERNAL_DIAGONAL,
-  INTERNAL_ROUNDS,
   TERMINAL_EXTERNAL,
   WIDTH,
 } from "../pow/constants.ts"
 import { add, mod, mul } from "../pow/field.ts"
-import type { Constant, ConstantRows, Ops, Step } from "./ops.ts"
-
-/** Internal rounds taken together (see `internalBatch`), the one choice that a target makes in this program. */
-export interface Plan {
-  /** 1 … 22; a last, shorter batch takes what is left. */
-  readonly internalBatch: number
-}
+import type { ConstantRows, Ops, Step } from "./ops.ts"
 
 /** The whole permutation. @param state 12 elements */
-export function permutation<V, W>(ops: Ops<V, W>, plan: Plan, state: readonly V[]): V[] {
+export function permutation<V, W>(ops: Ops<V, W>, state: readonly V[]): V[] {
   let s = firstLayer(ops, state)
-  s = ops.repeat(externalRound, rowsToInternal(0), s)
-  s = internalRounds(ops, plan, s)
-  return ops.repeat(externalRound, [...TERMINAL_EXTERNAL.slice(1), ZEROS], s)
+  s = externalRounds(ops, rowsToInternal(0), s)
+  s = internalRounds(ops, s)
+  return externalRounds(ops, [...TERMINAL_EXTERNAL.slice(1), ZEROS], s)
 }
 
 /** The external layer before the first round, with the first round's constants. */
@@ -36,12 +29,14 @@ export const firstLayer = <V, W>(ops: Ops<V, W>, state: readonly V[]): V[] =>
   ops.repeat(layer, [INITIAL_EXTERNAL[0]!], state)
 
 /** `M_E`, and constants. */
-const layer: Step = (ops, state, constants) => {
-  const sums = externalLayer(
-    ops,
-    state.map(x => ops.widen(x)),
-  )
-  return sums.map((sum, i) => ops.reduce(ops.addConstant(sum, constants[i]!)))
+const layer: Step = {
+  apply(ops, state, constants) {
+    const sums = externalLayer(
+      ops,
+      state.map(x => ops.widen(x)),
+    )
+    return sums.map((sum, i) => ops.reduce(ops.addConstant(sum, constants[i]!)))
+  },
 }
 
 /** x^7, not reduced: x^2, x^3 = x^2 · x, x^4 = x^2 · x^2, x^3 · x^4. */
@@ -50,13 +45,30 @@ export function sbox<V, W>(ops: Ops<V, W>, x: V): W {
   return ops.product(ops.multiply(x2, x), ops.square(x2))
 }
 
-/** S-box of every element, `M_E`, and the next round's constants. */
-export const externalRound: Step = (ops, state, constants) => {
-  const sums = externalLayer(
-    ops,
-    state.map(x => sbox(ops, x)),
-  )
-  return sums.map((sum, i) => ops.reduce(ops.addConstant(sum, constants[i]!)))
+/**
+ * External rounds: S-box of every element, `M_E`, and the next round's constants; or, where it costs less, M_E⁻¹ times
+ * those constants before `M_E`.
+ * @param rows the constants after each round
+ */
+export const externalRounds = <V, W>(ops: Ops<V, W>, rows: ConstantRows, state: readonly V[]): V[] =>
+  ops.productsTakeConstants
+    ? ops.repeat(roundWithConstantsFirst, rows.map(inverseExternalLayer), state)
+    : ops.repeat(roundWithConstantsLast, rows, state)
+
+const roundWithConstantsFirst: Step = {
+  apply: (ops, state, constants) =>
+    externalLayer(
+      ops,
+      state.map((x, i) => ops.addConstant(sbox(ops, x), constants[i]!)),
+    ).map(sum => ops.reduce(sum)),
+}
+
+const roundWithConstantsLast: Step = {
+  apply: (ops, state, constants) =>
+    externalLayer(
+      ops,
+      state.map(x => sbox(ops, x)),
+    ).map((sum, i) => ops.reduce(ops.addConstant(sum, constants[i]!))),
 }
 
 /** `M_E`: M4 on each run of four, then every element gains the sum of its column. 53 additions. */
@@ -76,6 +88,19 @@ function multiplyM4<V, W>(ops: Ops<V, W>, [a, b, c, d]: readonly W[]): W[] {
   return [ops.add(allB, ab), ops.add(allB, ops.double(c!)), ops.add(allD, cd), ops.add(allD, ops.double(a!))]
 }
 
+/**
+ * `M_E⁻¹`: a column's sum over the runs of `M_E x` is four times that of `M4 x`, and M4 · (−4, 17, −11, 3) = 35 e0.
+ * @param y 12 elements, canonical
+ */
+function inverseExternalLayer(y: readonly bigint[]): bigint[] {
+  const columns = [0, 1, 2, 3].map(c => mul(inverse(4n), y[c]! + y[c + 4]! + y[c + 8]!))
+  const runs = y.map((value, i) => value - columns[i % 4]!)
+  return y.map((_, i) => {
+    const [a, b, c, d] = [0, 1, 2, 3].map(n => runs[i - (i % 4) + ((i + n) % 4)]!)
+    return mul(inverse(35n), mod(-4n * a! + 3n * b! - 11n * c! + 17n * d!))
+  })
+}
+
 /** Row 0 of `M_E`: 2T0 + 3T1 + T2 + T3 with T_c the column's sum, its first run counted twice. */
 export function externalLayerFirst<V, W>(ops: Ops<V, W>, sums: readonly W[]): W {
   const [t0, t1, t2, t3] = [0, 1, 2, 3].map(c => {
@@ -93,90 +118,32 @@ export const rowsToInternal = (from: number): ConstantRows => [
 ]
 
 /** All internal rounds, from a state with `INTERNAL_ENTRY` added to one with the first terminal round's constants. */
-export function internalRounds<V, W>(ops: Ops<V, W>, plan: Plan, state: readonly V[]): V[] {
-  const k = plan.internalBatch
-  const whole = INTERNAL_ROUNDS - (INTERNAL_ROUNDS % k)
-  const batches = Array.from({ length: whole / k }, (_, b) => KAPPA.slice(k * b, k * b + k))
-  const s = ops.repeat(internalBatch(k), batches, state)
-  const rest = KAPPA.slice(whole)
-  return rest.length === 0 ? s : ops.repeat(internalBatch(rest.length), [rest], s)
-}
+export const internalRounds = <V, W>(ops: Ops<V, W>, state: readonly V[]): V[] =>
+  ops.repeat(internalRound, KAPPA, state)
 
 /**
- * k internal rounds at once. With u_j the S-box's input in round j, y_j = u_j^7, w_i (i = 1 … 11) the other elements at
- * the start, D the diagonal, and S_j the sum of all elements after the S-box:
+ * With u the S-box's input, y = u^7, w_i (i = 1 … 11) the other elements and D the diagonal:
  *
- *     W_j = Σ_i D_i^j w_i + Σ_{m<j} σ_{j−1−m} S_m        σ_n = Σ_{i≥1} D_i^n
- *     S_j = W_j + y_j
- *     u_{j+1} = W_j + (1 + D_0) y_j
- *     w_i ← D_i^k w_i + Σ_{m<k} D_i^{k−1−m} S_m
+ *     W = Σ w_i        S = W + y
+ *     u ← W + (1 + D_0) y
+ *     w_i ← D_i w_i + S
  *
- * so that each w_i is reduced once a batch instead of once a round. `constants` are the batch's kappas.
+ * Only u is ever multiplied by a variable.
  */
-export const internalBatch = (k: number): Step => BATCHES[k - 1]!
-
-const BATCHES: readonly Step[] = Array.from({ length: INTERNAL_ROUNDS }, (_, i) => batchStep(i + 1))
-
-function batchStep(k: number): Step {
-  return <V, W>(ops: Ops<V, W>, [u, ...w]: readonly V[], kappa: readonly Constant[]) =>
-    finishBatch(ops, k, u!, w, partialSums(ops, w, kappa))
-}
-
-/** Σ_i D_i^j w_i + κ_j for each round j of the batch. */
-function partialSums<V, W>(ops: Ops<V, W>, w: readonly V[], kappa: readonly Constant[]): W[] {
-  return ops.fold(
-    (sums, wi, powers) =>
-      sums.map((sum, j) => (j === 0 ? ops.add(sum, ops.widen(wi)) : ops.multiplyAdd(sum, wi, powers[j]!))),
-    W_POWERS.map(powers => powers.slice(0, kappa.length)),
-    kappa.map(k => ops.addConstant(ops.zero(), k)),
-    w,
-  )
-}
-
-function finishBatch<V, W>(ops: Ops<V, W>, k: number, first: V, w: readonly V[], partial: readonly W[]): V[] {
-  const earlier: V[] = []
-  let u = first
-  let last = ops.zero()
-  for (let j = 0; j < k; j++) {
-    const others = earlier.reduce<W>((sum, s, m) => ops.multiplyAdd(sum, s, SIGMA[j - 1 - m]!), partial[j]!)
-    const y = ops.reduce(sbox(ops, u))
-    u = ops.reduce(ops.multiplyAdd(others, y, 1n + INTERNAL_DIAGONAL[0]!))
-    last = ops.add(others, ops.widen(y))
-    if (j < k - 1) earlier.push(ops.reduce(last))
-  }
-  const settled = ops.settle(last)
-  const rows = W_POWERS.map(powers => [powers[k]!, ...earlier.map((_, m) => powers[k - 1 - m]!)])
-  const updated = ops.map(
-    (wi, powers) =>
-      ops.reduce(
-        earlier.reduce<W>(
-          (sum, s, m) => ops.multiplyAdd(sum, s, powers[m + 1]!),
-          ops.multiplyAdd(settled, wi, powers[0]!),
-        ),
-      ),
-    rows,
-    w,
-  )
-  return [u, ...updated]
-}
-
-/** D_i^n for i = 1 … 11, `[i − 1][n]`, n = 0 … 22. */
-const W_POWERS: readonly (readonly bigint[])[] = INTERNAL_DIAGONAL.slice(1).map(d => powersOf(d, INTERNAL_ROUNDS))
-
-/** σ_n = Σ_{i≥1} D_i^n. */
-const SIGMA: readonly bigint[] = Array.from({ length: INTERNAL_ROUNDS }, (_, n) =>
-  W_POWERS.reduce((sum, powers) => add(sum, powers[n]!), 0n),
-)
-
-function powersOf(base: bigint, highest: number): bigint[] {
-  const powers = [1n]
-  while (powers.length <= highest) powers.push(mul(powers.at(-1)!, base))
-  return powers
+const internalRound: Step = {
+  apply(ops, [u, ...w], [kappa]) {
+    const others = w.reduce((sum, wi) => ops.add(sum, ops.widen(wi)), ops.addConstant(ops.zero(), kappa!))
+    const y = ops.reduce(sbox(ops, u!))
+    const next = ops.reduce(ops.multiplyAdd(others, y, 1n + INTERNAL_DIAGONAL[0]!))
+    const sum = ops.settle(ops.add(others, ops.widen(y)))
+    return [next, ...w.map((wi, i) => ops.reduceLinear(ops.multiplyAdd(sum, wi, INTERNAL_DIAGONAL[i + 1]!)))]
+  },
+  linearFrom: 1,
 }
 
 /*
  * Constants of the internal rounds. What a step holds of element i ≥ 1 is s_i + o_i, o_i an offset known here. Adding
- * κ_j = c_{j+1} − Σ_i o_i to W_j makes u_{j+1} come out with its round constant c_{j+1} in it and S_j shifted by
+ * κ_j = c_{j+1} − Σ_i o_i to W makes the next u come out with its round constant c_{j+1} in it and S shifted by
  * c_{j+1}, hence o_i ← D_i o_i + c_{j+1}. With c_22 the terminal round's constant for element 0, and the o_i at the
  * start chosen so that they end as the terminal round's constants for the others, no constant is left to add.
  */
@@ -193,14 +160,14 @@ const ENTRY_OFFSETS: readonly bigint[] = INTERNAL_DIAGONAL.slice(1).map((d, i) =
 /** What the state entering the internal rounds has added to it. */
 export const INTERNAL_ENTRY: readonly bigint[] = [INTERNAL[0]!, ...ENTRY_OFFSETS]
 
-const KAPPA: readonly bigint[] = kappas()
+const KAPPA: ConstantRows = kappas()
 
-function kappas(): bigint[] {
+function kappas(): bigint[][] {
   let offsets = ENTRY_OFFSETS
   return AFTER_ROUND.map(c => {
     const kappa = mod(c - offsets.reduce(add))
     offsets = offsets.map((offset, i) => add(mul(INTERNAL_DIAGONAL[i + 1]!, offset), c))
-    return kappa
+    return [kappa]
   })
 }
 

@@ -14,15 +14,7 @@
 import { INITIAL_EXTERNAL, TERMINAL_EXTERNAL, WIDTH } from "../pow/constants.ts"
 import { mod } from "../pow/field.ts"
 import type { Ops } from "./ops.ts"
-import {
-  externalLayerFirst,
-  externalRound,
-  firstLayer,
-  internalRounds,
-  type Plan,
-  rowsToInternal,
-  sbox,
-} from "./permutation.ts"
+import { externalLayerFirst, externalRounds, firstLayer, internalRounds, rowsToInternal, sbox } from "./permutation.ts"
 
 /** What one unit of t0 or t1 adds to an element after the first layer. */
 export const PLANE_STEP = 35n
@@ -46,13 +38,13 @@ export const plane = <V, W>(ops: Ops<V, W>, state: readonly V[]): V[] => firstLa
  */
 export function rowPart<V, W>(ops: Ops<V, W>, plane: readonly V[], t0: V): V[] {
   const inputs = plane.map((x, i) => (isOf(COLUMN_ELEMENTS, i) ? nothing(ops) : moved(ops, x, ROW_ELEMENTS, i, t0)))
-  return ops.repeat(externalRound, [INITIAL_EXTERNAL[1]!], inputs)
+  return externalRounds(ops, [INITIAL_EXTERNAL[1]!], inputs)
 }
 
 /** The column's part of the state after the first round. @param t1 an element */
 export function columnPart<V, W>(ops: Ops<V, W>, plane: readonly V[], t1: V): V[] {
   const inputs = plane.map((x, i) => (isOf(COLUMN_ELEMENTS, i) ? moved(ops, x, COLUMN_ELEMENTS, i, t1) : nothing(ops)))
-  return ops.repeat(externalRound, [NO_CONSTANTS], inputs)
+  return externalRounds(ops, [NO_CONSTANTS], inputs)
 }
 
 const isOf = (elements: readonly [number, number], i: number): boolean => elements.includes(i)
@@ -74,21 +66,21 @@ export const crossing = <V, W>(ops: Ops<V, W>, rowPart: readonly V[], columnPart
  * @param state 12 elements: the sponge before the last absorbing permutation, the nonce absorbed
  */
 export const firstRound = <V, W>(ops: Ops<V, W>, state: readonly V[]): V[] =>
-  ops.repeat(externalRound, [INITIAL_EXTERNAL[1]!], firstLayer(ops, state))
+  externalRounds(ops, [INITIAL_EXTERNAL[1]!], firstLayer(ops, state))
 
 /**
  * The hash's first element, from the state after the first round of the last absorbing permutation: the rest of that
  * permutation, and the terminator's down to the one element that the comparison needs.
  */
-export function hashElement<V, W>(ops: Ops<V, W>, plan: Plan, afterFirstRound: readonly V[]): V {
-  let s = ops.repeat(externalRound, rowsToInternal(1), afterFirstRound)
-  s = internalRounds(ops, plan, s)
+export function hashElement<V, W>(ops: Ops<V, W>, afterFirstRound: readonly V[]): V {
+  let s = externalRounds(ops, rowsToInternal(1), afterFirstRound)
+  s = internalRounds(ops, s)
   // The terminator is added where the constants of a next round would be.
-  s = ops.repeat(externalRound, [...TERMINAL_EXTERNAL.slice(1), TERMINATOR], s)
+  s = externalRounds(ops, [...TERMINAL_EXTERNAL.slice(1), TERMINATOR], s)
   s = firstLayer(ops, s)
-  s = ops.repeat(externalRound, rowsToInternal(0), s)
-  s = internalRounds(ops, plan, s)
-  s = ops.repeat(externalRound, TERMINAL_EXTERNAL.slice(1), s)
+  s = externalRounds(ops, rowsToInternal(0), s)
+  s = internalRounds(ops, s)
+  s = externalRounds(ops, TERMINAL_EXTERNAL.slice(1), s)
   return ops.reduce(
     externalLayerFirst(
       ops,

@@ -3,9 +3,8 @@ import fc from "fast-check"
 import { Element, interpreter as ops } from "../../src/kernel/interpreter.ts"
 import { ROW } from "../../src/kernel/kernel.ts"
 import { PLANE_ROWS, planeBase, planeNonce, spongeBeforeLast } from "../../src/kernel/nonce-plane.ts"
-import { internalRounds, permutation } from "../../src/kernel/permutation.ts"
+import { permutation } from "../../src/kernel/permutation.ts"
 import { columnPart, crossing, firstRound, hashElement, plane, rowPart } from "../../src/kernel/search.ts"
-import { INTERNAL_ROUNDS } from "../../src/pow/constants.ts"
 import { P } from "../../src/pow/field.ts"
 import { nonceHash } from "../../src/pow/nonce-hash.ts"
 import { permute } from "../../src/pow/poseidon2.ts"
@@ -19,19 +18,14 @@ const first64 = (hash: Uint8Array) => new DataView(hash.buffer).getBigUint64(0, 
 const permuteInPlace = (s: BigUint64Array) => s.set(permute([...s]))
 
 describe("the search program, interpreted", () => {
-  test("permutes as the specification does, for every batch of internal rounds", () => {
-    for (let internalBatch = 1; internalBatch <= INTERNAL_ROUNDS; internalBatch++)
-      fc.assert(
-        fc.property(state, s => {
-          expect(permutation(ops, { internalBatch }, elements(s)).map(x => x.value)).toEqual(permute(s))
-        }),
-        { numRuns: 5 },
-      )
-  })
-
-  test("a batch longer than what is left takes what is left", () => {
-    const s = elements(Array.from({ length: 12 }, (_, i) => BigInt(i)))
-    expect(internalRounds(ops, { internalBatch: 5 }, s)).toEqual(internalRounds(ops, { internalBatch: 1 }, s))
+  test.each([false, true])("permutes as the specification does, where products take constants: %p", takes => {
+    fc.assert(
+      fc.property(state, s => {
+        const target = { ...ops, productsTakeConstants: takes }
+        expect(permutation(target, elements(s)).map(x => x.value)).toEqual(permute(s))
+      }),
+      { numRuns: 20 },
+    )
   })
 
   test("gives the hash's first element for nonces of a plane, from the plane's shared parts", () => {
@@ -43,7 +37,7 @@ describe("the search program, interpreted", () => {
         const shared = plane(ops, elements(spongeBeforeLast(header, base, permuteInPlace)))
         const [r, c] = [rowPart(ops, shared, new Element(BigInt(t0))), columnPart(ops, shared, new Element(BigInt(t1)))]
         const hash = nonceHash(header, planeNonce(base, t0, t1))
-        expect(hashElement(ops, { internalBatch: 3 }, crossing(ops, r, c)).value).toBe(first64(hash))
+        expect(hashElement(ops, crossing(ops, r, c)).value).toBe(first64(hash))
       }),
       { numRuns: 20 },
     )
@@ -54,7 +48,7 @@ describe("the search program, interpreted", () => {
       fc.property(bytes(32), bytes(64), (header, nonce) => {
         const s = elements(spongeBeforeLast(header, nonce, permuteInPlace))
         const hash = nonceHash(header, nonce)
-        expect(hashElement(ops, { internalBatch: 1 }, firstRound(ops, s)).value).toBe(first64(hash))
+        expect(hashElement(ops, firstRound(ops, s)).value).toBe(first64(hash))
       }),
       { numRuns: 20 },
     )

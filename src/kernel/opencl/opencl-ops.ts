@@ -2,7 +2,7 @@
  * The vocabulary of `ops.ts` in OpenCL C. An element is a `ulong` of any value. A sum is two: its low word and how often
  * that wrapped; a product is reduced before it enters a sum, except where a constant's is added to one.
  */
-import { type Constant, type ConstantRows, type Ops, type Step, unrolled } from "../ops.ts"
+import type { Constant, ConstantRows, Ops, Step } from "../ops.ts"
 
 /** An element: the name of a variable. */
 export type Name = string
@@ -95,8 +95,7 @@ export class OpenClText {
 }
 
 export class OpenClOps implements Ops<Name, Sum> {
-  readonly map: Ops<Name, Sum>["map"]
-  readonly fold: Ops<Name, Sum>["fold"]
+  readonly productsTakeConstants = false
   readonly #text: OpenClText
   /** Where the current row of constants stands, inside a step's function. */
   readonly #row: string | undefined
@@ -104,9 +103,6 @@ export class OpenClOps implements Ops<Name, Sum> {
   constructor(text: OpenClText, row?: string) {
     this.#text = text
     this.#row = row
-    const { map, fold } = unrolled<Name, Sum>(() => this)
-    this.map = map
-    this.fold = fold
   }
 
   square(a: Name): Name {
@@ -150,6 +146,10 @@ export class OpenClOps implements Ops<Name, Sum> {
   reduce(a: Sum): Name {
     if (a.high === "0UL") return a.low
     return this.#text.let(`${a.limit === WIDE ? "reduce_wide" : "reduce_sum"}(${a.low}, ${a.high})`)
+  }
+
+  reduceLinear(a: Sum): Name {
+    return this.reduce(a)
   }
 
   settle(a: Sum): Sum {
@@ -201,7 +201,7 @@ function renderStep(program: OpenClProgram, step: Step, rows: ConstantRows, stat
     `for (; rows < end; rows += ${columns.length}) {`,
   )
   const current = state.map(x => text.let(x))
-  const next = step(new OpenClOps(text, "rows"), current, columns)
+  const next = step.apply(new OpenClOps(text, "rows"), current, columns)
   next.forEach((x, i) => {
     text.lines.push(`${state[i]} = ${x};`)
   })

@@ -2,11 +2,9 @@
 import { WIDTH } from "../../pow/constants.ts"
 import { HITS } from "../device-program.ts"
 import { ROW } from "../kernel.ts"
-import { type Plan, permutation } from "../permutation.ts"
+import { permutation } from "../permutation.ts"
 import { columnPart, crossing, firstRound, hashElement, plane, rowPart } from "../search.ts"
 import { type Name, OpenClOps, OpenClProgram, OpenClText, PRELUDE } from "./opencl-ops.ts"
-
-const PLAN: Plan = { internalBatch: 1 }
 
 const ELEMENTS = Array.from({ length: WIDTH }, (_, i) => i)
 const STATE = ELEMENTS.map(i => `s${i}`)
@@ -25,22 +23,22 @@ static inline void judge(ulong element, ulong top, __global uint *hits, uint ind
 }
 `
 
-/** The program's source. @param plan how many internal rounds are taken together */
-export function renderOpenCl(plan: Plan = PLAN): string {
+/** The program's source. */
+export function renderOpenCl(): string {
   const program = new OpenClProgram()
   const kernel = (name: string, parameters: readonly string[], body: (text: OpenClText, ops: OpenClOps) => void) => {
     const text = new OpenClText(program)
     body(text, new OpenClOps(text))
     return text.body(`__kernel void ${name}(${parameters.join(", ")})`)
   }
-  const hash = renderHash(program, plan)
+  const hash = renderHash(program)
   const judge = (text: OpenClText, afterFirstRound: readonly Name[], index: Name) => {
     const state = text.array(afterFirstRound)
     text.lines.push(`judge(${hash}(${state}), top, hits, ${index});`)
   }
   const kernels = [
     kernel("permute", [STATE_PARAMETERS, "__global ulong *out"], (text, ops) =>
-      store(text, permutation(ops, plan, STATE), i => `out[${i}]`),
+      store(text, permutation(ops, STATE), i => `out[${i}]`),
     ),
     kernel("columns", [STATE_PARAMETERS, "__global ulong *out"], (text, ops) =>
       eachIndex(text, `${ROW}`, index =>
@@ -75,10 +73,10 @@ export function renderOpenCl(plan: Plan = PLAN): string {
 }
 
 /** A function from the state after the first round to the hash's first element. @returns its name */
-function renderHash(program: OpenClProgram, plan: Plan): string {
+function renderHash(program: OpenClProgram): string {
   const text = new OpenClText(program)
   const state = ELEMENTS.map(i => text.let(`s[${i}]`))
-  text.lines.push(`return ${hashElement(new OpenClOps(text), plan, state)};`)
+  text.lines.push(`return ${hashElement(new OpenClOps(text), state)};`)
   program.declarations.push(text.body("static OUTLINE ulong hash_element(const ulong *s)"))
   return "hash_element"
 }

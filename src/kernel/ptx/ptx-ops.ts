@@ -9,7 +9,7 @@
  * on most architectures.
  */
 import { P } from "../../pow/field.ts"
-import { type Constant, type ConstantRows, type Ops, type Step, unrolled } from "../ops.ts"
+import type { Constant, ConstantRows, Ops, Step } from "../ops.ts"
 import type { PtxModule, PtxText } from "./ptx-text.ts"
 
 /**
@@ -72,8 +72,7 @@ const SMALL = 64
 const LONG = 4
 
 export class PtxOps implements Ops<Limbs, Sum> {
-  readonly map: Ops<Limbs, Sum>["map"]
-  readonly fold: Ops<Limbs, Sum>["fold"]
+  readonly productsTakeConstants = false
   readonly #module: PtxModule
   readonly #text: PtxText
   readonly #form: SumForm
@@ -85,9 +84,6 @@ export class PtxOps implements Ops<Limbs, Sum> {
     this.#text = text
     this.#form = form
     this.#row = row
-    const { map, fold } = unrolled<Limbs, Sum>(() => this)
-    this.map = map
-    this.fold = fold
   }
 
   /** a0² + 2 a0 a1 φ + a1² φ²: three products, the doubling by a shift over the word's border. */
@@ -156,6 +152,10 @@ export class PtxOps implements Ops<Limbs, Sum> {
     return this.#reduceWords(this.#words(a))
   }
 
+  reduceLinear(a: Sum): Limbs {
+    return this.reduce(a)
+  }
+
   settle(a: Sum): Sum {
     const sum = this.#addable(a)
     this.#addends(sum)
@@ -163,7 +163,7 @@ export class PtxOps implements Ops<Limbs, Sum> {
   }
 
   repeat(step: Step, rows: ConstantRows, state: readonly Limbs[]): Limbs[] {
-    if (rows.length === 1) return step(this, state, rows[0]!)
+    if (rows.length === 1) return step.apply(this, state, rows[0]!)
     const t = this.#text
     const words = rows.flat()
     const table = this.#module.table(words)
@@ -173,7 +173,7 @@ export class PtxOps implements Ops<Limbs, Sum> {
     const columns = rows[0]!.map((_, column) => ({ column, rows }))
     const start = t.label()
     t.place(start)
-    const next = step(new PtxOps(this.#module, t, this.#form, row), current, columns).map(x => this.#copy(x))
+    const next = step.apply(new PtxOps(this.#module, t, this.#form, row), current, columns).map(x => this.#copy(x))
     current.forEach((x, i) => {
       x.forEach((word, j) => {
         t.emit(`mov.b32 ${word}, ${next[i]![j]}`)

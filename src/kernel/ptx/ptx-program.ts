@@ -4,12 +4,10 @@ import { WIDTH } from "../../pow/constants.ts"
 import { P } from "../../pow/field.ts"
 import { HITS } from "../device-program.ts"
 import { ROW } from "../kernel.ts"
-import { type Plan, permutation } from "../permutation.ts"
+import { permutation } from "../permutation.ts"
 import { columnPart, crossing, firstRound, hashElement, plane, rowPart } from "../search.ts"
 import { type Limbs, PtxOps, type SumForm } from "./ptx-ops.ts"
 import { PtxModule, PtxText } from "./ptx-text.ts"
-
-const PLAN: Plan = { internalBatch: 1 }
 
 export interface PtxOptions {
   /** Threads of a group, at most. */
@@ -32,7 +30,7 @@ export function renderPtx({ groupSize, registers, form }: PtxOptions): string {
     body(new KernelText(text, new PtxOps(module, text, form)))
     module.kernel(name, parameters, `.maxntid ${groupSize}, 1, 1${limit}`, text)
   }
-  kernel("permute", [...STATE, ".b64 out"], k => k.store(permutation(k.ops, PLAN, k.state()), k.pointer("out"), 8))
+  kernel("permute", [...STATE, ".b64 out"], k => k.store(permutation(k.ops, k.state()), k.pointer("out"), 8))
   kernel("columns", [...STATE, ".b64 out"], k =>
     k.eachIndex(String(ROW), index => {
       const part = columnPart(k.ops, plane(k.ops, k.state()), [index, "0"])
@@ -50,7 +48,7 @@ export function renderPtx({ groupSize, registers, form }: PtxOptions): string {
     k.eachIndex(nonces, index => {
       const row = k.load(k.element("rows", k.text.let("shr.u32", index, ROW_BITS), 8 * WIDTH), 8)
       const column = k.load(k.element("columns", k.text.let("and.b32", index, ROW - 1), 8), 8 * ROW)
-      k.judge(hashElement(k.ops, PLAN, crossing(k.ops, row, column)), index)
+      k.judge(hashElement(k.ops, crossing(k.ops, row, column)), index)
     })
   })
   kernel("range", [...STATE, ".b32 first", ".b32 count", ".b64 top", ".b64 hits"], k =>
@@ -58,7 +56,7 @@ export function renderPtx({ groupSize, registers, form }: PtxOptions): string {
       const state = k.state()
       const limb = swapped(k.text, k.text.let("add.u32", k.parameter("first"), index))
       const last = k.ops.reduce(k.ops.add(k.ops.widen(state[7]!), k.ops.widen([limb, "0"])))
-      k.judge(hashElement(k.ops, PLAN, firstRound(k.ops, state.with(7, last))), index)
+      k.judge(hashElement(k.ops, firstRound(k.ops, state.with(7, last))), index)
     }),
   )
   return module.toString()

@@ -2,7 +2,7 @@
 import { WIDTH } from "../../pow/constants.ts"
 import { P } from "../../pow/field.ts"
 import { type Kernel, ROW, UnsupportedKernel } from "../kernel.ts"
-import { type Plan, permutation } from "../permutation.ts"
+import { permutation } from "../permutation.ts"
 import { columnPart, crossing, firstRound, hashElement, plane, rowPart } from "../search.ts"
 import { call, type Expression, FunctionBuilder, get, i32, i64, type Local, ModuleBuilder } from "./module.ts"
 import { type ModuleContext, WasmOps, type WideMultiply } from "./wasm-ops.ts"
@@ -29,8 +29,6 @@ const COLUMNS = ROWPART + WORDS
 const HITS = COLUMNS + ROW * WORDS
 const TABLES = HITS + ROW * 4
 const PAGE = 65536
-
-const PLAN: Plan = { internalBatch: 1 }
 
 /** Multiplies by the wide-arithmetic proposal's instruction. */
 export const wideMultiply: WideMultiply = (f, a, b) => f.letPair(i64.mulWide(get(a), b))
@@ -131,7 +129,7 @@ class WasmKernel implements Kernel {
 }
 
 /** The module's bytes. */
-export function renderModule(multiply: WideMultiply, plan: Plan = PLAN): Uint8Array<ArrayBuffer> {
+export function renderModule(multiply: WideMultiply): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder()
   let next = TABLES
   const context: ModuleContext = {
@@ -146,9 +144,9 @@ export function renderModule(multiply: WideMultiply, plan: Plan = PLAN): Uint8Ar
       return address
     },
   }
-  renderPermute(context, plan)
+  renderPermute(context)
   renderPreparePlane(context)
-  const test = renderTest(context, plan)
+  const test = renderTest(context)
   renderSearchRow(context, test)
   renderSearchRange(context, test)
   return module.encode(Math.ceil(next / PAGE))
@@ -171,9 +169,9 @@ function canonical(f: FunctionBuilder, x: Local): Local {
 }
 
 /** permute(): INPUT in place, canonical. */
-function renderPermute(context: ModuleContext, plan: Plan): void {
+function renderPermute(context: ModuleContext): void {
   const f = new FunctionBuilder([], [])
-  const state = permutation(new WasmOps(context, f), plan, load(f, INPUT))
+  const state = permutation(new WasmOps(context, f), load(f, INPUT))
   store(
     f,
     base,
@@ -201,9 +199,9 @@ function renderPreparePlane(context: ModuleContext): void {
 }
 
 /** A function from the state after the first round, in STATE, to an i32: whether the nonce is a candidate. */
-function renderTest(context: ModuleContext, plan: Plan): number {
+function renderTest(context: ModuleContext): number {
   const f = new FunctionBuilder([], ["i32"])
-  const element = canonical(f, hashElement(new WasmOps(context, f), plan, load(f, STATE)))
+  const element = canonical(f, hashElement(new WasmOps(context, f), load(f, STATE)))
   f.emit(i64.notAbove(byteSwapped(f, element), i64.load(base, TOP)))
   return context.module.add(f)
 }

@@ -8,7 +8,7 @@
  * (with probability |q| / 2^32, which is why sums are centred around 0 where a constant is added anyway).
  */
 import { P } from "../../pow/field.ts"
-import { type Constant, type ConstantRows, type Ops, type Step, unrolled } from "../ops.ts"
+import type { Constant, ConstantRows, Ops, Step } from "../ops.ts"
 import { call, type Expression, FunctionBuilder, get, i32, i64, type Local, type ModuleBuilder } from "./module.ts"
 
 export interface Pair {
@@ -47,22 +47,17 @@ export interface ModuleContext {
 }
 
 export class WasmOps implements Ops<Local, Pair> {
+  readonly productsTakeConstants = false
   readonly #context: ModuleContext
   readonly #f: FunctionBuilder
   /** Where the current row of constants stands, inside a step's function. */
   readonly #row: Local | undefined
   readonly #columns: { centre: bigint; correction: bigint }[] = []
 
-  readonly map: Ops<Local, Pair>["map"]
-  readonly fold: Ops<Local, Pair>["fold"]
-
   constructor(context: ModuleContext, f: FunctionBuilder, row?: Local) {
     this.#context = context
     this.#f = f
     this.#row = row
-    const { map, fold } = unrolled<Local, Pair>(() => this)
-    this.map = map
-    this.fold = fold
   }
 
   square(a: Local): Local {
@@ -152,6 +147,10 @@ export class WasmOps implements Ops<Local, Pair> {
     return this.#let(i64.add(get(a.low!), i64.mul(wraps, i64.constant(EPS))))
   }
 
+  reduceLinear(a: Pair): Local {
+    return this.reduce(a)
+  }
+
   settle(a: Pair): Pair {
     return this.widen(this.reduce(a))
   }
@@ -180,7 +179,7 @@ export class WasmOps implements Ops<Local, Pair> {
     const base = i32.constant(0)
     const state = Array.from({ length: stateLength }, (_, i) => f.let("i64", i64.load(base, stateAddress + 8 * i)))
     f.loop(() => {
-      step(ops, state, columns).forEach((next, i) => {
+      step.apply(ops, state, columns).forEach((next, i) => {
         f.set(state[i]!, get(next))
       })
       f.set(row, i32.add(get(row), i32.constant(16 * columns.length)))

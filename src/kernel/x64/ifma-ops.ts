@@ -1,57 +1,74 @@
 /**
  * The vocabulary of `ops.ts` on AVX-512 with IFMA, whose multipliers add the low or the high 52 bits of a 52 × 52-bit
- * product to an accumulator.
+ * product to an accumulator. φ = 2^32, φ² ≡ φ − 1, 2^64 ≡ EPS = φ − 1 and 2^96 ≡ −1 modulo p.
  *
- * An element is one word a lane, of any value. A sum is A0 + A1 · 2^52, A0 signed, A1 not, both in 64 bits: products add
- * to it where they are made, sums are added by halves, and many fit before one reduction. With 2^64 ≡ 2^32 − 1 = EPS
- * and 2^96 ≡ −1 modulo p.
+ * Elements are multiplied by each other as words or as limbs, and by constants as parts (see `IfmaElement`). A sum of
+ * products is A0 + A1 · 2^52, neither negative, both in 64 bits: products add to it where they are made, and many fit
+ * before one reduction. A sum of elements is L + H φ.
+ *
+ * Carries and borrows that fire with a probability around 2^-32 are dropped; each is noted where it happens.
  */
 import { mod } from "../../pow/field.ts"
-import { type Constant, type ConstantRows, type Step, unrolled } from "../ops.ts"
+import type { Constant, ConstantRows, Step } from "../ops.ts"
 import { immediate, type Memory, mask, memory, rdi, type VirtualRegister } from "./assembler/operands.ts"
 import type { Steps, VectorOps } from "./steps.ts"
 import type { Vector, Vectors } from "./vectors.ts"
 
-export interface Word {
-  readonly word: Vector
-  /** Low and high 32 bits, once they were needed; good until the block ends. */
-  split?: { readonly low: Vector; readonly high: Vector }
+/** An element in one form or more; what else is needed is made of those once, good until the block ends. */
+export interface IfmaElement {
+  /** Any 64 bits. */
+  word?: Vector
+  /** x0 + x1 φ, of which only the low halves count: what the 32-bit multiplier reads. */
+  limbs?: { readonly low: Vector; readonly high: Vector; readonly isHighWhole: boolean }
+  /** x0 + x1 φ as whole vectors, not above these: x0 and x1 can have more than 32 bits. */
+  parts?: Parts
 }
 
+interface Parts {
+  readonly low: Vector
+  readonly high: Vector
+  readonly lowMax: bigint
+  readonly highMax: bigint
+}
+
+/** A0 + A1 · 2^52 */
 interface Pair {
   readonly form: "pair"
   readonly a0: Vector
-  /** A1 in parts, so that products do not wait for each other. */
-  readonly a1: readonly [Vector] | readonly [Vector, Vector]
-  readonly range0: Range
-  /** Of A1 as a whole. */
-  readonly range1: Range
+  readonly a1: Vector
+  readonly max0: bigint
+  readonly max1: bigint
 }
 
-export type WordSum =
-  | { readonly form: "empty" }
-  | { readonly form: "constant"; readonly constant: Constant }
-  /** Not multiplied yet: how depends on what becomes of it. */
-  | Product
-  | Pair
+/** L + H φ, both below 2^52. */
+type Small = Parts & { readonly form: "small" }
 
 interface Product {
   readonly form: "product"
-  readonly a: Word
-  readonly b: Word
+  readonly a: IfmaElement
+  readonly b: IfmaElement
+  readonly constant?: Constant
   /** Once it was needed. */
   pair?: Pair
 }
 
-type Range = readonly [min: bigint, max: bigint]
+export type IfmaSum =
+  | { readonly form: "empty" }
+  | { readonly form: "constant"; readonly constant: Constant }
+  /** Not multiplied yet: how depends on what becomes of it. */
+  | Product
+  | Small
+  | Pair
 
 const EPS = 2n ** 32n - 1n
-const RADIX = 2n ** 52n
-const LOW52 = RADIX - 1n
+const LOW52 = 2n ** 52n - 1n
+/** Parts below this are multiplied by a constant's top 12 bits without leaving 52. */
+const PART = 2n ** 40n
+/** Carries out of a limb as large as this are as rare as those that are dropped anyway. */
+const FEW = 32n
 
-export class IfmaOps implements VectorOps<Word, WordSum> {
-  readonly map: VectorOps<Word, WordSum>["map"]
-  readonly fold: VectorOps<Word, WordSum>["fold"]
+export class IfmaOps implements VectorOps<IfmaElement, IfmaSum> {
+  readonly productsTakeConstants = true
   readonly streams = 1
   readonly #v: Vectors
   readonly #steps: Steps
@@ -63,23 +80,20 @@ export class IfmaOps implements VectorOps<Word, WordSum> {
     this.#v = vectors
     this.#steps = steps
     this.#stateOffset = stateOffset
-    const { map, fold } = unrolled<Word, WordSum>(() => this)
-    this.map = map
-    this.fold = fold
   }
 
-  fromWords([words]: readonly Vector[]): Word {
+  fromWords([words]: readonly Vector[]): IfmaElement {
     return { word: words! }
   }
 
-  toWords({ word }: Word): Vector[] {
-    return [this.#v.canonical(word)]
+  toWords(x: IfmaElement): Vector[] {
+    return [this.#v.canonical(this.#word(x))]
   }
 
-  /** 15 instructions, 1 more to split, 6 to reduce. */
-  square(a: Word): Word {
+  /** 15 instructions, 6 of them to reduce. */
+  square(a: IfmaElement): IfmaElement {
     const v = this.#v
-    const { low, high } = this.#split(a)
+    const { low, high } = this.#limbs(a)
     const ll = v.multiply(low, low)
     const lh = v.multiply(low, high)
     const hh = v.multiply(high, high)
@@ -87,188 +101,287 @@ export class IfmaOps implements VectorOps<Word, WordSum> {
     return this.#fromProduct(v.add(ll, v.shiftLeft(lh, 33)), v.add(hh, v.shiftRight(middle, 31)))
   }
 
-  multiply(a: Word, b: Word): Word {
+  /** 20 instructions. */
+  multiply(a: IfmaElement, b: IfmaElement): IfmaElement {
     const v = this.#v
-    const x = this.#split(a)
-    const y = this.#split(b)
+    const x = this.#limbs(a)
+    const y = this.#limbs(b)
     const ll = v.multiply(x.low, y.low)
     const t = v.add(v.multiply(x.high, y.low), v.shiftRight(ll, 32))
     const u = v.add(v.multiply(x.low, y.high), v.low(t))
     const hh = v.multiply(x.high, y.high)
     const high = v.add(v.add(hh, v.shiftRight(t, 32)), v.shiftRight(u, 32))
-    return this.#fromProduct(v.halves(ll, v.shiftLeft(u, 32)), high)
+    return this.#fromProduct(v.halves(ll, u), high)
   }
 
-  /** lo + 2^64 hi ≡ lo − (hi >> 32) + (hi & EPS) · EPS. Dropped: the difference's borrow (2^-33). */
-  #fromProduct(lo: Vector, hi: Vector): Word {
+  /**
+   * lo + 2^64 hi ≡ lo − (hi >> 32) + (hi & EPS) · EPS, and EPS more where that sum wraps. Dropped: the difference's borrow
+   * (2^-33).
+   */
+  #fromProduct(lo: Vector, hi: Vector): IfmaElement {
     const v = this.#v
-    return { word: this.#carried(v.subtract(lo, v.shiftRight(hi, 32)), v.multiply(hi, v.constant(EPS))) }
-  }
-
-  /** a + b, and EPS more where that wraps; b ≤ EPS², so it wraps once only. */
-  #carried(a: Vector, b: VirtualRegister): Vector {
-    const v = this.#v
-    const sum = v.add(a, b)
+    const addend = v.multiply(hi, v.constant(EPS))
+    const word = v.add(v.subtract(lo, v.shiftRight(hi, 32)), addend)
     // k1 … k6 in turn; the scheduler keeps those in use apart.
     const wrapped = mask(1 + (this.#masks++ % 6))
-    v.routine.emit("vpcmpuq", wrapped, sum, b, immediate(LESS))
-    v.routine.emitMasked("vpaddq", wrapped, sum, sum, v.constant(EPS))
-    return sum
+    v.routine.emit("vpcmpuq", wrapped, word, addend, immediate(LESS))
+    v.routine.emitMasked("vpaddq", wrapped, word, word, v.constant(EPS))
+    return { word }
   }
 
-  #split(a: Word): { low: Vector; high: Vector } {
-    // The multiplier of 32-bit halves ignores the high half.
-    a.split ??= { low: this.#v.register(a.word), high: this.#v.shiftRight(a.word, 32) }
-    return a.split
-  }
-
-  product(a: Word, b: Word): WordSum {
+  product(a: IfmaElement, b: IfmaElement): IfmaSum {
     return { form: "product", a, b }
   }
 
-  zero(): WordSum {
+  zero(): IfmaSum {
     return { form: "empty" }
   }
 
-  widen({ word }: Word): WordSum {
-    const v = this.#v
-    return pair(v.and(word, v.constant(LOW52)), [v.shiftRight(word, 52)], [0n, LOW52], [0n, 4095n])
+  widen(a: IfmaElement): IfmaSum {
+    return { form: "small", ...this.#parts(a) }
   }
 
-  add(a: WordSum, b: WordSum): WordSum {
+  add(a: IfmaSum, b: IfmaSum): IfmaSum {
+    const v = this.#v
     if (a.form === "empty") return b
     if (b.form === "empty") return a
     if (a.form === "constant") return this.addConstant(b, a.constant)
     if (b.form === "constant") return this.addConstant(a, b.constant)
-    const v = this.#v
+    if (a.form === "small" && b.form === "small") {
+      const sum = small(v.add(a.low, b.low), v.add(a.high, b.high), a.lowMax + b.lowMax, a.highMax + b.highMax)
+      if (sum) return sum
+    }
+    if (a.form === "small") return this.#plusSmall(this.#pair(b), a)
+    if (b.form === "small") return this.#plusSmall(this.#pair(a), b)
     const x = this.#pair(a)
     const y = this.#pair(b)
+    return pair(v.add(x.a0, y.a0), v.add(x.a1, y.a1), x.max0 + y.max0, x.max1 + y.max1)
+  }
+
+  /** H φ is lo(H · 2^32) + hi(H · 2^32) 2^52: the multiplier shifts, parts and adds. */
+  #plusSmall({ a0, a1, max0, max1 }: Pair, { low, high, lowMax, highMax }: Small): Pair {
+    const v = this.#v
+    const shift = v.constant(2n ** 32n)
     return pair(
-      v.add(x.a0, y.a0),
-      [v.add(this.#a1(x), this.#a1(y))],
-      sumOf(x.range0, y.range0),
-      sumOf(x.range1, y.range1),
+      this.#accumulate(v.add(a0, low), [["vpmadd52luq", high, shift]]),
+      this.#accumulate(a1, [["vpmadd52huq", high, shift]]),
+      max0 + lowMax + LOW52,
+      max1 + (highMax >> 20n),
     )
   }
 
-  double(a: WordSum): WordSum {
-    if (a.form === "empty") return a
-    const once = this.#pair(a)
+  double(a: IfmaSum): IfmaSum {
+    const once = a.form === "product" ? this.#pair(a) : a
     return this.add(once, once)
   }
 
-  addConstant(a: WordSum, constant: Constant): WordSum {
-    if (a.form === "empty") return { form: "constant", constant }
+  addConstant(a: IfmaSum, constant: Constant): IfmaSum {
     const v = this.#v
-    const x = this.#pair(a)
-    const c = this.#constantPair(constant)
-    return pair(v.add(x.a0, c.a0), [v.add(this.#a1(x), c.a1[0])], sumOf(x.range0, c.range0), sumOf(x.range1, c.range1))
+    switch (a.form) {
+      case "empty":
+        return { form: "constant", constant }
+      case "product":
+        if (a.constant === undefined) return { form: "product", a: a.a, b: a.b, constant }
+        break
+      case "small": {
+        const low = this.#steps.constant(constant, "low 32", c => c & EPS)
+        const high = this.#steps.constant(constant, "high 32", c => c >> 32n)
+        const sum = small(v.add(a.low, low), v.add(a.high, high), a.lowMax + EPS, a.highMax + EPS)
+        if (sum) return sum
+      }
+    }
+    return this.add(this.#pair(a), this.#constantPair(constant))
   }
 
   /**
-   * With x = x0 + x1 · 2^32, c = c0 + c1 · 2^52 and 2^32 c ≡ d = d0 + d1 · 2^52: six multiplications that add, and no
-   * other instruction, as hi(x0 c1) and hi(x1 d1) are 0.
+   * With x = x0 + x1 φ, c = c0 + c1 2^52 and φ c ≡ d = d0 + d1 2^52: six multiplications that add, and no other
+   * instruction, as x0 c1 and x1 d1 are below 2^52.
    */
-  multiplyAdd(sum: WordSum, a: Word, constant: Constant): WordSum {
+  multiplyAdd(sum: IfmaSum, a: IfmaElement, constant: Constant): IfmaSum {
     if (typeof constant !== "bigint") throw new TypeError("rows of constants are added only")
-    if (sum.form === "empty") return this.multiplyAdd(this.#constantPair(0n), a, constant)
     const v = this.#v
     const base = this.#pair(sum)
-    const { high } = this.#split(a)
-    const low = (this.#low.get(a) ?? v.low(a.word)) as VirtualRegister
-    this.#low.set(a, low)
-    const [c0, c1] = digits(constant)
-    const [d0, d1] = digits(mod(constant << 32n))
-    const a0 = this.#accumulate(base.a0, [
-      ["vpmadd52luq", low, c0],
-      ["vpmadd52luq", high, d0],
-    ])
-    const first = this.#accumulate(base.a1[0], [
-      ["vpmadd52huq", low, c0],
-      ["vpmadd52luq", low, c1],
-    ])
-    const second = this.#accumulate(base.a1[1] ?? v.constant(0n), [
-      ["vpmadd52huq", high, d0],
-      ["vpmadd52luq", high, d1],
-    ])
-    return pair(
-      a0,
-      [first, second],
-      sumOf(base.range0, [0n, 2n * LOW52]),
-      sumOf(base.range1, [0n, 2n * (EPS + EPS * 4095n)]),
-    )
+    const { low, high, lowMax, highMax } = this.#parts(a)
+    if (lowMax >= PART || highMax >= PART)
+      throw new RangeError("an element is too large to be multiplied by a constant")
+    let { max0, max1 } = base
+    const terms: { 0: Term[]; 1: Term[] } = { 0: [], 1: [] }
+    const term = (to: 0 | 1, mnemonic: Term[0], x: Vector, digit: bigint, most: bigint) => {
+      if (most === 0n) return
+      terms[to].push([mnemonic, x, v.constant(digit)])
+      if (to === 0) max0 += most
+      else max1 += most
+    }
+    const multiplyPart = (x: Vector, max: bigint, [digit0, digit1]: readonly [bigint, bigint]) => {
+      const most = max * digit0
+      term(0, "vpmadd52luq", x, digit0, most < LOW52 ? most : LOW52)
+      term(1, "vpmadd52huq", x, digit0, most >> 52n)
+      term(1, "vpmadd52luq", x, digit1, max * digit1)
+    }
+    multiplyPart(low, lowMax, digits(constant))
+    multiplyPart(high, highMax, digits(mod(constant << 32n)))
+    return pair(this.#accumulate(base.a0, terms[0]), this.#accumulate(base.a1, terms[1]), max0, max1)
   }
 
-  /** The words' low halves alone, by element. */
-  readonly #low = new WeakMap<Word, Vector>()
-
-  #accumulate(base: Vector, terms: readonly (readonly [mnemonic: string, x: Vector, c: bigint])[]): VirtualRegister {
+  #accumulate(base: Vector, terms: readonly Term[]): Vector {
+    if (terms.length === 0) return base
     const v = this.#v
     const sum = v.copy(base)
-    for (const [mnemonic, x, c] of terms) if (c !== 0n) v.routine.emit(mnemonic, sum, v.register(x), v.constant(c))
+    for (const [mnemonic, x, y] of terms) v.routine.emit(mnemonic, sum, v.register(x), y)
     return sum
   }
 
-  settle(a: WordSum): WordSum {
-    return a.form === "product" ? this.#pair(a) : a
-  }
-
-  reduce(a: WordSum): Word {
-    if (a.form === "product") return this.multiply(a.a, a.b)
+  reduce(a: IfmaSum): IfmaElement {
+    if (a.form === "product" && a.constant === undefined) return this.multiply(a.a, a.b)
+    if (a.form === "small" && (a.highMax + (a.lowMax >> 32n)) >> 32n <= FEW) return this.#carry(a)
     return this.#reducePair(this.#pair(a))
   }
 
-  /**
-   * Carries A0 into A1, then A1 = 4096 q + r: the word A0 + r · 2^52 plus q · 2^64 ≡ (q & EPS) · EPS − (q >> 32). A1
-   * is not negative then but where A0 was and A1 was 0, all but impossible for products. Dropped: the borrow (2^-44).
-   */
-  #reducePair(sum: Pair): Word {
+  /** Limbs of few bits too many. Dropped: a borrow and a carry (carry / 2^32 each). 5 instructions. */
+  #carry({ low, high }: Parts): IfmaElement {
     const v = this.#v
-    const a1 = v.add(this.#a1(sum), v.shiftRightSigned(sum.a0, 52))
-    const word = v.select(v.constant(LOW52), sum.a0, v.shiftLeft(a1, 52))
-    const q = v.shiftRight(a1, 12)
-    const isSmall = sum.range1[1] < 2n ** 43n
-    const base = isSmall ? word : v.subtract(word, v.shiftRight(a1, 44))
-    return { word: this.#carried(base, v.multiply(q, v.constant(EPS))) }
+    const upper = v.add(high, v.shiftRight(low, 32))
+    const carry = v.shiftRight(upper, 32)
+    return limbs(v.subtract(low, carry), v.add(upper, carry))
   }
 
-  repeat(step: Step, rows: ConstantRows, state: readonly Word[]): Word[] {
+  /**
+   * With A1 = 4096 q + r: A0 + r 2^52 + q 2^64 ≡ (A0 − q) + (r 2^20 + q) φ. As in limbs only low halves count, r 2^20 is
+   * taken as A1 2^20 = r 2^20 + q φ: what the high half of a sum with it has too much, q, is what the sum's carry would
+   * have to be joined with anyway. Dropped: a borrow and a carry (carry / 2^32 each). 9 instructions.
+   */
+  #reducePair({ a0, a1, max0, max1 }: Pair): IfmaElement {
+    const v = this.#v
+    if ((EPS + (max1 >> 12n) + (max0 >> 32n)) >> 32n > FEW) return this.#reduceLargePair(a0, a1)
+    const q = v.shiftRight(a1, 12)
+    const upper = v.add(v.shiftLeft(a1, 20), v.shiftRightSigned(v.subtract(a0, q), 32))
+    const both = v.shiftRight(v.add(upper, q), 32)
+    return limbs(v.subtract(a0, both), v.add(upper, both))
+  }
+
+  /** The same for q = q0 + q1 φ of more than 32 bits: q 2^64 ≡ q0 φ − q0 − q1. 11 instructions. */
+  #reduceLargePair(a0: Vector, a1: Vector): IfmaElement {
+    const v = this.#v
+    const shifted = v.shiftLeft(a1, 20)
+    const q0 = v.shiftRight(shifted, 32)
+    const rest = v.subtract(a0, v.shiftRight(a1, 44))
+    const upper = v.add(shifted, v.shiftRightSigned(v.subtract(rest, q0), 32))
+    const both = v.shiftRight(v.add(upper, q0), 32)
+    return limbs(v.subtract(rest, both), v.add(upper, both))
+  }
+
+  /** Parts, the high one with what the low one had too much: 8 instructions, and none to part it again. */
+  reduceLinear(a: IfmaSum): IfmaElement {
+    const { a0, a1, max0, max1 } = this.#pair(a)
+    const highMax = EPS + (max1 >> 12n) + (max0 >> 32n)
+    if (highMax >= PART) return this.reduce(a)
+    const v = this.#v
+    const q = v.shiftRight(a1, 12)
+    const low = v.subtract(a0, q)
+    const r = v.shiftRight(v.shiftLeft(a1, 52), 32)
+    const high = v.add(v.add(r, q), v.shiftRightSigned(low, 32))
+    return { parts: { low: v.low(low), high, lowMax: EPS, highMax } }
+  }
+
+  /** A pair whose A1 adds little to what is reduced after it. */
+  settle(a: IfmaSum): IfmaSum {
+    const x = this.#pair(a)
+    return x.max1 < 2n ** 30n ? x : this.#pair(this.widen(this.reduceLinear(x)))
+  }
+
+  repeat(step: Step, rows: ConstantRows, state: readonly IfmaElement[]): IfmaElement[] {
     return this.#steps.repeat(this, step, rows, state)
   }
 
-  loadState(elements: number): Word[] {
-    return this.kept(memory(rdi, this.#stateOffset), elements)
-  }
-
-  storeState(state: readonly Word[]): void {
-    this.keep(memory(rdi, this.#stateOffset), state)
-  }
-
-  kept(place: Memory, elements: number): Word[] {
-    return Array.from({ length: elements }, (_, i) => ({ word: this.#v.load(this.#at(place, i)) }))
-  }
-
-  keep(place: Memory, elements: readonly Word[]): void {
-    elements.forEach(({ word }, i) => {
-      this.#v.store(this.#at(place, i), word)
+  /** Linear elements are kept as parts, others as limbs. */
+  loadState(elements: number, linearFrom = elements): IfmaElement[] {
+    return Array.from({ length: elements }, (_, i) => {
+      const [low, high] = this.#places(memory(rdi, this.#stateOffset), i).map(place => this.#v.load(place))
+      if (i < linearFrom) return limbs(low!, high!)
+      return { parts: { low: low!, high: high!, lowMax: EPS, highMax: PART - 1n } }
     })
   }
 
-  #at(place: Memory, n: number): Memory {
-    return { ...place, displacement: place.displacement + n * this.#v.bytes }
+  storeState(state: readonly IfmaElement[], linearFrom = state.length): void {
+    state.forEach((x, i) => {
+      const { low, high } = i < linearFrom ? this.#limbs(x) : this.#linearParts(x)
+      this.#store(memory(rdi, this.#stateOffset), i, low, high)
+    })
   }
 
-  #a1({ a1: [first, second] }: Pair): Vector {
-    return second ? this.#v.add(first, second) : first
+  #linearParts(x: IfmaElement): Parts {
+    const parts = this.#parts(x)
+    if (parts.lowMax > EPS || parts.highMax >= PART) throw new RangeError("a linear element would grow with every step")
+    return parts
   }
 
-  #pair(a: WordSum): Pair {
+  kept(place: Memory, elements: number): IfmaElement[] {
+    return Array.from({ length: elements }, (_, i) => {
+      const [low, high] = this.#places(place, i).map(at => this.#v.load(at))
+      return { parts: { low: low!, high: high!, lowMax: EPS, highMax: EPS } }
+    })
+  }
+
+  keep(place: Memory, elements: readonly IfmaElement[]): void {
+    elements.forEach((x, i) => {
+      const { low, high } = this.#limbs(x)
+      this.#store(place, i, this.#v.low(low), this.#v.low(high))
+    })
+  }
+
+  #store(place: Memory, i: number, low: Vector, high: Vector): void {
+    const [lowPlace, highPlace] = this.#places(place, i)
+    this.#v.store(lowPlace!, low)
+    this.#v.store(highPlace!, high)
+  }
+
+  /** Of an element's two vectors. */
+  #places(place: Memory, i: number): Memory[] {
+    return [2 * i, 2 * i + 1].map(n => ({ ...place, displacement: place.displacement + n * this.#v.bytes }))
+  }
+
+  #word(x: IfmaElement): Vector {
+    if (x.word === undefined) {
+      const { low, high } = this.#limbs(x)
+      x.word = this.#v.halves(low, high)
+    }
+    return x.word
+  }
+
+  #limbs(x: IfmaElement): NonNullable<IfmaElement["limbs"]> {
+    x.limbs ??= x.word
+      ? { low: this.#v.register(x.word), high: this.#v.shiftRight(x.word, 32), isHighWhole: true }
+      : this.#limbsOf(x.parts!)
+    return x.limbs
+  }
+
+  #limbsOf(parts: Parts): NonNullable<IfmaElement["limbs"]> {
+    const { low, high, highMax } = parts
+    return highMax <= EPS ? { low, high, isHighWhole: true } : this.#carry(parts).limbs!
+  }
+
+  #parts(x: IfmaElement): Parts {
+    if (!x.parts) {
+      const { low, high, isHighWhole } = this.#limbs(x)
+      x.parts = {
+        low: this.#v.low(low),
+        high: isHighWhole ? high : this.#v.low(high),
+        lowMax: EPS,
+        highMax: EPS,
+      }
+    }
+    return x.parts
+  }
+
+  #pair(a: IfmaSum): Pair {
     switch (a.form) {
       case "pair":
         return a
       case "product":
-        a.pair ??= this.#product(a.a, a.b)
+        a.pair ??= this.#product(a.a, a.b, a.constant ?? 0n)
         return a.pair
+      case "small":
+        return this.#plusSmall(this.#constantPair(0n), a)
       default:
         return this.#constantPair(a.form === "empty" ? 0n : a.constant)
     }
@@ -277,43 +390,63 @@ export class IfmaOps implements VectorOps<Word, WordSum> {
   #constantPair(constant: Constant): Pair {
     return pair(
       this.#steps.constant(constant, "low 52", c => c & LOW52),
-      [this.#steps.constant(constant, "high 12", c => c >> 52n)],
-      [0n, LOW52],
-      [0n, 4095n],
+      this.#steps.constant(constant, "high 12", c => c >> 52n),
+      constant === 0n ? 0n : LOW52,
+      constant === 0n ? 0n : 4095n,
     )
   }
 
   /**
-   * By 52-bit places, b1 and a1 the words' top 12 bits: lo(a b) + (hi(a b) + lo(a b1) + lo(a1 b)) 2^52 +
-   * (hi(a b1) + hi(a1 b) + lo(a1 b1)) 2^104, and 2^104 ≡ −2^8.
+   * By 52-bit places, b1 and a1 the words' top 12 bits: lo(a b) + (hi(a b) + lo(a b1) + lo(a1 b)) 2^52 + U 2^104 with
+   * U = hi(a b1) + hi(a1 b) + lo(a1 b1), and 2^104 ≡ −256. With U started at 1, lo(U (2^52 − 256)) is 2^52 − 256 U; the
+   * constant makes up for both. 10 instructions.
    */
-  #product(a: Word, b: Word): Pair {
+  #product(a: IfmaElement, b: IfmaElement, constant: Constant): Pair {
     const v = this.#v
-    const [x, y] = [v.register(a.word), v.register(b.word)]
+    const [x, y] = [v.register(this.#word(a)), v.register(this.#word(b))]
     const [x1, y1] = [v.shiftRight(x, 52), v.shiftRight(y, 52)]
-    const sum = (...terms: (readonly [string, Vector, Vector])[]) => {
-      const total = v.copy(v.constant(0n))
-      for (const [mnemonic, p, q] of terms) v.routine.emit(mnemonic, total, v.register(p), q)
-      return total
-    }
-    const lower = sum(["vpmadd52luq", x, y])
-    const middle = sum(["vpmadd52huq", x, y], ["vpmadd52luq", x, y1], ["vpmadd52luq", x1, y])
-    const upper = sum(["vpmadd52huq", x, y1], ["vpmadd52huq", x1, y], ["vpmadd52luq", x1, y1])
-    const most = (2n * 4095n + 4095n * 4095n) << 8n
-    return pair(v.subtract(lower, v.shiftLeft(upper, 8)), [middle], [-most, LOW52], [0n, 3n * LOW52])
+    const start = (c: bigint) => mod(c + 256n - 2n ** 52n)
+    const upper = this.#accumulate(v.constant(1n), [
+      ["vpmadd52huq", x, y1],
+      ["vpmadd52huq", x1, y],
+      ["vpmadd52luq", x1, y1],
+    ])
+    const lower = this.#accumulate(
+      this.#steps.constant(constant, "product low", c => start(c) & LOW52),
+      [
+        ["vpmadd52luq", x, y],
+        ["vpmadd52luq", upper, v.constant(2n ** 52n - 256n)],
+      ],
+    )
+    const middle = this.#accumulate(
+      this.#steps.constant(constant, "product high", c => start(c) >> 52n),
+      [
+        ["vpmadd52huq", x, y],
+        ["vpmadd52luq", x, y1],
+        ["vpmadd52luq", x1, y],
+      ],
+    )
+    return pair(lower, middle, 3n * LOW52, 3n * LOW52 + 4095n)
   }
 }
+
+/** What is added to an accumulator: the low or the high 52 bits of x · y. */
+type Term = readonly [mnemonic: "vpmadd52luq" | "vpmadd52huq", x: Vector, y: Vector]
 
 /** The predicate of `vpcmpuq`. */
 const LESS = 1
 
 const digits = (c: bigint): [bigint, bigint] => [c & LOW52, c >> 52n]
 
-/** @throws RangeError where a half of the sum could overflow */
-function pair(a0: Vector, a1: Pair["a1"], range0: Range, range1: Range): Pair {
-  if (range0[0] < -(2n ** 63n) || range0[1] >= 2n ** 63n || range1[1] >= 2n ** 64n)
-    throw new RangeError("a sum in radix 2^52 would overflow")
-  return { form: "pair", a0, a1, range0, range1 }
+const limbs = (low: Vector, high: Vector): IfmaElement => ({ limbs: { low, high, isHighWhole: false } })
+
+/** Undefined where H could become too large for the multiplier, or L for what is added to it. */
+function small(low: VirtualRegister, high: VirtualRegister, lowMax: bigint, highMax: bigint): Small | undefined {
+  return lowMax <= LOW52 && highMax <= LOW52 ? { form: "small", low, high, lowMax, highMax } : undefined
 }
 
-const sumOf = (a: Range, b: Range): Range => [a[0] + b[0], a[1] + b[1]]
+/** @throws RangeError where a half of the sum could overflow */
+function pair(a0: Vector, a1: Vector, max0: bigint, max1: bigint): Pair {
+  if (max0 >= 2n ** 63n || max1 >= 2n ** 64n) throw new RangeError("a sum in radix 2^52 would overflow")
+  return { form: "pair", a0, a1, max0, max1 }
+}

@@ -11,7 +11,7 @@
  * Carries and borrows that fire with a probability around 2^-32 are dropped; each is noted where it happens.
  */
 import { P } from "../../pow/field.ts"
-import { type Constant, type ConstantRows, type Ops, type Step, unrolled } from "../ops.ts"
+import type { Constant, ConstantRows, Step } from "../ops.ts"
 import { type Memory, memory, rdi } from "./assembler/operands.ts"
 import { type Multiplier, multiplier } from "./digits.ts"
 import type { Steps, VectorOps } from "./steps.ts"
@@ -75,8 +75,7 @@ const LARGE_DIGITS = 2n ** 29n
 const SMALL = 2n ** 37n
 
 export class LimbOps implements VectorOps<LimbElement, LimbSum> {
-  readonly map: Ops<LimbElement, LimbSum>["map"]
-  readonly fold: Ops<LimbElement, LimbSum>["fold"]
+  readonly productsTakeConstants = false
   readonly streams = 1
   readonly #v: Vectors
   readonly #steps: Steps
@@ -87,9 +86,6 @@ export class LimbOps implements VectorOps<LimbElement, LimbSum> {
     this.#v = vectors
     this.#steps = steps
     this.#stateOffset = stateOffset
-    const { map, fold } = unrolled<LimbElement, LimbSum>(() => this)
-    this.map = map
-    this.fold = fold
   }
 
   fromWords([words]: readonly Vector[]): LimbElement {
@@ -97,7 +93,7 @@ export class LimbOps implements VectorOps<LimbElement, LimbSum> {
   }
 
   toWords(x: LimbElement): Vector[] {
-    return [this.#v.canonical(this.#v.halves(x.low, this.#v.shiftLeft(x.high, 32)))]
+    return [this.#v.canonical(this.#v.halves(x.low, x.high))]
   }
 
   square(a: LimbElement): LimbElement {
@@ -115,7 +111,7 @@ export class LimbOps implements VectorOps<LimbElement, LimbSum> {
     const t = v.add(hl, v.shiftRight(ll, 32))
     const u = v.add(lh, v.low(t))
     const high = v.add(v.add(hh, v.shiftRight(t, 32)), v.shiftRight(u, 32))
-    return this.#fromProduct(v.halves(ll, v.shiftLeft(u, 32)), high)
+    return this.#fromProduct(v.halves(ll, u), high)
   }
 
   #products(a: LimbElement, b: LimbElement) {
@@ -316,6 +312,10 @@ export class LimbOps implements VectorOps<LimbElement, LimbSum> {
       default:
         return this.#carry(this.#materialize(a))
     }
+  }
+
+  reduceLinear(a: LimbSum): LimbElement {
+    return this.reduce(a)
   }
 
   /** Limbs of few bits too many. Dropped: the borrow and the carry of the last two operations (carry / 2^32 each). */

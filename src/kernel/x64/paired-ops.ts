@@ -2,7 +2,7 @@
  * Any vocabulary on two vectors of nonces at once: each operation is emitted for one and then for the other, so that the
  * scheduler finds independent work wherever one waits.
  */
-import { type Constant, type ConstantRows, type Step, unrolled } from "../ops.ts"
+import type { Constant, ConstantRows, Step } from "../ops.ts"
 import type { Memory } from "./assembler/operands.ts"
 import type { Steps, VectorOps } from "./steps.ts"
 import type { Vector } from "./vectors.ts"
@@ -10,9 +10,8 @@ import type { Vector } from "./vectors.ts"
 export type Both<T> = readonly [T, T]
 
 export class PairedOps<V, W> implements VectorOps<Both<V>, Both<W>> {
-  readonly map: VectorOps<Both<V>, Both<W>>["map"]
-  readonly fold: VectorOps<Both<V>, Both<W>>["fold"]
   readonly streams = 2
+  readonly productsTakeConstants: boolean
   readonly #each: Both<VectorOps<V, W>>
   readonly #steps: Steps
 
@@ -24,9 +23,7 @@ export class PairedOps<V, W> implements VectorOps<Both<V>, Both<W>> {
   ) {
     this.#each = each
     this.#steps = steps
-    const { map, fold } = unrolled<Both<V>, Both<W>>(() => this)
-    this.map = map
-    this.fold = fold
+    this.productsTakeConstants = each[0].productsTakeConstants
   }
 
   square = (a: Both<V>): Both<V> => this.#both((ops, i) => ops.square(a[i]))
@@ -40,6 +37,7 @@ export class PairedOps<V, W> implements VectorOps<Both<V>, Both<W>> {
   multiplyAdd = (sum: Both<W>, a: Both<V>, c: Constant): Both<W> =>
     this.#both((ops, i) => ops.multiplyAdd(sum[i], a[i], c))
   reduce = (a: Both<W>): Both<V> => this.#both((ops, i) => ops.reduce(a[i]))
+  reduceLinear = (a: Both<W>): Both<V> => this.#both((ops, i) => ops.reduceLinear(a[i]))
   settle = (a: Both<W>): Both<W> => this.#both((ops, i) => ops.settle(a[i]))
 
   repeat = (step: Step, rows: ConstantRows, state: readonly Both<V>[]): Both<V>[] =>
@@ -60,10 +58,16 @@ export class PairedOps<V, W> implements VectorOps<Both<V>, Both<W>> {
   kept = (place: Memory, elements: number): Both<V>[] =>
     zip(this.#both((ops, i) => ops.kept(this.#half(place, i, elements), elements)))
 
-  loadState = (elements: number): Both<V>[] => zip(this.#both(ops => ops.loadState(elements)))
+  loadState = (elements: number, linearFrom?: number): Both<V>[] =>
+    zip(this.#both(ops => ops.loadState(elements, linearFrom)))
 
-  storeState(state: readonly Both<V>[]): void {
-    this.#both((ops, i) => ops.storeState(state.map(x => x[i])))
+  storeState(state: readonly Both<V>[], linearFrom?: number): void {
+    this.#both((ops, i) =>
+      ops.storeState(
+        state.map(x => x[i]),
+        linearFrom,
+      ),
+    )
   }
 
   #half(place: Memory, i: 0 | 1, elements: number): Memory {

@@ -3,7 +3,7 @@
  */
 import { WIDTH } from "../../pow/constants.ts"
 import { ROW } from "../kernel.ts"
-import { type Plan, permutation } from "../permutation.ts"
+import { permutation } from "../permutation.ts"
 import { columnPart, crossing, firstRound, hashElement, plane, rowPart } from "../search.ts"
 import { immediate, type Label, type Memory, memory, r32, r64, rdi } from "./assembler/operands.ts"
 import type { Feature } from "./assembler/table.ts"
@@ -14,7 +14,6 @@ import type { Vector, Vectors } from "./vectors.ts"
 
 export interface Target<V, W> {
   readonly routine: RoutineOptions
-  readonly plan: Plan
   /** Vectors worked on together. */
   readonly streams: number
   vectors(routine: Routine): Vectors
@@ -45,7 +44,7 @@ export function renderKernel<V, W>(target: Target<V, W>): RenderedKernel {
   const layout = contextLayout(vectors.bytes, target.streams)
   const steps = new Steps(vectors)
   const ops = target.ops(vectors, steps, layout)
-  const renderer = new Renderer(routine, vectors, ops, layout, target.plan)
+  const renderer = new Renderer(routine, vectors, ops, layout)
   const labels = {
     permute: renderer.permute(),
     preparePlane: renderer.preparePlane(),
@@ -81,7 +80,6 @@ class Renderer<V, W> {
     private readonly v: Vectors,
     private readonly ops: VectorOps<V, W>,
     private readonly layout: ContextLayout,
-    private readonly plan: Plan,
   ) {
     this.#testEntry = routine.label("test")
   }
@@ -89,7 +87,7 @@ class Renderer<V, W> {
   /** OUTPUT from INPUT. */
   permute(): Label {
     return this.#entry("permute", () => {
-      const state = permutation(this.ops, this.plan, this.#input())
+      const state = permutation(this.ops, this.#input())
       state.forEach((x, i) => {
         this.v.store(this.#at(this.layout.output + i * this.v.bytes), this.ops.toWords(x)[0]!)
       })
@@ -162,7 +160,7 @@ class Renderer<V, W> {
   test(): void {
     const { v } = this
     this.routine.bind(this.#testEntry)
-    const hashes = this.ops.toWords(hashElement(this.ops, this.plan, this.ops.loadState(WIDTH)))
+    const hashes = this.ops.toWords(hashElement(this.ops, this.ops.loadState(WIDTH)))
     const target = v.broadcastWord(this.#at(this.layout.target))
     const sign = v.constant(2n ** 63n)
     hashes.forEach((words, s) => {
@@ -193,6 +191,7 @@ class Renderer<V, W> {
   #entry(name: string, body: () => void): Label {
     const label = this.routine.label(name)
     this.routine.bind(label)
+    this.v.begin()
     body()
     this.routine.control("vzeroupper")
     this.routine.control("ret")

@@ -18,9 +18,9 @@ export interface VectorOps<V, W> extends Ops<V, W> {
   keep(place: Memory, elements: readonly V[]): void
   /** Elements stored by `keep`. */
   kept(place: Memory, elements: number): V[]
-  /** The state through which steps are entered and left. */
-  loadState(elements: number): V[]
-  storeState(state: readonly V[]): void
+  /** The state through which steps are entered and left; elements from `linearFrom` on are linear. */
+  loadState(elements: number, linearFrom?: number): V[]
+  storeState(state: readonly V[], linearFrom?: number): void
 }
 
 /** Registers around a step: the current row of constants, and the rows left. */
@@ -50,18 +50,21 @@ export class Steps {
     const rendered = this.#steps.get(step) ?? this.#announce(ops, step, rows, state.length)
     const table = routine.label("table")
     rendered.calls.push({ rows, table })
-    ops.storeState(state)
+    ops.storeState(state, step.linearFrom)
     routine.control("lea", ROW_POINTER, relative(table))
     routine.control("mov", ROWS_LEFT, immediate(rows.length))
     routine.control("call", rendered.entry)
-    return ops.loadState(state.length)
+    return ops.loadState(state.length, step.linearFrom)
   }
 
   #announce<V, W>(ops: VectorOps<V, W>, step: Step, rows: ConstantRows, elements: number): RenderedStep {
     const constants = rows[0]!.map((_, column) => ({ column, rows }))
     const rendered: RenderedStep = {
       entry: this.#v.routine.label("step"),
-      render: () => ops.storeState(step(ops, ops.loadState(elements), constants)),
+      render: () => {
+        const state = step.apply(ops, ops.loadState(elements, step.linearFrom), constants)
+        ops.storeState(state, step.linearFrom)
+      },
       columns: new Map(),
       calls: [],
     }

@@ -8,6 +8,8 @@ import {
   type Memory,
   mask,
   type Register,
+  r32,
+  rax,
   relative,
   type VirtualRegister,
 } from "./assembler/operands.ts"
@@ -15,6 +17,9 @@ import type { Routine } from "./compiler/routine.ts"
 
 /** A value in a register, or in memory from where instructions take it as they need it. */
 export type Vector = VirtualRegister | Memory
+
+/** Never used for anything else. */
+const ODD_HALVES = mask(7)
 
 export class Vectors {
   readonly bytes: 32 | 64
@@ -29,6 +34,13 @@ export class Vectors {
     this.bytes = (bits / 8) as 32 | 64
     this.lanes = (bits / 64) as 4 | 8
     this.#class = bits === 256 ? "ymm" : "zmm"
+  }
+
+  /** What a routine does first: `halves` expects a mask of the odd halves. */
+  begin(): void {
+    if (this.bits === 256) return
+    this.routine.control("mov", rax, immediate(0xaaaa))
+    this.routine.control("kmovw", ODD_HALVES, r32(rax.n))
   }
 
   /** The same word in every lane. */
@@ -76,7 +88,7 @@ export class Vectors {
       const above = this.#result("vpcmpgtq", this.register(a), b)
       this.routine.emit("vmovmskpd", bits, above)
     } else {
-      const above = mask(7)
+      const above = mask(1)
       this.routine.emit("vpcmpq", above, this.register(a), b, immediate(6))
       this.routine.emit("kmovw", bits, above)
     }
@@ -121,17 +133,13 @@ export class Vectors {
     return a.kind === "memory" ? this.load(a) : this.#result("vmovdqu64", a)
   }
 
-  /** The bits of one where the constant has a one, of the other where it has none. AVX-512 only. */
-  select(bits: Memory, one: Vector, other: Vector): VirtualRegister {
-    const result = this.copy(one)
-    this.routine.emit("vpternlogq", result, this.register(other), bits, immediate(0xe4))
-    return result
-  }
-
-  /** The low halves of one and the high halves of the other. */
+  /** The low halves of one, with the low halves of the other above them. */
   halves(low: Vector, high: Vector): VirtualRegister {
-    if (this.bits === 256) return this.#result("vpblendd", this.register(low), high, immediate(0xaa))
-    return this.select(this.constant(0xffffffffn), low, high)
+    if (this.bits === 256)
+      return this.#result("vpblendd", this.register(low), this.shiftLeft(high, 32), immediate(0xaa))
+    const result = this.copy(low)
+    this.routine.emitMasked("vmovsldup", ODD_HALVES, result, this.register(high))
+    return result
   }
 
   /** x − p where that is not negative. */

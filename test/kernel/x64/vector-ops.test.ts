@@ -29,6 +29,7 @@ async function compile<V, W>(target: Target<V, W>, program: Program, inputs: num
   const layout = contextLayout(vectors.bytes, target.streams)
   const steps = new Steps(vectors)
   const ops = target.ops(vectors, steps, layout)
+  vectors.begin()
   const words = Array.from({ length: inputs }, (_, i) => {
     const word = vectors.broadcastWord(memory(rdi, layout.input + 8 * i))
     return ops.fromWords(new Array(target.streams).fill(word))

@@ -60,8 +60,10 @@ vpmadd52huq    zmm:rw zmm:r zmm/m512/m64bcst:r         EVEX.512.66.0F38.W1 B5 /r
 vpsrlq         zmm:w zmm/m512/m64bcst:r imm8:r         EVEX.512.66.0F.W1 73 /2 ib      VMI   avx512f
 vpsraq         zmm:w zmm/m512/m64bcst:r imm8:r         EVEX.512.66.0F.W1 72 /4 ib      VMI   avx512f
 vpsllq         zmm:w zmm/m512/m64bcst:r imm8:r         EVEX.512.66.0F.W1 73 /6 ib      VMI   avx512f
+vmovsldup      zmm:w zmm/m512:r                        EVEX.512.F3.0F.W0 12 /r         RM    avx512f
 vpshufb        zmm:w zmm:r zmm/m512:r                  EVEX.512.66.0F38.WIG 00 /r      RVM   avx512bw
 vpcmpq         k:w zmm:r zmm/m512/m64bcst:r imm8:r     EVEX.512.66.0F3A.W1 1F /r ib    RVMI  avx512f
 vpcmpuq        k:w zmm:r zmm/m512/m64bcst:r imm8:r     EVEX.512.66.0F3A.W1 1E /r ib    RVMI  avx512f
+kmovw          k:w r32:r                               VEX.LZ.0F.W0 92 /r              RM    avx512f
 kmovw          r32:w k:r                               VEX.LZ.0F.W0 93 /r              RM    avx512f
 `)
