@@ -16,6 +16,7 @@ export const OPENCL_FUNCTIONS = {
   clEnqueueReadBuffer: { args: ["u64", "u64", "u32", "u64", "u64", "ptr", "u32", "ptr", "ptr"], returns: "i32" },
   clFlush: { args: ["u64"], returns: "i32" },
   clFinish: { args: ["u64"], returns: "i32" },
+  clGetEventInfo: { args: ["u64", "u32", "u64", "ptr", "ptr"], returns: "i32" },
   clWaitForEvents: { args: ["u32", "ptr"], returns: "i32" },
   clReleaseEvent: { args: ["u64"], returns: "i32" },
   clReleaseMemObject: { args: ["u64"], returns: "i32" },
@@ -67,6 +68,10 @@ export const DeviceType = { processor: 2n, gpu: 4n, all: 0xffff_ffffn } as const
 /** CL_PROGRAM_BUILD_LOG. */
 export const BUILD_LOG = 0x1183
 
+/** CL_EVENT_COMMAND_EXECUTION_STATUS: above CL_COMPLETE while the command is not done, below where it failed. */
+export const EVENT_STATUS = 0x11d3
+export const COMPLETE = 0
+
 const NAMES: Record<number, string> = {
   [-1]: "CL_DEVICE_NOT_FOUND",
   [-2]: "CL_DEVICE_NOT_AVAILABLE",
@@ -115,7 +120,7 @@ export class OpenClApi {
   }
 }
 
-const openClErrorName = (status: number): string => NAMES[status] ?? `OpenCL error ${status}`
+export const openClErrorName = (status: number): string => NAMES[status] ?? `OpenCL error ${status}`
 
 /** The loader of this machine. @throws UnsupportedDevice where there is none */
 export function openOpenCl(platform: NodeJS.Platform = process.platform): OpenClApi {

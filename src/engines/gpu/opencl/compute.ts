@@ -2,10 +2,15 @@
 import { ptr } from "bun:ffi"
 import { type Argument, type Compute, DeviceError, type Fence, type Memory } from "../compute.ts"
 import { textOf } from "../library.ts"
-import { BUILD_LOG, type OpenClApi } from "./api.ts"
+import { BUILD_LOG, COMPLETE, EVENT_STATUS, type OpenClApi, openClErrorName } from "./api.ts"
 import type { OpenClDevice } from "./devices.ts"
 
-const LOG_BYTES = 16_384
+/** Bytes of a compiler's log that are shown: the first errors. */
+const LOG_BYTES = 4096
+
+/** Milliseconds between two looks at a fence; the launch behind it keeps the device busy meanwhile. */
+const LOOK_EVERY = 1
+
 const READ_WRITE = 1n
 
 /**
@@ -102,7 +107,14 @@ class OpenClCompute implements Compute {
     return event[0]!
   }
 
+  /** NVIDIA's and Intel's `clWaitForEvents` spin on a core: it is called once there is nothing to wait for any more. */
   wait(fence: Fence): void {
+    let status = this.#statusOf(fence)
+    while (status > COMPLETE) {
+      Bun.sleepSync(LOOK_EVERY)
+      status = this.#statusOf(fence)
+    }
+    if (status < COMPLETE) throw new DeviceError("clWaitForEvents", openClErrorName(status))
     this.api.call("clWaitForEvents", 1, new BigUint64Array([fence]))
     this.api.call("clReleaseEvent", fence)
   }
@@ -128,18 +140,20 @@ class OpenClCompute implements Compute {
     return ["-cl-std=CL1.2", ...defines.map(define => `-D${define}`)].join(" ")
   }
 
+  #statusOf(fence: Fence): number {
+    const status = new Int32Array(1)
+    this.api.call("clGetEventInfo", fence, EVENT_STATUS, BigInt(status.byteLength), status, null)
+    return status[0]!
+  }
+
+  /** The log's beginning. It is asked for whole, since a driver gives nothing where the room is too small. */
   #buildLog(): string {
-    const log = new Uint8Array(LOG_BYTES)
-    this.api.attempt(
-      "clGetProgramBuildInfo",
-      this.#program,
-      this.device.handle,
-      BUILD_LOG,
-      BigInt(LOG_BYTES),
-      log,
-      null,
-    )
-    return textOf(log)
+    const size = new BigUint64Array(1)
+    const ask = (bytes: bigint, into: Uint8Array | null, told: BigUint64Array | null) =>
+      this.api.attempt("clGetProgramBuildInfo", this.#program, this.device.handle, BUILD_LOG, bytes, into, told)
+    if (!ask(0n, null, size)) return ""
+    const log = new Uint8Array(Number(size[0]))
+    return ask(size[0]!, log, null) ? textOf(log.subarray(0, LOG_BYTES)) : ""
   }
 }
 
