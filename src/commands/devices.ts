@@ -2,11 +2,10 @@
 import type { Config } from "../config/config.ts"
 import { DeviceError } from "../engines/gpu/compute.ts"
 import type { GpuDevice } from "../engines/gpu/device.ts"
-import { testDevice } from "../engines/gpu/device-test.ts"
 import { type FoundDevice, findDevices } from "../engines/gpu/find-devices.ts"
 import { UnsupportedDevice } from "../engines/gpu/library.ts"
 import { selectDevices } from "../engines/gpu/select-devices.ts"
-import { measure, openTuned } from "../engines/gpu/tuning.ts"
+import { measure, openTuned, WrongDevice } from "../engines/gpu/tuning.ts"
 import { formatRate } from "../observe/units.ts"
 import { version } from "../version.ts"
 
@@ -22,7 +21,7 @@ export async function run({ settings, stateDir }: Config<"devices">): Promise<vo
   const mined = new Set(selectDevices(devices, settings.gpuDevices, settings.allowIntegrated))
   const rows: string[][] = []
   for (const [index, found] of devices.entries()) {
-    rows.push(rowOf(index, found, mined.has(found) ? await rateOf(found.device, stateDir) : "left out"))
+    rows.push(rowOf(index, found, mined.has(found) ? rateOf(found.device, stateDir) : "left out"))
   }
   console.log(aligned([HEAD, ...rows]))
 }
@@ -33,17 +32,17 @@ function rowOf(index: number, { device }: FoundDevice, rate: string): string[] {
 }
 
 /** A rate, or why there is none. */
-async function rateOf(device: GpuDevice, stateDir: string | undefined): Promise<string> {
+function rateOf(device: GpuDevice, stateDir: string | undefined): string {
   const now = () => performance.now()
   try {
     const { search } = openTuned(device, { stateDir, version, recalibrate: false, now })
     try {
-      const wrong = await testDevice(search)
-      return wrong ? `computes wrongly: ${wrong}` : formatRate(measure(search, now))
+      return formatRate(measure(search, now))
     } finally {
       search.close()
     }
   } catch (error) {
+    if (error instanceof WrongDevice) return `computes wrongly: ${error.message}`
     if (error instanceof DeviceError || error instanceof UnsupportedDevice) return `cannot be used: ${error.message}`
     throw error
   }

@@ -31,7 +31,7 @@ describe("OpenCL", () => {
     const { api, device } = processor
     const search = new DeviceSearch("opencl", openOpenClCompute(api, device, renderOpenCl(), DEVICE_KERNELS, ["LIMBS"]))
     search.geometry = { groupSize: 1, groups: 64 }
-    expect(await testDevice(search)).toBeUndefined()
+    expect(testDevice(search)).toBeUndefined()
     search.close()
   })
 

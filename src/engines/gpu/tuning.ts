@@ -1,13 +1,16 @@
 /**
  * How launches are laid out on a device: measured at the first start, remembered after it. A layout is the group's size,
- * the number of groups, and on CUDA the registers of a thread, which decide how many threads a multiprocessor holds.
+ * the number of groups, which says how many nonces a thread takes, and on CUDA the registers of a thread, which decide
+ * how many threads a multiprocessor holds. A layout that a driver refuses or compiles wrongly is passed over.
  */
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { MOST_NONCES } from "../../kernel/device-program.ts"
 import { ROW } from "../../kernel/kernel.ts"
+import { DeviceError } from "./compute.ts"
 import { deviceKey, type GpuDevice } from "./device.ts"
 import { DeviceSearch } from "./device-search.ts"
+import { testDevice } from "./device-test.ts"
 import { type Build, openDevice } from "./open-device.ts"
 
 export interface Layout extends Build {
@@ -29,16 +32,35 @@ export interface TuningOptions {
   readonly now: () => number
 }
 
-/** Milliseconds of launches that a layout is measured by; the best of so many. */
-const MEASURE_MS = 40
+/** How a device is opened and proved; a test's own, for faults that devices do not show when asked. */
+export interface DeviceAccess {
+  readonly open: typeof openDevice
+  readonly test: typeof testDevice
+}
+
+const DEVICES: DeviceAccess = { open: openDevice, test: testDevice }
+
+/** A device computes wrongly, whatever its layout. */
+export class WrongDevice extends Error {
+  override readonly name = "WrongDevice"
+}
+
+/**
+ * Milliseconds of a launch that a layout is measured by; the best of so many. Those before it, which find out how large
+ * it is, take about twice as long: a card that idled has its clocks up by then.
+ */
+const MEASURE_MS = 100
 const REPEATS = 3
 
-/** Groups are multiples of this many for each multiprocessor. */
-const GROUPS_PER_UNIT = 64
+/** Groups for each multiprocessor: builds are compared with the first number, the others are tried with the best build. */
+const GROUPS_PER_UNIT = [64, 16, 256] as const
 
 /** Rows that a device is first tried with; doubled until they take long enough to be measured. */
 const FIRST_ROWS = 16
 const MOST_ROWS = MOST_NONCES / ROW
+
+/** Milliseconds of a launch, at most. */
+const MOST_LAUNCH_MS = 1000
 
 /** Few registers and many threads, or many registers and short code; `docs/gpu.md` has what the compiler makes of each. */
 const CUDA_BUILDS: readonly Build[] = [
@@ -58,17 +80,40 @@ const OPENCL_BUILDS: readonly Build[] = [
 /** Compilers of processors make a program anew for every group size. */
 const PROCESSOR_BUILDS: readonly Build[] = [{ groupSize: 1 }]
 
-/** The device, opened with the layout that is remembered for it, or else found to be the fastest. */
-export function openTuned(device: GpuDevice, options: TuningOptions): { search: DeviceSearch; tuning: Tuning } {
+/**
+ * The device, opened with the layout that is remembered for it, or else found to be the fastest, and proved.
+ * @throws DeviceError, WrongDevice, UnsupportedDevice
+ */
+export function openTuned(
+  device: GpuDevice,
+  options: TuningOptions,
+  access: DeviceAccess = DEVICES,
+): { search: DeviceSearch; tuning: Tuning } {
   const remembered = options.recalibrate ? undefined : load(device, options)
-  const tuning = remembered ?? measureAll(device, options.now)
-  if (!remembered) save(device, options, tuning)
-  return { search: openWith(device, tuning.layout), tuning }
+  if (remembered) {
+    const search = attempt(() => openProved(device, remembered.layout, access))
+    if (!(search instanceof Error)) return { search, tuning: remembered }
+  }
+  const measured = measureAll(device, options.now, access)
+  save(device, options, measured.tuning)
+  return measured
 }
 
 /** Rows of a launch that takes about so many milliseconds at this rate. */
 export function rowsFor(hashesPerSecond: number, milliseconds: number): number {
   return rowsOf((hashesPerSecond * milliseconds) / 1000)
+}
+
+/**
+ * Rows of a launch: those of a batch, where one was asked for, else as many as take `launchMs`. A batch takes a second
+ * at most, since a device without progress for five is taken for hung.
+ */
+export function rowsOfLaunch(
+  hashesPerSecond: number,
+  { batchSize, launchMs }: { readonly batchSize: number | undefined; readonly launchMs: number },
+): number {
+  if (batchSize === undefined) return rowsFor(hashesPerSecond, launchMs)
+  return Math.min(rowsOf(batchSize), rowsFor(hashesPerSecond, MOST_LAUNCH_MS))
 }
 
 /** Rows of a launch of so many nonces. */
@@ -90,24 +135,70 @@ export function measure(search: DeviceSearch, now: () => number): number {
   return (rows * ROW * 1000) / best
 }
 
-function measureAll(device: GpuDevice, now: () => number): Tuning {
+/** @throws the first layout's error where no layout can be used */
+function measureAll(
+  device: GpuDevice,
+  now: () => number,
+  access: DeviceAccess,
+): { search: DeviceSearch; tuning: Tuning } {
   const builds = device.api === "cuda" ? CUDA_BUILDS : device.processor ? PROCESSOR_BUILDS : OPENCL_BUILDS
-  const tunings = builds.map((build): Tuning => {
-    const layout = { ...build, groups: device.computeUnits * GROUPS_PER_UNIT }
-    const search = openWith(device, layout)
-    try {
+  const layoutOf = (build: Build, groupsPerUnit: number) => ({ ...build, groups: device.computeUnits * groupsPerUnit })
+  const outcomes = builds.map(build =>
+    attempt((): Tuning => {
+      const layout = layoutOf(build, GROUPS_PER_UNIT[0])
+      const search = openProved(device, layout, access)
+      try {
+        return { layout, hashesPerSecond: measure(search, now) }
+      } finally {
+        search.close()
+      }
+    }),
+  )
+  const tunings = outcomes.filter((outcome): outcome is Tuning => !(outcome instanceof Error))
+  if (tunings.length === 0) throw outcomes[0]
+  const best = fastest(tunings)
+  const search = openProved(device, best.layout, access)
+  try {
+    const others = GROUPS_PER_UNIT.slice(1).map((groupsPerUnit): Tuning => {
+      const layout = layoutOf(best.layout, groupsPerUnit)
+      search.geometry = layout
       return { layout, hashesPerSecond: measure(search, now) }
-    } finally {
-      search.close()
-    }
-  })
-  return tunings.reduce((best, tuning) => (tuning.hashesPerSecond > best.hashesPerSecond ? tuning : best))
+    })
+    const tuning = fastest([best, ...others])
+    search.geometry = tuning.layout
+    return { search, tuning }
+  } catch (error) {
+    search.close()
+    throw error
+  }
 }
 
-function openWith(device: GpuDevice, layout: Layout): DeviceSearch {
-  const search = new DeviceSearch(device.api, openDevice(device, layout))
-  search.geometry = layout
-  return search
+const fastest = (tunings: readonly Tuning[]): Tuning =>
+  tunings.reduce((best, tuning) => (tuning.hashesPerSecond > best.hashesPerSecond ? tuning : best))
+
+/** @throws DeviceError, WrongDevice, UnsupportedDevice */
+function openProved(device: GpuDevice, layout: Layout, { open, test }: DeviceAccess): DeviceSearch {
+  const compute = open(device, layout)
+  try {
+    const search = new DeviceSearch(device.api, compute)
+    search.geometry = layout
+    const wrong = test(search)
+    if (wrong) throw new WrongDevice(wrong)
+    return search
+  } catch (error) {
+    compute.close()
+    throw error
+  }
+}
+
+/** What comes of it, or what a layout may have to do with: another may do. */
+function attempt<Outcome>(run: () => Outcome): Outcome | DeviceError | WrongDevice {
+  try {
+    return run()
+  } catch (error) {
+    if (error instanceof DeviceError || error instanceof WrongDevice) return error
+    throw error
+  }
 }
 
 /** One file for each device, valid for one driver and one version of the miner. */
@@ -115,7 +206,15 @@ function file(device: GpuDevice, stateDir: string): string {
   return join(stateDir, `gpu-${device.api}-${deviceKey(device).replace(/[^\w.-]/g, "_")}.json`)
 }
 
-const validFor = (device: GpuDevice, version: string) => ({ version, name: device.name, driver: device.driver })
+/** A part of a card (MIG), or another card in its slot, has other units or memory. */
+const validFor = ({ name, driver, architecture, computeUnits, memory }: GpuDevice, version: string) => ({
+  version,
+  name,
+  driver,
+  architecture,
+  computeUnits,
+  memory,
+})
 
 function load(device: GpuDevice, { stateDir, version }: TuningOptions): Tuning | undefined {
   if (stateDir === undefined) return undefined

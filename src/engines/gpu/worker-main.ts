@@ -3,15 +3,14 @@
 import { SharedMemory } from "../cpu/shared-memory.ts"
 import type { WorkerOrder, WorkerReport } from "../cpu/worker-main.ts"
 import type { GpuDevice } from "./device.ts"
-import { testDevice } from "./device-test.ts"
 import { launchLoop } from "./launch-loop.ts"
 import { UnsupportedDevice } from "./library.ts"
-import { openTuned, rowsFor, rowsOf } from "./tuning.ts"
+import { openTuned, rowsOfLaunch, WrongDevice } from "./tuning.ts"
 
 /** What a device's worker is told beside a worker's order. */
 export interface DeviceBrief {
   readonly device: GpuDevice
-  /** Nonces of a launch; undefined: as many as take `launchMs`. */
+  /** Nonces of a launch, as far as they take a second at most; undefined: as many as take `launchMs`. */
   readonly batchSize: number | undefined
   readonly launchMs: number
   /** Milliseconds to pause between two launches. */
@@ -22,44 +21,40 @@ export interface DeviceBrief {
   readonly version: string
 }
 
-/** How a device is opened and proved; a test's own, for faults that devices do not show when asked. */
-export interface DeviceAccess {
-  readonly open: typeof openTuned
-  readonly test: typeof testDevice
-}
-
 declare const self: Worker
 
-/** Waits for the order and carries it out; the thread ends with it. */
-export function serveDevice(access: DeviceAccess = { open: openTuned, test: testDevice }): void {
+/**
+ * Waits for the order and carries it out; the thread ends with it.
+ * @param open a test's own, for faults that devices do not show when asked
+ */
+export function serveDevice(open: typeof openTuned = openTuned): void {
   self.onmessage = (event: MessageEvent<WorkerOrder>) => {
     self.onmessage = null
-    void carryOut(event.data, event.data.brief as DeviceBrief, access)
+    carryOut(event.data, event.data.brief as DeviceBrief, open)
   }
 }
 
-async function carryOut(order: WorkerOrder, brief: DeviceBrief, access: DeviceAccess): Promise<void> {
+function carryOut(order: WorkerOrder, brief: DeviceBrief, open: typeof openTuned): void {
   try {
-    await search(order, brief, access)
+    search(order, brief, open)
   } catch (error) {
     if (error instanceof UnsupportedDevice) report({ kind: "refused", why: error.message, unsupported: true })
+    else if (error instanceof WrongDevice) report({ kind: "refused", why: error.message, unsupported: false })
     else report({ kind: "crashed", why: String(error) })
   }
 }
 
-async function search({ buffer, slot, salt }: WorkerOrder, brief: DeviceBrief, access: DeviceAccess): Promise<void> {
-  const { device, batchSize, launchMs, throttleMs } = brief
-  const { search, tuning } = access.open(device, { ...brief, now: () => performance.now() })
+function search({ buffer, slot, salt }: WorkerOrder, brief: DeviceBrief, open: typeof openTuned): void {
+  const { device, throttleMs } = brief
+  const { search, tuning } = open(device, { ...brief, now: () => performance.now() })
   try {
-    const wrong = await access.test(search)
-    if (wrong) return report({ kind: "refused", why: wrong, unsupported: false })
     report({ kind: "ready", pinned: true })
     const memory = new SharedMemory(buffer)
     launchLoop({
       memory,
       slot: memory.slots[slot]!,
       device: search,
-      rows: batchSize === undefined ? rowsFor(tuning.hashesPerSecond, launchMs) : rowsOf(batchSize),
+      rows: rowsOfLaunch(tuning.hashesPerSecond, brief),
       throttleMs,
       sleep: ms => Bun.sleepSync(ms),
       salt,

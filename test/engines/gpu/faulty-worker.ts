@@ -2,22 +2,21 @@
 import { DeviceError } from "../../../src/engines/gpu/compute.ts"
 import { DeviceSearch } from "../../../src/engines/gpu/device-search.ts"
 import { UnsupportedDevice } from "../../../src/engines/gpu/library.ts"
+import { WrongDevice } from "../../../src/engines/gpu/tuning.ts"
 import { serveDevice } from "../../../src/engines/gpu/worker-main.ts"
 import { fakeCompute } from "./fake-compute.ts"
 
-serveDevice({
-  open({ name }) {
-    if (name === "gone") throw new UnsupportedDevice("there is no such device any more")
-    const compute = fakeCompute(() => false)
-    const search = new DeviceSearch(name, compute)
-    let launches = 0
-    const { launch } = compute
-    compute.launch = (...args) => {
-      launches += 1
-      if (name === "dying" && launches > 20) throw new DeviceError("clEnqueueNDRangeKernel", "CL_OUT_OF_RESOURCES")
-      launch.apply(compute, args)
-    }
-    return { search, tuning: { layout: { groupSize: 64, groups: 2 }, hashesPerSecond: 1e5 } }
-  },
-  test: async ({ name }) => (name === "wrong" ? "a wrong hash" : undefined),
+serveDevice(({ name }) => {
+  if (name === "wrong") throw new WrongDevice("a wrong hash")
+  if (name === "gone") throw new UnsupportedDevice("there is no such device any more")
+  const compute = fakeCompute(() => false)
+  const search = new DeviceSearch(name, compute)
+  let launches = 0
+  const { launch } = compute
+  compute.launch = (...args) => {
+    launches += 1
+    if (name === "dying" && launches > 20) throw new DeviceError("clEnqueueNDRangeKernel", "CL_OUT_OF_RESOURCES")
+    launch.apply(compute, args)
+  }
+  return { search, tuning: { layout: { groupSize: 64, groups: 2 }, hashesPerSecond: 1e5 } }
 })

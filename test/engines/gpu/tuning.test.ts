@@ -1,7 +1,12 @@
-import { expect, test } from "bun:test"
+import { afterAll, describe, expect, test } from "bun:test"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { DeviceError } from "../../../src/engines/gpu/compute.ts"
 import { DeviceSearch } from "../../../src/engines/gpu/device-search.ts"
-import { measure, rowsFor, rowsOf } from "../../../src/engines/gpu/tuning.ts"
-import { fakeCompute } from "./fake-compute.ts"
+import type { Build } from "../../../src/engines/gpu/open-device.ts"
+import { measure, openTuned, rowsFor, rowsOf, rowsOfLaunch, WrongDevice } from "../../../src/engines/gpu/tuning.ts"
+import { DEVICE, fakeCompute } from "./fake-compute.ts"
 
 test("a launch has as many rows as take its time", () => {
   expect(rowsFor(1e9, 100)).toBe(390_625)
@@ -15,6 +20,12 @@ test("a batch is whole rows, at least one", () => {
   expect(rowsOf(2 ** 40)).toBe(2 ** 23)
 })
 
+test("a batch that would take the device minutes is a second's work", () => {
+  expect(rowsOfLaunch(1e6, { batchSize: 2 ** 30, launchMs: 100 })).toBe(rowsFor(1e6, 1000))
+  expect(rowsOfLaunch(1e9, { batchSize: 2 ** 20, launchMs: 100 })).toBe(4096)
+  expect(rowsOfLaunch(1e9, { batchSize: undefined, launchMs: 100 })).toBe(390_625)
+})
+
 test("a rate is measured by launches that take a while, the best of several", () => {
   let time = 0
   const compute = fakeCompute(() => false)
@@ -25,4 +36,80 @@ test("a rate is measured by launches that take a while, the best of several", ()
     launch(kernel, groups, size, args)
   }
   expect(measure(new DeviceSearch("opencl", compute), () => time)).toBeCloseTo(100_000)
+})
+
+describe("a layout", () => {
+  const stateDir = mkdtempSync(join(tmpdir(), "tuning-"))
+  afterAll(() => rmSync(stateDir, { recursive: true }))
+  const refused = new DeviceError("clBuildProgram", "CL_BUILD_PROGRAM_FAILURE")
+
+  /** @param speed of a build with so many groups, nonces a millisecond; 0: refused, below: computes wrongly */
+  function tuned(speed: (build: Build, groups: number) => number, { driver = DEVICE.driver, dir = "" } = {}) {
+    let time = 0
+    let measured = 0
+    const open = new Set<unknown>()
+    let opened: Build
+    const tune = () =>
+      openTuned(
+        { ...DEVICE, driver },
+        { stateDir: dir || undefined, version: "1", recalibrate: false, now: () => time },
+        {
+          open(_device, build) {
+            if (speed(build, 0) === 0) throw refused
+            const compute = fakeCompute(() => false)
+            const close = compute.close.bind(compute)
+            open.add(compute)
+            compute.launch = (kernel, groups, _size, args) => {
+              if (kernel !== "search") return
+              measured += 1
+              time += ((args[2] as { u32: number }).u32 * 256) / speed(build, groups)
+            }
+            compute.close = () => {
+              open.delete(compute)
+              close()
+            }
+            opened = build
+            return compute
+          },
+          test: ({ name }) => (speed(opened, 0) < 0 ? `${name} is wrong` : undefined),
+        },
+      )
+    return { tune, open, measurements: () => measured }
+  }
+
+  test("that is fastest is used, in its build and in its number of groups", () => {
+    const { tune, open } = tuned(({ groupSize, limbs }, groups) => (limbs ? 3e5 : 1e5) + groupSize + groups)
+    const { tuning } = tune()
+    expect(tuning.layout).toEqual({ groupSize: 256, limbs: true, groups: 512 })
+    expect(open.size).toBe(1)
+  })
+
+  test("that is refused or computes wrongly is passed over", () => {
+    const { tune, open } = tuned(({ groupSize, limbs }) => (groupSize === 256 ? 0 : limbs ? 1e5 : -1e6))
+    expect(tune().tuning.layout).toMatchObject({ groupSize: 64, limbs: true })
+    expect(open.size).toBe(1)
+  })
+
+  test("that cannot be used has its error told where no other can", () => {
+    expect(tuned(() => 0).tune).toThrow(refused)
+    const wrong = tuned(() => -1)
+    expect(wrong.tune).toThrow(new WrongDevice("opencl is wrong"))
+    expect(wrong.open.size).toBe(0)
+  })
+
+  test("is remembered for this driver, and measured again where it cannot be used any more", () => {
+    const first = tuned(() => 1e5, { dir: stateDir })
+    const { layout } = first.tune().tuning
+    const second = tuned(() => 1e5, { dir: stateDir })
+    expect(second.tune().tuning.layout).toEqual(layout)
+    expect(second.measurements()).toBe(0)
+    const updated = tuned(() => 1e5, { dir: stateDir, driver: "OpenCL 1.2, driver 2" })
+    updated.tune()
+    expect(updated.measurements()).toBeGreaterThan(0)
+    const unusable = tuned(({ groupSize }) => (groupSize === layout.groupSize ? 0 : 1e5), {
+      dir: stateDir,
+      driver: "OpenCL 1.2, driver 2",
+    })
+    expect(unusable.tune().tuning.layout.groupSize).not.toBe(layout.groupSize)
+  })
 })
