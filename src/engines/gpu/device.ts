@@ -21,7 +21,7 @@ export interface GpuDevice {
   readonly pci: string | undefined
   /** 32 hex digits; undefined where the driver does not tell. */
   readonly uuid: string | undefined
-  /** `CUDA 12.4`, `OpenCL 3.0 PoCL …`. */
+  /** `CUDA 12.4, driver 550.54.14`, `OpenCL 3.0 CUDA, driver 550.54.14`: API, then the driver's own version. */
   readonly driver: string
   /** `sm_90`, `OpenCL C 1.2`. */
   readonly architecture: string
@@ -29,6 +29,9 @@ export interface GpuDevice {
 
 /** What tells one card from another between two starts. */
 export const deviceKey = (device: GpuDevice): string => device.uuid ?? device.pci ?? `${device.api}-${device.index}`
+
+/** What an API calls itself, and the driver's own version where it is known. */
+export const driverText = (api: string, version: string): string => (version === "" ? api : `${api}, driver ${version}`)
 
 /** `0000:01:00.0` of domain, bus, device and function. */
 export function pciAddress(domain: number, bus: number, device: number, fn: number): string {

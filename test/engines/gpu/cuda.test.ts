@@ -1,5 +1,8 @@
 /** The CUDA layer against a driver in TypeScript. */
 import { expect, test } from "bun:test"
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { nonceAt } from "../../../src/engines/cpu/range.ts"
 import { DeviceError } from "../../../src/engines/gpu/compute.ts"
 import { CudaApi, initialise } from "../../../src/engines/gpu/cuda/api.ts"
@@ -28,7 +31,7 @@ function opened() {
 }
 
 test("lists devices with what tells them apart", () => {
-  const [first, second] = cudaDevices(initialise(new CudaApi(fakeCuda(CARDS).functions)))
+  const [first, second] = cudaDevices(initialise(new CudaApi(fakeCuda(CARDS).functions)), "/nowhere")
   expect(first).toEqual({
     api: "cuda",
     index: 0,
@@ -44,6 +47,18 @@ test("lists devices with what tells them apart", () => {
     architecture: "sm_89",
   })
   expect(second).toMatchObject({ index: 1, pci: "0000:41:00.0", display: true })
+})
+
+test("tells the driver's own version where the kernel does", () => {
+  const root = mkdtempSync(join(tmpdir(), "cuda-"))
+  try {
+    mkdirSync(join(root, "sys/module/nvidia"), { recursive: true })
+    writeFileSync(join(root, "sys/module/nvidia/version"), "550.54.14\n")
+    const [device] = cudaDevices(initialise(new CudaApi(fakeCuda(CARDS).functions)), root)
+    expect(device!.driver).toBe("CUDA 12.4, driver 550.54.14")
+  } finally {
+    rmSync(root, { recursive: true })
+  }
 })
 
 test("a driver without a device is not supported", () => {

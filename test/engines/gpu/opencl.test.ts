@@ -1,5 +1,6 @@
 /** The OpenCL layer against a driver in TypeScript; PoCL, where it is, runs it for real (`test/gpu`). */
 import { expect, test } from "bun:test"
+import { DeviceInfo } from "../../../src/engines/gpu/opencl/api.ts"
 import { openOpenClCompute } from "../../../src/engines/gpu/opencl/compute.ts"
 import { openClDevices } from "../../../src/engines/gpu/opencl/devices.ts"
 import { fakeOpenCl } from "./fake-opencl.ts"
@@ -34,4 +35,48 @@ test("a compiler's long log is shown from its beginning", () => {
   const { fake, compute } = opened()
   fake.log = `error: first\n${"note: much more\n".repeat(10_000)}`
   expect(compute).toThrow(/^clBuildProgram: CL_BUILD_PROGRAM_FAILURE: error: first\nnote: much more\n.{0,4096}$/s)
+})
+
+const text = (value: string) => new TextEncoder().encode(`${value}\0`)
+const words = (...values: number[]) => new Uint8Array(Uint32Array.from(values).buffer)
+
+test("lists devices with what their drivers tell", () => {
+  const uuid = Uint8Array.from({ length: 16 }, (_, i) => i)
+  const nvidia = {
+    [DeviceInfo.name]: text("Card A"),
+    [DeviceInfo.type]: words(4, 0),
+    [DeviceInfo.computeUnits]: words(132),
+    [DeviceInfo.memory]: words(0, 20),
+    [DeviceInfo.version]: text("OpenCL 3.0 CUDA"),
+    [DeviceInfo.driverVersion]: text("550.54.14"),
+    [DeviceInfo.languageVersion]: text("OpenCL C 1.2 "),
+    [DeviceInfo.pciBusNvidia]: words(0x65),
+    [DeviceInfo.pciSlotNvidia]: words(0x10),
+    [DeviceInfo.pciDomainNvidia]: words(1),
+    [DeviceInfo.uuid]: uuid,
+  }
+  const topology = new Uint8Array(24)
+  topology.set([1])
+  topology.set([0x83, 0, 1], 21)
+  const amd = {
+    [DeviceInfo.name]: text("gfx1100"),
+    [DeviceInfo.boardNameAmd]: text("Card B"),
+    [DeviceInfo.topologyAmd]: topology,
+  }
+  const intel = { [DeviceInfo.unifiedMemory]: words(1), [DeviceInfo.pciBus]: words(0, 0, 2, 0) }
+  const [first, second, third] = openClDevices(fakeOpenCl([nvidia, amd, intel]).api)
+  expect(first).toMatchObject({
+    index: 0,
+    name: "Card A",
+    memory: 20 * 2 ** 32,
+    computeUnits: 132,
+    integrated: false,
+    processor: false,
+    pci: "0001:65:02.0",
+    uuid: "000102030405060708090a0b0c0d0e0f",
+    driver: "OpenCL 3.0 CUDA, driver 550.54.14",
+    architecture: "OpenCL C 1.2",
+  })
+  expect(second).toMatchObject({ index: 1, name: "Card B", pci: "0000:83:00.1", uuid: undefined })
+  expect(third).toMatchObject({ index: 2, integrated: true, pci: "0000:00:02.0" })
 })

@@ -1,13 +1,18 @@
 /** The devices that the CUDA driver sees. */
-import { type GpuDevice, pciAddress } from "../device.ts"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import { driverText, type GpuDevice, pciAddress } from "../device.ts"
 import { textOf } from "../library.ts"
 import { Attribute, type CudaApi } from "./api.ts"
 
-/** @throws DeviceError */
-export function cudaDevices(api: CudaApi): GpuDevice[] {
+/**
+ * @param root where /sys is
+ * @throws DeviceError
+ */
+export function cudaDevices(api: CudaApi, root = "/"): GpuDevice[] {
   const count = new Int32Array(1)
   api.call("cuDeviceGetCount", count)
-  const driver = `CUDA ${driverVersion(api)}`
+  const driver = driverText(`CUDA ${cudaVersion(api)}`, moduleVersion(root))
   return Array.from({ length: count[0]! }, (_, index) => describe(api, index, driver))
 }
 
@@ -47,8 +52,18 @@ function describe(api: CudaApi, index: number, driver: string): GpuDevice {
   }
 }
 
-function driverVersion(api: CudaApi): string {
+/** The newest CUDA that the driver has, which is the same over many of its releases. */
+function cudaVersion(api: CudaApi): string {
   const version = new Int32Array(1)
   api.call("cuDriverGetVersion", version)
   return `${Math.floor(version[0]! / 1000)}.${Math.floor((version[0]! % 1000) / 10)}`
+}
+
+/** The kernel module's version, which is the driver's on Linux; empty elsewhere. */
+function moduleVersion(root: string): string {
+  try {
+    return readFileSync(join(root, "sys/module/nvidia/version"), "utf8").trim()
+  } catch {
+    return ""
+  }
 }

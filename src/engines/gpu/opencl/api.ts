@@ -50,6 +50,7 @@ export const DeviceInfo = {
   computeUnits: 0x1002,
   memory: 0x101f,
   name: 0x102b,
+  driverVersion: 0x102d,
   version: 0x102f,
   languageVersion: 0x103d,
   unifiedMemory: 0x1035,

@@ -1,5 +1,5 @@
 /** The devices of every OpenCL platform. */
-import { type GpuDevice, pciAddress } from "../device.ts"
+import { driverText, type GpuDevice, pciAddress } from "../device.ts"
 import { textOf } from "../library.ts"
 import { DeviceInfo, DeviceType, type OpenClApi } from "./api.ts"
 
@@ -56,7 +56,7 @@ function describe(api: OpenClApi, handle: bigint, index: number): OpenClDevice {
     display: false,
     pci: pciOf(info),
     uuid: uuid === undefined ? undefined : new Uint8Array(uuid.buffer).toHex(),
-    driver: text(DeviceInfo.version),
+    driver: driverText(text(DeviceInfo.version), text(DeviceInfo.driverVersion)),
     architecture: text(DeviceInfo.languageVersion),
   }
 }
