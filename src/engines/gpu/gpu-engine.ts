@@ -25,10 +25,11 @@ const LAUNCH_MS = 100
 const DISPLAY_LAUNCH_MS = 15
 
 /**
- * Drivers compile at the start, for a first one six times, which takes some of them a minute each. A device that makes no progress for five seconds
- * has hung: its thread and its context are made anew. At the third failure within ten minutes it is dropped.
+ * Drivers compile at the start, for a first one six times, which takes some of them a minute each. A device that makes
+ * no progress for five seconds has hung: its thread and its context are made anew. At the third failure within an hour,
+ * in which three starts that hang have room, it is dropped.
  */
-const PATIENCE: Patience = { startWithin: 600_000, stillLooks: 25, mostFailures: 2, failuresWithin: 600_000 }
+const PATIENCE: Patience = { startWithin: 600_000, stillLooks: 20, mostFailures: 2, failuresWithin: 3_600_000 }
 
 /** Its only unit is `cuda/N` or `opencl/N`. */
 export function createGpuEngine(options: GpuEngineOptions): CpuEngine {
