@@ -12,6 +12,8 @@ export const ExitCode = {
   usage: 64,
   /** EX_SOFTWARE: no engine passes its self-test. */
   selfTest: 70,
+  /** EX_TEMPFAIL: engines that hashed no longer do, as after a GPU's fault that only a new process gets over. */
+  lost: 75,
   /** EX_NOPERM: the token or the certificate pin was rejected. */
   rejected: 77,
   /** EX_CONFIG: a file is missing, unreadable, empty or malformed; options that contradict each other. */

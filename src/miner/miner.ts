@@ -98,7 +98,8 @@ export class Miner {
   async #lose(engine: Engine, why: string): Promise<void> {
     const { log, replaceEngine } = this.#options
     if (!this.#running || !this.#all.delete(engine)) return
-    if (this.#live.includes(engine)) {
+    const hashed = this.#live.includes(engine)
+    if (hashed) {
       // What it has counted since the last seal still belongs to the next one.
       if (this.#search) this.#search.counted -= engine.hashesOf(this.#search.sequence)
       this.#live.splice(this.#live.indexOf(engine), 1)
@@ -111,7 +112,8 @@ export class Miner {
       log.warn(`the engine ${next.name} is used in place of ${engine.name}`)
       void this.#start(next)
     } else if (this.#all.size === 0) {
-      this.#ended.reject(new OperatorError(`no engine is left that can hash: ${why}`, ExitCode.selfTest))
+      const exitCode = hashed ? ExitCode.lost : ExitCode.selfTest
+      this.#ended.reject(new OperatorError(`no engine is left that can hash: ${why}`, exitCode))
       return
     }
     if (this.#search?.job.range && this.#search.sequence !== 0) this.#begin(this.#search)

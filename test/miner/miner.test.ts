@@ -331,6 +331,13 @@ describe("an engine", () => {
     expect(source.closed).toBe(true)
   })
 
+  test("that hashed before it was the last ends the miner so that it is started again", async () => {
+    const engine = new FakeEngine("cuda")
+    const { ended } = await setUp([engine])
+    engine.events!.failed("CUDA_ERROR_ILLEGAL_ADDRESS")
+    expect(((await ended.catch(error => error)) as OperatorError).exitCode).toBe(ExitCode.lost)
+  })
+
   test("tells the accounting of its units", async () => {
     const engine = new FakeEngine("a")
     const { told, lines, stop } = await setUp([engine])
