@@ -1,5 +1,5 @@
 /** A lock for each device, so that two miners do not share a card. The system frees it with the process. */
-import { closeSync, constants, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs"
+import { closeSync, constants, fchmodSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { libc } from "../../host/libc.ts"
@@ -31,24 +31,37 @@ export function lockDevice(device: GpuDevice, directories: readonly string[]): L
   if (!flock) return { kind: "unlockable" }
   for (const directory of directories) {
     const path = join(directory, `quantus-miner-gpu-${(device.pci ?? deviceKey(device)).replace(/[^\w.-]/g, "_")}.lock`)
-    const file = open(path)
-    if (file === undefined) continue
+    const opened = open(path)
+    if (opened === undefined) continue
+    const { file, writable } = opened
     if (flock(file, EXCLUSIVE_NOW) !== 0) {
       closeSync(file)
       return { kind: "taken", process: readFileSync(path, "utf8").trim() || "unknown" }
     }
-    ftruncateSync(file)
-    writeSync(file, `${process.pid}\n`, 0)
+    if (writable) {
+      ftruncateSync(file)
+      writeSync(file, `${process.pid}\n`, 0)
+    }
     return { kind: "locked", lock: { release: () => closeSync(file) } }
   }
   return { kind: "unlockable" }
 }
 
-/** Other users may lock it too. */
-function open(path: string): number | undefined {
-  try {
-    return openSync(path, constants.O_RDWR | constants.O_CREAT, 0o666)
-  } catch {
-    return undefined
+/**
+ * Opens the file of a user's miner or makes one, which any user's may lock. A file that is there is not opened with
+ * O_CREAT: in a directory such as /run/lock the kernel refuses that for others' files (`fs.protected_regular`).
+ */
+function open(path: string): { readonly file: number; readonly writable: boolean } | undefined {
+  const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
+  const attempt = (flags: number, writable: boolean) => {
+    try {
+      return { file: openSync(path, flags | O_NOFOLLOW, 0o666), writable }
+    } catch {
+      return undefined
+    }
   }
+  const made = attempt(O_RDWR | O_CREAT | O_EXCL, true)
+  // The process's mask had its say.
+  if (made) fchmodSync(made.file, 0o666)
+  return made ?? attempt(O_RDWR, true) ?? attempt(O_RDONLY, false)
 }

@@ -1,6 +1,6 @@
 /** Which devices there are, which are used, and who else uses them. */
 import { afterAll, describe, expect, test } from "bun:test"
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { CudaApi, initialise } from "../../../src/engines/gpu/cuda/api.ts"
@@ -108,6 +108,27 @@ describe("a device's lock", () => {
     expect(lockDevice(device({ pci: "0000:02:00.0" }), [directory]).kind).toBe("locked")
     first.lock.release()
     expect(lockDevice(DEVICE, [directory]).kind).toBe("locked")
+  })
+
+  test("may be taken by any user, whatever the mask of files", () => {
+    const mask = process.umask(0o077)
+    try {
+      const locked = lockDevice(device({ pci: "0000:05:00.0" }), [directory])
+      if (locked.kind !== "locked") throw new Error(locked.kind)
+      locked.lock.release()
+    } finally {
+      process.umask(mask)
+    }
+    const path = join(directory, "quantus-miner-gpu-0000_05_00.0.lock")
+    expect(statSync(path).mode & 0o777).toBe(0o666)
+  })
+
+  test("is not taken by a link that leads elsewhere", () => {
+    const victim = join(directory, "victim")
+    writeFileSync(victim, "precious")
+    symlinkSync(victim, join(directory, "quantus-miner-gpu-0000_06_00.0.lock"))
+    expect(lockDevice(device({ pci: "0000:06:00.0" }), [directory])).toEqual({ kind: "unlockable" })
+    expect(readFileSync(victim, "utf8")).toBe("precious")
   })
 
   test("is made in the first directory that can be written to", () => {
