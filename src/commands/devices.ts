@@ -2,6 +2,7 @@
 import type { Config } from "../config/config.ts"
 import { DeviceError } from "../engines/gpu/compute.ts"
 import type { GpuDevice } from "../engines/gpu/device.ts"
+import { lockDevice, lockDirectories } from "../engines/gpu/device-lock.ts"
 import { type FoundDevice, findDevices } from "../engines/gpu/find-devices.ts"
 import { UnsupportedDevice } from "../engines/gpu/library.ts"
 import { selectDevices } from "../engines/gpu/select-devices.ts"
@@ -31,8 +32,18 @@ function rowOf(index: number, { device }: FoundDevice, rate: string): string[] {
   return [String(index), api, name, `${(memory / BYTES_PER_GIB).toFixed(1)} GiB`, pci, driver, rate]
 }
 
-/** A rate, or why there is none. */
+/** A rate, or why there is none. A card that another process mines on is left to it: both would measure half. */
 function rateOf(device: GpuDevice, stateDir: string | undefined): string {
+  const locked = lockDevice(device, lockDirectories(process.env))
+  if (locked.kind === "taken") return `used by process ${locked.process}`
+  try {
+    return measured(device, stateDir)
+  } finally {
+    if (locked.kind === "locked") locked.lock.release()
+  }
+}
+
+function measured(device: GpuDevice, stateDir: string | undefined): string {
   const now = () => performance.now()
   try {
     const { search } = openTuned(device, { stateDir, version, recalibrate: false, now })

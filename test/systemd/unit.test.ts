@@ -26,7 +26,7 @@ describe("the unit", () => {
   })
 
   test("is started again except after the exit codes that are permanent", () => {
-    const { ok: _, failure: __, ...permanent } = ExitCode
+    const { ok: _, failure: __, lost: ___, ...permanent } = ExitCode
     const codes = Object.values(permanent).sort((a, b) => a - b)
     expect(settings(unit, "Restart")).toEqual(["always"])
     expect(settings(unit, "RestartPreventExitStatus")).toEqual([codes.join(" ")])
