@@ -16,7 +16,7 @@ const BYTES_PER_GIB = 2 ** 30
 export async function run({ settings, stateDir }: Config<"devices">): Promise<void> {
   const { devices, missing } = findDevices()
   if (devices.length === 0) {
-    console.log(`There is no GPU that can be used: ${missing.join("; ") || "the drivers list none"}`)
+    console.log(`There is no GPU that can be used: ${missing.join("; ")}`)
     return
   }
   const mined = new Set(selectDevices(devices, settings.gpuDevices, settings.allowIntegrated))

@@ -14,6 +14,8 @@ import type { UnitDetails } from "../observe/snapshot.ts"
 import { version } from "../version.ts"
 
 export interface GpusOptions {
+  /** How GPUs are found; a test's own. */
+  readonly find?: typeof findDevices
   readonly settings: HashingSettings
   readonly stateDir: string | undefined
   readonly clock: Clock
@@ -24,8 +26,19 @@ export interface GpusOptions {
 export function openGpus(options: GpusOptions): Gpus {
   const { gpuDevices, allowIntegrated } = options.settings
   const none = gpuDevices.kind === "all" ? !mayHaveGpus() : gpuDevices.kind === "count" && gpuDevices.count === 0
-  const found = none ? [] : findDevices().devices
+  const found = none ? [] : listed(options)
   return new Gpus(options, lockEach(selectDevices(found, gpuDevices, allowIntegrated), options.log))
+}
+
+/** A driver that fails is worth a warning; that there is none, or no GPU, is only told where GPUs were asked for. */
+function listed({ settings, find = findDevices, log }: GpusOptions): readonly FoundDevice[] {
+  const { devices, missing, failures } = find()
+  for (const failure of failures) log.withTag("gpu").warn(`a driver's GPUs are not used: ${failure}`)
+  if (devices.length === 0 && failures.length === 0) {
+    const level = settings.gpuDevices.kind === "all" ? "debug" : "warn"
+    log.withTag("gpu")[level](`there is no GPU: ${missing.join("; ")}`)
+  }
+  return devices
 }
 
 export class Gpus {

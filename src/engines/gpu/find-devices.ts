@@ -3,7 +3,7 @@ import { DeviceError } from "./compute.ts"
 import { type CudaApi, openCuda } from "./cuda/api.ts"
 import { cudaDevices } from "./cuda/devices.ts"
 import type { GpuDevice } from "./device.ts"
-import { UnsupportedDevice } from "./library.ts"
+import { NoDriver, UnsupportedDevice } from "./library.ts"
 import { type OpenClApi, openOpenCl } from "./opencl/api.ts"
 import { openClDevices } from "./opencl/devices.ts"
 
@@ -12,6 +12,8 @@ export interface FoundDevices {
   readonly devices: readonly FoundDevice[]
   /** Why an API gave none, by API. */
   readonly missing: readonly string[]
+  /** Those of them that are failures of a driver that is there. */
+  readonly failures: readonly string[]
 }
 
 export interface FoundDevice {
@@ -29,19 +31,24 @@ const DRIVERS: Drivers = { cuda: openCuda, opencl: openOpenCl }
 
 export function findDevices(drivers: Drivers = DRIVERS): FoundDevices {
   const missing: string[] = []
+  const failures: string[] = []
   const listed = (list: () => GpuDevice[]): GpuDevice[] => {
     try {
       return list()
     } catch (error) {
       if (!(error instanceof UnsupportedDevice || error instanceof DeviceError)) throw error
       missing.push(error.message)
+      if (!(error instanceof NoDriver)) failures.push(error.message)
       return []
     }
   }
   const cuda = listed(() => cudaDevices(drivers.cuda()))
-  const opencl = listed(() => openClDevices(drivers.opencl()))
-  if (cuda.length + opencl.length === 0) missing.push("no GPU among the OpenCL devices")
-  return { devices: eachOnce(cuda, opencl), missing }
+  const opencl = listed(() => {
+    const devices = openClDevices(drivers.opencl())
+    if (devices.length === 0) missing.push("no GPU among the OpenCL devices")
+    return devices
+  })
+  return { devices: eachOnce(cuda, opencl), missing, failures }
 }
 
 /** Tells a card that both APIs, or several OpenCL platforms, list by its PCI address or UUID. */

@@ -6,6 +6,9 @@ export class UnsupportedDevice extends Error {
   override readonly name = "UnsupportedDevice"
 }
 
+/** There is no library to drive an API with: the usual case, where the others are a driver's failures. */
+export class NoDriver extends UnsupportedDevice {}
+
 /** A library's functions, all of which return a status; what a test may hand in instead. */
 export type Functions<Table extends Record<string, FFIFunction>> = {
   readonly [Name in keyof Table]: (...args: Parameters<ConvertFns<Table>[Name]>) => number
@@ -14,7 +17,7 @@ export type Functions<Table extends Record<string, FFIFunction>> = {
 /**
  * Opens the first of the named libraries that the loader finds.
  * @param what the API's name, for the message
- * @throws UnsupportedDevice where none opens or one lacks a function
+ * @throws NoDriver where none is there, UnsupportedDevice where one cannot be opened or lacks a function
  */
 export function openLibrary<const Table extends Record<string, FFIFunction>>(
   what: string,
@@ -22,14 +25,19 @@ export function openLibrary<const Table extends Record<string, FFIFunction>>(
   table: Table,
 ): Library<Table> {
   const reasons: string[] = []
+  let found = false
   for (const name of names) {
     try {
       return dlopen(name, table)
     } catch (error) {
-      reasons.push(/symbol/i.test(String(error)) ? `${name} is too old` : `there is no ${name}`)
+      const { message } = error as Error
+      const absent = /No such file|could not be found/i.test(message)
+      found ||= !absent
+      const [, symbol] = /^Symbol "(\w+)"/.exec(message) ?? []
+      reasons.push(absent ? `there is no ${name}` : symbol ? `${name} is too old: it has no ${symbol}` : message)
     }
   }
-  throw new UnsupportedDevice(`no ${what} driver: ${reasons.join(", ")}`)
+  throw new (found ? UnsupportedDevice : NoDriver)(`no ${what} driver: ${reasons.join(", ")}`)
 }
 
 /** What a platform calls the library. */

@@ -62,7 +62,7 @@ test("tells the driver's own version where the kernel does", () => {
 })
 
 test("a driver without a device is not supported", () => {
-  expect(() => initialise(new CudaApi(fakeCuda([]).functions))).toThrow("no CUDA device: cuInit: CUDA_ERROR_UNKNOWN")
+  expect(() => initialise(new CudaApi(fakeCuda([]).functions))).toThrow("no CUDA device: cuInit: CUDA_ERROR_NO_DEVICE")
 })
 
 test("an error carries the call and the driver's own name of it", () => {

@@ -7,7 +7,7 @@ import { CudaApi, initialise } from "../../../src/engines/gpu/cuda/api.ts"
 import type { GpuDevice } from "../../../src/engines/gpu/device.ts"
 import { lockDevice, lockDirectories } from "../../../src/engines/gpu/device-lock.ts"
 import { eachOnce, findDevices } from "../../../src/engines/gpu/find-devices.ts"
-import { openLibrary, UnsupportedDevice } from "../../../src/engines/gpu/library.ts"
+import { NoDriver, openLibrary } from "../../../src/engines/gpu/library.ts"
 import { selectDevices } from "../../../src/engines/gpu/select-devices.ts"
 import { OperatorError } from "../../../src/errors.ts"
 import { DEVICE } from "./fake-compute.ts"
@@ -15,7 +15,7 @@ import { fakeCuda } from "./fake-cuda.ts"
 
 const device = (changes: Partial<GpuDevice>): GpuDevice => ({ ...DEVICE, ...changes })
 const none = () => {
-  throw new UnsupportedDevice("no driver")
+  throw new NoDriver("no driver")
 }
 
 describe("devices of both APIs", () => {
@@ -53,14 +53,37 @@ describe("devices of both APIs", () => {
     })
     expect(found.devices.map(({ device }) => device.name)).toEqual(["Card"])
     expect(found.missing).toEqual(["no driver"])
+    expect(found.failures).toEqual([])
     expect(findDevices({ cuda: none, opencl: none }).devices).toEqual([])
   })
 })
 
-test("a library that is not there is not supported, by name", () => {
-  expect(() => openLibrary("CUDA", ["libnone.so.1", "libnone.so"], { f: { args: [], returns: "i32" } })).toThrow(
-    "no CUDA driver: there is no libnone.so.1, there is no libnone.so",
-  )
+test("a driver that is there and fails is told from one that is not there", () => {
+  const cuda = fakeCuda([{ name: "Card", bus: 1 }])
+  cuda.fail("cuInit", 803)
+  const found = findDevices({ cuda: () => initialise(new CudaApi(cuda.functions)), opencl: none })
+  expect(found.missing).toEqual(["no CUDA device: cuInit: CUDA_ERROR_SYSTEM_DRIVER_MISMATCH", "no driver"])
+  expect(found.failures).toEqual(["no CUDA device: cuInit: CUDA_ERROR_SYSTEM_DRIVER_MISMATCH"])
+})
+
+describe("a library", () => {
+  const open = (name: string, symbol: string) => () => openLibrary("CUDA", [name], { [symbol]: { returns: "i32" } })
+
+  test("that is not there is not supported, by name", () => {
+    expect(open("libnone.so.1", "f")).toThrow(new NoDriver("no CUDA driver: there is no libnone.so.1"))
+  })
+
+  test("that lacks a function is too old", () => {
+    expect(open("libc.so.6", "cuInit")).toThrow("no CUDA driver: libc.so.6 is too old: it has no cuInit")
+  })
+
+  test("that cannot be loaded is told in the loader's words", () => {
+    const directory = mkdtempSync(join(tmpdir(), "library-"))
+    const path = join(directory, "libcuda.so.1")
+    writeFileSync(path, "no library")
+    expect(open(path, "cuInit")).toThrow(/^no CUDA driver: .*file too short/)
+    rmSync(directory, { recursive: true })
+  })
 })
 
 describe("picking devices", () => {

@@ -23,7 +23,12 @@ export interface FakeCuda {
   fail(name: keyof CudaFunctions, status: number): void
 }
 
-const NAMES: Readonly<Record<number, string>> = { 2: "CUDA_ERROR_OUT_OF_MEMORY", 700: "CUDA_ERROR_ILLEGAL_ADDRESS" }
+const NAMES: Readonly<Record<number, string>> = {
+  2: "CUDA_ERROR_OUT_OF_MEMORY",
+  100: "CUDA_ERROR_NO_DEVICE",
+  700: "CUDA_ERROR_ILLEGAL_ADDRESS",
+  803: "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH",
+}
 const MEMORY = 1 << 20
 
 /** Bytes of each parameter of a kernel, by its name, as the text declares them. */

@@ -1,0 +1,28 @@
+/** Which GPUs a command opens, and what it says of those that it does not. */
+import { expect, test } from "bun:test"
+import { openGpus } from "../../src/commands/gpus.ts"
+import type { HashingSettings } from "../../src/config/options.ts"
+import type { FoundDevices } from "../../src/engines/gpu/find-devices.ts"
+import { collectLog } from "../support/collect-log.ts"
+import { FakeClock } from "../support/fake-clock.ts"
+
+function opened(gpuDevices: HashingSettings["gpuDevices"], found: FoundDevices) {
+  const log = collectLog()
+  const settings = { gpuDevices, allowIntegrated: false } as HashingSettings
+  const open = () => openGpus({ settings, stateDir: undefined, clock: new FakeClock(), log, find: () => found })
+  return { open, lines: () => log.texts }
+}
+
+test("a driver that fails is warned about", () => {
+  const failure = "no CUDA device: cuInit: CUDA_ERROR_SYSTEM_DRIVER_MISMATCH"
+  const { open, lines } = opened({ kind: "count", count: 1 }, { devices: [], missing: [failure], failures: [failure] })
+  expect(open).toThrow("--gpu-devices 1 is more than there are: 0")
+  expect(lines()).toEqual([`warn a driver's GPUs are not used: ${failure}`])
+})
+
+test("why there is no GPU is told where one was asked for", () => {
+  const found: FoundDevices = { devices: [], missing: ["there is no libcuda.so.1"], failures: [] }
+  const { open, lines } = opened({ kind: "list", devices: [0] }, found)
+  expect(open).toThrow("--gpu-devices names 0")
+  expect(lines()).toEqual(["warn there is no GPU: there is no libcuda.so.1"])
+})
