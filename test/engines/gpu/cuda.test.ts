@@ -80,6 +80,7 @@ test("waits without spinning, and frees what it made", () => {
     "cuLaunchKernel",
     "cuEventCreate",
     "cuEventRecord",
+    "cuStreamQuery",
     "cuEventSynchronize",
     "cuEventDestroy_v2",
     "cuMemcpyDtoHAsync_v2",
@@ -104,6 +105,38 @@ test("an error of a launch comes out, and the device can be closed", () => {
   expect(() => search.permute(new BigUint64Array(12))).toThrow(DeviceError)
   search.close()
   expect([...fake.open]).toEqual([])
+})
+
+test("a kernel's own error comes out where it is waited for, and a new context is well again", () => {
+  const api = new CudaApi(fakeCuda(CARDS).functions)
+  const compute = openCudaCompute(api, cudaDevices(api)[0]!, ptx, DEVICE_KERNELS)
+  const elements = Array.from({ length: 12 }, () => ({ u64: 0n }))
+  compute.launch("permute", 1, 1, [...elements, { memory: { handle: 8n, bytes: 96 } }])
+  expect(() => compute.fence()).toThrow("cuEventCreate: CUDA_ERROR_ILLEGAL_ADDRESS")
+  compute.close()
+  const next = openCudaCompute(api, cudaDevices(api)[0]!, ptx, DEVICE_KERNELS)
+  expect(() => next.wait(next.fence())).not.toThrow()
+})
+
+test("a group larger than the text allows is refused by the driver", () => {
+  const { search } = opened()
+  search.geometry = { groupSize: 128, groups: 1 }
+  expect(() => search.permute(new BigUint64Array(12))).toThrow("cuLaunchKernel: CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES")
+})
+
+test("what is waited for twice, freed twice or read past its end is refused by the driver", () => {
+  const fake = fakeCuda(CARDS)
+  const api = new CudaApi(fake.functions)
+  const compute = openCudaCompute(api, cudaDevices(api)[0]!, ptx, DEVICE_KERNELS)
+  const fence = compute.fence()
+  compute.wait(fence)
+  expect(() => compute.wait(fence)).toThrow("cuEventSynchronize: CUDA_ERROR_INVALID_HANDLE")
+  const memory = compute.allocate(64)
+  expect(() => compute.read(memory, new Uint8Array(65))).toThrow("cuMemcpyDtoHAsync_v2: CUDA_ERROR_INVALID_VALUE")
+  compute.free(memory)
+  expect(() => compute.free(memory)).toThrow("cuMemFree_v2: CUDA_ERROR_INVALID_VALUE")
+  compute.close()
+  expect(() => compute.fence()).toThrow("cuEventCreate: CUDA_ERROR_INVALID_CONTEXT")
 })
 
 test("a search finds the nonces that the reference finds, through driver, text and memory", () => {

@@ -1,5 +1,7 @@
 /**
- * A CUDA driver in TypeScript: it keeps a list of the calls made to it, and runs kernels by interpreting their PTX.
+ * A CUDA driver in TypeScript: it keeps a list of the calls made to it, and runs kernels by interpreting their PTX. Like
+ * the real one it wants a context that is current, handles that are alive, and addresses inside of what is allocated; and
+ * after an error of a kernel it gives that error back from everything but the context's end.
  */
 import { type Pointer, ptr, read } from "bun:ffi"
 import type { CudaFunctions } from "../../../src/engines/gpu/cuda/api.ts"
@@ -28,15 +30,42 @@ const NAMES: Readonly<Record<number, string>> = {
   100: "CUDA_ERROR_NO_DEVICE",
   700: "CUDA_ERROR_ILLEGAL_ADDRESS",
   803: "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH",
+  1: "CUDA_ERROR_INVALID_VALUE",
+  201: "CUDA_ERROR_INVALID_CONTEXT",
+  400: "CUDA_ERROR_INVALID_HANDLE",
+  600: "CUDA_ERROR_NOT_READY",
+  701: "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES",
 }
+const INVALID_VALUE = 1
+const INVALID_CONTEXT = 201
+const INVALID_HANDLE = 400
+const ILLEGAL_ADDRESS = 700
+const LAUNCH_OUT_OF_RESOURCES = 701
+
+/** Calls that need no context. */
+const WITHOUT_CONTEXT = /^cu(Init|Driver|GetError|Device|Ctx)/
 const MEMORY = 1 << 20
 
-/** Bytes of each parameter of a kernel, by its name, as the text declares them. */
-function parameterSizes(ptx: string): Map<string, number[]> {
+interface Parameter {
+  readonly bytes: number
+  /** Whether it is an address. */
+  readonly pointer: boolean
+}
+
+/** The parameters of each kernel, by its name, as the text declares them. */
+function parametersOf(ptx: string): Map<string, Parameter[]> {
   const entries = ptx.matchAll(/\.entry (\w+)\(\n([^)]*)\n\)/g)
-  return new Map(
-    [...entries].map(([, name, list]) => [name!, [...list!.matchAll(/\.b(\d+)/g)].map(([, bits]) => Number(bits) / 8)]),
-  )
+  const parse = ([, bits, name]: RegExpMatchArray) => ({
+    bytes: Number(bits) / 8,
+    pointer: /^(out|rows|columns|hits)$/.test(name!),
+  })
+  return new Map([...entries].map(([, name, list]) => [name!, [...list!.matchAll(/\.b(\d+) (\w+)/g)].map(parse)]))
+}
+
+/** Threads of a group that a kernel is compiled for, by its name. */
+function mostThreads(ptx: string): Map<string, number> {
+  const entries = ptx.matchAll(/\.entry (\w+)\([^)]*\)\n\.maxntid (\d+), 1, 1/g)
+  return new Map([...entries].map(([, name, threads]) => [name!, Number(threads)]))
 }
 
 export function fakeCuda(devices: readonly FakeDevice[]): FakeCuda {
@@ -46,7 +75,11 @@ export function fakeCuda(devices: readonly FakeDevice[]): FakeCuda {
   const strings: Uint8Array[] = []
   const functionNames: string[] = []
   let machine: PtxMachine | undefined
-  let sizes = new Map<string, number[]>()
+  let parameters = new Map<string, Parameter[]>()
+  let threads = new Map<string, number>()
+  const bytesAt = new Map<number, number>()
+  let current: bigint | undefined
+  let sticky = 0
   let handles = 1n
   let free = 4096
 
@@ -60,11 +93,10 @@ export function fakeCuda(devices: readonly FakeDevice[]): FakeCuda {
     open.add(`${kind} ${handles}`)
     return set(into, handles)
   }
-  const unmake = (kind: string) => (handle: unknown) => {
-    if (kind === "context") open.clear()
-    else open.delete(`${kind} ${handle}`)
-    return 0
-  }
+  const unmake = (kind: string) => (handle: unknown) => (open.delete(`${kind} ${handle}`) ? 0 : INVALID_HANDLE)
+  const alive = (kind: string, handle: unknown) => (open.has(`${kind} ${handle}`) ? 0 : INVALID_HANDLE)
+  const allocated = (address: bigint, bytes: number) =>
+    [...bytesAt].some(([at, room]) => Number(address) >= at && Number(address) + bytes <= at + room)
   const attributes = (index: number): Readonly<Record<number, number>> => ({
     [Attribute.computeUnits]: 2,
     [Attribute.integrated]: devices[index]!.integrated ? 1 : 0,
@@ -96,12 +128,24 @@ export function fakeCuda(devices: readonly FakeDevice[]): FakeCuda {
       into.fill(index + 1)
       return 0
     },
-    cuCtxCreate_v2: make("context"),
-    cuCtxDestroy_v2: unmake("context"),
+    cuCtxCreate_v2(into: BigUint64Array) {
+      make("context")(into)
+      current = into[0]
+      return 0
+    },
+    cuCtxDestroy_v2(context: bigint) {
+      if (alive("context", context) !== 0) return INVALID_CONTEXT
+      open.clear()
+      bytesAt.clear()
+      current = undefined
+      sticky = 0
+      return 0
+    },
     cuModuleLoadDataEx(into: unknown, text: Uint8Array) {
       const ptx = new TextDecoder().decode(text.subarray(0, -1))
       machine = new PtxMachine(ptx, MEMORY)
-      sizes = parameterSizes(ptx)
+      parameters = parametersOf(ptx)
+      threads = mostThreads(ptx)
       return set(into, 77n)
     },
     cuModuleGetFunction(into: unknown, _module: bigint, name: Uint8Array) {
@@ -112,32 +156,46 @@ export function fakeCuda(devices: readonly FakeDevice[]): FakeCuda {
       const address = free
       free += Math.ceil(Number(bytes) / 256) * 256
       open.add(`memory ${address}`)
+      bytesAt.set(address, Number(bytes))
       return set(into, BigInt(address))
     },
-    cuMemFree_v2: unmake("memory"),
-    cuMemsetD32Async(address: bigint, value: number, words: bigint) {
+    cuMemFree_v2(address: bigint) {
+      bytesAt.delete(Number(address))
+      return unmake("memory")(address) === 0 ? 0 : INVALID_VALUE
+    },
+    cuMemsetD32Async(address: bigint, value: number, words: bigint, stream: bigint) {
+      if (address % 4n !== 0n || !allocated(address, 4 * Number(words))) return INVALID_VALUE
+      if (alive("stream", stream) !== 0) return INVALID_HANDLE
       for (let i = 0; i < Number(words); i++) machine!.memory.setUint32(Number(address) + 4 * i, value, true)
       return 0
     },
-    cuMemcpyDtoHAsync_v2(into: Uint8Array, address: bigint, bytes: bigint) {
+    cuMemcpyDtoHAsync_v2(into: Uint8Array, address: bigint, bytes: bigint, stream: bigint) {
+      if (!allocated(address, Number(bytes))) return INVALID_VALUE
+      if (alive("stream", stream) !== 0) return INVALID_HANDLE
       into.set(new Uint8Array(machine!.memory.buffer, Number(address), Number(bytes)))
       return 0
     },
     cuStreamCreate: make("stream"),
-    cuStreamSynchronize: () => 0,
+    cuStreamQuery: (stream: bigint) => alive("stream", stream) || 600,
+    cuStreamSynchronize: (stream: bigint) => alive("stream", stream),
     cuLaunchKernel(fn: bigint, groups: number, _y: number, _z: number, size: number, ...rest: unknown[]) {
-      const name = functionNames[Number(fn) - 1]!
+      const name = functionNames[Number(fn) - 1]
+      if (name === undefined || alive("stream", rest[3]) !== 0) return INVALID_HANDLE
+      if (groups === 0) return INVALID_VALUE
+      if (size > threads.get(name)!) return LAUNCH_OUT_OF_RESOURCES
       const pointers = rest[4] as BigUint64Array
-      const args = sizes.get(name)!.map((bytes, i) => {
+      const args = parameters.get(name)!.map(({ bytes }, i) => {
         const at = Number(pointers[i]) as Pointer
         return bytes === 8 ? read.u64(at, 0) : read.u32(at, 0)
       })
-      machine!.launch(name, groups, size, args)
+      const lost = parameters.get(name)!.some(({ pointer }, i) => pointer && !allocated(args[i] as bigint, 8))
+      if (lost) sticky = ILLEGAL_ADDRESS
+      else machine!.launch(name, groups, size, args)
       return 0
     },
     cuEventCreate: make("event"),
-    cuEventRecord: () => 0,
-    cuEventSynchronize: () => 0,
+    cuEventRecord: (event: bigint, stream: bigint) => alive("event", event) || alive("stream", stream),
+    cuEventSynchronize: (event: bigint) => alive("event", event),
     cuEventDestroy_v2: unmake("event"),
   }
   const functions = Object.fromEntries(
@@ -147,7 +205,9 @@ export function fakeCuda(devices: readonly FakeDevice[]): FakeCuda {
         if (name !== "cuGetErrorName") calls.push(name)
         const status = failures.get(name)
         failures.delete(name)
-        return status ?? run(...args)
+        if (status !== undefined) return status
+        if (WITHOUT_CONTEXT.test(name)) return run(...args)
+        return current === undefined ? INVALID_CONTEXT : sticky || run(...args)
       },
     ]),
   ) as unknown as CudaFunctions

@@ -23,6 +23,7 @@ export const CUDA_FUNCTIONS = {
   cuMemsetD32Async: { args: ["u64", "u32", "u64", "u64"], returns: "i32" },
   cuMemcpyDtoHAsync_v2: { args: ["ptr", "u64", "u64", "u64"], returns: "i32" },
   cuStreamCreate: { args: ["ptr", "u32"], returns: "i32" },
+  cuStreamQuery: { args: ["u64"], returns: "i32" },
   cuStreamSynchronize: { args: ["u64"], returns: "i32" },
   cuLaunchKernel: {
     args: ["u64", "u32", "u32", "u32", "u32", "u32", "u32", "u32", "u64", "ptr", "ptr"],

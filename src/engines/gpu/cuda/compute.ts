@@ -72,6 +72,8 @@ class CudaCompute implements Compute {
   fence(): Fence {
     const event = made(into => this.api.call("cuEventCreate", into, EVENT_FLAGS))
     this.api.call("cuEventRecord", event, this.#queue)
+    // Windows' driver model (WDDM) gathers what is queued until it is asked about it. "Not ready" is what it says then.
+    this.api.attempt("cuStreamQuery", this.#queue)
     return event
   }
 
