@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { dirname, join, normalize } from "node:path"
 
-/** What a room may import besides itself: rooms, or single files of a room. `top` is clock, errors, log and version. */
+/** What a room may import besides itself: rooms, or single files of a room. `top` is clock, errors, log, version and worker-entry. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   pow: [],
   kernel: ["pow"],

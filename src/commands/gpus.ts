@@ -53,7 +53,7 @@ export class Gpus {
     this.#options = options
     for (const { device, other } of cards) this.#create(device, other)
     const pcis = cards.flatMap(({ device }) => device.pci ?? [])
-    this.#sensors = watchSensors(pcis, pcis.length > 0 ? sensorSources() : [], options.clock)
+    this.#sensors = watchSensors(pcis, pcis.length > 0 ? sensorSources(options.clock) : [], options.clock)
   }
 
   /** Not started. */

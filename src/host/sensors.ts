@@ -1,8 +1,8 @@
 /** What a GPU tells of itself while it works, by its PCI address. */
 import type { Clock } from "../clock.ts"
+import { nvmlThread } from "./nvml/thread.ts"
 import type { SensorReading, SensorSource } from "./sensor-source.ts"
 import { amdgpuSensors } from "./sensors-amdgpu.ts"
-import { nvmlSensors } from "./sensors-nvml.ts"
 
 export interface SensorWatch {
   /** The last reading. */
@@ -13,7 +13,7 @@ export interface SensorWatch {
 const EVERY = 5000
 
 /** The sources of this machine. @param root where /sys is */
-export const sensorSources = (root = "/"): SensorSource[] => [nvmlSensors(), amdgpuSensors(root)].filter(isThere)
+export const sensorSources = (clock: Clock, root = "/"): SensorSource[] => [nvmlThread(clock), amdgpuSensors(root)]
 
 /** Reads the devices' sensors every five seconds, the first time at once. */
 export function watchSensors(pcis: readonly string[], sources: readonly SensorSource[], clock: Clock): SensorWatch {
@@ -47,5 +47,3 @@ async function firstOf(sources: readonly SensorSource[], pci: string): Promise<S
   }
   return undefined
 }
-
-const isThere = (source: SensorSource | undefined): source is SensorSource => source !== undefined

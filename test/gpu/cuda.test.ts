@@ -5,7 +5,7 @@ import { cudaDevices } from "../../src/engines/gpu/cuda/devices.ts"
 import type { GpuDevice } from "../../src/engines/gpu/device.ts"
 import { testDevice } from "../../src/engines/gpu/device-test.ts"
 import { measure, openTuned } from "../../src/engines/gpu/tuning.ts"
-import { nvmlSensors } from "../../src/host/sensors-nvml.ts"
+import { nvmlSensors } from "../../src/host/nvml/sensors.ts"
 import { formatRate } from "../../src/observe/units.ts"
 
 const devices = listed()

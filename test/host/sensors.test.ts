@@ -2,10 +2,10 @@ import { afterAll, expect, test } from "bun:test"
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { type NvmlFunctions, nvmlSensors } from "../../src/host/nvml/sensors.ts"
 import type { SensorSource } from "../../src/host/sensor-source.ts"
 import { watchSensors } from "../../src/host/sensors.ts"
 import { amdgpuSensors } from "../../src/host/sensors-amdgpu.ts"
-import { type NvmlFunctions, nvmlSensors } from "../../src/host/sensors-nvml.ts"
 import { FakeClock } from "../support/fake-clock.ts"
 
 const root = mkdtempSync(join(tmpdir(), "sensors-"))

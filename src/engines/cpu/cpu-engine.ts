@@ -8,8 +8,8 @@ import { UnsupportedKernel } from "../../kernel/kernel.ts"
 import type { Log } from "../../log.ts"
 import { topOf } from "../../pow/target.ts"
 import { integerToBytes } from "../../pow/u512.ts"
+import { workerEntry } from "../../worker-entry.ts"
 import type { Engine, EngineEvents, Unit, Work } from "../engine.ts"
-import { workerEntry } from "../worker-entry.ts"
 import { SALT_BYTES } from "./base-nonce.ts"
 import { CpuUnit } from "./cpu-unit.ts"
 import { renderedKernel } from "./kernels.ts"
@@ -228,7 +228,7 @@ export class CpuEngine implements Engine {
 
   /** Gives the unit a thread. Rejects when it does not come up; the thread is ended then. */
   async #spawn(unit: CpuUnit): Promise<void> {
-    const { kernel, clock, entry = workerEntry("cpu"), log } = this.#options
+    const { kernel, clock, entry = workerEntry("engines/cpu"), log } = this.#options
     const brief = this.#brief()
     const slot = this.#free.pop()
     if (!slot) throw new Error("no room in shared memory for another worker")

@@ -4,8 +4,8 @@
  */
 import type { Clock } from "../../clock.ts"
 import type { Log } from "../../log.ts"
+import { workerEntry } from "../../worker-entry.ts"
 import { CpuEngine, type Patience } from "../cpu/cpu-engine.ts"
-import { workerEntry } from "../worker-entry.ts"
 import type { DeviceBrief } from "./worker-main.ts"
 
 export interface GpuEngineOptions extends Omit<DeviceBrief, "launchMs"> {
@@ -33,7 +33,7 @@ const PATIENCE: Patience = { startWithin: 600_000, stillLooks: 20, mostFailures:
 
 /** Its only unit is `cuda/N` or `opencl/N`. */
 export function createGpuEngine(options: GpuEngineOptions): CpuEngine {
-  const { number, random, clock, log, entry = workerEntry("gpu"), ...rest } = options
+  const { number, random, clock, log, entry = workerEntry("engines/gpu"), ...rest } = options
   const launchMs = options.device.display ? DISPLAY_LAUNCH_MS : LAUNCH_MS
   const brief: DeviceBrief = { ...rest, launchMs }
   return new CpuEngine({

@@ -1,6 +1,6 @@
 /** NVIDIA's management library, by `bun:ffi`. */
 import { type ConvertFns, dlopen } from "bun:ffi"
-import type { SensorReading, SensorSource } from "./sensor-source.ts"
+import type { SensorReading, SensorSource } from "../sensor-source.ts"
 
 const FUNCTIONS = {
   nvmlInit_v2: { args: [], returns: "i32" },

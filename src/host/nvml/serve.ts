@@ -1,0 +1,24 @@
+/** NVML's side of its thread: answers questions one after the other, as long as each may take. */
+import type { SensorReading, SensorSource } from "../sensor-source.ts"
+import { nvmlSensors } from "./sensors.ts"
+
+/** A PCI address. */
+export type NvmlQuestion = string
+
+export type NvmlReport =
+  | { readonly kind: "reading"; readonly pci: string; readonly reading: SensorReading | undefined }
+  /** There is no NVML here. */
+  | { readonly kind: "none" }
+
+declare const self: Worker
+
+/** @param sensors a test's own */
+export function serveNvml(sensors: SensorSource | undefined = nvmlSensors()): void {
+  const report = (message: NvmlReport) => self.postMessage(message)
+  if (!sensors) {
+    report({ kind: "none" })
+    return
+  }
+  self.onmessage = async ({ data: pci }: MessageEvent<NvmlQuestion>) =>
+    report({ kind: "reading", pci, reading: await sensors.read(pci) })
+}

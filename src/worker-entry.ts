@@ -1,0 +1,8 @@
+/**
+ * Where the module of a kind of worker is: in its room, beside this file or, in a built executable, under the bundle's
+ * root, which is the directory of `main.ts`.
+ */
+const inExecutable = /\$bunfs|~BUN/.test(import.meta.url)
+
+export const workerEntry = (room: "engines/cpu" | "engines/gpu" | "host/nvml"): string | URL =>
+  inExecutable ? `./${room}/worker.ts` : new URL(`./${room}/worker.ts`, import.meta.url)
