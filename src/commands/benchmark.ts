@@ -11,9 +11,11 @@ import { stopSignal } from "./stop-signal.ts"
 export async function run({ settings, stateDir, notes }: Config<"benchmark">): Promise<void> {
   const stop = stopSignal()
   const { log, terminal } = openOutput(settings, notes)
-  const { engines } = await openMachine({ settings, stateDir, clock, log })
+  const machine = await openMachine({ settings, stateDir, clock, log })
   const outcome = await measure({
-    engines,
+    engines: machine.engines,
+    replaceEngine: machine.replaceEngine.bind(machine),
+    log,
     seconds: settings.duration,
     clock,
     stop,
@@ -24,7 +26,7 @@ export async function run({ settings, stateDir, notes }: Config<"benchmark">): P
     },
   })
   terminal.setStatus("")
-  const engine = engines.map(({ name }) => name).join("+")
+  const engine = outcome.engines.join("+")
   console.log(settings.json ? JSON.stringify(summary(engine, outcome)) : report(engine, outcome))
   if (outcome.mismatches > 0) {
     throw new OperatorError(`${outcome.mismatches} candidates were no hits: do not mine on this`, ExitCode.selfTest)

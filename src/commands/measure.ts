@@ -1,13 +1,18 @@
 /** Measures engines: how fast they hash, and whether what they find is what they should. */
 import { type Clock, sleep } from "../clock.ts"
-import type { Candidate, Engine, Unit, Work } from "../engines/engine.ts"
+import type { Candidate, Engine, EngineEvents, Unit, Work } from "../engines/engine.ts"
 import { nextSequence } from "../engines/sequence.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
+import type { Log } from "../log.ts"
 import { targetOf, verifySeal } from "../pow/target.ts"
+import { aborted } from "./stop-signal.ts"
 
 export interface MeasureOptions {
-  /** Not started; they are closed at the end. */
+  /** Not started; they are closed at the end. Those that cannot start are left out. */
   readonly engines: readonly Engine[]
+  /** Another engine for one that cannot start, not started; undefined where there is none. */
+  readonly replaceEngine?: (failed: Engine) => Promise<Engine | undefined>
+  readonly log: Log
   readonly seconds: number
   readonly clock: Clock
   /** Ends the measurement early. */
@@ -17,6 +22,8 @@ export interface MeasureOptions {
 }
 
 export interface Measurement {
+  /** The names of those that hashed. */
+  readonly engines: readonly string[]
   readonly seconds: number
   readonly hashes: number
   /** Candidates that the reference confirmed, and how many the target makes expect. */
@@ -40,8 +47,9 @@ const HITS_PER_SECOND = 20
 const NO_HITS = 2n ** 512n - 1n
 const PROGRESS_MS = 1000
 
-/** @throws OperatorError where an engine cannot hash */
-export async function measure({ engines, seconds, clock, stop, progress }: MeasureOptions): Promise<Measurement> {
+/** @throws OperatorError where no engine can start, one fails while it hashes, or `stop` comes before they do */
+export async function measure(options: MeasureOptions): Promise<Measurement> {
+  const { seconds, clock, stop, progress } = options
   const failure = Promise.withResolvers<never>()
   failure.promise.catch(() => {})
   let work: Work | undefined
@@ -52,6 +60,14 @@ export async function measure({ engines, seconds, clock, stop, progress }: Measu
     if (verifySeal(work.header, nonce, work.target)) hits += 1
     else mismatches += 1
   }
+  const engines: Engine[] = []
+  const events = (engine: Engine): EngineEvents => ({
+    candidate: judge,
+    exhausted() {},
+    switched() {},
+    restarted() {},
+    failed: why => failure.reject(new OperatorError(`${engine.name} cannot hash: ${why}`, ExitCode.selfTest)),
+  })
   const units = () => engines.flatMap(engine => engine.units)
   const search = (difficulty: bigint) => {
     work = workOf(difficulty)
@@ -60,15 +76,12 @@ export async function measure({ engines, seconds, clock, stop, progress }: Measu
   const during = (ms: number) => Promise.race([sleep(clock, ms, stop), failure.promise])
 
   try {
-    for (const engine of engines) {
-      await engine.start({
-        candidate: judge,
-        exhausted() {},
-        switched() {},
-        restarted() {},
-        failed: why => failure.reject(new OperatorError(`${engine.name} cannot hash: ${why}`, ExitCode.selfTest)),
-      })
-    }
+    // Devices compile meanwhile, each in its thread.
+    const starting = options.engines.map(engine => startOne(engine, events, options))
+    const started = await Promise.race([Promise.all(starting), aborted(stop)])
+    if (!started) throw new OperatorError("stopped before anything was measured", ExitCode.failure)
+    engines.push(...started.filter(engine => engine !== undefined))
+    if (engines.length === 0) throw new OperatorError("no engine can hash: the warnings say why", ExitCode.selfTest)
     search(NO_HITS)
     const warm = new Lap(units(), clock)
     await during(WARM_UP_MS)
@@ -81,9 +94,35 @@ export async function measure({ engines, seconds, clock, stop, progress }: Measu
     }
     const counted = engines.reduce((sum, engine) => sum + engine.hashesOf(work!.sequence), 0n)
     const expectedHits = Number(counted) / Number(work!.difficulty)
-    return { seconds: lap.seconds, hashes: lap.hashes, hits, expectedHits, mismatches, units: lap.units }
+    const names = engines.map(({ name }) => name)
+    return {
+      engines: names,
+      seconds: lap.seconds,
+      hashes: lap.hashes,
+      hits,
+      expectedHits,
+      mismatches,
+      units: lap.units,
+    }
   } finally {
     await Promise.all(engines.map(engine => engine.close()))
+  }
+}
+
+/** @returns the engine, or what took its place; undefined where nothing can */
+async function startOne(
+  engine: Engine,
+  events: (engine: Engine) => EngineEvents,
+  options: MeasureOptions,
+): Promise<Engine | undefined> {
+  try {
+    await engine.start(events(engine))
+    return engine
+  } catch (error) {
+    options.log.warn(`the engine ${engine.name} cannot be used: ${(error as Error).message}`)
+    await engine.close()
+    const next = await options.replaceEngine?.(engine)
+    return next && startOne(next, events, options)
   }
 }
 

@@ -1,9 +1,10 @@
-import { expect, test } from "bun:test"
+import { describe, expect, test } from "bun:test"
 import { measure } from "../../src/commands/measure.ts"
 import { progressOf } from "../../src/commands/progress.ts"
 import type { Unit } from "../../src/engines/engine.ts"
 import { ExitCode, OperatorError } from "../../src/errors.ts"
 import { FakeEngine } from "../miner/support.ts"
+import { collectLog } from "../support/collect-log.ts"
 import { FakeClock, settle } from "../support/fake-clock.ts"
 
 /** An engine that does as many hashes a second as it is told to while time passes. */
@@ -36,18 +37,20 @@ class SteadyEngine extends FakeEngine {
 }
 
 const NEVER = new AbortController().signal
+const log = collectLog()
 
 test("counts what is hashed after the warm-up, and expects hits by it", async () => {
   const clock = new FakeClock()
   const engines = [new SteadyEngine("a", clock, 30), new SteadyEngine("b", clock, 10)]
   const seen: string[] = []
   const progress = (seconds: number, rate: number) => void seen.push(`${seconds} s ${rate}`)
-  const measuring = measure({ engines, seconds: 2.5, clock, stop: NEVER, progress })
+  const measuring = measure({ engines, seconds: 2.5, clock, stop: NEVER, log, progress })
   await clock.advance(500)
   // 40 hashes a second, and 20 hits wanted: every other nonce is one.
   expect(engines[0]!.work).toMatchObject({ difficulty: 2n, stopAtCandidate: false })
   await clock.advance(2500)
   expect(await measuring).toEqual({
+    engines: ["a", "b"],
     seconds: 2.5,
     hashes: 100,
     hits: 0,
@@ -65,7 +68,7 @@ test("counts what is hashed after the warm-up, and expects hits by it", async ()
 test("has the reference confirm every candidate of the measured work", async () => {
   const clock = new FakeClock()
   const engine = new SteadyEngine("a", clock, 20)
-  const measuring = measure({ engines: [engine], seconds: 1, clock, stop: NEVER, progress: () => {} })
+  const measuring = measure({ engines: [engine], seconds: 1, clock, stop: NEVER, log, progress: () => {} })
   await settle()
   const { sequence } = engine.work!
   await clock.advance(600)
@@ -79,7 +82,7 @@ test("has the reference confirm every candidate of the measured work", async () 
 test("a candidate that is no hit is counted as such", async () => {
   const clock = new FakeClock()
   const engine = new SteadyEngine("a", clock, 1e12)
-  const measuring = measure({ engines: [engine], seconds: 1, clock, stop: NEVER, progress: () => {} })
+  const measuring = measure({ engines: [engine], seconds: 1, clock, stop: NEVER, log, progress: () => {} })
   await clock.advance(600)
   engine.find(new Uint8Array(64))
   await clock.advance(1000)
@@ -90,15 +93,58 @@ test("ends early when it is stopped, and with an error when an engine fails", as
   const clock = new FakeClock()
   const engine = new SteadyEngine("a", clock, 20)
   const stop = new AbortController()
-  const stopped = measure({ engines: [engine], seconds: 100, clock, stop: stop.signal, progress: () => {} })
+  const stopped = measure({ engines: [engine], seconds: 100, clock, stop: stop.signal, log, progress: () => {} })
   await clock.advance(2500)
   stop.abort()
   expect(await stopped).toMatchObject({ seconds: 2 })
 
-  const failed = measure({ engines: [engine], seconds: 100, clock, stop: NEVER, progress: () => {} })
+  const failed = measure({ engines: [engine], seconds: 100, clock, stop: NEVER, log, progress: () => {} })
   await settle()
   engine.events!.failed("it is broken")
   expect(failed).rejects.toEqual(new OperatorError("a cannot hash: it is broken", ExitCode.selfTest))
+})
+
+test("is stopped while engines start, which may take a driver's compiler minutes", async () => {
+  const engines = [new FakeEngine("cuda", new Promise(() => {}))]
+  const stop = AbortSignal.timeout(1)
+  const measuring = measure({ engines, seconds: 1, clock: new FakeClock(), stop, log, progress: () => {} })
+  await expect(measuring).rejects.toThrow("stopped before anything was measured")
+})
+
+describe("an engine that cannot start", () => {
+  const broken = () => {
+    const starting = Promise.reject(new Error("a wrong hash"))
+    starting.catch(() => {})
+    return new FakeEngine("cuda", starting)
+  }
+
+  test("is replaced, or left out, with a warning", async () => {
+    const clock = new FakeClock()
+    const log = collectLog()
+    const engines = [broken(), new SteadyEngine("a", clock, 20), broken()]
+    const others = [new SteadyEngine("opencl", clock, 10)]
+    const replaceEngine = async () => others.pop()
+    const measuring = measure({ engines, replaceEngine, seconds: 1, clock, stop: NEVER, log, progress: () => {} })
+    await settle()
+    await clock.advance(2000)
+    expect((await measuring).engines).toEqual(["opencl", "a"])
+    expect(log.texts).toEqual(Array(2).fill("warn the engine cuda cannot be used: a wrong hash"))
+    expect(engines.every(({ closed }) => closed)).toBe(true)
+  })
+
+  test("is an operator's error where it is the only one", async () => {
+    const measuring = measure({
+      engines: [broken()],
+      seconds: 1,
+      clock: new FakeClock(),
+      stop: NEVER,
+      log,
+      progress: () => {},
+    })
+    await expect(measuring).rejects.toEqual(
+      new OperatorError("no engine can hash: the warnings say why", ExitCode.selfTest),
+    )
+  })
 })
 
 test("progress is hashes, or nothing to do", () => {
