@@ -99,6 +99,16 @@ test("a context whose program is refused is destroyed", () => {
   expect([...fake.open]).toEqual([])
 })
 
+test("a program that is refused as late as its functions are asked for is refused with the compiler's words", () => {
+  const fake = fakeCuda(CARDS)
+  const api = new CudaApi(fake.functions)
+  fake.refusal = "ptxas application ptx input, line 5; fatal"
+  expect(() => openCudaCompute(api, cudaDevices(api)[0]!, ptx, DEVICE_KERNELS)).toThrow(
+    "cuModuleGetFunction: CUDA_ERROR_INVALID_PTX: ptxas application ptx input, line 5; fatal",
+  )
+  expect([...fake.open]).toEqual([])
+})
+
 test("an error of a launch comes out, and the device can be closed", () => {
   const { fake, search } = opened()
   fake.fail("cuLaunchKernel", 700)

@@ -3,7 +3,7 @@
  * the real one it wants a context that is current, handles that are alive, and addresses inside of what is allocated; and
  * after an error of a kernel it gives that error back from everything but the context's end.
  */
-import { type Pointer, ptr, read } from "bun:ffi"
+import { type Pointer, ptr, read, toArrayBuffer } from "bun:ffi"
 import type { CudaFunctions } from "../../../src/engines/gpu/cuda/api.ts"
 import { Attribute } from "../../../src/engines/gpu/cuda/api.ts"
 import { PtxMachine } from "../../kernel/ptx/ptx-interpreter.ts"
@@ -21,6 +21,8 @@ export interface FakeCuda {
   readonly calls: string[]
   /** Contexts, memory, streams and events that were made and not freed. */
   readonly open: Set<string>
+  /** What the compiler says of a text that it refuses; empty: it takes it. */
+  refusal: string
   /** The next call of this name fails with this status. */
   fail(name: keyof CudaFunctions, status: number): void
 }
@@ -31,6 +33,7 @@ const NAMES: Readonly<Record<number, string>> = {
   700: "CUDA_ERROR_ILLEGAL_ADDRESS",
   803: "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH",
   1: "CUDA_ERROR_INVALID_VALUE",
+  218: "CUDA_ERROR_INVALID_PTX",
   201: "CUDA_ERROR_INVALID_CONTEXT",
   400: "CUDA_ERROR_INVALID_HANDLE",
   600: "CUDA_ERROR_NOT_READY",
@@ -39,6 +42,7 @@ const NAMES: Readonly<Record<number, string>> = {
 const INVALID_VALUE = 1
 const INVALID_CONTEXT = 201
 const INVALID_HANDLE = 400
+const INVALID_PTX = 218
 const ILLEGAL_ADDRESS = 700
 const LAUNCH_OUT_OF_RESOURCES = 701
 
@@ -80,6 +84,7 @@ export function fakeCuda(devices: readonly FakeDevice[]): FakeCuda {
   const bytesAt = new Map<number, number>()
   let current: bigint | undefined
   let sticky = 0
+  let log: { readonly at: number; readonly bytes: number } | undefined
   let handles = 1n
   let free = 4096
 
@@ -141,7 +146,9 @@ export function fakeCuda(devices: readonly FakeDevice[]): FakeCuda {
       sticky = 0
       return 0
     },
-    cuModuleLoadDataEx(into: unknown, text: Uint8Array) {
+    cuModuleLoadDataEx(into: unknown, text: Uint8Array, count: number, options: Int32Array, values: BigUint64Array) {
+      if ([...options].join() !== "5,6" || count !== 2) return INVALID_VALUE
+      log = { at: Number(values[0]), bytes: Number(values[1]) }
       const ptx = new TextDecoder().decode(text.subarray(0, -1))
       machine = new PtxMachine(ptx, MEMORY)
       parameters = parametersOf(ptx)
@@ -149,6 +156,12 @@ export function fakeCuda(devices: readonly FakeDevice[]): FakeCuda {
       return set(into, 77n)
     },
     cuModuleGetFunction(into: unknown, _module: bigint, name: Uint8Array) {
+      if (fake.refusal !== "") {
+        // As a driver that loads lazily: into the log that the module was given.
+        const words = new Uint8Array(toArrayBuffer(log!.at as Pointer, 0, log!.bytes))
+        words.set(new TextEncoder().encode(`${fake.refusal}\0`))
+        return INVALID_PTX
+      }
       functionNames.push(new TextDecoder().decode(name.subarray(0, -1)))
       return set(into, BigInt(functionNames.length))
     },
@@ -211,5 +224,6 @@ export function fakeCuda(devices: readonly FakeDevice[]): FakeCuda {
       },
     ]),
   ) as unknown as CudaFunctions
-  return { functions, calls, open, fail: (name, status) => failures.set(name, status) }
+  const fake: FakeCuda = { functions, calls, open, refusal: "", fail: (name, status) => failures.set(name, status) }
+  return fake
 }

@@ -19,7 +19,7 @@ export function openCudaCompute(api: CudaApi, device: GpuDevice, ptx: string, ke
   api.call("cuCtxCreate_v2", one, CONTEXT_FLAGS, cudaHandle(api, device.index))
   const context = one[0]!
   try {
-    return new CudaCompute(api, device, context, loadModule(api, ptx), kernels)
+    return new CudaCompute(api, device, context, new CudaModule(api, ptx), kernels)
   } catch (error) {
     api.attempt("cuCtxDestroy_v2", context)
     throw error
@@ -37,14 +37,10 @@ class CudaCompute implements Compute {
     private readonly api: CudaApi,
     readonly device: GpuDevice,
     private readonly context: bigint,
-    module: bigint,
+    private readonly module: CudaModule,
     kernels: readonly string[],
   ) {
-    for (const name of kernels)
-      this.#functions.set(
-        name,
-        made(into => api.call("cuModuleGetFunction", into, module, zeroTerminated(name))),
-      )
+    for (const name of kernels) this.#functions.set(name, this.module.functionOf(name))
     this.#queue = made(into => api.call("cuStreamCreate", into, STREAM_FLAGS))
     this.#reads = made(into => api.call("cuStreamCreate", into, STREAM_FLAGS))
   }
@@ -98,18 +94,33 @@ class CudaCompute implements Compute {
   }
 }
 
-function loadModule(api: CudaApi, ptx: string): bigint {
-  const module = new BigUint64Array(1)
-  const log = new Uint8Array(LOG_BYTES)
-  const options = new Int32Array([JIT_ERROR_LOG, JIT_ERROR_LOG_BYTES])
-  const values = new BigUint64Array([BigInt(ptr(log)), BigInt(LOG_BYTES)])
-  try {
-    api.call("cuModuleLoadDataEx", module, zeroTerminated(ptx), options.length, options, values)
-  } catch (error) {
-    if (!(error instanceof DeviceError)) throw error
-    throw new DeviceError(error.call, error.code, textOf(log))
+/** The text as compiled by the driver, at once or, where it loads lazily, as functions are asked for. */
+class CudaModule {
+  readonly #api: CudaApi
+  readonly #handle: bigint
+  /** The compiler's own, as long as there is a module. */
+  readonly #log = new Uint8Array(LOG_BYTES)
+
+  constructor(api: CudaApi, ptx: string) {
+    this.#api = api
+    const options = new Int32Array([JIT_ERROR_LOG, JIT_ERROR_LOG_BYTES])
+    const values = new BigUint64Array([BigInt(ptr(this.#log)), BigInt(LOG_BYTES)])
+    const text = zeroTerminated(ptx)
+    this.#handle = this.#logged(into => api.call("cuModuleLoadDataEx", into, text, options.length, options, values))
   }
-  return module[0]!
+
+  functionOf(name: string): bigint {
+    return this.#logged(into => this.#api.call("cuModuleGetFunction", into, this.#handle, zeroTerminated(name)))
+  }
+
+  #logged(call: (into: BigUint64Array) => void): bigint {
+    try {
+      return made(call)
+    } catch (error) {
+      if (!(error instanceof DeviceError)) throw error
+      throw new DeviceError(error.call, error.code, textOf(this.#log))
+    }
+  }
 }
 
 function argumentValue(argument: Argument): BigUint64Array | Uint32Array {
