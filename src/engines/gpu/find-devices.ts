@@ -18,7 +18,7 @@ export interface FoundDevices {
 
 export interface FoundDevice {
   readonly device: GpuDevice
-  /** The same card by the other API, for where the first cannot be used. */
+  /** The same card by the other API, or another OpenCL platform, for where the first cannot be used. */
   readonly other: GpuDevice | undefined
 }
 
@@ -54,9 +54,10 @@ export function findDevices(drivers: Drivers = DRIVERS): FoundDevices {
 /** Tells a card that both APIs, or several OpenCL platforms, list by its PCI address or UUID. */
 export function eachOnce(cuda: readonly GpuDevice[], opencl: readonly GpuDevice[]): FoundDevice[] {
   const cards = opencl.filter((device, i) => !opencl.slice(0, i).some(earlier => isSame(earlier, device)))
+  const again = (card: GpuDevice) => opencl.find(device => device !== card && isSame(device, card))
   const byCuda = cuda.map(device => ({ device, other: cards.find(card => isSame(card, device)) }))
   const rest = cards.filter(card => !cuda.some(device => isSame(card, device)))
-  return [...byCuda, ...rest.map(device => ({ device, other: undefined }))]
+  return [...byCuda, ...rest.map(device => ({ device, other: again(device) }))]
 }
 
 const isSame = (a: GpuDevice, b: GpuDevice): boolean =>

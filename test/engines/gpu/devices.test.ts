@@ -42,7 +42,7 @@ describe("devices of both APIs", () => {
 
   test("are one card where two OpenCL platforms list it", () => {
     expect(eachOnce([], [device({ index: 0 }), device({ index: 1 })])).toEqual([
-      { device: device({ index: 0 }), other: undefined },
+      { device: device({ index: 0 }), other: device({ index: 1 }) },
     ])
   })
 
