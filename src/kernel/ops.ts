@@ -29,6 +29,8 @@ export type ConstantRows = readonly (readonly bigint[])[]
 export interface Step {
   /** From one state to the next, of the same length. */
   apply<V, W>(ops: Ops<V, W>, state: readonly V[], constants: readonly Constant[]): V[]
+  /** Its operations mostly wait for each other: a target that can does well to work on several states at once. */
+  readonly isSerial?: boolean
   /** Elements from this one on are linear (see `reduceLinear`) on their way in and out; absent: none. */
   readonly linearFrom?: number
 }

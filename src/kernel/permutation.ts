@@ -138,6 +138,7 @@ const internalRound: Step = {
     const sum = ops.settle(ops.add(others, ops.widen(y)))
     return [next, ...w.map((wi, i) => ops.reduceLinear(ops.multiplyAdd(sum, wi, INTERNAL_DIAGONAL[i + 1]!)))]
   },
+  isSerial: true,
   linearFrom: 1,
 }
 

@@ -8,10 +8,11 @@
  *
  * Carries and borrows that fire with a probability around 2^-32 are dropped; each is noted where it happens.
  */
+import { WIDTH } from "../../pow/constants.ts"
 import { mod } from "../../pow/field.ts"
 import type { Constant, ConstantRows, Step } from "../ops.ts"
-import { immediate, type Memory, mask, memory, rdi, type VirtualRegister } from "./assembler/operands.ts"
-import type { Steps, VectorOps } from "./steps.ts"
+import { immediate, type Memory, mask, memory, type VirtualRegister } from "./assembler/operands.ts"
+import { STATE_POINTER, type Steps, type VectorOps } from "./steps.ts"
 import type { Vector, Vectors } from "./vectors.ts"
 
 /** An element in one form or more; what else is needed is made of those once, good until the block ends. */
@@ -70,16 +71,18 @@ const FEW = 32n
 export class IfmaOps implements VectorOps<IfmaElement, IfmaSum> {
   readonly productsTakeConstants = true
   readonly streams = 1
+  readonly stateBytes: number
   readonly #v: Vectors
   readonly #steps: Steps
   readonly #stateOffset: number
   #masks = 0
 
-  /** @param stateOffset bytes from rdi to the slots through which a state goes into a step and out of it */
-  constructor(vectors: Vectors, steps: Steps, stateOffset: number) {
+  /** @param stateOffset bytes from `STATE_POINTER` to the slots through which a state goes into a step and out of it */
+  constructor(vectors: Vectors, steps: Steps, stateOffset = 0) {
     this.#v = vectors
     this.#steps = steps
     this.#stateOffset = stateOffset
+    this.stateBytes = 2 * WIDTH * vectors.bytes
   }
 
   fromWords([words]: readonly Vector[]): IfmaElement {
@@ -296,7 +299,7 @@ export class IfmaOps implements VectorOps<IfmaElement, IfmaSum> {
   /** Linear elements are kept as parts, others as limbs. */
   loadState(elements: number, linearFrom = elements): IfmaElement[] {
     return Array.from({ length: elements }, (_, i) => {
-      const [low, high] = this.#places(memory(rdi, this.#stateOffset), i).map(place => this.#v.load(place))
+      const [low, high] = this.#places(memory(STATE_POINTER, this.#stateOffset), i).map(place => this.#v.load(place))
       if (i < linearFrom) return limbs(low!, high!)
       return { parts: { low: low!, high: high!, lowMax: EPS, highMax: PART - 1n } }
     })
@@ -305,7 +308,7 @@ export class IfmaOps implements VectorOps<IfmaElement, IfmaSum> {
   storeState(state: readonly IfmaElement[], linearFrom = state.length): void {
     state.forEach((x, i) => {
       const { low, high } = i < linearFrom ? this.#limbs(x) : this.#linearParts(x)
-      this.#store(memory(rdi, this.#stateOffset), i, low, high)
+      this.#store(memory(STATE_POINTER, this.#stateOffset), i, low, high)
     })
   }
 

@@ -10,11 +10,12 @@
  *
  * Carries and borrows that fire with a probability around 2^-32 are dropped; each is noted where it happens.
  */
+import { WIDTH } from "../../pow/constants.ts"
 import { P } from "../../pow/field.ts"
 import type { Constant, ConstantRows, Step } from "../ops.ts"
-import { type Memory, memory, rdi } from "./assembler/operands.ts"
+import { type Memory, memory } from "./assembler/operands.ts"
 import { type Multiplier, multiplier } from "./digits.ts"
-import type { Steps, VectorOps } from "./steps.ts"
+import { STATE_POINTER, type Steps, type VectorOps } from "./steps.ts"
 import type { Vector, Vectors } from "./vectors.ts"
 
 export interface LimbElement {
@@ -77,15 +78,17 @@ const SMALL = 2n ** 37n
 export class LimbOps implements VectorOps<LimbElement, LimbSum> {
   readonly productsTakeConstants = false
   readonly streams = 1
+  readonly stateBytes: number
   readonly #v: Vectors
   readonly #steps: Steps
   readonly #stateOffset: number
 
-  /** @param stateOffset bytes from rdi to the slots through which a state goes into a step and out of it */
-  constructor(vectors: Vectors, steps: Steps, stateOffset: number) {
+  /** @param stateOffset bytes from `STATE_POINTER` to the slots through which a state goes into a step and out of it */
+  constructor(vectors: Vectors, steps: Steps, stateOffset = 0) {
     this.#v = vectors
     this.#steps = steps
     this.#stateOffset = stateOffset
+    this.stateBytes = 2 * WIDTH * vectors.bytes
   }
 
   fromWords([words]: readonly Vector[]): LimbElement {
@@ -399,7 +402,7 @@ export class LimbOps implements VectorOps<LimbElement, LimbSum> {
   }
 
   #stateSlot(n: number): Memory {
-    return memory(rdi, this.#stateOffset + n * this.#v.bytes)
+    return memory(STATE_POINTER, this.#stateOffset + n * this.#v.bytes)
   }
 
   #materialize(a: LimbSum & { form: "empty" | "constant" }): Limbs {

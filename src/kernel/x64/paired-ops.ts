@@ -1,6 +1,7 @@
 /**
  * Any vocabulary on two vectors of nonces at once: each operation is emitted for one and then for the other, so that the
- * scheduler finds independent work wherever one waits.
+ * scheduler finds independent work wherever one waits. A step whose operations do not wait for each other is rendered for
+ * one vector, and run for one and then the other: half the code.
  */
 import type { Constant, ConstantRows, Step } from "../ops.ts"
 import type { Memory } from "./assembler/operands.ts"
@@ -12,18 +13,16 @@ export type Both<T> = readonly [T, T]
 export class PairedOps<V, W> implements VectorOps<Both<V>, Both<W>> {
   readonly streams = 2
   readonly productsTakeConstants: boolean
+  readonly stateBytes: number
   readonly #each: Both<VectorOps<V, W>>
   readonly #steps: Steps
 
-  /** @param each the same vocabulary twice, with states in different places; @param keptBytes of an element kept by one */
-  constructor(
-    each: Both<VectorOps<V, W>>,
-    steps: Steps,
-    private readonly keptBytes: number,
-  ) {
+  /** @param each the same vocabulary twice, the second's state behind the first's */
+  constructor(each: Both<VectorOps<V, W>>, steps: Steps) {
     this.#each = each
     this.#steps = steps
     this.productsTakeConstants = each[0].productsTakeConstants
+    this.stateBytes = 2 * each[0].stateBytes
   }
 
   square = (a: Both<V>): Both<V> => this.#both((ops, i) => ops.square(a[i]))
@@ -41,7 +40,9 @@ export class PairedOps<V, W> implements VectorOps<Both<V>, Both<W>> {
   settle = (a: Both<W>): Both<W> => this.#both((ops, i) => ops.settle(a[i]))
 
   repeat = (step: Step, rows: ConstantRows, state: readonly Both<V>[]): Both<V>[] =>
-    this.#steps.repeat(this, step, rows, state)
+    step.isSerial
+      ? this.#steps.repeat(this, step, rows, state)
+      : this.#steps.repeat(this, step, rows, state, this.#each[0])
 
   fromWords = (words: readonly Vector[]): Both<V> => this.#both((ops, i) => ops.fromWords([words[i]!]))
   toWords = (x: Both<V>): Vector[] => this.#both((ops, i) => ops.toWords(x[i])).flat()
@@ -49,14 +50,14 @@ export class PairedOps<V, W> implements VectorOps<Both<V>, Both<W>> {
   keep(place: Memory, elements: readonly Both<V>[]): void {
     this.#both((ops, i) =>
       ops.keep(
-        this.#half(place, i, elements.length),
+        this.#half(place, i),
         elements.map(x => x[i]),
       ),
     )
   }
 
   kept = (place: Memory, elements: number): Both<V>[] =>
-    zip(this.#both((ops, i) => ops.kept(this.#half(place, i, elements), elements)))
+    zip(this.#both((ops, i) => ops.kept(this.#half(place, i), elements)))
 
   loadState = (elements: number, linearFrom?: number): Both<V>[] =>
     zip(this.#both(ops => ops.loadState(elements, linearFrom)))
@@ -70,8 +71,8 @@ export class PairedOps<V, W> implements VectorOps<Both<V>, Both<W>> {
     )
   }
 
-  #half(place: Memory, i: 0 | 1, elements: number): Memory {
-    return { ...place, displacement: place.displacement + i * elements * this.keptBytes }
+  #half(place: Memory, i: 0 | 1): Memory {
+    return { ...place, displacement: place.displacement + i * this.#each[0].stateBytes }
   }
 
   #both<T>(of: (ops: VectorOps<V, W>, i: 0 | 1) => T): [T, T] {

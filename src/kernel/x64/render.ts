@@ -17,7 +17,7 @@ export interface Target<V, W> {
   /** Vectors worked on together. */
   readonly streams: number
   vectors(routine: Routine): Vectors
-  ops(vectors: Vectors, steps: Steps, layout: ContextLayout): VectorOps<V, W>
+  ops(vectors: Vectors, steps: Steps): VectorOps<V, W>
 }
 
 export interface RenderedKernel {
@@ -42,9 +42,9 @@ export function renderKernel<V, W>(target: Target<V, W>): RenderedKernel {
   const routine = new Routine(target.routine)
   const vectors = target.vectors(routine)
   const layout = contextLayout(vectors.bytes, target.streams)
-  const steps = new Steps(vectors)
-  const ops = target.ops(vectors, steps, layout)
-  const renderer = new Renderer(routine, vectors, ops, layout)
+  const steps = new Steps(vectors, layout.state)
+  const ops = target.ops(vectors, steps)
+  const renderer = new Renderer(routine, vectors, steps, ops, layout)
   const labels = {
     permute: renderer.permute(),
     preparePlane: renderer.preparePlane(),
@@ -78,6 +78,7 @@ class Renderer<V, W> {
   constructor(
     private readonly routine: Routine,
     private readonly v: Vectors,
+    private readonly steps: Steps,
     private readonly ops: VectorOps<V, W>,
     private readonly layout: ContextLayout,
   ) {
@@ -191,7 +192,7 @@ class Renderer<V, W> {
   #entry(name: string, body: () => void): Label {
     const label = this.routine.label(name)
     this.routine.bind(label)
-    this.v.begin()
+    this.steps.begin()
     body()
     this.routine.control("vzeroupper")
     this.routine.control("ret")

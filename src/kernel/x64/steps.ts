@@ -3,7 +3,7 @@
  * that runs over a table of constants and works on a state in memory.
  */
 import type { Constant, ConstantRows, Ops, Step } from "../ops.ts"
-import { immediate, type Label, type Memory, memory, r64, relative } from "./assembler/operands.ts"
+import { immediate, type Label, type Memory, memory, r64, rdi, relative } from "./assembler/operands.ts"
 import type { Vector, Vectors } from "./vectors.ts"
 
 /** Elements go in and out as words, one a lane, and live in memory between blocks. */
@@ -18,14 +18,17 @@ export interface VectorOps<V, W> extends Ops<V, W> {
   keep(place: Memory, elements: readonly V[]): void
   /** Elements stored by `keep`. */
   kept(place: Memory, elements: number): V[]
+  /** Bytes of a state, in `STATE_POINTER`'s memory. */
+  readonly stateBytes: number
   /** The state through which steps are entered and left; elements from `linearFrom` on are linear. */
   loadState(elements: number, linearFrom?: number): V[]
   storeState(state: readonly V[], linearFrom?: number): void
 }
 
-/** Registers around a step: the current row of constants, and the rows left. */
+/** Registers around a step: the current row of constants, the rows left, and the state it works on. */
 export const ROW_POINTER = r64(6)
 const ROWS_LEFT = r64(1)
+export const STATE_POINTER = r64(2)
 
 interface RenderedStep {
   readonly entry: Label
@@ -41,19 +44,43 @@ export class Steps {
   /** The step being rendered. */
   #current: RenderedStep | undefined
 
-  constructor(vectors: Vectors) {
+  /** @param stateOffset bytes from rdi to the states of all streams */
+  constructor(
+    vectors: Vectors,
+    private readonly stateOffset: number,
+  ) {
     this.#v = vectors
   }
 
-  repeat<V, W>(ops: VectorOps<V, W>, step: Step, rows: ConstantRows, state: readonly V[]): V[] {
+  /** What a routine does first. */
+  begin(): void {
+    this.#v.begin()
+    this.#v.routine.control("lea", STATE_POINTER, memory(rdi, this.stateOffset))
+  }
+
+  /** @param one renders the step where it is rendered for one stream, and run for each in turn */
+  repeat<V, W, V1 = V, W1 = W>(
+    ops: VectorOps<V, W>,
+    step: Step,
+    rows: ConstantRows,
+    state: readonly V[],
+    one?: VectorOps<V1, W1>,
+  ): V[] {
     const { routine } = this.#v
-    const rendered = this.#steps.get(step) ?? this.#announce(ops, step, rows, state.length)
+    const rendered =
+      this.#steps.get(step) ??
+      (one ? this.#announce(one, step, rows, state.length) : this.#announce(ops, step, rows, state.length))
     const table = routine.label("table")
     rendered.calls.push({ rows, table })
     ops.storeState(state, step.linearFrom)
-    routine.control("lea", ROW_POINTER, relative(table))
-    routine.control("mov", ROWS_LEFT, immediate(rows.length))
-    routine.control("call", rendered.entry)
+    const runs = one ? ops.streams : 1
+    for (let run = 0; run < runs; run++) {
+      if (one && run > 0) routine.control("add", STATE_POINTER, immediate(one.stateBytes))
+      routine.control("lea", ROW_POINTER, relative(table))
+      routine.control("mov", ROWS_LEFT, immediate(rows.length))
+      routine.control("call", rendered.entry)
+    }
+    if (one) routine.control("sub", STATE_POINTER, immediate((runs - 1) * one.stateBytes))
     return ops.loadState(state.length, step.linearFrom)
   }
 

@@ -1,5 +1,4 @@
 /** What there is to render for: a vector width, a representation, a core to schedule for. */
-import { WIDTH } from "../../pow/constants.ts"
 import { type Memory, memory, rdi } from "./assembler/operands.ts"
 import { sapphireRapids, zen3 } from "./compiler/machine.ts"
 import type { Routine, RoutineOptions } from "./compiler/routine.ts"
@@ -13,8 +12,8 @@ import { Vectors } from "./vectors.ts"
 
 const range = (count: number) => Array.from({ length: count }, (_, i) => i)
 
-/** rax and rdx are free for values; the others point or count. */
-const INTEGERS = [0, 2]
+/** rax is free for values; the others point or count. */
+const INTEGERS = [0]
 
 /** Pointers through which nothing is written that is read again. */
 const READ_ONLY = new Set([ROW_POINTER.n, BATCH_POINTER.n])
@@ -35,7 +34,7 @@ export const avx2: Target<LimbElement, LimbSum> = {
   },
   streams: 1,
   vectors: (routine: Routine) => new Vectors(routine, 256),
-  ops: (vectors, steps, layout) => new LimbOps(vectors, steps, layout.state),
+  ops: (vectors, steps) => new LimbOps(vectors, steps),
 }
 
 const avx512Routine: RoutineOptions = {
@@ -52,10 +51,9 @@ export const avx512: Target<Both<IfmaElement>, Both<IfmaSum>> = {
   routine: avx512Routine,
   streams: 2,
   vectors: (routine: Routine) => new Vectors(routine, 512),
-  ops: (vectors, steps, layout) => {
-    const bytes = 2 * WIDTH * vectors.bytes
-    const one = new IfmaOps(vectors, steps, layout.state)
-    return new PairedOps([one, new IfmaOps(vectors, steps, layout.state + bytes)], steps, 2 * vectors.bytes)
+  ops: (vectors, steps) => {
+    const one = new IfmaOps(vectors, steps)
+    return new PairedOps([one, new IfmaOps(vectors, steps, one.stateBytes)], steps)
   },
 }
 
@@ -64,9 +62,8 @@ export const avx512Limbs: Target<Both<LimbElement>, Both<LimbSum>> = {
   routine: avx512Routine,
   streams: 2,
   vectors: (routine: Routine) => new Vectors(routine, 512),
-  ops: (vectors, steps, layout) => {
-    const bytes = 2 * WIDTH * vectors.bytes
-    const one = new LimbOps(vectors, steps, layout.state)
-    return new PairedOps([one, new LimbOps(vectors, steps, layout.state + bytes)], steps, 2 * vectors.bytes)
+  ops: (vectors, steps) => {
+    const one = new LimbOps(vectors, steps)
+    return new PairedOps([one, new LimbOps(vectors, steps, one.stateBytes)], steps)
   },
 }

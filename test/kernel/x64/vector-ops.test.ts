@@ -27,9 +27,9 @@ async function compile<V, W>(target: Target<V, W>, program: Program, inputs: num
   const routine = new Routine(target.routine)
   const vectors = target.vectors(routine)
   const layout = contextLayout(vectors.bytes, target.streams)
-  const steps = new Steps(vectors)
-  const ops = target.ops(vectors, steps, layout)
-  vectors.begin()
+  const steps = new Steps(vectors, layout.state)
+  const ops = target.ops(vectors, steps)
+  steps.begin()
   const words = Array.from({ length: inputs }, (_, i) => {
     const word = vectors.broadcastWord(memory(rdi, layout.input + 8 * i))
     return ops.fromWords(new Array(target.streams).fill(word))
@@ -68,7 +68,7 @@ function overflow<V, W>(target: Target<V, W>): () => void {
   return () => {
     const vectors = target.vectors(new Routine(target.routine))
     const layout = contextLayout(vectors.bytes, target.streams)
-    const ops = target.ops(vectors, new Steps(vectors), layout)
+    const ops = target.ops(vectors, new Steps(vectors, layout.state))
     const word = vectors.broadcastWord(memory(rdi, layout.input))
     const x = ops.fromWords(new Array(target.streams).fill(word))
     let sum = ops.product(x, x)

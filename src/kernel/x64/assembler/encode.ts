@@ -148,7 +148,8 @@ function evexPrefix(
 ) {
   const memory = rm?.kind === "memory"
   const xBit = (x >> 3) & 1
-  const length = { 0: 0, 128: 0, 256: 1, 512: 2 }[row.length]
+  // 128, 256 and 512 bits are 0, 1 and 2.
+  const length = row.length >> 8
   code.push(
     0x62,
     (reg & 8 ? 0 : 0x80) | (xBit ? 0 : 0x40) | (b & 8 ? 0 : 0x20) | (reg & 16 ? 0 : 0x10) | mapNumber[row.map],
