@@ -13,7 +13,7 @@
  */
 import { INITIAL_EXTERNAL, TERMINAL_EXTERNAL, WIDTH } from "../pow/constants.ts"
 import { mod } from "../pow/field.ts"
-import type { Ops } from "./ops.ts"
+import type { Ops, Step } from "./ops.ts"
 import { externalLayerFirst, externalRounds, firstLayer, internalRounds, rowsToInternal, sbox } from "./permutation.ts"
 
 /** What one unit of t0 or t1 adds to an element after the first layer. */
@@ -81,12 +81,15 @@ export function hashElement<V, W>(ops: Ops<V, W>, afterFirstRound: readonly V[])
   s = externalRounds(ops, rowsToInternal(0), s)
   s = internalRounds(ops, s)
   s = externalRounds(ops, TERMINAL_EXTERNAL.slice(1), s)
-  return ops.reduce(
-    externalLayerFirst(
-      ops,
-      s.map(x => sbox(ops, x)),
-    ),
-  )
+  return ops.repeat(lastRound, [[]], s)[0]!
+}
+
+/** The last round, down to element 0; the others stay what they were. */
+const lastRound: Step = {
+  apply(ops, state) {
+    const products = state.map(x => sbox(ops, x))
+    return [ops.reduce(externalLayerFirst(ops, products)), ...state.slice(1)]
+  },
 }
 
 const NO_CONSTANTS: readonly bigint[] = new Array<bigint>(WIDTH).fill(0n)

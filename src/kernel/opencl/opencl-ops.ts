@@ -158,9 +158,9 @@ export class OpenClOps implements Ops<Name, Sum> {
 
   repeat(step: Step, rows: ConstantRows, state: readonly Name[]): Name[] {
     const { program } = this.#text
-    const table = program.name("table")
     const words = rows.flat().map(literal)
-    program.declarations.push(`__constant ulong ${table}[] = {${words.join(", ")}};\n`)
+    const table = words.length === 0 ? "0" : program.name("table")
+    if (words.length > 0) program.declarations.push(`__constant ulong ${table}[] = {${words.join(", ")}};\n`)
     const name = program.steps.get(step) ?? renderStep(program, step, rows, state.length)
     const array = this.#text.array(state)
     this.#text.lines.push(`${name}(${array}, ${table}, ${words.length});`)
@@ -189,7 +189,7 @@ export class OpenClOps implements Ops<Name, Sum> {
   }
 }
 
-/** A step as a function of (state, rows, words of all rows) that works on the state in place. @returns its name */
+/** A step as a function of (state, rows, words of all rows) that works on the state in place, once at least. @returns its name */
 function renderStep(program: OpenClProgram, step: Step, rows: ConstantRows, stateLength: number): string {
   const name = program.name("step")
   const text = new OpenClText(program)
@@ -198,14 +198,14 @@ function renderStep(program: OpenClProgram, step: Step, rows: ConstantRows, stat
   text.lines.push(
     "__constant ulong *end = rows + words;",
     "#pragma unroll 1",
-    `for (; rows < end; rows += ${columns.length}) {`,
+    "do {",
   )
   const current = state.map(x => text.let(x))
   const next = step.apply(new OpenClOps(text, "rows"), current, columns)
   next.forEach((x, i) => {
     text.lines.push(`${state[i]} = ${x};`)
   })
-  text.lines.push("}")
+  text.lines.push(`rows += ${columns.length};`, "} while (rows < end);")
   program.declarations.push(text.body(`static OUTLINE void ${name}(ulong *s, __constant ulong *rows, uint words)`))
   program.steps.set(step, name)
   return name

@@ -11,8 +11,9 @@
 import { WIDTH } from "../../pow/constants.ts"
 import { mod } from "../../pow/field.ts"
 import type { Constant, ConstantRows, Step } from "../ops.ts"
-import { immediate, type Memory, mask, memory, type VirtualRegister } from "./assembler/operands.ts"
-import { STATE_POINTER, type Steps, type VectorOps } from "./steps.ts"
+import { immediate, type Memory, mask, type VirtualRegister } from "./assembler/operands.ts"
+import { StateMemory } from "./state-memory.ts"
+import type { Steps, VectorOps } from "./steps.ts"
 import type { Vector, Vectors } from "./vectors.ts"
 
 /** An element in one form or more; what else is needed is made of those once, good until the block ends. */
@@ -74,14 +75,14 @@ export class IfmaOps implements VectorOps<IfmaElement, IfmaSum> {
   readonly stateBytes: number
   readonly #v: Vectors
   readonly #steps: Steps
-  readonly #stateOffset: number
+  readonly #state: StateMemory
   #masks = 0
 
   /** @param stateOffset bytes from `STATE_POINTER` to the slots through which a state goes into a step and out of it */
   constructor(vectors: Vectors, steps: Steps, stateOffset = 0) {
     this.#v = vectors
     this.#steps = steps
-    this.#stateOffset = stateOffset
+    this.#state = new StateMemory(vectors, stateOffset)
     this.stateBytes = 2 * WIDTH * vectors.bytes
   }
 
@@ -141,7 +142,8 @@ export class IfmaOps implements VectorOps<IfmaElement, IfmaSum> {
   }
 
   widen(a: IfmaElement): IfmaSum {
-    return { form: "small", ...this.#parts(a) }
+    const { low, high, lowMax, highMax } = this.#parts(a)
+    return { form: "small", low, high, lowMax, highMax }
   }
 
   add(a: IfmaSum, b: IfmaSum): IfmaSum {
@@ -298,18 +300,13 @@ export class IfmaOps implements VectorOps<IfmaElement, IfmaSum> {
 
   /** Linear elements are kept as parts, others as limbs. */
   loadState(elements: number, linearFrom = elements): IfmaElement[] {
-    return Array.from({ length: elements }, (_, i) => {
-      const [low, high] = this.#places(memory(STATE_POINTER, this.#stateOffset), i).map(place => this.#v.load(place))
-      if (i < linearFrom) return limbs(low!, high!)
-      return { parts: { low: low!, high: high!, lowMax: EPS, highMax: PART - 1n } }
-    })
+    return this.#state
+      .load(elements, () => ({ isHighWhole: false, lowMax: EPS, highMax: PART - 1n }))
+      .map((x, i) => (i < linearFrom ? { limbs: x } : { parts: x }))
   }
 
   storeState(state: readonly IfmaElement[], linearFrom = state.length): void {
-    state.forEach((x, i) => {
-      const { low, high } = i < linearFrom ? this.#limbs(x) : this.#linearParts(x)
-      this.#store(memory(STATE_POINTER, this.#stateOffset), i, low, high)
-    })
+    this.#state.store(state.map((x, i) => (i < linearFrom ? this.#limbs(x) : this.#linearParts(x))))
   }
 
   #linearParts(x: IfmaElement): Parts {
@@ -328,14 +325,10 @@ export class IfmaOps implements VectorOps<IfmaElement, IfmaSum> {
   keep(place: Memory, elements: readonly IfmaElement[]): void {
     elements.forEach((x, i) => {
       const { low, high } = this.#limbs(x)
-      this.#store(place, i, this.#v.low(low), this.#v.low(high))
+      const [lowPlace, highPlace] = this.#places(place, i)
+      this.#v.store(lowPlace!, this.#v.low(low))
+      this.#v.store(highPlace!, this.#v.low(high))
     })
-  }
-
-  #store(place: Memory, i: number, low: Vector, high: Vector): void {
-    const [lowPlace, highPlace] = this.#places(place, i)
-    this.#v.store(lowPlace!, low)
-    this.#v.store(highPlace!, high)
   }
 
   /** Of an element's two vectors. */

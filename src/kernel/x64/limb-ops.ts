@@ -13,9 +13,10 @@
 import { WIDTH } from "../../pow/constants.ts"
 import { P } from "../../pow/field.ts"
 import type { Constant, ConstantRows, Step } from "../ops.ts"
-import { type Memory, memory } from "./assembler/operands.ts"
+import type { Memory } from "./assembler/operands.ts"
 import { type Multiplier, multiplier } from "./digits.ts"
-import { STATE_POINTER, type Steps, type VectorOps } from "./steps.ts"
+import { StateMemory } from "./state-memory.ts"
+import type { Steps, VectorOps } from "./steps.ts"
 import type { Vector, Vectors } from "./vectors.ts"
 
 export interface LimbElement {
@@ -81,13 +82,13 @@ export class LimbOps implements VectorOps<LimbElement, LimbSum> {
   readonly stateBytes: number
   readonly #v: Vectors
   readonly #steps: Steps
-  readonly #stateOffset: number
+  readonly #state: StateMemory
 
   /** @param stateOffset bytes from `STATE_POINTER` to the slots through which a state goes into a step and out of it */
   constructor(vectors: Vectors, steps: Steps, stateOffset = 0) {
     this.#v = vectors
     this.#steps = steps
-    this.#stateOffset = stateOffset
+    this.#state = new StateMemory(vectors, stateOffset)
     this.stateBytes = 2 * WIDTH * vectors.bytes
   }
 
@@ -388,21 +389,11 @@ export class LimbOps implements VectorOps<LimbElement, LimbSum> {
   }
 
   loadState(elements: number): LimbElement[] {
-    return Array.from({ length: elements }, (_, i) => {
-      const [low, high] = [this.#v.load(this.#stateSlot(2 * i)), this.#v.load(this.#stateSlot(2 * i + 1))]
-      return element(low, high)
-    })
+    return this.#state.load(elements, () => ({ lowClean: false, highClean: false }))
   }
 
   storeState(state: readonly LimbElement[]): void {
-    state.forEach(({ low, high }, i) => {
-      this.#v.store(this.#stateSlot(2 * i), low)
-      this.#v.store(this.#stateSlot(2 * i + 1), high)
-    })
-  }
-
-  #stateSlot(n: number): Memory {
-    return memory(STATE_POINTER, this.#stateOffset + n * this.#v.bytes)
+    this.#state.store(state)
   }
 
   #materialize(a: LimbSum & { form: "empty" | "constant" }): Limbs {
