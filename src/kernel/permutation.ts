@@ -93,11 +93,11 @@ function multiplyM4<V, W>(ops: Ops<V, W>, [a, b, c, d]: readonly W[]): W[] {
  * @param y 12 elements, canonical
  */
 function inverseExternalLayer(y: readonly bigint[]): bigint[] {
-  const columns = [0, 1, 2, 3].map(c => mul(inverse(4n), y[c]! + y[c + 4]! + y[c + 8]!))
+  const columns = [0, 1, 2, 3].map(c => mul(QUARTER, y[c]! + y[c + 4]! + y[c + 8]!))
   const runs = y.map((value, i) => value - columns[i % 4]!)
   return y.map((_, i) => {
     const [a, b, c, d] = [0, 1, 2, 3].map(n => runs[i - (i % 4) + ((i + n) % 4)]!)
-    return mul(inverse(35n), mod(-4n * a! + 3n * b! - 11n * c! + 17n * d!))
+    return mul(ONE_35TH, mod(-4n * a! + 3n * b! - 11n * c! + 17n * d!))
   })
 }
 
@@ -179,5 +179,8 @@ function inverse(x: bigint): bigint {
     if (e & 1n) result = mul(result, power)
   return result
 }
+
+const QUARTER = inverse(4n)
+const ONE_35TH = inverse(35n)
 
 const ZEROS: readonly bigint[] = new Array<bigint>(WIDTH).fill(0n)

@@ -195,11 +195,7 @@ function renderStep(program: OpenClProgram, step: Step, rows: ConstantRows, stat
   const text = new OpenClText(program)
   const state = Array.from({ length: stateLength }, (_, i) => `s[${i}]`)
   const columns = rows[0]!.map((_, column) => ({ column, rows }))
-  text.lines.push(
-    "__constant ulong *end = rows + words;",
-    "#pragma unroll 1",
-    "do {",
-  )
+  text.lines.push("__constant ulong *end = rows + words;", "#pragma unroll 1", "do {")
   const current = state.map(x => text.let(x))
   const next = step.apply(new OpenClOps(text, "rows"), current, columns)
   next.forEach((x, i) => {

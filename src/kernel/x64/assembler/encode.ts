@@ -1,9 +1,9 @@
 /**
  * Bytes of one instruction: legacy with REX, VEX, or EVEX.
  */
-import type { Immediate, Memory, Operand, Register } from "./operands.ts"
+import type { Immediate, Label, Memory, Operand, Register } from "./operands.ts"
 import { format } from "./operands.ts"
-import type { Instruction, OperandPattern, Slot } from "./table.ts"
+import type { Instruction, OperandPattern } from "./table.ts"
 
 export interface EvexOptions {
   /** Writes the lanes whose bit is set in this mask register only (k1 … k7). */
@@ -53,8 +53,8 @@ function takes(
 
 /** One byte: 0 … 255. Four: signed, as the manual sign-extends them. Eight: any. */
 function fits(value: number | bigint, bytes: 1 | 4 | 8): boolean {
+  if (bytes === 1) return value >= 0 && value <= 255
   const n = BigInt(value)
-  if (bytes === 1) return n >= 0n && n <= 255n
   if (bytes === 4) return n >= -(1n << 31n) && n < 1n << 31n
   return n >= -(1n << 63n) && n < 1n << 64n
 }
@@ -70,32 +70,35 @@ export function encode(
   fixups: Fixup[],
   options: EvexOptions = {},
 ): void {
-  const inSlot: Partial<Record<Slot, Operand>> = {}
-  for (let i = 0; i < operands.length; i++) inSlot[row.slots[i]!] = operands[i]!
-  const rm = inSlot.M as Register | Memory | undefined
-  const reg = typeof row.modrm === "number" ? row.modrm : ((inSlot.R as Register | undefined)?.n ?? 0)
-  const vvvv = (inSlot.V as Register | undefined)?.n ?? 0
-  const opcodeRegister = (inSlot.O as Register | undefined)?.n ?? 0
-  const immediate = inSlot.I as Immediate | undefined
+  const { at } = row
+  const registerIn = (slot: number) => (slot < 0 ? 0 : (operands[slot] as Register).n)
+  const rm = at.M < 0 ? undefined : (operands[at.M] as Register | Memory)
+  const reg = typeof row.modrm === "number" ? row.modrm : registerIn(at.R)
+  const vvvv = registerIn(at.V)
+  const opcodeRegister = registerIn(at.O)
+  const immediate = at.I < 0 ? undefined : (operands[at.I] as Immediate)
   const x = rm?.kind === "memory" ? (rm.index?.n ?? 0) : rm ? rm.n >> 1 : 0
   const b = rm?.kind === "memory" ? (rm.base?.n ?? 0) : rm ? rm.n : opcodeRegister
 
   if (row.prefix === "legacy") legacyPrefix(row, reg, x, b, rm, code)
   else if (row.prefix === "VEX") vexPrefix(row, reg, x, b, vvvv, rm, code)
   else evexPrefix(row, reg, x, b, vvvv, rm, options, code)
-  code.push(row.opcode + (row.slots.includes("O") ? opcodeRegister & 7 : 0))
+  code.push(row.opcode + (opcodeRegister & 7))
   if (row.suffix !== undefined) code.push(row.suffix)
 
   const first = fixups.length
   if (rm?.kind === "register") code.push(0xc0 | ((reg & 7) << 3) | (rm.n & 7))
   else if (rm) modrmMemory(row, reg, rm, operands, code, fixups)
   if (immediate) {
-    const size = row.operands[row.slots.indexOf("I")]!.immediate!
-    let value = BigInt.asUintN(8 * size, BigInt(immediate.value))
-    for (let i = 0; i < size; i++, value >>= 8n) code.push(Number(value & 255n))
+    const size = row.operands[at.I]!.immediate!
+    if (size === 1) code.push(Number(immediate.value))
+    else {
+      let value = BigInt.asUintN(8 * size, BigInt(immediate.value))
+      for (let i = 0; i < size; i++, value >>= 8n) code.push(Number(value & 255n))
+    }
   }
-  const target = inSlot.D
-  if (target?.kind === "label") {
+  if (at.D >= 0) {
+    const target = operands[at.D] as Label
     fixups.push({ at: code.length, end: 0, displacement: 0, label: target.name })
     code.push(0, 0, 0, 0)
   }
@@ -182,7 +185,7 @@ function modrmMemory(
   if (!rm.base) throw new Error(`${row.mnemonic} ${operands.map(format).join(", ")}: memory without a base`)
   const base = rm.base.n & 7
   // EVEX counts an 8-bit displacement in units of the operand's size.
-  const unit = row.prefix === "EVEX" ? (rm.broadcast ? 8 : row.operands[row.slots.indexOf("M")]!.memory!) : 1
+  const unit = row.prefix === "EVEX" ? (rm.broadcast ? 8 : row.operands[row.at.M]!.memory!) : 1
   const short = rm.displacement / unit
   const isShort = Number.isInteger(short) && short >= -128 && short <= 127
   // rbp and r13 as a base always carry a displacement.

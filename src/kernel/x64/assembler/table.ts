@@ -29,7 +29,8 @@ export type OperandPattern = Access & {
   readonly relative?: boolean
 }
 
-export type Slot = "R" | "M" | "V" | "I" | "D" | "O"
+const SLOTS = ["R", "M", "V", "I", "D", "O"] as const
+export type Slot = (typeof SLOTS)[number]
 
 export interface Encoding {
   readonly prefix: "legacy" | "VEX" | "EVEX"
@@ -49,6 +50,8 @@ export interface Instruction extends Encoding {
   readonly mnemonic: string
   readonly operands: readonly OperandPattern[]
   readonly slots: readonly Slot[]
+  /** The operand in each slot, by its index; -1: none. */
+  readonly at: Readonly<Record<Slot, number>>
   readonly needs: readonly Feature[]
   readonly flags: Access
   /** The row as written, for messages. */
@@ -85,6 +88,7 @@ function parseRow(row: string): Instruction {
     mnemonic,
     operands,
     slots,
+    at: Object.fromEntries(SLOTS.map(slot => [slot, slots.indexOf(slot)])) as Record<Slot, number>,
     needs: needed === "base" ? [] : (needed.split(",") as Feature[]),
     flags: accessOf(effects, /flags:(r?w?)/),
     text: row,

@@ -71,7 +71,7 @@ class Allocator {
   /** Values in registers, by file. */
   readonly #held: Record<RegisterFile, Set<Value>> = { integer: new Set(), vector: new Set(), mask: new Set() }
   /** Values loaded from memory that may be written, by place. */
-  readonly #loaded = new Map<string, Value[]>()
+  readonly #loaded = new Map<number, Value[]>()
   readonly #freeSlots: number[] = []
   readonly #slotsAfter: number[] = []
   /** The instruction being placed. */
@@ -213,8 +213,8 @@ class Allocator {
   }
 
   /** The operand that can be read from memory in place, as its register was given up: the one in ModRM.rm, read once. */
-  #foldable({ operands: patterns, slots }: Instruction, operands: readonly VirtualOperand[]): number {
-    const k = slots.indexOf("M")
+  #foldable({ operands: patterns, at }: Instruction, operands: readonly VirtualOperand[]): number {
+    const k = at.M
     const operand = operands[k]
     if (operand?.kind !== "virtual" || patterns[k]!.write || patterns[k]!.memory === undefined) return -1
     if (operands.some((other, j) => j !== k && other.kind === "virtual" && other.id === operand.id)) return -1

@@ -7,7 +7,14 @@
  */
 import { type EvexOptions, select } from "../assembler/encode.ts"
 import { instructions } from "../assembler/instructions.ts"
-import { format, type Memory, type RegisterClass, type VirtualOperand } from "../assembler/operands.ts"
+import {
+  format,
+  type Memory,
+  type Register,
+  type RegisterClass,
+  type VirtualOperand,
+  type VirtualRegister,
+} from "../assembler/operands.ts"
 import type { Instruction } from "../assembler/table.ts"
 
 export interface BlockInstruction {
@@ -31,9 +38,13 @@ export class Block {
   }
 }
 
-/** What a memory operand is told apart by; undefined: nothing writes there. */
-export function memoryKey(operand: Memory<unknown>, readOnly: ReadonlySet<number>): string | undefined {
-  const base = operand.base as { kind: string; n?: number; id?: number } | undefined
-  if (!base || (base.kind === "register" && readOnly.has(base.n!))) return undefined
-  return `${base.kind === "register" ? base.n : `v${base.id}`}:${operand.displacement}`
+/** What a memory operand is told apart by, a safe integer; undefined: nothing writes there. */
+export function memoryKey(
+  { base, displacement }: Memory<Register | VirtualRegister>,
+  readOnly: ReadonlySet<number>,
+): number | undefined {
+  if (!base || (base.kind === "register" && readOnly.has(base.n))) return undefined
+  return (base.kind === "register" ? base.n : HARDWARE_REGISTERS + base.id) * 2 ** 32 + displacement
 }
+
+const HARDWARE_REGISTERS = 16

@@ -63,22 +63,24 @@ export const sapphireRapids: Machine = {
   otherLatency: 1,
 }
 
-/** What an instruction takes of a cycle's capacity, as indices into it. */
-export function unitsOf(row: Instruction, machine: Machine, memory: "none" | "read" | "write"): readonly number[] {
-  const key = `${machine.name} ${memory}`
-  let known = UNITS_OF.get(row)
-  if (!known) UNITS_OF.set(row, (known = new Map()))
-  let units = known.get(key)
-  if (!units) known.set(key, (units = findUnits(row, machine, memory).map(unit => UNITS.indexOf(unit))))
-  return units
+export type MemoryAccess = "none" | "read" | "write"
+
+/** What an instruction takes of a cycle's capacity: a bit for each unit, in the order of `UNITS`. */
+export function unitsOf(row: Instruction, machine: Machine, access: MemoryAccess): number {
+  const known = UNITS_OF.get(machine) ?? new Map<Instruction, Partial<Record<MemoryAccess, number>>>()
+  UNITS_OF.set(machine, known)
+  const ofRow = known.get(row) ?? {}
+  known.set(row, ofRow)
+  ofRow[access] ??= findUnits(row, machine, access).reduce((bits, unit) => bits | (1 << UNITS.indexOf(unit)), 0)
+  return ofRow[access]
 }
 
-const UNITS_OF = new WeakMap<Instruction, Map<string, readonly number[]>>()
+const UNITS_OF = new WeakMap<Machine, Map<Instruction, Partial<Record<MemoryAccess, number>>>>()
 
-function findUnits(row: Instruction, machine: Machine, memory: "none" | "read" | "write"): Unit[] {
+function findUnits(row: Instruction, machine: Machine, access: MemoryAccess): Unit[] {
   const units: Unit[] = ["issue"]
-  if (memory === "read") units.push("load")
-  if (memory === "write") units.push("store")
+  if (access === "read") units.push("load")
+  if (access === "write") units.push("store")
   const isMove = row.mnemonic.startsWith("vmovdqu") || row.mnemonic === "vpbroadcastq"
   if (isMove || !row.operands.some(({ register }) => register?.endsWith("mm"))) return units
   const special = machine.units[row.mnemonic]

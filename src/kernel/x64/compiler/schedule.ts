@@ -7,7 +7,7 @@
 import type { Register, VirtualRegister } from "../assembler/operands.ts"
 import type { Instruction } from "../assembler/table.ts"
 import { type BlockInstruction, fileOf, memoryKey, type RegisterFile } from "./block.ts"
-import { type Machine, unitsOf } from "./machine.ts"
+import { type Machine, type MemoryAccess, unitsOf } from "./machine.ts"
 
 export interface ScheduleOptions {
   readonly machine: Machine
@@ -35,26 +35,27 @@ export function schedule(code: readonly BlockInstruction[], options: ScheduleOpt
       waiting[next] = waiting[next]! - 1
     }
   })
-  const priority = longestPaths(successors, latency)
+  const urgency = longestPaths(successors, latency)
+  // Begun work before new.
+  for (let i = 0; i < code.length; i++) urgency[i] = urgency[i]! - LATER * i
   const earliest = new Float64Array(code.length)
   const live = new LiveVectors(effects)
   const order: BlockInstruction[] = []
   const taken = new Uint8Array(code.length)
-  /** Ascending. */
+  /** Whose operands are there, ascending; and whose will be, by the cycle they are there in. */
   const ready: number[] = []
+  const arriving: number[][] = []
   for (let i = 0; i < code.length; i++) if (waiting[i] === 0 && !loads[i]) ready.push(i)
   let first = 0
   let cycle = 0
   const left = Int32Array.from(machine.capacity)
-  const hasRoom = (own: readonly number[]) => {
-    for (let k = 0; k < own.length; k++) if (left[own[k]!]! <= 0) return false
-    return true
-  }
+  /** Units that start no more in this cycle. */
+  let full = 0
   const take = (i: number) => {
     taken[i] = 1
     order.push(code[i]!)
     live.take(i)
-    for (const unit of units[i]!) left[unit] = left[unit]! - 1
+    for (let unit = 0, own = units[i]!; own > 0; unit++, own >>= 1) if (own & 1 && --left[unit]! <= 0) full |= 1 << unit
   }
   while (order.length < code.length) {
     while (taken[first] || loads[first]) first++
@@ -66,10 +67,9 @@ export function schedule(code: readonly BlockInstruction[], options: ScheduleOpt
     for (let k = 0; k < ready.length; k++) {
       const i = ready[k]!
       if (i >= end) break
-      if (earliest[i]! > cycle || !hasRoom(units[i]!)) continue
-      // Where registers are short, who frees most; else, and among equals, the longest path, begun work before new.
-      const urgency = priority[i]! - LATER * i
-      const score = saving ? urgency - 1e6 * live.change(i) : urgency
+      if ((units[i]! & full) !== 0) continue
+      // Where registers are short, who frees most; else, and among equals, the longest path.
+      const score = saving ? urgency[i]! - 1e6 * live.change(i) : urgency[i]!
       if (best < 0 || score > bestScore) {
         best = i
         bestAt = k
@@ -79,6 +79,8 @@ export function schedule(code: readonly BlockInstruction[], options: ScheduleOpt
     if (best < 0) {
       cycle++
       left.set(machine.capacity)
+      full = 0
+      for (const i of arriving[cycle] ?? []) insert(ready, i)
       continue
     }
     ready.splice(bestAt, 1)
@@ -87,7 +89,10 @@ export function schedule(code: readonly BlockInstruction[], options: ScheduleOpt
     for (const next of successors[best]!) {
       earliest[next] = Math.max(earliest[next]!, cycle + latency[best]!)
       waiting[next] = waiting[next]! - 1
-      if (waiting[next] === 0) insert(ready, next)
+      if (waiting[next] !== 0) continue
+      const arrival = earliest[next]!
+      if (arrival <= cycle) insert(ready, next)
+      else (arriving[arrival] ??= []).push(next)
     }
   }
   return order
@@ -109,7 +114,7 @@ function insert(list: number[], value: number): void {
 const isPlainLoad = ({ row, operands }: BlockInstruction): boolean =>
   row.mnemonic.startsWith("vmovdqu") && operands[1]!.kind === "memory"
 
-function memoryAccess(row: Instruction, operands: BlockInstruction["operands"]): "none" | "read" | "write" {
+function memoryAccess(row: Instruction, operands: BlockInstruction["operands"]): MemoryAccess {
   const k = operands.findIndex(({ kind }) => kind === "memory")
   return k < 0 ? "none" : row.operands[k]!.write ? "write" : "read"
 }
@@ -128,34 +133,47 @@ function longestPaths(successors: readonly (readonly number[])[], latency: reado
 class LiveVectors {
   count = 0
   readonly #effects: readonly Effects[]
-  /** Reads left, by value. */
-  readonly #left = new Map<number, number>()
-  readonly #written = new Set<number>()
+  /** By the value's number from `first` on: reads left, and whether it was written. */
+  readonly #left: Int32Array
+  readonly #written: Uint8Array
+  readonly #first: number
 
   constructor(effects: readonly Effects[]) {
     this.#effects = effects
-    for (const { vectorReads } of effects)
-      for (const id of vectorReads) this.#left.set(id, (this.#left.get(id) ?? 0) + 1)
+    let first = Number.POSITIVE_INFINITY
+    let last = -1
+    for (const { vectorReads, vectorWrites } of effects)
+      for (const ids of [vectorReads, vectorWrites])
+        for (const id of ids) {
+          if (id < first) first = id
+          if (id > last) last = id
+        }
+    this.#first = first
+    const values = Math.max(0, last - first + 1)
+    this.#left = new Int32Array(values)
+    this.#written = new Uint8Array(values)
+    for (const { vectorReads } of effects) for (const id of vectorReads) this.#left[id - first]!++
   }
 
   /** How many more are live after instruction `i`. */
   change(i: number): number {
     const { vectorReads, vectorWrites } = this.#effects[i]!
     let change = 0
-    for (const id of vectorReads) {
+    for (let k = 0; k < vectorReads.length; k++) {
+      const value = vectorReads[k]! - this.#first
       // What a load has still to bring is live only if it is read again.
-      if (!this.#written.has(id)) change++
-      if (this.#left.get(id) === 1) change--
+      if (this.#written[value] === 0) change++
+      if (this.#left[value] === 1) change--
     }
-    for (const id of vectorWrites) if (!this.#written.has(id)) change++
+    for (let k = 0; k < vectorWrites.length; k++) if (this.#written[vectorWrites[k]! - this.#first] === 0) change++
     return change
   }
 
   take(i: number): void {
     this.count += this.change(i)
     const { vectorReads, vectorWrites } = this.#effects[i]!
-    for (const id of vectorReads) this.#left.set(id, this.#left.get(id)! - 1)
-    for (const id of vectorWrites) this.#written.add(id)
+    for (const id of vectorReads) this.#left[id - this.#first]!--
+    for (const id of vectorWrites) this.#written[id - this.#first] = 1
   }
 }
 
@@ -201,9 +219,9 @@ interface Effects {
 
 /** Places as numbers: virtual registers by id, hardware registers, the flags and memory below 0. */
 class Places {
-  readonly #memory = new Map<string, number>()
+  readonly #memory = new Map<number, number>()
 
-  memory(key: string): number {
+  memory(key: number): number {
     const known = this.#memory.get(key)
     if (known !== undefined) return known
     const fresh = FLAGS - 1 - this.#memory.size
