@@ -199,4 +199,10 @@ export const i64 = {
   ],
   /** The product's low and high word, in this order: `i64.mul_wide_u` of the wide-arithmetic proposal. */
   mulWide: (a: Expression, b: Expression): Expression => [...a, ...b, 0xfc, 0x16],
+  /** The sum of two pairs, low and high word, as such a pair: `i64.add128`. */
+  addWide: (a: readonly [Expression, Expression], b: readonly [Expression, Expression]): Expression => [
+    ...a.flat(),
+    ...b.flat(),
+    ...[0xfc, 0x13],
+  ],
 }

@@ -5,7 +5,7 @@ import { type Kernel, ROW, UnsupportedKernel } from "../kernel.ts"
 import { permutation } from "../permutation.ts"
 import { columnPart, crossing, firstRound, hashElement, plane, rowPart } from "../search.ts"
 import { call, type Expression, FunctionBuilder, get, i32, i64, type Local, ModuleBuilder } from "./module.ts"
-import { type ModuleContext, WasmOps, type WideMultiply } from "./wasm-ops.ts"
+import { type ModuleContext, WasmOps, type WideArithmetic } from "./wasm-ops.ts"
 
 /*
  * Memory, in bytes:
@@ -30,29 +30,42 @@ const HITS = COLUMNS + ROW * WORDS
 const TABLES = HITS + ROW * 4
 const PAGE = 65536
 
-/** Multiplies by the wide-arithmetic proposal's instruction. */
-export const wideMultiply: WideMultiply = (f, a, b) => f.letPair(i64.mulWide(get(a), b))
-
-/** Multiplies by 32-bit limbs: a b = a0 b0 + (a0 b1 + a1 b0) 2^32 + a1 b1 2^64. */
-export const narrowMultiply: WideMultiply = (f, a, bValue) => {
-  const let64 = (value: Expression) => f.let("i64", value)
-  const low = (x: Local) => i64.and(get(x), i64.constant(0xffffffffn))
-  const high = (x: Local) => i64.shiftRight(get(x), 32)
-  const b = let64(bValue)
-  const [a0, a1, b0, b1] = [let64(low(a)), let64(high(a)), let64(low(b)), let64(high(b))]
-  const p00 = let64(i64.mul(get(a0), get(b0)))
-  const middle = let64(i64.add(i64.mul(get(a1), get(b0)), high(p00)))
-  const cross = let64(i64.add(i64.mul(get(a0), get(b1)), low(middle)))
-  return [
-    let64(i64.or(low(p00), i64.shiftLeft(get(cross), 32))),
-    let64(i64.add(i64.add(i64.mul(get(a1), get(b1)), high(middle)), high(cross))),
-  ]
+/** The wide-arithmetic proposal's instructions. */
+export const wide: WideArithmetic = {
+  multiply: (f, a, b) => f.letPair(i64.mulWide(get(a), b)),
+  add: (f, a, b) => f.letPair(i64.addWide(a, b)),
 }
 
-/** The WebAssembly proposal behind a kernel, by its name. */
-const MULTIPLY = { wasm: wideMultiply, "wasm-narrow": narrowMultiply } as const
+/** What any WebAssembly has. */
+export const narrow: WideArithmetic = {
+  /** a b = a0 b0 + (a0 b1 + a1 b0) 2^32 + a1 b1 2^64, by 32-bit limbs. */
+  multiply(f, a, bValue) {
+    const let64 = (value: Expression) => f.let("i64", value)
+    const low = (x: Local) => i64.and(get(x), i64.constant(0xffffffffn))
+    const high = (x: Local) => i64.shiftRight(get(x), 32)
+    const b = let64(bValue)
+    const [a0, a1, b0, b1] = [let64(low(a)), let64(high(a)), let64(low(b)), let64(high(b))]
+    const p00 = let64(i64.mul(get(a0), get(b0)))
+    const middle = let64(i64.add(i64.mul(get(a1), get(b0)), high(p00)))
+    const cross = let64(i64.add(i64.mul(get(a0), get(b1)), low(middle)))
+    return [
+      let64(i64.or(low(p00), i64.shiftLeft(get(cross), 32))),
+      let64(i64.add(i64.add(i64.mul(get(a1), get(b1)), high(middle)), high(cross))),
+    ]
+  },
 
-export type WasmKernelName = keyof typeof MULTIPLY
+  add(f, [aLow, aHigh], [bLow, bHigh]) {
+    const addend = f.let("i64", bLow)
+    const low = f.let("i64", i64.add(aLow, get(addend)))
+    const carry = i64.extend(i64.lessThan(get(low), get(addend)))
+    return [low, f.let("i64", i64.add(i64.add(aHigh, bHigh), carry))]
+  },
+}
+
+/** By a kernel's name. */
+const ARITHMETIC = { wasm: wide, "wasm-narrow": narrow } as const
+
+export type WasmKernelName = keyof typeof ARITHMETIC
 
 interface Exports {
   readonly memory: WebAssembly.Memory
@@ -68,7 +81,7 @@ interface Exports {
  * @throws UnsupportedKernel where the runtime does not take the module
  */
 export function compileWasmKernel(name: WasmKernelName): WebAssembly.Module {
-  const bytes = renderModule(MULTIPLY[name])
+  const bytes = renderModule(ARITHMETIC[name])
   if (!WebAssembly.validate(bytes)) throw new UnsupportedKernel("this runtime's WebAssembly has no wide arithmetic")
   return new WebAssembly.Module(bytes)
 }
@@ -129,12 +142,12 @@ class WasmKernel implements Kernel {
 }
 
 /** The module's bytes. */
-export function renderModule(multiply: WideMultiply): Uint8Array<ArrayBuffer> {
+export function renderModule(arithmetic: WideArithmetic): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder()
   let next = TABLES
   const context: ModuleContext = {
     module,
-    wideMultiply: multiply,
+    arithmetic,
     stateAddress: STATE,
     steps: new Map(),
     allocate(bytes) {

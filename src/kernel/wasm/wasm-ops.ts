@@ -1,8 +1,9 @@
 /**
  * The vocabulary of `ops.ts` in WebAssembly. With φ = 2^32: φ² ≡ φ − 1 and φ³ ≡ −1 modulo p, so 2^64 ≡ φ − 1 = EPS.
  *
- * An element is one i64 of any value. A sum T is a pair: `low` = T mod 2^64, wrapping freely, and `high` ≈ T / 2^32, a
- * signed number that lacks the carries out of the low halves. ⌊high / 2^32⌋ is then the number q of times that `low`
+ * An element is one i64 of any value. A sum T of elements, constants and their products is *exact*: two words. Sums of
+ * products of elements would not fit them and are *estimated*: `low` = T mod 2^64, wrapping freely, and `high` ≈ T / 2^32,
+ * a signed number that lacks the carries out of the low halves. ⌊high / 2^32⌋ is then the number q of times that `low`
  * wrapped, and T ≡ low + q · EPS. Two things can go wrong, both rarely and both costing one nonce only: `high` is off
  * across a multiple of 2^32 (its error is a few units, its mean is corrected for), and low + q · EPS wraps once more
  * (with probability |q| / 2^32, which is why sums are centred around 0 where a constant is added anyway).
@@ -11,10 +12,20 @@ import { P } from "../../pow/field.ts"
 import type { Constant, ConstantRows, Ops, Step } from "../ops.ts"
 import { call, type Expression, FunctionBuilder, get, i32, i64, type Local, type ModuleBuilder } from "./module.ts"
 
-export interface Pair {
+/** low + 2^64 high */
+interface Exact {
+  readonly form: "exact"
+  readonly low: Local
   /** Undefined: 0. */
-  readonly low: Local | undefined
   readonly high: Local | undefined
+  /** The largest value; below 2^128. */
+  readonly most: bigint
+}
+
+interface Estimated {
+  readonly form: "estimated"
+  readonly low: Local
+  readonly high: Local
   /** The expected value of T / 2^64, its factors taken as uniform. */
   readonly mean: number
   /** The largest |T| / 2^64; below 2^31, so that `high` does not overflow. */
@@ -23,22 +34,43 @@ export interface Pair {
   readonly cut: number
 }
 
+/** Not multiplied yet: how depends on what becomes of it. */
+interface Product {
+  readonly form: "product"
+  readonly a: Local
+  readonly b: Local
+  /** Once it was needed. */
+  estimated?: Estimated
+}
+
+export type WasmSum = { readonly form: "empty" } | Exact | Estimated | Product
+
+const WORD = 2n ** 64n
 const EPS = 2n ** 32n - 1n
 
-/** How a target multiplies two words: an expression that leaves the low and the high word of the product. */
-export type WideMultiply = (f: FunctionBuilder, a: Local, b: Expression) => [low: Local, high: Local]
+export type WordPair = readonly [low: Local, high: Local]
+
+/** How a target computes with two words. */
+export interface WideArithmetic {
+  /** a · b */
+  multiply(f: FunctionBuilder, a: Local, b: Expression): WordPair
+  /** a + b, below 2^128 */
+  add(f: FunctionBuilder, a: readonly [Expression, Expression], b: readonly [Expression, Expression]): WordPair
+}
+
+/** The two words that stand for a constant in its row. */
+type WordsOf = (constant: bigint) => readonly [bigint, bigint]
 
 /** A step that was rendered as a function of the module. */
 interface RenderedStep {
   readonly functionIndex: number
-  /** By column: how often p is taken off a constant to centre the sum it is added to, and what `high` is corrected by. */
-  readonly columns: readonly { centre: bigint; correction: bigint }[]
+  readonly columns: readonly WordsOf[]
 }
 
 /** What the functions of one module share. */
 export interface ModuleContext {
   readonly module: ModuleBuilder
-  readonly wideMultiply: WideMultiply
+  readonly arithmetic: WideArithmetic
   /** Address of 12 words through which a state goes into a step's function and out of it. */
   readonly stateAddress: number
   /** Reserves memory for data. @returns its address */
@@ -46,13 +78,13 @@ export interface ModuleContext {
   readonly steps: Map<Step, RenderedStep>
 }
 
-export class WasmOps implements Ops<Local, Pair> {
+export class WasmOps implements Ops<Local, WasmSum> {
   readonly productsTakeConstants = false
   readonly #context: ModuleContext
   readonly #f: FunctionBuilder
   /** Where the current row of constants stands, inside a step's function. */
   readonly #row: Local | undefined
-  readonly #columns: { centre: bigint; correction: bigint }[] = []
+  readonly #columns: WordsOf[] = []
 
   constructor(context: ModuleContext, f: FunctionBuilder, row?: Local) {
     this.#context = context
@@ -64,101 +96,185 @@ export class WasmOps implements Ops<Local, Pair> {
     return this.multiply(a, a)
   }
 
-  /**
-   * lo + 2^64 hi ≡ (lo − hi_high) + hi_low · EPS. The borrow of the first difference (probability 2^-33) is dropped, the
-   * carry of the sum is not.
-   */
   multiply(a: Local, b: Local): Local {
-    const [lo, hi] = this.#context.wideMultiply(this.#f, a, get(b))
-    const first = this.#let(i64.sub(get(lo), i64.shiftRight(get(hi), 32)))
-    const second = this.#let(i64.mul(i64.and(get(hi), i64.constant(EPS)), i64.constant(EPS)))
-    const sum = this.#let(i64.add(get(first), get(second)))
-    const carried = i64.lessThan(get(sum), get(second))
-    return this.#let(i64.add(get(sum), i64.select(i64.constant(EPS), i64.constant(0n), carried)))
+    const [low, high] = this.#context.arithmetic.multiply(this.#f, a, get(b))
+    return this.#reduceWords(low, high)
   }
 
-  product(a: Local, b: Local): Pair {
-    return this.#pairOf(this.#context.wideMultiply(this.#f, a, get(b)))
+  product(a: Local, b: Local): WasmSum {
+    return { form: "product", a, b }
   }
 
-  /** The same as in `multiply`, but nothing is carried. */
-  #pairOf([lo, hi]: readonly [Local, Local]): Pair {
-    const middle = this.#let(i64.and(get(hi), i64.constant(EPS)))
-    const first = i64.sub(get(lo), i64.shiftRight(get(hi), 32))
-    const low = this.#let(i64.add(first, i64.mul(get(middle), i64.constant(EPS))))
-    const high = this.#let(i64.add(i64.shiftRight(get(lo), 32), get(middle)))
-    return { low, high, mean: 1, limit: 2, cut: -0.5 }
+  zero(): WasmSum {
+    return { form: "empty" }
   }
 
-  zero(): Pair {
-    return { low: undefined, high: undefined, mean: 0, limit: 0, cut: 0 }
+  widen(a: Local): Exact {
+    return { form: "exact", low: a, high: undefined, most: WORD - 1n }
   }
 
-  widen(a: Local): Pair {
-    return { low: a, high: this.#let(i64.shiftRight(get(a), 32)), mean: 0.5, limit: 1, cut: 0.5 }
-  }
-
-  add(a: Pair, b: Pair): Pair {
-    if (a.low === undefined) return b
-    if (b.low === undefined) return a
+  add(a: WasmSum, b: WasmSum): WasmSum {
+    if (a.form === "empty") return b
+    if (b.form === "empty") return a
+    if (a.form === "exact" && b.form === "exact" && a.most + b.most < WORD ** 2n) return this.#addExact(a, b)
+    const x = this.#estimate(a)
+    const y = this.#estimate(b)
     return bounded({
-      low: this.#let(i64.add(get(a.low), get(b.low))),
-      high: this.#let(i64.add(get(a.high!), get(b.high!))),
-      mean: a.mean + b.mean,
-      limit: a.limit + b.limit,
-      cut: a.cut + b.cut,
+      form: "estimated",
+      low: this.#let(i64.add(get(x.low), get(y.low))),
+      high: this.#let(i64.add(get(x.high), get(y.high))),
+      mean: x.mean + y.mean,
+      limit: x.limit + y.limit,
+      cut: x.cut + y.cut,
     })
   }
 
-  double(a: Pair): Pair {
+  #addExact(a: Exact, b: Exact): Exact {
+    const words = (x: Exact) => [get(x.low), x.high ? get(x.high) : i64.constant(0n)] as const
+    const [low, high] = this.#context.arithmetic.add(this.#f, words(a), words(b))
+    return { form: "exact", low, high, most: a.most + b.most }
+  }
+
+  double(a: WasmSum): WasmSum {
     return this.add(a, a)
   }
 
-  addConstant(a: Pair, constant: Constant): Pair {
+  addConstant(a: WasmSum, constant: Constant): WasmSum {
+    if (a.form === "empty" || a.form === "exact") return this.add(a, this.#exactConstant(constant))
+    return this.#addCentred(this.#estimate(a), constant)
+  }
+
+  #exactConstant(constant: Constant): Exact {
+    const [low] = this.#constantWords(constant, c => [c, 0n])
+    return { form: "exact", low: this.#let(low), high: undefined, most: P - 1n }
+  }
+
+  /** T + c − centre · p, around 0. */
+  #addCentred(a: Estimated, constant: Constant): Estimated {
     const centre = BigInt(Math.round(a.mean))
     const correction = BigInt(Math.round(a.cut))
-    const rest = { mean: a.mean + 0.5 - Number(centre), limit: a.limit + 1, cut: a.cut - Number(correction) }
+    const [low, high] = this.#constantWords(constant, c => {
+      const value = c - centre * P
+      return [value, (value >> 32n) + correction]
+    })
+    return bounded({
+      form: "estimated",
+      low: this.#let(i64.add(get(a.low), low)),
+      high: this.#let(i64.add(get(a.high), high)),
+      mean: a.mean + 0.5 - Number(centre),
+      limit: a.limit + 1,
+      cut: a.cut - Number(correction),
+    })
+  }
+
+  #constantWords(constant: Constant, wordsOf: WordsOf): readonly [Expression, Expression] {
     if (typeof constant === "bigint") {
-      const [low, high] = centred(constant, centre, correction).map(word => this.#let(i64.constant(word)))
-      return a.low === undefined
-        ? { low, high, ...rest }
-        : bounded({
-            low: this.#let(i64.add(get(a.low), get(low!))),
-            high: this.#let(i64.add(get(a.high!), get(high!))),
-            ...rest,
-          })
+      const [low, high] = wordsOf(constant)
+      return [i64.constant(low), i64.constant(high)]
     }
-    this.#columns[constant.column] = { centre, correction }
+    this.#columns[constant.column] = wordsOf
     const word = (i: 0 | 1) => i64.load(get(this.#row!), 16 * constant.column + 8 * i)
-    const plus = (local: Local | undefined, i: 0 | 1) => (local ? i64.add(get(local), word(i)) : word(i))
-    return bounded({ low: this.#let(plus(a.low, 0)), high: this.#let(plus(a.high, 1)), ...rest })
+    return [word(0), word(1)]
   }
 
-  multiplyAdd(sum: Pair, a: Local, constant: Constant): Pair {
+  multiplyAdd(sum: WasmSum, a: Local, constant: Constant): WasmSum {
     if (typeof constant !== "bigint") throw new TypeError("rows of constants are added only")
-    const product = this.#pairOf(this.#context.wideMultiply(this.#f, a, i64.constant(constant)))
-    return this.add(sum, product)
+    const [low, high] = this.#context.arithmetic.multiply(this.#f, a, i64.constant(constant))
+    return this.add(sum, { form: "exact", low, high, most: (WORD - 1n) * constant })
   }
 
-  reduce(a: Pair): Local {
-    const correction = BigInt(Math.round(a.cut))
-    const high = correction === 0n ? get(a.high!) : i64.add(get(a.high!), i64.constant(correction))
-    const wraps = i64.shiftRightSigned(high, 32)
-    return this.#let(i64.add(get(a.low!), i64.mul(wraps, i64.constant(EPS))))
+  reduce(a: WasmSum): Local {
+    switch (a.form) {
+      case "empty":
+        return this.#let(i64.constant(0n))
+      case "exact":
+        return this.#reduceExact(a)
+      case "product":
+        return this.multiply(a.a, a.b)
+      default:
+        return this.#reduceEstimated(a)
+    }
   }
 
-  reduceLinear(a: Pair): Local {
+  reduceLinear(a: WasmSum): Local {
     return this.reduce(a)
   }
 
-  settle(a: Pair): Pair {
-    return this.widen(this.reduce(a))
+  #reduceExact({ low, high, most }: Exact): Local {
+    if (!high) return low
+    return most / WORD <= EPS ? this.#plusTimesEps(low, get(high)) : this.#reduceWords(low, high)
+  }
+
+  /**
+   * low + 2^64 high ≡ (low − high_high) + high_low · EPS. The borrow of the first difference (probability 2^-33) is
+   * dropped, the carry of the sum is not.
+   */
+  #reduceWords(low: Local, high: Local): Local {
+    const first = this.#let(i64.sub(get(low), i64.shiftRight(get(high), 32)))
+    return this.#plusTimesEps(first, i64.and(get(high), i64.constant(EPS)))
+  }
+
+  /** a + b · EPS, b below 2^32, and EPS more where that wraps. */
+  #plusTimesEps(a: Local, b: Expression): Local {
+    const addend = this.#let(i64.mul(b, i64.constant(EPS)))
+    const sum = this.#let(i64.add(get(a), get(addend)))
+    const carried = i64.lessThan(get(sum), get(addend))
+    return this.#let(i64.add(get(sum), i64.select(i64.constant(EPS), i64.constant(0n), carried)))
+  }
+
+  #reduceEstimated(a: Estimated): Local {
+    const correction = BigInt(Math.round(a.cut))
+    const high = correction === 0n ? get(a.high) : i64.add(get(a.high), i64.constant(correction))
+    const wraps = i64.shiftRightSigned(high, 32)
+    return this.#let(i64.add(get(a.low), i64.mul(wraps, i64.constant(EPS))))
+  }
+
+  #estimate(a: WasmSum): Estimated {
+    switch (a.form) {
+      case "estimated":
+        return a
+      case "product": {
+        a.estimated ??= this.#estimateWords(...this.#context.arithmetic.multiply(this.#f, a.a, get(a.b)))
+        return a.estimated
+      }
+      case "exact":
+        if (a.high) return this.#estimateWords(a.low, a.high)
+        return {
+          form: "estimated",
+          low: a.low,
+          high: this.#let(i64.shiftRight(get(a.low), 32)),
+          mean: 0.5,
+          limit: 1,
+          cut: 0.5,
+        }
+      default:
+        return this.#estimate(this.#exactConstant(0n))
+    }
+  }
+
+  /** As `#reduceWords`, but nothing is carried. */
+  #estimateWords(low: Local, high: Local): Estimated {
+    const middle = this.#let(i64.and(get(high), i64.constant(EPS)))
+    const first = i64.sub(get(low), i64.shiftRight(get(high), 32))
+    return {
+      form: "estimated",
+      low: this.#let(i64.add(first, i64.mul(get(middle), i64.constant(EPS)))),
+      high: this.#let(i64.add(i64.shiftRight(get(low), 32), get(middle))),
+      mean: 1,
+      limit: 2,
+      cut: -0.5,
+    }
+  }
+
+  /** An exact sum that a product by a constant still fits. */
+  settle(a: WasmSum): WasmSum {
+    return a.form === "exact" && a.most / WORD <= EPS ? a : this.widen(this.reduce(a))
   }
 
   repeat(step: Step, rows: ConstantRows, state: readonly Local[]): Local[] {
     const { functionIndex, columns } = this.#context.steps.get(step) ?? this.#render(step, rows, state.length)
-    const words = rows.flatMap(row => row.flatMap((c, i) => centred(c, columns[i]!.centre, columns[i]!.correction)))
-    const table = this.#context.allocate(new Uint8Array(BigUint64Array.from(words).buffer))
+    const words = rows.flatMap(row => row.flatMap((c, i) => columns[i]!(c)))
+    const table = this.#context.allocate(new Uint8Array(BigInt64Array.from(words).buffer))
     const { stateAddress } = this.#context
     const base = i32.constant(0)
     state.forEach((x, i) => {
@@ -198,13 +314,7 @@ export class WasmOps implements Ops<Local, Pair> {
   }
 }
 
-/** The two words of c − centre · p, and what `high` is corrected by. */
-function centred(constant: bigint, centre: bigint, correction: bigint): [low: bigint, high: bigint] {
-  const value = constant - centre * P
-  return [BigInt.asUintN(64, value), BigInt.asUintN(64, (value >> 32n) + correction)]
-}
-
-function bounded(pair: Pair): Pair {
-  if (pair.limit >= 2 ** 31) throw new RangeError("a sum of more than 2^95 would overflow")
-  return pair
+function bounded(sum: Estimated): Estimated {
+  if (sum.limit >= 2 ** 31) throw new RangeError("a sum of more than 2^95 would overflow")
+  return sum
 }

@@ -1,10 +1,10 @@
 import { FunctionBuilder, get, i32, i64, ModuleBuilder } from "../../../src/kernel/wasm/module.ts"
-import { narrowMultiply, wideMultiply } from "../../../src/kernel/wasm/wasm-kernel.ts"
-import { WasmOps, type WideMultiply } from "../../../src/kernel/wasm/wasm-ops.ts"
+import { narrow, wide } from "../../../src/kernel/wasm/wasm-kernel.ts"
+import { WasmOps, type WideArithmetic } from "../../../src/kernel/wasm/wasm-ops.ts"
 import { opsSuite, type Target } from "../ops-suite.ts"
 
 /** Words in at address 0, out at 256, a step's state at 512, tables from 1024. */
-const target = (multiply: WideMultiply): Target => ({
+const target = (arithmetic: WideArithmetic): Target => ({
   droppedCarries: 8,
   async compile(program, inputs) {
     const module = new ModuleBuilder()
@@ -13,7 +13,7 @@ const target = (multiply: WideMultiply): Target => ({
     const ops = new WasmOps(
       {
         module,
-        wideMultiply: multiply,
+        arithmetic,
         stateAddress: 512,
         steps: new Map(),
         allocate(bytes) {
@@ -40,5 +40,5 @@ const target = (multiply: WideMultiply): Target => ({
   },
 })
 
-opsSuite("WebAssembly with wide arithmetic", target(wideMultiply))
-opsSuite("WebAssembly without wide arithmetic", target(narrowMultiply))
+opsSuite("WebAssembly with wide arithmetic", target(wide))
+opsSuite("WebAssembly without wide arithmetic", target(narrow))
