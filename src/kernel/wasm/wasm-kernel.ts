@@ -53,13 +53,6 @@ export const narrow: WideArithmetic = {
       let64(i64.add(i64.add(i64.mul(get(a1), get(b1)), high(middle)), high(cross))),
     ]
   },
-
-  add(f, [aLow, aHigh], [bLow, bHigh]) {
-    const addend = f.let("i64", bLow)
-    const low = f.let("i64", i64.add(aLow, get(addend)))
-    const carry = i64.extend(i64.lessThan(get(low), get(addend)))
-    return [low, f.let("i64", i64.add(i64.add(aHigh, bHigh), carry))]
-  },
 }
 
 /** By a kernel's name. */

@@ -1,12 +1,13 @@
 /**
  * The vocabulary of `ops.ts` in WebAssembly. With φ = 2^32: φ² ≡ φ − 1 and φ³ ≡ −1 modulo p, so 2^64 ≡ φ − 1 = EPS.
  *
- * An element is one i64 of any value. A sum T of elements, constants and their products is *exact*: two words. Sums of
- * products of elements would not fit them and are *estimated*: `low` = T mod 2^64, wrapping freely, and `high` ≈ T / 2^32,
- * a signed number that lacks the carries out of the low halves. ⌊high / 2^32⌋ is then the number q of times that `low`
- * wrapped, and T ≡ low + q · EPS. Two things can go wrong, both rarely and both costing one nonce only: `high` is off
- * across a multiple of 2^32 (its error is a few units, its mean is corrected for), and low + q · EPS wraps once more
- * (with probability |q| / 2^32, which is why sums are centred around 0 where a constant is added anyway).
+ * An element is one i64 of any value. A sum T of elements, constants and their products is *exact*, two words, where
+ * adding those is cheap. Sums of products of elements would not fit them and are *estimated*: `low` = T mod 2^64, wrapping
+ * freely, and `high` ≈ T / 2^32, a signed number that lacks the carries out of the low halves. ⌊high / 2^32⌋ is then the
+ * number q of times that `low` wrapped, and T ≡ low + q · EPS. Two things can go wrong, both rarely and both costing one
+ * nonce only: `high` is off across a multiple of 2^32 (its error is a few units, its mean is corrected for), and
+ * low + q · EPS wraps once more (with probability |q| / 2^32, which is why sums are centred around 0 where a constant is
+ * added anyway).
  */
 import { P } from "../../pow/field.ts"
 import type { Constant, ConstantRows, Ops, Step } from "../ops.ts"
@@ -54,8 +55,8 @@ export type WordPair = readonly [low: Local, high: Local]
 export interface WideArithmetic {
   /** a · b */
   multiply(f: FunctionBuilder, a: Local, b: Expression): WordPair
-  /** a + b, below 2^128 */
-  add(f: FunctionBuilder, a: readonly [Expression, Expression], b: readonly [Expression, Expression]): WordPair
+  /** a + b, below 2^128; absent where an estimated sum costs less. */
+  add?(f: FunctionBuilder, a: readonly [Expression, Expression], b: readonly [Expression, Expression]): WordPair
 }
 
 /** The two words that stand for a constant in its row. */
@@ -116,7 +117,12 @@ export class WasmOps implements Ops<Local, WasmSum> {
   add(a: WasmSum, b: WasmSum): WasmSum {
     if (a.form === "empty") return b
     if (b.form === "empty") return a
-    if (a.form === "exact" && b.form === "exact" && a.most + b.most < WORD ** 2n) return this.#addExact(a, b)
+    const { arithmetic } = this.#context
+    if (arithmetic.add && a.form === "exact" && b.form === "exact" && a.most + b.most < WORD ** 2n) {
+      const words = ({ low, high }: Exact) => [get(low), high ? get(high) : i64.constant(0n)] as const
+      const [low, high] = arithmetic.add(this.#f, words(a), words(b))
+      return { form: "exact", low, high, most: a.most + b.most }
+    }
     const x = this.#estimate(a)
     const y = this.#estimate(b)
     return bounded({
@@ -127,12 +133,6 @@ export class WasmOps implements Ops<Local, WasmSum> {
       limit: x.limit + y.limit,
       cut: x.cut + y.cut,
     })
-  }
-
-  #addExact(a: Exact, b: Exact): Exact {
-    const words = (x: Exact) => [get(x.low), x.high ? get(x.high) : i64.constant(0n)] as const
-    const [low, high] = this.#context.arithmetic.add(this.#f, words(a), words(b))
-    return { form: "exact", low, high, most: a.most + b.most }
   }
 
   double(a: WasmSum): WasmSum {
