@@ -288,6 +288,7 @@ export class CpuEngine implements Engine {
     unit.former.push(former)
     const gone = current.thread.gone.then(() => {
       former.gone = true
+      this.#reopenUnanswered()
       this.#wakeHeirs(current.slot)
     })
     current.thread.expectEnd()
@@ -300,6 +301,13 @@ export class CpuEngine implements Engine {
     if (former.gone) return
     current.thread.terminate()
     await sleep(clock, END_WITHIN, settled.signal)
+  }
+
+  /** A thread may have ended the search and itself before its candidate could be seen: the search goes on without it. */
+  #reopenUnanswered(): void {
+    this.#drain()
+    if (this.#work && !this.#closed && this.#memory.claimed && this.#answered !== this.#memory.version)
+      this.#memory.reopen()
   }
 
   /** Lets others end the chunk of a range that a worker left unfinished. */
@@ -317,10 +325,8 @@ export class CpuEngine implements Engine {
   /** A unit's thread has died or hangs: another one takes its place. */
   #replace(unit: CpuUnit, why: string, hangs = false): void {
     if (this.#closed || unit.index >= this.#size) return
-    this.#drain()
     void this.#retire(unit, hangs)
-    // It may have claimed the end of the search and died before its candidate could be seen.
-    if (this.#work && this.#memory.claimed && this.#answered !== this.#memory.version) this.#memory.reopen()
+    this.#reopenUnanswered()
     unit.restarts += 1
     this.#events?.restarted(unit.id, why)
     this.#revive(unit, why)

@@ -216,9 +216,14 @@ export class SharedMemory {
     return Atomics.load(this.#i32, WINNER / 4) === version
   }
 
-  /** Worker: ends the search of the work of `version` for all. True for one worker only, and for no older work. */
-  claim(version: number): boolean {
-    return Atomics.compareExchange(this.#i32, WINNER / 4, version, (version + 1) | 0) === version
+  /**
+   * Worker: whether a row of the work of `version` still counts: nobody has ended its search, nor replaced it. One
+   * exchange decides, the same for every row.
+   * @param ends whether the row ends the search, for all: true for one worker only
+   */
+  admit(version: number, ends: boolean): boolean {
+    const then = ends ? (version + 1) | 0 : version
+    return Atomics.compareExchange(this.#i32, WINNER / 4, version, then) === version
   }
 
   /** Worker: the number of the next chunk of the range of `sequence`; undefined when that is not the current work. */

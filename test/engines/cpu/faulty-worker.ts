@@ -37,7 +37,7 @@ function faulty(kernel: Kernel): Kernel {
   const fail = () => {
     if (rows++ < FAULT_AFTER) return
     if (top === CRASH_ALL || (top === CRASH_FIRST && slot === 0)) throw new Error("the kernel crashed")
-    if (top === CLAIM_FIRST && slot === 0 && memory.claim(memory.version)) throw new Error("the kernel crashed")
+    if (top === CLAIM_FIRST && slot === 0 && memory.admit(memory.version, true)) throw new Error("the kernel crashed")
     while (top === HANG_FIRST && slot === 0);
   }
   return around(kernel, {

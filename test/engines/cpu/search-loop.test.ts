@@ -67,7 +67,7 @@ describe("what counts", () => {
   test("a row that ends after another worker's claim counts nothing, and reports nothing", () => {
     const { memory, slot, run } = setUp({
       row: t0 => {
-        if (t0 === 3) memory.claim(memory.version)
+        if (t0 === 3) memory.admit(memory.version, true)
         if (t0 === 3) slot.leave()
       },
     })
@@ -93,6 +93,22 @@ describe("what counts", () => {
     expect(candidates(slot)).toEqual([])
     expect(slot.hashesOf(1)).toBe(0n)
     expect(slot.hashes).toBe(BigInt(2 * ROW))
+  })
+
+  test("whether a row counts is decided before anything is done about its hit", () => {
+    const { memory, slot, run } = setUp({})
+    const write = slot.write.bind(slot)
+    let late: boolean | undefined
+    slot.write = (sequence, nonce) => {
+      late = memory.admit(memory.version, true)
+      write(sequence, nonce)
+    }
+    memory.sleep = () => slot.leave()
+    memory.assign(work(1, 300))
+    run()
+    expect(late).toBe(false)
+    expect(candidates(slot)).toHaveLength(1)
+    expect(slot.hashesOf(1)).toBeGreaterThan(0n)
   })
 
   test("hash counts agree with luck, however often the search stops", () => {
@@ -145,6 +161,24 @@ describe("searching on after hits", () => {
     const reported = candidates(slot)
     expect(reported).toHaveLength(32)
     expect(slot.hashesOf(1) < slot.hashes).toBe(true)
+  })
+
+  test("hash counts agree with luck where the engine takes no hit of a work that fills the ring", () => {
+    const [difficulty, works] = [300, 2000]
+    let [hits, counted, sequence] = [0, 0n, 0]
+    const { memory, slot, run } = setUp({}, { seed: 6 })
+    const next = () => {
+      hits += candidates(slot).length
+      counted += slot.hashesOf(sequence)
+      if (sequence === works) slot.leave()
+      else memory.assign(work(++sequence, difficulty, { stopAtCandidate: false }))
+    }
+    slot.awaitRoom = next
+    memory.assign(work(++sequence, difficulty, { stopAtCandidate: false }))
+    run()
+    expect(hits).toBe(32 * works)
+    const deviations = (Number(counted) / difficulty - hits) / Math.sqrt(hits)
+    expect(Math.abs(deviations)).toBeLessThan(3)
   })
 })
 

@@ -64,10 +64,10 @@ describe("the winner", () => {
     memory.assign(work(1))
     const old = memory.version
     memory.assign(work(2))
-    expect(memory.claim(old)).toBe(false)
+    expect(memory.admit(old, true)).toBe(false)
     expect(memory.claimed).toBe(false)
-    expect(memory.claim(memory.version)).toBe(true)
-    expect(memory.claim(memory.version)).toBe(false)
+    expect(memory.admit(memory.version, true)).toBe(true)
+    expect(memory.admit(memory.version, true)).toBe(false)
     expect(memory.claimed).toBe(true)
     expect(memory.isOpen(memory.version)).toBe(false)
     memory.reopen()
