@@ -75,6 +75,13 @@ export class MinerProcess {
     return readdirSync(`/proc/${this.pid}/fd`).length
   }
 
+  /** Its threads' ids, the oldest first. */
+  get threads(): readonly number[] {
+    return readdirSync(`/proc/${this.pid}/task`)
+      .map(Number)
+      .sort((a, b) => a - b)
+  }
+
   #wake(): void {
     for (const wake of this.#waiting) wake()
     this.#waiting.clear()

@@ -64,9 +64,8 @@ const LOOK_EVERY = 250
 
 const PATIENCE: Patience = { startWithin: 30_000, stillLooks: 4, mostFailures: 5, failuresWithin: 60_000 }
 
-/** Milliseconds that a worker has to leave by itself, and then to be ended. */
+/** Milliseconds that are waited for a worker to leave. */
 const LEAVE_WITHIN = 500
-const END_WITHIN = 750
 
 /** Candidates handed on before the event loop gets another turn. */
 const CANDIDATES_A_TURN = 4
@@ -108,7 +107,7 @@ export class CpuEngine implements Engine {
 
   /**
    * Starts the workers, which prove their kernel and then sleep; `start` does it where it was not done before.
-   * Rejects with RefusedKernel, or with the error that a worker died of; no thread is left then.
+   * Rejects with RefusedKernel, or with the error that a worker died of; all threads are asked to end then.
    */
   prepare(): Promise<void> {
     this.#prepared ??= this.#grow(this.#options.workers).catch(async error => {
@@ -226,7 +225,7 @@ export class CpuEngine implements Engine {
     return this.#all.flatMap(unit => unit.slots)
   }
 
-  /** Gives the unit a thread. Rejects when it does not come up; the thread is ended then. */
+  /** Gives the unit a thread. Rejects when it does not come up; the thread is asked to end then. */
   async #spawn(unit: CpuUnit): Promise<void> {
     const { kernel, clock, entry = workerEntry("engines/cpu"), log } = this.#options
     const brief = this.#brief()
@@ -279,8 +278,12 @@ export class CpuEngine implements Engine {
     }
   }
 
-  /** Takes the unit's thread from it and sees it off. Settles when it has ended, or cannot be ended. */
-  async #retire(unit: CpuUnit, hangs = false): Promise<void> {
+  /**
+   * Takes the unit's thread from it and sees it off. Settles when it has ended, or has not in time: then it ends when it
+   * gets on, or with the process. It is never ended by force: `terminate` waits for a thread that hangs in the system,
+   * and the main thread with it.
+   */
+  async #retire(unit: CpuUnit): Promise<void> {
     const { current } = unit
     if (!current) return
     unit.current = undefined
@@ -297,10 +300,7 @@ export class CpuEngine implements Engine {
     const { clock } = this.#options
     const settled = new AbortController()
     void gone.then(() => settled.abort())
-    if (current.ready && !hangs) await sleep(clock, LEAVE_WITHIN, settled.signal)
-    if (former.gone) return
-    current.thread.terminate()
-    await sleep(clock, END_WITHIN, settled.signal)
+    await sleep(clock, LEAVE_WITHIN, settled.signal)
   }
 
   /** A thread may have ended the search and itself before its candidate could be seen: the search goes on without it. */
@@ -323,9 +323,9 @@ export class CpuEngine implements Engine {
   }
 
   /** A unit's thread has died or hangs: another one takes its place. */
-  #replace(unit: CpuUnit, why: string, hangs = false): void {
+  #replace(unit: CpuUnit, why: string): void {
     if (this.#closed || unit.index >= this.#size) return
-    void this.#retire(unit, hangs)
+    void this.#retire(unit)
     this.#reopenUnanswered()
     unit.restarts += 1
     this.#events?.restarted(unit.id, why)
@@ -357,7 +357,7 @@ export class CpuEngine implements Engine {
       unit.still = heartbeat === unit.heartbeat ? unit.still + 1 : 0
       unit.heartbeat = heartbeat
       if (unit.still >= this.#patience.stillLooks)
-        this.#replace(unit, `it gave no sign of life for ${(LOOK_EVERY * this.#patience.stillLooks) / 1000} s`, true)
+        this.#replace(unit, `it gave no sign of life for ${(LOOK_EVERY * this.#patience.stillLooks) / 1000} s`)
     }
     this.#lookAtSlots()
   }

@@ -79,10 +79,4 @@ export class WorkerThread {
   expectEnd(): void {
     this.#ending = true
   }
-
-  /** Ends the thread wherever it is, but for a loop of machine code or WebAssembly that never ends. */
-  terminate(): void {
-    this.#ending = true
-    this.#worker.terminate()
-  }
 }

@@ -9,10 +9,12 @@ declare const self: Worker
 
 let slot = -1
 let memory: SharedMemory
-self.addEventListener("message", ({ data }: MessageEvent<WorkerOrder>) => {
+const keep = ({ data }: MessageEvent<WorkerOrder>) => {
   slot = data.slot
   memory = new SharedMemory(data.buffer)
-})
+}
+// A thread that listens does not end by itself.
+self.addEventListener("message", keep, { once: true })
 
 const kernels: KernelTable = {
   faulty: recipe(() => faulty(createKernel("wasm"))),
@@ -38,7 +40,7 @@ function faulty(kernel: Kernel): Kernel {
     if (rows++ < FAULT_AFTER) return
     if (top === CRASH_ALL || (top === CRASH_FIRST && slot === 0)) throw new Error("the kernel crashed")
     if (top === CLAIM_FIRST && slot === 0 && memory.admit(memory.version, true)) throw new Error("the kernel crashed")
-    while (top === HANG_FIRST && slot === 0);
+    while (top === HANG_FIRST && slot === 0 && !memory.slots[slot]!.leaving);
   }
   return around(kernel, {
     setTarget: next => {

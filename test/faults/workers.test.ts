@@ -1,0 +1,156 @@
+/** A hashing thread of the built miner that is stopped, or ended, from outside. */
+import { afterEach, beforeEach, describe, expect, test } from "bun:test"
+import { readFileSync } from "node:fs"
+import { freeTcpPort } from "../support/free-port.ts"
+import { MinerProcess } from "../support/miner-process.ts"
+import { type FrozenThread, freeze } from "../support/ptrace.ts"
+import { figure } from "./figures.ts"
+import { isValid, type ScriptedNode, startScriptedNode, type TestJob, type TestPeer } from "./scripted-node.ts"
+
+const HARD = 10n ** 30n
+const DIFFICULTY = 500n
+const SEALS = 2000
+/** Milliseconds. */
+const REPLACED = 2000
+const STOPPED = 2000
+
+let node: ScriptedNode
+let miner: MinerProcess
+let peer: TestPeer
+let metricsPort: number
+let frozen: FrozenThread | undefined
+
+beforeEach(async () => {
+  node = await startScriptedNode()
+  metricsPort = freeTcpPort()
+  const options = ["--cpu-workers=2", `--metrics-port=${metricsPort}`, ...node.credentials]
+  miner = new MinerProcess(["serve", "--node-addr", `127.0.0.1:${node.port}`, ...options])
+  peer = await node.peer()
+})
+
+afterEach(async () => {
+  miner.kill("SIGKILL")
+  await ended()
+  await node.close()
+})
+
+/** Stops a worker that hashes; undefined, and said, where the system does not let a test do that. */
+async function freezeWorker(): Promise<FrozenThread | undefined> {
+  frozen = undefined
+  const job = peer.sendJob(HARD)
+  await miner.line(new RegExp(job.id))
+  await Bun.sleep(200)
+  const result = await freeze(miner.pid, hashingThreads()[0]!)
+  if (typeof result === "string") console.log(`skipped: ${result}`)
+  else frozen = result
+  return frozen
+}
+
+/** The threads of workers, those that ran longest first. */
+function hashingThreads(): number[] {
+  const ticks = new Map<number, number>()
+  for (const thread of miner.threads) {
+    const stat = readFileSync(`/proc/${miner.pid}/task/${thread}/stat`, "utf8")
+    const [, name, rest] = /\((.*)\) (.*)/s.exec(stat)!
+    if (name === "Worker") ticks.set(thread, Number(rest!.split(" ")[11]))
+  }
+  return [...ticks.keys()].sort((a, b) => ticks.get(b)! - ticks.get(a)!)
+}
+
+async function restarts(): Promise<number> {
+  const answer = await fetch(`http://127.0.0.1:${metricsPort}/metrics`)
+  return Number(/^miner_worker_restarts_total (\d+)$/m.exec(await answer.text())![1])
+}
+
+/** Has so many jobs sealed, one after another, and sees to it that nothing is wrong with any. @returns their nonces */
+async function seal(count: number): Promise<string[]> {
+  const jobs = new Map<string, TestJob>()
+  const from = peer.results.length
+  for (let i = 0; i < count; i++) {
+    const job = peer.sendJob(DIFFICULTY)
+    jobs.set(job.id, job)
+    await peer.resultOf(job.id, from + i)
+  }
+  const results = peer.results.slice(from).map(({ result }) => result)
+  expect(results).toHaveLength(count)
+  expect(results.filter(result => isValid(jobs.get(result.job_id)!, result))).toHaveLength(count)
+  const hashes = results.reduce((sum, { hash_count }) => sum + Number(hash_count), 0)
+  const effort = hashes / count / Number(DIFFICULTY)
+  figure(`${count} seals beside it`, `${effort.toFixed(4)} of the hashes expected`)
+  expect(Math.abs(effort - 1) * Math.sqrt(count)).toBeLessThan(4)
+  return results.map(({ work }) => work!)
+}
+
+/** Ends the miner. @returns milliseconds that it took */
+async function stop(): Promise<number> {
+  const start = performance.now()
+  miner.kill("SIGTERM")
+  expect(await ended()).toBe(0)
+  expect(miner.text).toMatch(/stopped after [\d,]+ hashes/)
+  return performance.now() - start
+}
+
+/** Settles with the exit code. */
+async function ended(): Promise<number> {
+  const reaping = setInterval(() => frozen?.reap(), 1)
+  const code = await miner.exited
+  clearInterval(reaping)
+  return code
+}
+
+test("a thread that is frozen is replaced within 2 s, and does no harm when it goes on", async () => {
+  const threads = miner.threads.length
+  const before = await seal(100)
+  const frozen = await freezeWorker()
+  if (!frozen) return
+  const frozenAt = performance.now()
+  const { at } = await miner.line(/was replaced: it gave no sign of life/)
+  figure("a frozen thread is replaced", `${(at - frozenAt).toFixed(0)} ms after it was frozen`)
+  expect(at - frozenAt).toBeLessThan(REPLACED)
+  expect(await restarts()).toBe(1)
+  const beside = await seal(SEALS)
+  const job = peer.sendJob(HARD)
+  await miner.line(new RegExp(job.id))
+  frozen.resume()
+  const resumedAt = performance.now()
+  while (miner.threads.length > threads) await Bun.sleep(5)
+  figure("a thread that goes on after that is gone", `${(performance.now() - resumedAt).toFixed(0)} ms later`)
+  const after = await seal(SEALS)
+  expect(new Set([...before, ...beside, ...after]).size).toBe(100 + 2 * SEALS)
+  expect(await restarts()).toBe(1)
+  await stop()
+}, 60_000)
+
+test("a thread that ends without a word is replaced within 2 s", async () => {
+  const frozen = await freezeWorker()
+  if (!frozen) return
+  await frozen.end()
+  const endedAt = performance.now()
+  const { at } = await miner.line(/was replaced: it gave no sign of life/)
+  figure("a thread that ended is replaced", `${(at - endedAt).toFixed(0)} ms after its end`)
+  expect(at - endedAt).toBeLessThan(REPLACED)
+  expect(await restarts()).toBe(1)
+  expect(new Set(await seal(SEALS)).size).toBe(SEALS)
+  const took = await stop()
+  figure("the miner stops where a thread has ended", `${took.toFixed(0)} ms after the signal`)
+  expect(took).toBeLessThan(STOPPED)
+}, 60_000)
+
+describe("the miner stops within 2 s", () => {
+  test("with a frozen thread that it has not noticed", async () => {
+    const frozen = await freezeWorker()
+    if (!frozen) return
+    const took = await stop()
+    figure("the miner stops with a frozen thread", `${took.toFixed(0)} ms after the signal`)
+    expect(took).toBeLessThan(STOPPED)
+  }, 60_000)
+
+  test("with a frozen thread that was replaced", async () => {
+    const frozen = await freezeWorker()
+    if (!frozen) return
+    await miner.line(/was replaced/)
+    const took = await stop()
+    figure("the miner stops with a frozen thread that was replaced", `${took.toFixed(0)} ms after the signal`)
+    expect(took).toBeLessThan(STOPPED)
+  }, 60_000)
+})
