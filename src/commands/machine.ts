@@ -10,6 +10,7 @@ import type { Engine } from "../engines/engine.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
 import { readCpuInfo } from "../host/cpu-info.ts"
 import { detectEffectiveCpus, type EffectiveCpus } from "../host/effective-cpus.ts"
+import { canMakeMachineCode } from "../host/machine-code.ts"
 import { pinsFor } from "../host/pins.ts"
 import { type Placement, readPlacement } from "../host/topology.ts"
 import { defaultWorkers, resolveWorkers } from "../host/workers.ts"
@@ -35,10 +36,16 @@ export async function openMachine(options: MachineOptions): Promise<Machine> {
   const requested = settings.cpuWorkers
   const workers = resolveWorkers({ requested, effective: cpus.count, gpus: gpus.engines.length, log })
   const placement = await readPlacement(cpus.cpus)
-  const machine = new Machine(options, cpus, placement, gpus)
+  const native = canMakeMachineCode()
+  if (!native) log.warn(NO_MACHINE_CODE)
+  const machine = new Machine(options, cpus, placement, gpus, native)
   if (workers > 0) await machine.openCpu(kernels, workers)
   return machine
 }
+
+const NO_MACHINE_CODE =
+  "the system lets this process make no machine code (MemoryDenyWriteExecute=, SELinux, or a limit on its memory): " +
+  "WebAssembly is interpreted, some 40 times slower, and workers are not pinned"
 
 export class Machine {
   #cpu: CpuEngine | undefined
@@ -52,6 +59,8 @@ export class Machine {
     readonly cpus: EffectiveCpus,
     private readonly placement: Placement,
     readonly gpus: Gpus,
+    /** Whether machine code can be made here. */
+    private readonly native: boolean,
   ) {
     this.#pins = this.#pinsIn(placement)
   }
@@ -69,7 +78,7 @@ export class Machine {
       workers,
       fewerWorkers: settings.cpuAffinity === "auto" && workers > cores ? cores : undefined,
       createEngine: (kernel, workers) => this.#createEngine(kernel, workers),
-      machine: { cpu: model, microcode, version },
+      machine: { cpu: model, microcode, version, native: this.native },
       cache: stateDir === undefined ? undefined : fileCache(join(stateDir, "calibration.json")),
       recalibrate: settings.recalibrate,
       clock,
@@ -117,6 +126,7 @@ export class Machine {
   }
 
   #pinsIn({ order }: Placement): readonly number[] | undefined {
+    if (!this.native) return undefined
     return pinsFor({ asked: this.options.settings.cpuAffinity, effective: order, log: this.#log })
   }
 

@@ -9,6 +9,8 @@ export interface CalibrationKey {
   readonly microcode: string
   /** The miner's version. */
   readonly version: string
+  /** Whether machine code could be made: what was measured without it says nothing about another start. */
+  readonly native: boolean
   /** Workers that were to mine, and fewer ones that were tried as well. */
   readonly workers: readonly number[]
 }
@@ -55,7 +57,13 @@ export function fileCache(file: string): CalibrationCache {
 }
 
 /** The key with its fields in one order, so that equal keys are equal texts. */
-const ordered = ({ cpu, microcode, version, workers }: CalibrationKey) => ({ cpu, microcode, version, workers })
+const ordered = ({ cpu, microcode, version, native, workers }: CalibrationKey) => ({
+  cpu,
+  microcode,
+  version,
+  native,
+  workers,
+})
 
 function isCalibration(value: unknown): value is Calibration {
   if (!isRecord(value)) return false

@@ -145,7 +145,8 @@ async function prepared(
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
     refusals.push(`${name}: ${why}`)
-    if (error instanceof RefusedKernel && error.unsupported) log.info(`${name} is not used: ${why}`)
+    if (!(error instanceof RefusedKernel)) log.warn(`${name} is not used, it could not be started: ${why}`)
+    else if (error.unsupported) log.info(`${name} is not used: ${why}`)
     else log.warn(`${name} is not used, it failed its self-test: ${why}`)
     return undefined
   }

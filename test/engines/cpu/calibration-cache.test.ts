@@ -7,7 +7,7 @@ import { fileCache } from "../../../src/engines/cpu/calibration-cache.ts"
 const directory = mkdtempSync(join(tmpdir(), "calibration-"))
 afterAll(() => rmSync(directory, { recursive: true }))
 
-const key = { cpu: "A CPU", microcode: "0x1", version: "1.2.3", workers: [2] }
+const key = { cpu: "A CPU", microcode: "0x1", version: "1.2.3", native: true, workers: [2] }
 const calibration = { kernels: [{ name: "wasm", hashesPerSecond: 5e5 }], workers: 2 }
 const file = join(directory, "new", "calibration.json")
 
@@ -15,11 +15,14 @@ test("what was saved is loaded, for the same key only", async () => {
   const cache = fileCache(file)
   expect(await cache.load(key)).toBeUndefined()
   await cache.save(key, calibration)
-  expect(await cache.load({ workers: [2], version: "1.2.3", microcode: "0x1", cpu: "A CPU" })).toEqual(calibration)
+  expect(await cache.load({ workers: [2], version: "1.2.3", native: true, microcode: "0x1", cpu: "A CPU" })).toEqual(
+    calibration,
+  )
   for (const other of [
     { cpu: "B" },
     { microcode: "0x2" },
     { version: "1.2.4" },
+    { native: false },
     { workers: [4] },
     { workers: [2, 1] },
   ]) {

@@ -10,7 +10,7 @@ import { FakeClock } from "../../support/fake-clock.ts"
 /** What an engine of a kernel does: hashes a second for each number of workers, or why it is refused. */
 type Behaviour = ((workers: number, assignment: number) => number) | Error
 
-const machine = { cpu: "A CPU", microcode: "0x1", version: "1.2.3" }
+const machine = { cpu: "A CPU", microcode: "0x1", version: "1.2.3", native: true }
 
 function setUp(behaviours: Record<string, Behaviour>, more: Partial<ChooseOptions> = {}) {
   const clock = new FakeClock()
@@ -128,6 +128,12 @@ describe("the fastest kernel", () => {
     const { choose } = setUp({ wasm: slow, avx2: fast }, { cache })
     expect((await choose()).name).toBe("avx2")
   })
+})
+
+test("a kernel that fails for another reason than its own is not said to be wrong", async () => {
+  const { choose, log } = setUp({ avx2: new Error("Failed to spawn worker thread"), wasm: slow })
+  expect((await choose()).name).toBe("wasm")
+  expect(log.texts[0]).toBe("warn avx2 is not used, it could not be started: Failed to spawn worker thread")
 })
 
 describe("on a busy machine", () => {
