@@ -61,14 +61,16 @@ export function secretValue(given: Given, kind: SecretKind): Secret {
 }
 
 /**
- * A secret in a file, read and checked at once.
+ * A secret in a file, read and checked at once. What gives it only once, such as the pipe of `<(pass show token)`, is not
+ * read again.
  * @param origin what named the file, for errors
  * @throws OperatorError (config) where it is missing, unreadable, empty or malformed
  */
 export function secretFile(path: string, origin: string, kind: SecretKind, files: Files): Secret {
   const read = () => readSecret(path, origin, kind, files)
-  read()
-  return { description: `the ${kind.name} in ${path}`, file: path, read }
+  const value = read()
+  const description = `the ${kind.name} in ${path}`
+  return files.lasts(path) ? { description, file: path, read } : { description, read: () => value }
 }
 
 /** Says so where a file that others must not read can be read by them. */

@@ -2,19 +2,27 @@
 
 /** What is needed of `process.stderr`. */
 export interface TextStream {
-  write(text: string): unknown
+  /** @param written called when the text has left the process */
+  write(text: string, written: () => void): unknown
+  on?(event: "error", listener: () => void): unknown
   readonly isTTY?: boolean
   readonly columns?: number
 }
 
 const CLEAR_LINE = "\r\x1b[2K"
 
+/** Characters that may wait for a reader, such as a pager that somebody has left open; what comes then is lost. */
+const MOST_UNREAD = 2 ** 20
+
 export class Terminal {
   readonly #stream: TextStream
   #status = ""
+  #unread = 0
 
   constructor(stream: TextStream = process.stderr) {
     this.#stream = stream
+    // A reader that has gone away, such as `tee`, is no reason to stop.
+    stream.on?.("error", () => {})
   }
 
   /** Whether a line can be redrawn. */
@@ -29,22 +37,29 @@ export class Terminal {
 
   /** Writes whole lines above the status line. */
   write(text: string): void {
-    this.#stream.write(this.#status ? `${CLEAR_LINE}${text}${this.#status}` : text)
+    this.#send(this.#status ? `${CLEAR_LINE}${text}${this.#status}` : text)
   }
 
   /** Draws `line`, narrower than the terminal, in place of the status line before it; an empty one takes it away. */
   setStatus(line: string): void {
     if (line === this.#status) return
-    this.#stream.write(CLEAR_LINE + line)
+    this.#send(CLEAR_LINE + line)
     this.#status = line
+  }
+
+  #send(text: string): void {
+    if (this.#unread + text.length > MOST_UNREAD) return
+    this.#unread += text.length
+    this.#stream.write(text, () => {
+      this.#unread -= text.length
+    })
   }
 }
 
 /**
- * Text that came from outside, such as a pool's words or a job's id, without what a terminal would obey and without
- * line breaks that would forge a line of the log.
+ * Text that came from outside, such as a pool's words or a job's id, without what a terminal would obey, without line
+ * breaks that would forge a line of the log, and without marks that would turn its letters around.
  */
 export function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  return text.replace(/\s*[\n\u2028\u2029]\s*/g, " ↵ ").replace(/[\x00-\x1f\x7f-\x9f]+/g, "�")
+  return text.replace(/\s*[\n\u2028\u2029]\s*/g, " ↵ ").replace(/[\p{Cc}\p{Bidi_Control}]+/gu, "�")
 }

@@ -111,6 +111,13 @@ describe("sources", () => {
     expect(() => quic(config).token.read()).toThrow("/t is empty")
   })
 
+  test("a secret from a pipe is read once", async () => {
+    const files: Record<string, string | MemoryFile> = { "/dev/fd/63": { text: "piped", pipe: true }, "/p": PIN }
+    const config = await serve(["--auth-token-file", "/dev/fd/63", "--tls-cert-sha256-file", "/p"], {}, files)
+    files["/dev/fd/63"] = { text: "", pipe: true }
+    expect(quic(config).token.read()).toBe("piped")
+  })
+
   test("a flag's token beats a variable's file", async () => {
     const env = { ...CREDENTIALS, MINER_AUTH_TOKEN: undefined, MINER_AUTH_TOKEN_FILE: "/missing" }
     expect(quic(await serve(["--auth-token", "flagged"], env)).token.read()).toBe("flagged")

@@ -6,6 +6,8 @@ export interface MemoryFile {
   readonly mode?: number
   /** Reading it fails with this code. */
   readonly code?: string
+  /** Not a file that can be read again. */
+  readonly pipe?: boolean
 }
 
 /** Files that exist only in a test: by path, a text or more. */
@@ -22,6 +24,7 @@ export function memoryFiles(files: Readonly<Record<string, string | MemoryFile>>
       return text
     },
     mode: path => find(path).mode ?? 0o600,
+    lasts: path => find(path).pipe !== true,
     list(directory) {
       const inside = Object.keys(files).filter(path => path.startsWith(`${directory}/`))
       return [...new Set(inside.map(path => path.slice(directory.length + 1).split("/")[0]!))].sort()

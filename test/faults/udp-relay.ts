@@ -9,7 +9,10 @@ export interface Relay {
   close(): void
 }
 
-export async function startRelay(nodePort: number): Promise<Relay> {
+/** What becomes of a datagram, in either direction: it is sent on now, later, changed, more than once or not at all. */
+export type Fate = (datagram: Buffer, send: (datagram: Buffer) => void) => void
+
+export async function startRelay(nodePort: number, fate: Fate = (datagram, send) => send(datagram)): Promise<Relay> {
   const upstreams = new Map<string, Promise<Bun.udp.ConnectedSocket<"buffer">>>()
   const arrivals: { at: number; bytes: number }[] = []
   let frozen = false
@@ -23,7 +26,9 @@ export async function startRelay(nodePort: number): Promise<Relay> {
         if (!upstreams.has(key)) upstreams.set(key, connect(port, address))
         const bytes = Buffer.from(datagram)
         const upstream = await upstreams.get(key)!
-        if (!upstream.closed) upstream.send(bytes)
+        fate(bytes, bytes => {
+          if (!upstream.closed) upstream.send(bytes)
+        })
       },
       error() {},
     },
@@ -33,7 +38,10 @@ export async function startRelay(nodePort: number): Promise<Relay> {
       connect: { hostname: "127.0.0.1", port: nodePort },
       socket: {
         data(_socket, datagram) {
-          if (!frozen && !front.closed) front.send(datagram, port, address)
+          if (frozen) return
+          fate(Buffer.from(datagram), bytes => {
+            if (!front.closed) front.send(bytes, port, address)
+          })
         },
         error() {},
       },

@@ -5,7 +5,14 @@ import { printable, Terminal } from "../../src/observe/terminal.ts"
 /** A stream that keeps what is written to it. */
 function recorder(isTTY: boolean) {
   const written: string[] = []
-  const stream = { isTTY, columns: 100, write: (text: string) => written.push(text) }
+  const stream = {
+    isTTY,
+    columns: 100,
+    write(text: string, done: () => void) {
+      written.push(text)
+      done()
+    },
+  }
   return { terminal: new Terminal(stream), text: () => written.join(""), lines: () => written.join("").split("\n") }
 }
 
@@ -74,10 +81,22 @@ describe("on a terminal", () => {
   })
 })
 
+test("what nobody reads is kept up to a mebibyte, and then lost until somebody does", () => {
+  const waiting: { readonly text: string; readonly written: () => void }[] = []
+  const terminal = new Terminal({ write: (text, written) => waiting.push({ text, written }) })
+  const line = `${"x".repeat(1023)}\n`
+  for (let i = 0; i < 2000; i++) terminal.write(line)
+  expect(waiting).toHaveLength(1024)
+  for (const { written } of waiting.splice(0)) written()
+  terminal.write("read again\n")
+  expect(waiting.map(({ text }) => text)).toEqual(["read again\n"])
+})
+
 test("what comes from outside can neither command the terminal nor forge a line", () => {
   const { terminal, text } = recorder(false)
   const log = createLog({ format: "pretty", verbose: false, terminal })
   log.warn("pool says: \x1b[2Jbad\r\n[success] 1000 seals\u2028")
   expect(text()).toBe("[warn] pool says: �[2Jbad ↵ [success] 1000 seals ↵ \n")
+  expect(printable("job \u202eseh\u2066sah")).toBe("job �seh�sah")
   expect(printable("ÄÖ 漢字 ok")).toBe("ÄÖ 漢字 ok")
 })
