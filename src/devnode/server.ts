@@ -15,6 +15,8 @@ export interface Peer {
   /** `ip:port` */
   readonly remote: string
   send(bytes: Uint8Array): void
+  /** Sends on a stream of its own, as no node does. */
+  sendAside(bytes: Uint8Array): void
   /** Ends the connection in good order; the miner sees no reason. */
   close(reason: string): void
 }
@@ -102,10 +104,21 @@ function serve(session: QuicSession, sessions: Set<QuicSession>, accept: (peer: 
     const { address, port } = session.path?.remote ?? {}
     const close = (reason: string) => void session.close({ code: 0n, reason }).catch(() => {})
     const writer = new StreamWriter(stream, MAX_UNREAD, () => close("does not read"))
-    const listener = accept({ remote: `${address}:${port}`, send: bytes => writer.write(bytes), close })
+    const listener = accept({
+      remote: `${address}:${port}`,
+      send: bytes => writer.write(bytes),
+      sendAside: bytes => void sendAside(session, bytes).catch(() => {}),
+      close,
+    })
     closed.then(() => listener.closed())
     read(stream, listener)
   }
+}
+
+async function sendAside(session: QuicSession, bytes: Uint8Array): Promise<void> {
+  const stream = await session.createUnidirectionalStream()
+  stream.closed.catch(() => {})
+  stream.writer.writeSync(bytes)
 }
 
 async function read(stream: QuicStream, listener: PeerListener): Promise<void> {

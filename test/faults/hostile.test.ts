@@ -128,6 +128,15 @@ describe("a node", () => {
     expect(warnings).toBeLessThanOrEqual(16)
     expect(grown).toBeLessThan(50)
   }, 60_000)
+
+  test("may open streams beside the miner's own, in silence", async () => {
+    const { miner, peer } = await start()
+    await seal(peer)
+    for (let i = 0; i < 50; i++) peer.sendAside(new Uint8Array(1000))
+    await seal(peer, 20)
+    expect(node.peers).toHaveLength(1)
+    expect(miner.lines.filter(({ text }) => !text.startsWith("["))).toEqual([])
+  })
 })
 
 describe("an operator", () => {

@@ -46,6 +46,10 @@ export class TestPeer {
     this.#peer.send(bytes)
   }
 
+  sendAside(bytes: Uint8Array): void {
+    this.#peer.sendAside(bytes)
+  }
+
   close(): void {
     this.#peer.close("")
   }

@@ -4,7 +4,7 @@
  * endpoint is bound to loopback.
  */
 import { isIPv6, SocketAddress } from "node:net"
-import type { QuicEndpoint, QuicSession, SessionOptions } from "node:quic"
+import type { QuicEndpoint, QuicSession, QuicStream, SessionOptions } from "node:quic"
 import { StreamWriter } from "./stream-writer.ts"
 import type { Address, Session, SessionEnd, SessionEvents, Transport } from "./transport.ts"
 
@@ -93,6 +93,11 @@ const clientOptions: SessionOptions & { keepAlive: number } = {
   transportParams: { maxIdleTimeout: IDLE_SECONDS },
 }
 
+function refuse(stream: QuicStream): void {
+  stream.closed.catch(() => {})
+  stream.destroy()
+}
+
 class NodeQuicSession implements Session {
   #session: QuicSession | undefined
   #writer: StreamWriter | undefined
@@ -130,6 +135,8 @@ class NodeQuicSession implements Session {
     const session = await open()
     this.#session = session
     session.onerror = () => {}
+    // The miner's stream is the only one: what a node sends on others would pile up, and the runtime warn of each.
+    session.onstream = refuse
     session.opened.catch(() => {})
     const closed = session.closed.then(() => orderlyEnd, endOf)
     if (this.#over) {
