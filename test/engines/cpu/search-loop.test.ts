@@ -132,6 +132,34 @@ describe("what counts", () => {
     expect(Math.abs(deviations)).toBeLessThan(3)
     expect(slot.expectedSeals).toBeCloseTo(Number(counted) / difficulty, 6)
   })
+
+  test.each([true, false])(
+    "hash counts agree with luck in works that are replaced, ending at a hit: %p",
+    stopAtCandidate => {
+      const difficulty = 1000
+      let [sequence, hits, rows] = [0, 0, 0]
+      const next = () => {
+        hits += candidates(slot).length
+        memory.assign(work(++sequence, difficulty, { stopAtCandidate }))
+      }
+      const { memory, slot, run } = setUp(
+        {
+          row: () => {
+            if (++rows === 40_000) return slot.leave()
+            // Now and then in a row, whatever comes of it.
+            if ((rows * 2_654_435_761) % 2 ** 32 < 2 ** 30) next()
+          },
+        },
+        { seed: 7 },
+      )
+      memory.sleep = next
+      next()
+      run()
+      hits += candidates(slot).length
+      expect(sequence).toBeGreaterThan(10_000)
+      expect(Math.abs(slot.expectedSeals - hits) / Math.sqrt(hits)).toBeLessThan(3)
+    },
+  )
 })
 
 describe("searching on after hits", () => {
