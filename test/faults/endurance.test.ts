@@ -37,7 +37,10 @@ test(
         expect(await answer.text()).toContain("miner_hashes_total")
         scrapes++
       }
-      if (i + 1 === slice || i + 1 === JOBS) life.push(await measure(miner))
+      if ((i + 1) % slice === 0) {
+        life.push(await measure(miner))
+        console.log(`after ${i + 1} jobs: ${describe(life.at(-1)!)}`)
+      }
       if ((i + 1) % JOBS_A_CONNECTION === 0) {
         peer.close()
         await peer.closed()
@@ -47,11 +50,10 @@ test(
     const grown = (late.heap / early.heap - 1) * 100
     figure(
       `${JOBS} jobs, ${Math.floor(JOBS / JOBS_A_CONNECTION)} reconnects, ${scrapes} scrapes`,
-      `${mebibytes(early.heap)} MiB of heap after 5 %, ${mebibytes(late.heap)} MiB at the end (${grown.toFixed(1)} %); ` +
-        `${mebibytes(early.resident)} and ${mebibytes(late.resident)} MiB resident; ` +
-        `${early.descriptors} and ${late.descriptors} descriptors`,
+      `after 5 %: ${describe(early)}; at the end: ${describe(late)}; the heap grew by ${grown.toFixed(1)} %`,
     )
     expect(late.descriptors).toBeLessThanOrEqual(early.descriptors)
+    expect(late.workers).toBe(early.workers)
     expect(grown).toBeLessThan(10)
     expect(await miner.stop()).toBe(0)
     await node.close()
@@ -65,6 +67,7 @@ interface Measured {
   /** Bytes, with what the allocator keeps. */
   readonly resident: number
   readonly descriptors: number
+  readonly workers: number
 }
 
 async function measure(miner: MinerProcess): Promise<Measured> {
@@ -72,7 +75,10 @@ async function measure(miner: MinerProcess): Promise<Measured> {
   miner.kill("SIGUSR2")
   const { text } = await miner.line(/^memory:/, from)
   const [heap, resident] = text.match(/\d+/g)!.map(Number)
-  return { heap: heap!, resident: resident!, descriptors: miner.descriptors }
+  return { heap: heap!, resident: resident!, descriptors: miner.descriptors, workers: miner.workers.length }
 }
+
+const describe = ({ heap, resident, descriptors, workers }: Measured): string =>
+  `${mebibytes(heap)} MiB of heap, ${mebibytes(resident)} MiB resident, ${descriptors} descriptors, ${workers} workers`
 
 const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(1)

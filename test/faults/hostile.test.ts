@@ -184,8 +184,7 @@ describe("an operator", () => {
     await miner.line(/difficulty/)
     rmSync(executable)
     writeFileSync(executable, "another one")
-    const [worker] = miner.threads.filter(thread => nameOf(miner.pid, thread) === "Worker")
-    const frozen = await freeze(miner.pid, worker!)
+    const frozen = await freeze(miner.pid, miner.workers[0]!)
     if (typeof frozen === "string") return console.log(`skipped: ${frozen}`)
     await miner.line(/was replaced/)
     frozen.resume()
@@ -213,8 +212,6 @@ describe("an operator", () => {
     expect(endless.text).toContain("/dev/zero is too large")
   })
 })
-
-const nameOf = (pid: number, thread: number): string => readFileSync(`/proc/${pid}/task/${thread}/comm`, "utf8").trim()
 
 /** Ports of the UDP sockets that a process has open. */
 function udpPorts(pid: number): number[] {

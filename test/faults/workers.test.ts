@@ -10,6 +10,8 @@ import { isValid, type ScriptedNode, startScriptedNode, type TestJob, type TestP
 const HARD = 10n ** 30n
 const DIFFICULTY = 500n
 const SEALS = 2000
+/** Fewer than make a miner give a worker up. */
+const FREEZES = 5
 /** Milliseconds. */
 const REPLACED = 2000
 const STOPPED = 2000
@@ -46,15 +48,11 @@ async function freezeWorker(): Promise<FrozenThread | undefined> {
   return frozen
 }
 
-/** The threads of workers, those that ran longest first. */
-function hashingThreads(): number[] {
-  const ticks = new Map<number, number>()
-  for (const thread of miner.threads) {
-    const stat = readFileSync(`/proc/${miner.pid}/task/${thread}/stat`, "utf8")
-    const [, name, rest] = /\((.*)\) (.*)/s.exec(stat)!
-    if (name === "Worker") ticks.set(thread, Number(rest!.split(" ")[11]))
-  }
-  return [...ticks.keys()].sort((a, b) => ticks.get(b)! - ticks.get(a)!)
+/** The worker threads, those that ran longest first: others were only measured. */
+function hashingThreads(): readonly number[] {
+  const ticks = (thread: number) =>
+    Number(readFileSync(`/proc/${miner.pid}/task/${thread}/stat`, "utf8").replace(/.*\) /s, "").split(" ")[11])
+  return miner.workers.toSorted((a, b) => ticks(b) - ticks(a))
 }
 
 async function restarts(): Promise<number> {
@@ -76,7 +74,7 @@ async function seal(count: number): Promise<string[]> {
   expect(results.filter(result => isValid(jobs.get(result.job_id)!, result))).toHaveLength(count)
   const hashes = results.reduce((sum, { hash_count }) => sum + Number(hash_count), 0)
   const effort = hashes / count / Number(DIFFICULTY)
-  figure(`${count} seals beside it`, `${effort.toFixed(4)} of the hashes expected`)
+  figure(`${count} seals`, `${effort.toFixed(4)} of the hashes expected`)
   expect(Math.abs(effort - 1) * Math.sqrt(count)).toBeLessThan(4)
   return results.map(({ work }) => work!)
 }
@@ -99,7 +97,6 @@ async function ended(): Promise<number> {
 }
 
 test("a thread that is frozen is replaced within 2 s, and does no harm when it goes on", async () => {
-  const threads = miner.threads.length
   const before = await seal(100)
   const frozen = await freezeWorker()
   if (!frozen) return
@@ -113,11 +110,38 @@ test("a thread that is frozen is replaced within 2 s, and does no harm when it g
   await miner.line(new RegExp(job.id))
   frozen.resume()
   const resumedAt = performance.now()
-  while (miner.threads.length > threads) await Bun.sleep(5)
+  while (miner.workers.length > 2) await Bun.sleep(5)
   figure("a thread that goes on after that is gone", `${(performance.now() - resumedAt).toFixed(0)} ms later`)
   const after = await seal(SEALS)
   expect(new Set([...before, ...beside, ...after]).size).toBe(100 + 2 * SEALS)
   expect(await restarts()).toBe(1)
+  await stop()
+}, 60_000)
+
+test("threads that are frozen one after the other, in the midst of seals, cost none", async () => {
+  let sealing = true
+  const nonces: string[] = []
+  const mining = (async () => {
+    while (sealing) nonces.push(...(await seal(500)))
+  })()
+  await Bun.sleep(500)
+  for (let i = 0; i < FREEZES; i++) {
+    await Bun.sleep(Math.random() * 300)
+    const from = miner.lines.length
+    const { workers } = miner
+    const result = await freeze(miner.pid, workers[i % workers.length]!)
+    if (typeof result === "string") {
+      console.log(`skipped: ${result}`)
+      break
+    }
+    frozen = result
+    await miner.line(/was replaced: it gave no sign of life/, from)
+    frozen.resume()
+  }
+  sealing = false
+  await mining
+  expect(new Set(nonces).size).toBe(nonces.length)
+  figure(`${FREEZES} threads frozen in the midst of seals`, `${nonces.length} seals, each valid, each once`)
   await stop()
 }, 60_000)
 

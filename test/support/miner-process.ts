@@ -75,11 +75,12 @@ export class MinerProcess {
     return readdirSync(`/proc/${this.pid}/fd`).length
   }
 
-  /** Its threads' ids, the oldest first. */
-  get threads(): readonly number[] {
-    return readdirSync(`/proc/${this.pid}/task`)
+  /** Ids of its worker threads. The runtime's own come and go. */
+  get workers(): readonly number[] {
+    const task = `/proc/${this.pid}/task`
+    return readdirSync(task)
       .map(Number)
-      .sort((a, b) => a - b)
+      .filter(thread => readText(`${task}/${thread}/comm`) === "Worker\n")
   }
 
   #wake(): void {
@@ -96,5 +97,14 @@ export class MinerProcess {
       for (const text of texts) this.lines.push({ text, at: performance.now() })
       this.#wake()
     }
+  }
+}
+
+/** Empty where it has gone meanwhile. */
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8")
+  } catch {
+    return ""
   }
 }
