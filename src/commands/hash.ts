@@ -2,14 +2,13 @@
 import type { Config } from "../config/config.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
 import { HEADER_BYTES, NONCE_BYTES, nonceHash, type Permutation } from "../pow/nonce-hash.ts"
-import { bytesToHex, hexToBytes } from "../pow/u512.ts"
 import { openKernel } from "./kernel.ts"
 
 const REFERENCE = "reference"
 
 export async function run({ settings, positionals }: Config<"hash">): Promise<void> {
   const permutation = await permutationOf(settings.engine)
-  const hash = (header: Uint8Array, nonce: Uint8Array) => bytesToHex(nonceHash(header, nonce, permutation))
+  const hash = (header: Uint8Array, nonce: Uint8Array) => nonceHash(header, nonce, permutation).toHex()
   const [header, nonce] = positionals
   if (header !== undefined && nonce !== undefined) {
     console.log(hash(hex("HEADER", header, HEADER_BYTES), hex("NONCE", nonce, NONCE_BYTES)))
@@ -49,7 +48,7 @@ function parseLine(number: number, line: string): { header: Uint8Array; nonce: U
 
 function hex(what: string, text: unknown, bytes: number): Uint8Array {
   const digits = 2 * bytes
-  if (typeof text === "string" && text.length === digits && /^[0-9a-f]+$/i.test(text)) return hexToBytes(text)
+  if (typeof text === "string" && text.length === digits && /^[0-9a-f]+$/i.test(text)) return Uint8Array.fromHex(text)
   const arrived = typeof text === "string" ? `, not "${text.slice(0, 140)}"` : ""
   throw new OperatorError(`${what} must be ${digits} hexadecimal digits${arrived}`, ExitCode.usage)
 }

@@ -5,7 +5,7 @@
 import { randomBytes } from "node:crypto"
 import type { Clock } from "../clock.ts"
 import { targetOf, verifySeal } from "../pow/target.ts"
-import { bytesToInteger, hexToBytes } from "../pow/u512.ts"
+import { bytesToInteger } from "../pow/u512.ts"
 import { encodeFrame, FrameDecoder, FrameError } from "../sources/quic/frames.ts"
 import { type JobResult, newJobMessage, parseMinerMessage } from "../sources/quic/messages.ts"
 import { type Identity, loadOrCreateIdentity } from "./identity.ts"
@@ -195,7 +195,7 @@ class Node implements DevNode {
     if (job_id !== job?.id) return "stale"
     if (status !== "completed") return "failed"
     if (work === null || !/^[0-9a-f]{128}$/.test(work)) return "invalid"
-    const bytes = hexToBytes(work)
+    const bytes = Uint8Array.fromHex(work)
     if (nonce !== bytesToInteger(bytes).toString(16)) return "invalid"
     return verifySeal(job.header, bytes, this.#target) ? "valid" : "invalid"
   }

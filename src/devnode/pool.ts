@@ -5,7 +5,7 @@
 import { randomBytes, randomUUID } from "node:crypto"
 import type { Clock } from "../clock.ts"
 import { targetOf, verifySeal } from "../pow/target.ts"
-import { bytesToHex, hexToBytes, integerToBytes } from "../pow/u512.ts"
+import { integerToBytes } from "../pow/u512.ts"
 import { type Fields, line, MalformedMessage, parseObject } from "../sources/stratum/messages.ts"
 import { listenForLines, type PoolPeer, type PoolPeerListener, type PoolServer } from "./pool-server.ts"
 
@@ -195,10 +195,10 @@ class Pool implements DevPool {
     return {
       algo: "qpow-poseidon2",
       job_id: id,
-      mining_hash: bytesToHex(header),
+      mining_hash: header.toHex(),
       extranonce,
       difficulty: exactNumber(this.options.difficulty),
-      target: bytesToHex(integerToBytes(this.#target)),
+      target: integerToBytes(this.#target).toHex(),
       seq: this.totals.jobs,
     }
   }
@@ -220,7 +220,7 @@ class Pool implements DevPool {
     if (!nonce.startsWith(extranonce)) return "foreign"
     if (shares.has(nonce)) return "duplicate"
     shares.add(nonce)
-    return verifySeal(header, hexToBytes(nonce), this.#target) ? "accepted" : "low"
+    return verifySeal(header, Uint8Array.fromHex(nonce), this.#target) ? "accepted" : "low"
   }
 }
 

@@ -4,7 +4,6 @@ import { type DevPool, type PoolEvent, type PoolOptions, startPool } from "../..
 import { describePoolEvent, describePoolTotals } from "../../src/devnode/pool-describe.ts"
 import { OperatorError } from "../../src/errors.ts"
 import { targetOf, verifySeal } from "../../src/pow/target.ts"
-import { hexToBytes } from "../../src/pow/u512.ts"
 import { parseExactJson } from "../../src/sources/stratum/exact-json.ts"
 import { LineReader } from "../../src/sources/stratum/lines.ts"
 import { FakeClock } from "../support/fake-clock.ts"
@@ -90,7 +89,10 @@ afterEach(() => pool.close())
 function* nonces({ extranonce, mining_hash }: WireJob): Generator<{ nonce: string; good: boolean }> {
   for (let i = 1; ; i++) {
     const nonce = extranonce + i.toString(16).padStart(120, "0")
-    yield { nonce, good: verifySeal(hexToBytes(mining_hash), hexToBytes(nonce), targetOf(4n)) !== undefined }
+    yield {
+      nonce,
+      good: verifySeal(Uint8Array.fromHex(mining_hash), Uint8Array.fromHex(nonce), targetOf(4n)) !== undefined,
+    }
   }
 }
 

@@ -5,7 +5,6 @@ import { join } from "node:path"
 import { createIdentity, type Identity, PIN_FILE, saveIdentity, TOKEN_FILE } from "../../src/devnode/identity.ts"
 import { listenForMiners, type Peer, type Server } from "../../src/devnode/server.ts"
 import { targetOf, verifySeal } from "../../src/pow/target.ts"
-import { hexToBytes } from "../../src/pow/u512.ts"
 import { encodeFrame, FrameDecoder } from "../../src/sources/quic/frames.ts"
 import { type JobResult, newJobMessage, parseMinerMessage } from "../../src/sources/quic/messages.ts"
 
@@ -102,7 +101,9 @@ export function newTestJob(difficulty: bigint): TestJob {
 
 /** Whether a result seals the job. */
 export function isValid(job: TestJob, { status, work }: JobResult): boolean {
-  return status === "completed" && verifySeal(job.header, hexToBytes(work!), targetOf(job.difficulty)) !== undefined
+  return (
+    status === "completed" && verifySeal(job.header, Uint8Array.fromHex(work!), targetOf(job.difficulty)) !== undefined
+  )
 }
 
 export interface ScriptedNode {

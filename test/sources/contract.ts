@@ -1,6 +1,5 @@
 /** What every source owes the mining loop, whatever its wire. */
 import { afterEach, describe, expect, test } from "bun:test"
-import { bytesToHex } from "../../src/pow/u512.ts"
 import type { JobSource } from "../../src/sources/source.ts"
 import { headerOf, Recorder, sealOf } from "./recorder.ts"
 
@@ -82,7 +81,7 @@ export function describeContract(
       const { peer, events } = await started(first)
       const job = await events.nextJob()
       expect(job).toMatchObject({ id: first.id, source: peer.name, difficulty: 1n })
-      expect(bytesToHex(job.header)).toBe(bytesToHex(first.header))
+      expect(job.header.toHex()).toBe(first.header.toHex())
       expect(job.prefix.length).toBeLessThanOrEqual(16)
     })
 
@@ -99,7 +98,7 @@ export function describeContract(
       await peer.offer(second)
       const job = await events.nextJob()
       expect(job.id).toBe(second.id)
-      expect(bytesToHex(job.header)).toBe(bytesToHex(second.header))
+      expect(job.header.toHex()).toBe(second.header.toHex())
     })
 
     test("replace: a seal of the old job is stale and never sent", async () => {
@@ -111,7 +110,7 @@ export function describeContract(
       const seal = sealOf(current)
       await source.submit(seal)
       await peer.arrived(1)
-      expect(peer.seals()).toEqual([{ jobId: second.id, nonce: bytesToHex(seal.nonce) }])
+      expect(peer.seals()).toEqual([{ jobId: second.id, nonce: seal.nonce.toHex() }])
     })
 
     test("seal: arrives whole, once", async () => {
@@ -119,7 +118,7 @@ export function describeContract(
       const seal = sealOf(await events.nextJob(), 0xdeadbeef)
       expect(["accepted", "sent"]).toContain((await source.submit(seal)).result)
       await peer.arrived(1)
-      expect(peer.seals()).toEqual([{ jobId: first.id, nonce: bytesToHex(seal.nonce) }])
+      expect(peer.seals()).toEqual([{ jobId: first.id, nonce: seal.nonce.toHex() }])
     })
 
     optional("reject", "reject: the reason comes back", async () => {
@@ -172,7 +171,7 @@ export function describeContract(
       await peer.elapse(retryIn)
       expect(["accepted", "sent"]).toContain((await verdict).result)
       await peer.arrived(1)
-      expect(peer.seals()).toEqual([{ jobId: first.id, nonce: bytesToHex(seal.nonce) }])
+      expect(peer.seals()).toEqual([{ jobId: first.id, nonce: seal.nonce.toHex() }])
     })
 
     optional("reconnect", "reconnect: a seal found meanwhile is stale if its job is not", async () => {

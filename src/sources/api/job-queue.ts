@@ -3,7 +3,6 @@
  * with an endless range starves none behind it and each knows how far it is; what a slice leaves, the next begins with.
  */
 import type { Clock } from "../../clock.ts"
-import { bytesToHex } from "../../pow/u512.ts"
 import type { Job, NonceRange, Seal } from "../source.ts"
 import type { MineRequest } from "./mine-request.ts"
 
@@ -112,7 +111,7 @@ export class JobQueue {
   result(id: string): JobResult | undefined {
     const entry = this.#entries.get(id)
     if (!entry) return undefined
-    const nonce = entry.seal ? bytesToHex(entry.seal.nonce) : null
+    const nonce = entry.seal ? entry.seal.nonce.toHex() : null
     const { startedAt, endedAt = this.clock.now() } = entry
     return {
       status: entry.status,

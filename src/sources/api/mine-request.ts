@@ -1,5 +1,5 @@
 /** The body of `POST /mine` (protocol §4), checked. */
-import { bytesToInteger, hexToBytes, U512_MAX } from "../../pow/u512.ts"
+import { bytesToInteger, U512_MAX } from "../../pow/u512.ts"
 import type { NonceRange } from "../source.ts"
 
 export interface MineRequest {
@@ -68,7 +68,8 @@ function jobId(value: unknown): string {
 }
 
 function hex(id: string, name: string, value: unknown, digits: number): Uint8Array {
-  if (typeof value === "string" && value.length === digits && /^[0-9a-f]+$/i.test(value)) return hexToBytes(value)
+  if (typeof value === "string" && value.length === digits && /^[0-9a-f]+$/i.test(value))
+    return Uint8Array.fromHex(value)
   throw new BadRequest(`${name}: expected ${digits} hexadecimal digits without 0x`, id)
 }
 

@@ -1,5 +1,5 @@
 /** Messages of `quantus-miner/2` (protocol §1): externally tagged JSON. What is read is read tolerantly. */
-import { bytesToHex, bytesToInteger, hexToBytes, U512_MAX } from "../../pow/u512.ts"
+import { bytesToInteger, U512_MAX } from "../../pow/u512.ts"
 import { MAX_FRAME_BYTES } from "./frames.ts"
 
 /** What a node sent, as far as it could be understood. */
@@ -33,7 +33,7 @@ export const readyMessage = (token: string): string => JSON.stringify({ Ready: {
 /** @param header 32 bytes. @param difficulty a U512 */
 export function newJobMessage(id: string, header: Uint8Array, difficulty: bigint): string {
   return JSON.stringify({
-    NewJob: { job_id: id, mining_hash: bytesToHex(header), difficulty: difficulty.toString() },
+    NewJob: { job_id: id, mining_hash: header.toHex(), difficulty: difficulty.toString() },
   })
 }
 
@@ -43,7 +43,7 @@ export function completedMessage(id: string, nonce: Uint8Array, hashes: bigint, 
     status: "completed",
     job_id: id,
     nonce: bytesToInteger(nonce).toString(16),
-    work: bytesToHex(nonce),
+    work: nonce.toHex(),
     hash_count: hashes,
     elapsed_time: seconds,
   })
@@ -98,7 +98,7 @@ function parseJob(value: unknown): NodeMessage {
 function parseHeader(value: unknown): Uint8Array | undefined {
   if (typeof value !== "string") return undefined
   const digits = /^(?:0x)?([0-9a-f]{64})$/i.exec(value)?.[1]
-  return digits === undefined ? undefined : hexToBytes(digits)
+  return digits === undefined ? undefined : Uint8Array.fromHex(digits)
 }
 
 function parseDifficulty(value: unknown): bigint | undefined {

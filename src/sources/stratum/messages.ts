@@ -1,6 +1,6 @@
 /** The messages of the Stratum dialect (protocol §3), checked field by field as they come in. */
 import { HEADER_BYTES } from "../../pow/nonce-hash.ts"
-import { bytesToHex, U512_MAX } from "../../pow/u512.ts"
+import { U512_MAX } from "../../pow/u512.ts"
 import { parseExactJson } from "./exact-json.ts"
 
 export interface StratumJob {
@@ -52,7 +52,7 @@ export const submitLine = (id: number, session: string, jobId: string, nonce: Ui
   line({
     id,
     method: "submit",
-    params: { id: session, job_id: jobId, nonce: bytesToHex(nonce), result: bytesToHex(hash) },
+    params: { id: session, job_id: jobId, nonce: nonce.toHex(), result: hash.toHex() },
   })
 
 export const keepaliveLine = (id: number, session: string): string =>

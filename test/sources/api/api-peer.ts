@@ -1,4 +1,3 @@
-import { bytesToHex } from "../../../src/pow/u512.ts"
 import { type ApiOptions, createApiSource } from "../../../src/sources/api/api-source.ts"
 import type { JobSource } from "../../../src/sources/source.ts"
 import { collectLog } from "../../support/collect-log.ts"
@@ -37,7 +36,7 @@ export class ApiPeer implements Peer {
     void this.#started.then(async () => {
       const before = this.#jobs
       this.#jobs = [id]
-      await this.mine({ job_id: id, mining_hash: bytesToHex(header), difficulty: String(difficulty), ...WHOLE_RANGE })
+      await this.mine({ job_id: id, mining_hash: header.toHex(), difficulty: String(difficulty), ...WHOLE_RANGE })
       for (const old of before) await this.post(`/cancel/${old}`)
     })
   }

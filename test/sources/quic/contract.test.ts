@@ -1,4 +1,3 @@
-import { bytesToHex } from "../../../src/pow/u512.ts"
 import { fingerprint } from "../../../src/sources/pin.ts"
 import { newJobMessage } from "../../../src/sources/quic/messages.ts"
 import { createQuicSource } from "../../../src/sources/quic/quic-source.ts"
@@ -101,7 +100,7 @@ class NodePeer extends FakeTransport implements Peer {
 
   babble(): void {
     const session = this.#alive()!
-    const job = { job_id: "bad", mining_hash: bytesToHex(CERTIFICATE), difficulty: "0" }
+    const job = { job_id: "bad", mining_hash: CERTIFICATE.toHex(), difficulty: "0" }
     session.receive("", "{", "[]", "null", '"NewJob"', '{"Dance":{}}', '{"NewJob":{}}', JSON.stringify({ NewJob: job }))
     session.receiveBytes(new Uint8Array(8).fill(0xff))
   }

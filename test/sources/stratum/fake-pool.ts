@@ -1,5 +1,4 @@
 import type { OperatorError } from "../../../src/errors.ts"
-import { bytesToHex } from "../../../src/pow/u512.ts"
 import type { JobSource } from "../../../src/sources/source.ts"
 import type { Connect, Drop, SocketEvents } from "../../../src/sources/stratum/socket.ts"
 import { createStratumSource } from "../../../src/sources/stratum/stratum-source.ts"
@@ -52,7 +51,7 @@ export class FakePool implements Peer {
     this.#job = {
       algo: "qpow-poseidon2",
       job_id: id,
-      mining_hash: bytesToHex(header),
+      mining_hash: header.toHex(),
       extranonce: this.extranonce,
       difficulty: rawJSON(String(difficulty)),
     }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import fc from "fast-check"
 import { targetOf } from "../../../src/pow/target.ts"
-import { bytesToHex, U512_MAX } from "../../../src/pow/u512.ts"
+import { U512_MAX } from "../../../src/pow/u512.ts"
 import {
   isKeepalive,
   MalformedMessage,
@@ -33,8 +33,8 @@ describe("captured messages", () => {
     expect(login).toMatchObject({ session: "d5adbda4-fd6c-4f33-8924-b3c1ae35dcbc", keepalive: true })
     const first = parseJob(login.job)
     expect(first).toMatchObject({ id: "70655-10000000000", difficulty: 10_000_000_000n, sequence: 70655n })
-    expect(bytesToHex(first.header)).toBe("1925e1ae2f620d7162e637fae74fa790ca9526e878e01b52c43c1a762354c961")
-    expect(bytesToHex(first.extranonce)).toBe("00131609")
+    expect(first.header.toHex()).toBe("1925e1ae2f620d7162e637fae74fa790ca9526e878e01b52c43c1a762354c961")
+    expect(first.extranonce.toHex()).toBe("00131609")
   })
 
   test("a job", () => {
@@ -43,7 +43,7 @@ describe("captured messages", () => {
     expect(message.clean).toBe(true)
     const next = parseJob(message.job)
     expect(next).toMatchObject({ id: "70257-10000000000", sequence: 70257n })
-    expect(bytesToHex(next.extranonce)).toBe("0012e986")
+    expect(next.extranonce.toHex()).toBe("0012e986")
   })
 
   test("the pool's target is the difficulty's", () => {

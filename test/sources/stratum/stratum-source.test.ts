@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test"
 import fc from "fast-check"
 import { ExitCode, OperatorError } from "../../../src/errors.ts"
-import { bytesToHex } from "../../../src/pow/u512.ts"
 import type { JobSource } from "../../../src/sources/source.ts"
 import { settle } from "../../support/fake-clock.ts"
 import { headerOf, Recorder, sealOf } from "../recorder.ts"
@@ -29,7 +28,7 @@ async function startWith(job = first) {
 
 const wireJob = (fields: object) => ({
   method: "job",
-  params: { clean_jobs: true, job: { mining_hash: bytesToHex(headerOf(9)), difficulty: 1, ...fields } },
+  params: { clean_jobs: true, job: { mining_hash: headerOf(9).toHex(), difficulty: 1, ...fields } },
 })
 
 describe("login", () => {
@@ -44,7 +43,7 @@ describe("login", () => {
 
   test("the extranonce becomes the prefix, and the search goes on after a share", async () => {
     const job = await startWith()
-    expect(bytesToHex(job.prefix)).toBe("00131609")
+    expect(job.prefix.toHex()).toBe("00131609")
     expect(job.afterSeal).toBe("continue")
   })
 
@@ -174,7 +173,7 @@ describe("shares", () => {
       {
         id: 2,
         method: "submit",
-        params: { id: "session", job_id: "1-1", nonce: bytesToHex(seal.nonce), result: bytesToHex(seal.hash) },
+        params: { id: "session", job_id: "1-1", nonce: seal.nonce.toHex(), result: seal.hash.toHex() },
       },
     ])
   })
