@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test"
 import { KERNELS } from "../../src/engines/cpu/kernels.ts"
 import { ROW } from "../../src/kernel/kernel.ts"
-import { builtExecutable } from "../support/executable.ts"
+import { refusalOf } from "../support/kernels.ts"
 import { MinerProcess } from "../support/miner-process.ts"
 import { figure } from "./figures.ts"
 import { isValid, startScriptedNode } from "./scripted-node.ts"
@@ -13,7 +13,11 @@ const MINERS = 2
 const DIFFICULTY = 500
 
 /** Usually fastest first, as the miner tries them. */
-const engines = Object.keys(KERNELS).filter(isAvailable)
+const engines = Object.keys(KERNELS).filter(engine => {
+  const why = refusalOf(engine)
+  if (why) console.log(`skipped: seals by ${engine}: ${why}`)
+  return !why
+})
 
 for (const [i, engine] of engines.entries()) {
   const wanted = Number(i === 0 ? SEALS : SEALS_OF_OTHERS)
@@ -120,10 +124,3 @@ function placeOf(work: string): number {
 }
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0)
-
-function isAvailable(engine: string): boolean {
-  const zeros = ["0".repeat(64), "0".repeat(128)]
-  const available = Bun.spawnSync([builtExecutable(), "hash", "--engine", engine, ...zeros]).success
-  if (!available) console.log(`skipped: seals by ${engine}, which does not run here`)
-  return available
-}

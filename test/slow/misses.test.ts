@@ -3,11 +3,11 @@
  * and where the two disagree, against the specification.
  */
 import { describe, expect, test } from "bun:test"
-import { type Kernel, ROW, UnsupportedKernel } from "../../src/kernel/kernel.ts"
+import { createKernel } from "../../src/engines/cpu/kernels.ts"
+import { ROW } from "../../src/kernel/kernel.ts"
 import { planeBase, planeNonce, spongeBeforeLast } from "../../src/kernel/nonce-plane.ts"
-import { createWasmKernel } from "../../src/kernel/wasm/wasm-kernel.ts"
-import { createX64Kernel, type X64KernelName } from "../../src/kernel/x64/x64-kernel.ts"
 import { nonceHash } from "../../src/pow/nonce-hash.ts"
+import { refusalOf } from "../support/kernels.ts"
 
 const NONCES = Number(process.env["MISS_NONCES"] ?? 10_000_000)
 /** Half of all hashes are below it, so one wrong result in two shows. */
@@ -17,21 +17,11 @@ const SHOWS = 2
 const header = new Uint8Array(32).map((_, i) => 3 * i + 1)
 const base = planeBase(new Uint8Array(64).map((_, i) => 7 * i + 5))
 
-function open(name: X64KernelName): Kernel | string {
-  try {
-    return createX64Kernel(name)
-  } catch (error) {
-    if (error instanceof UnsupportedKernel) return error.message
-    throw error
-  }
-}
-
 describe.each(["avx512", "avx512-limbs", "avx2"] as const)("misses of %s", name => {
-  const kernel = open(name)
-  const why = typeof kernel === "string" ? kernel : undefined
+  const why = refusalOf(name)
   test.skipIf(why !== undefined)(why ? `skipped: ${why}` : "below one in a million", async () => {
-    const tested = kernel as Kernel
-    const other = createWasmKernel("wasm")
+    const tested = createKernel(name)
+    const other = createKernel("wasm")
     for (const k of [tested, other]) {
       k.preparePlane(spongeBeforeLast(header, base, state => other.permute(state)))
       k.setTarget(HALF)

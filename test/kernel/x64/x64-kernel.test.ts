@@ -1,24 +1,13 @@
 import { expect, test } from "bun:test"
-import { UnsupportedKernel } from "../../../src/kernel/kernel.ts"
 import { type CpuIdentity, cpuIdentity, identify, type ReadCpuid } from "../../../src/kernel/x64/cpuid.ts"
 import { createX64Kernel, type X64KernelName } from "../../../src/kernel/x64/x64-kernel.ts"
+import { refusalOf } from "../../support/kernels.ts"
 import { kernelSuite } from "../kernel-suite.ts"
 
 const NAMES: readonly X64KernelName[] = ["avx512", "avx512-limbs", "avx2"]
 
-/** Undefined: it runs here. */
-function refusal(name: X64KernelName): string | undefined {
-  try {
-    createX64Kernel(name).close()
-    return undefined
-  } catch (error) {
-    if (error instanceof UnsupportedKernel) return error.message
-    throw error
-  }
-}
-
 for (const name of NAMES) {
-  const why = refusal(name)
+  const why = refusalOf(name)
   if (why === undefined) kernelSuite(name, async () => createX64Kernel(name))
   else
     test(`kernel ${name} is refused in one line: ${why}`, () => {
