@@ -1,0 +1,46 @@
+import { expect, test } from "bun:test"
+import { Routine } from "../../../src/kernel/x64/compiler/routine.ts"
+import { StateMemory } from "../../../src/kernel/x64/state-memory.ts"
+import { avx2 } from "../../../src/kernel/x64/targets.ts"
+
+const LOADS = 4
+const STORES = 4
+
+function setUp() {
+  const routine = new Routine(avx2.routine)
+  const memory = new StateMemory(avx2.vectors(routine), 0)
+  const instructions = () => {
+    routine.control("ret")
+    return routine.statistics.instructions
+  }
+  return { load: () => memory.load(12, i => ({ i })), store: memory.store.bind(memory), instructions }
+}
+
+test("what stands where it should is neither loaded nor stored", () => {
+  const { load, store, instructions } = setUp()
+  store(load())
+  expect(instructions()).toBe(0)
+})
+
+test("elements that change places are loaded before either is overwritten", () => {
+  const { load, store, instructions } = setUp()
+  const [a, b, ...rest] = load()
+  store([b!, a!, ...rest])
+  expect(instructions()).toBe(LOADS + STORES)
+})
+
+test("an element that has been loaded is loaded once", () => {
+  const { load, store, instructions } = setUp()
+  const [a, ...rest] = load()
+  const { low, high } = a!
+  store([{ low: a!.low, high: a!.high }, ...rest])
+  expect([low, high]).toEqual([a!.low, a!.high])
+  expect(instructions()).toBe(2 + 2)
+})
+
+test("an element of a state that is gone is not read", () => {
+  const { load } = setUp()
+  const [a] = load()
+  load()
+  expect(() => a!.low).toThrow("an element is read after its state has changed")
+})
