@@ -133,7 +133,7 @@ describe.skipIf(why !== undefined)("systemd", () => {
     await eventually(() => show("NRestarts") === "1" && show("ActiveState") === "active")
   })
 
-  const { ok: _, failure, ...permanent } = ExitCode
+  const { ok: _, failure, lost, ...permanent } = ExitCode
   test.each(Object.entries(permanent))("is not started again after exit code %s", async (_, code) => {
     await configure({ flags: `--exit ${code}` })
     expect(systemctl("start", service).success).toBe(false)
@@ -142,10 +142,10 @@ describe.skipIf(why !== undefined)("systemd", () => {
     expect(show("NRestarts")).toBe("0")
   })
 
-  test("is started again after a bug", async () => {
-    await configure({ flags: `--exit ${failure}` })
+  test.each(Object.entries({ failure, lost }))("is started again after exit code %s", async (_, code) => {
+    await configure({ flags: `--exit ${code}` })
     systemctl("start", service)
-    expect(show("ExecMainStatus")).toBe(`${failure}`)
+    expect(show("ExecMainStatus")).toBe(`${code}`)
     expect(show("SubState")).toBe("auto-restart")
   })
 
