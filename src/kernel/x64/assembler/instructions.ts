@@ -54,7 +54,6 @@ vpandq         zmm:w zmm:r zmm/m512/m64bcst:r          EVEX.512.66.0F.W1 DB /r  
 vpxorq         zmm:w zmm:r zmm/m512/m64bcst:r          EVEX.512.66.0F.W1 EF /r         RVM   avx512f
 vpmuludq       zmm:w zmm:r zmm/m512/m64bcst:r          EVEX.512.66.0F.W1 F4 /r         RVM   avx512f
 vpminuq        zmm:w zmm:r zmm/m512/m64bcst:r          EVEX.512.66.0F38.W1 3B /r       RVM   avx512f
-vpternlogq     zmm:rw zmm:r zmm/m512/m64bcst:r imm8:r  EVEX.512.66.0F3A.W1 25 /r ib    RVMI  avx512f
 vpmadd52luq    zmm:rw zmm:r zmm/m512/m64bcst:r         EVEX.512.66.0F38.W1 B4 /r       RVM   avx512ifma
 vpmadd52huq    zmm:rw zmm:r zmm/m512/m64bcst:r         EVEX.512.66.0F38.W1 B5 /r       RVM   avx512ifma
 vpsrlq         zmm:w zmm/m512/m64bcst:r imm8:r         EVEX.512.66.0F.W1 73 /2 ib      VMI   avx512f
