@@ -8,10 +8,10 @@
  *
  * Carries and borrows that fire with a probability around 2^-32 are dropped; each is noted where it happens.
  */
-import { WIDTH } from "../../pow/constants.ts"
 import { mod } from "../../pow/field.ts"
 import type { Constant, ConstantRows, Step } from "../ops.ts"
-import { immediate, type Memory, mask, type VirtualRegister } from "./assembler/operands.ts"
+import { immediate, type Memory, mask } from "./assembler/operands.ts"
+import { carryLimbs, productWords, squareWords } from "./limb-products.ts"
 import { StateMemory } from "./state-memory.ts"
 import type { Steps, VectorOps } from "./steps.ts"
 import type { Vector, Vectors } from "./vectors.ts"
@@ -83,7 +83,7 @@ export class IfmaOps implements VectorOps<IfmaElement, IfmaSum> {
     this.#v = vectors
     this.#steps = steps
     this.#state = new StateMemory(vectors, stateOffset)
-    this.stateBytes = 2 * WIDTH * vectors.bytes
+    this.stateBytes = this.#state.bytes
   }
 
   fromWords([words]: readonly Vector[]): IfmaElement {
@@ -96,26 +96,14 @@ export class IfmaOps implements VectorOps<IfmaElement, IfmaSum> {
 
   /** 15 instructions, 6 of them to reduce. */
   square(a: IfmaElement): IfmaElement {
-    const v = this.#v
-    const { low, high } = this.#limbs(a)
-    const ll = v.multiply(low, low)
-    const lh = v.multiply(low, high)
-    const hh = v.multiply(high, high)
-    const middle = v.add(lh, v.shiftRight(ll, 33))
-    return this.#fromProduct(v.add(ll, v.shiftLeft(lh, 33)), v.add(hh, v.shiftRight(middle, 31)))
+    const { lo, hi } = squareWords(this.#v, this.#limbs(a))
+    return this.#fromProduct(lo, hi)
   }
 
-  /** 20 instructions. */
+  /** 19 instructions. */
   multiply(a: IfmaElement, b: IfmaElement): IfmaElement {
-    const v = this.#v
-    const x = this.#limbs(a)
-    const y = this.#limbs(b)
-    const ll = v.multiply(x.low, y.low)
-    const t = v.add(v.multiply(x.high, y.low), v.shiftRight(ll, 32))
-    const u = v.add(v.multiply(x.low, y.high), v.low(t))
-    const hh = v.multiply(x.high, y.high)
-    const high = v.add(v.add(hh, v.shiftRight(t, 32)), v.shiftRight(u, 32))
-    return this.#fromProduct(v.halves(ll, u), high)
+    const { lo, hi } = productWords(this.#v, this.#limbs(a), this.#limbs(b))
+    return this.#fromProduct(lo, hi)
   }
 
   /**
@@ -153,8 +141,9 @@ export class IfmaOps implements VectorOps<IfmaElement, IfmaSum> {
     if (a.form === "constant") return this.addConstant(b, a.constant)
     if (b.form === "constant") return this.addConstant(a, b.constant)
     if (a.form === "small" && b.form === "small") {
-      const sum = small(v.add(a.low, b.low), v.add(a.high, b.high), a.lowMax + b.lowMax, a.highMax + b.highMax)
-      if (sum) return sum
+      const [lowMax, highMax] = [a.lowMax + b.lowMax, a.highMax + b.highMax]
+      if (isSmall(lowMax, highMax))
+        return { form: "small", low: v.add(a.low, b.low), high: v.add(a.high, b.high), lowMax, highMax }
     }
     if (a.form === "small") return this.#plusSmall(this.#pair(b), a)
     if (b.form === "small") return this.#plusSmall(this.#pair(a), b)
@@ -189,10 +178,11 @@ export class IfmaOps implements VectorOps<IfmaElement, IfmaSum> {
         if (a.constant === undefined) return { form: "product", a: a.a, b: a.b, constant }
         break
       case "small": {
+        const [lowMax, highMax] = [a.lowMax + EPS, a.highMax + EPS]
+        if (!isSmall(lowMax, highMax)) break
         const low = this.#steps.constant(constant, "low 32", c => c & EPS)
         const high = this.#steps.constant(constant, "high 32", c => c >> 32n)
-        const sum = small(v.add(a.low, low), v.add(a.high, high), a.lowMax + EPS, a.highMax + EPS)
-        if (sum) return sum
+        return { form: "small", low: v.add(a.low, low), high: v.add(a.high, high), lowMax, highMax }
       }
     }
     return this.add(this.#pair(a), this.#constantPair(constant))
@@ -238,16 +228,11 @@ export class IfmaOps implements VectorOps<IfmaElement, IfmaSum> {
 
   reduce(a: IfmaSum): IfmaElement {
     if (a.form === "product" && a.constant === undefined) return this.multiply(a.a, a.b)
-    if (a.form === "small" && (a.highMax + (a.lowMax >> 32n)) >> 32n <= FEW) return this.#carry(a)
+    if (a.form === "small" && (a.highMax + (a.lowMax >> 32n)) >> 32n <= FEW) {
+      const { low, high } = carryLimbs(this.#v, a)
+      return limbs(low, high)
+    }
     return this.#reducePair(this.#pair(a))
-  }
-
-  /** Limbs of few bits too many. Dropped: a borrow and a carry (carry / 2^32 each). 5 instructions. */
-  #carry({ low, high }: Parts): IfmaElement {
-    const v = this.#v
-    const upper = v.add(high, v.shiftRight(low, 32))
-    const carry = v.shiftRight(upper, 32)
-    return limbs(v.subtract(low, carry), v.add(upper, carry))
   }
 
   /**
@@ -353,7 +338,8 @@ export class IfmaOps implements VectorOps<IfmaElement, IfmaSum> {
 
   #limbsOf(parts: Parts): NonNullable<IfmaElement["limbs"]> {
     const { low, high, highMax } = parts
-    return highMax <= EPS ? { low, high, isHighWhole: true } : this.#carry(parts).limbs!
+    if (highMax <= EPS) return { low, high, isHighWhole: true }
+    return { ...carryLimbs(this.#v, parts), isHighWhole: false }
   }
 
   #parts(x: IfmaElement): Parts {
@@ -436,10 +422,8 @@ const digits = (c: bigint): [bigint, bigint] => [c & LOW52, c >> 52n]
 
 const limbs = (low: Vector, high: Vector): IfmaElement => ({ limbs: { low, high, isHighWhole: false } })
 
-/** Undefined where H could become too large for the multiplier, or L for what is added to it. */
-function small(low: VirtualRegister, high: VirtualRegister, lowMax: bigint, highMax: bigint): Small | undefined {
-  return lowMax <= LOW52 && highMax <= LOW52 ? { form: "small", low, high, lowMax, highMax } : undefined
-}
+/** Whether H is not too large for the multiplier, nor L for what is added to it. */
+const isSmall = (lowMax: bigint, highMax: bigint): boolean => lowMax <= LOW52 && highMax <= LOW52
 
 /** @throws RangeError where a half of the sum could overflow */
 function pair(a0: Vector, a1: Vector, max0: bigint, max1: bigint): Pair {

@@ -10,11 +10,11 @@
  *
  * Carries and borrows that fire with a probability around 2^-32 are dropped; each is noted where it happens.
  */
-import { WIDTH } from "../../pow/constants.ts"
 import { P } from "../../pow/field.ts"
 import type { Constant, ConstantRows, Step } from "../ops.ts"
 import type { Memory } from "./assembler/operands.ts"
 import { type Multiplier, multiplier } from "./digits.ts"
+import { carryLimbs, limbProducts, productWords, squareWords } from "./limb-products.ts"
 import { StateMemory } from "./state-memory.ts"
 import type { Steps, VectorOps } from "./steps.ts"
 import type { Vector, Vectors } from "./vectors.ts"
@@ -89,7 +89,7 @@ export class LimbOps implements VectorOps<LimbElement, LimbSum> {
     this.#v = vectors
     this.#steps = steps
     this.#state = new StateMemory(vectors, stateOffset)
-    this.stateBytes = 2 * WIDTH * vectors.bytes
+    this.stateBytes = this.#state.bytes
   }
 
   fromWords([words]: readonly Vector[]): LimbElement {
@@ -101,31 +101,13 @@ export class LimbOps implements VectorOps<LimbElement, LimbSum> {
   }
 
   square(a: LimbElement): LimbElement {
-    const v = this.#v
-    const ll = v.multiply(a.low, a.low)
-    const lh = v.multiply(a.low, a.high)
-    const hh = v.multiply(a.high, a.high)
-    const middle = v.add(lh, v.shiftRight(ll, 33))
-    return this.#fromProduct(v.add(ll, v.shiftLeft(lh, 33)), v.add(hh, v.shiftRight(middle, 31)))
+    const { lo, hi } = squareWords(this.#v, a)
+    return this.#fromProduct(lo, hi)
   }
 
   multiply(a: LimbElement, b: LimbElement): LimbElement {
-    const v = this.#v
-    const { ll, lh, hl, hh } = this.#products(a, b)
-    const t = v.add(hl, v.shiftRight(ll, 32))
-    const u = v.add(lh, v.low(t))
-    const high = v.add(v.add(hh, v.shiftRight(t, 32)), v.shiftRight(u, 32))
-    return this.#fromProduct(v.halves(ll, u), high)
-  }
-
-  #products(a: LimbElement, b: LimbElement) {
-    const v = this.#v
-    return {
-      ll: v.multiply(a.low, b.low),
-      lh: v.multiply(a.low, b.high),
-      hl: v.multiply(a.high, b.low),
-      hh: v.multiply(a.high, b.high),
-    }
+    const { lo, hi } = productWords(this.#v, a, b)
+    return this.#fromProduct(lo, hi)
   }
 
   /**
@@ -310,11 +292,11 @@ export class LimbOps implements VectorOps<LimbElement, LimbSum> {
       case "product":
         return this.multiply(a.a, a.b)
       case "limbs":
-        return isSmall(a.lowRange) && isSmall(a.highRange) ? this.#carry(a) : this.#reduceLimbs(a)
+        return isSmall(a.lowRange) && isSmall(a.highRange) ? this.#carried(a) : this.#reduceLimbs(a)
       case "wrapped":
         return this.#reduceWrapped(a)
       default:
-        return this.#carry(this.#materialize(a))
+        return this.#carried(this.#materialize(a))
     }
   }
 
@@ -322,12 +304,9 @@ export class LimbOps implements VectorOps<LimbElement, LimbSum> {
     return this.reduce(a)
   }
 
-  /** Limbs of few bits too many. Dropped: the borrow and the carry of the last two operations (carry / 2^32 each). */
-  #carry({ low, high }: Limbs): LimbElement {
-    const v = this.#v
-    const upper = v.add(high, v.shiftRight(low, 32))
-    const carry = v.shiftRight(upper, 32)
-    return element(v.subtract(low, carry), v.add(upper, carry))
+  #carried(sum: Limbs): LimbElement {
+    const { low, high } = carryLimbs(this.#v, sum)
+    return element(low, high)
   }
 
   /**
@@ -437,7 +416,7 @@ export class LimbOps implements VectorOps<LimbElement, LimbSum> {
    */
   #wrappedProduct(a: LimbElement, b: LimbElement): Wrapped {
     const v = this.#v
-    const { ll, lh, hl, hh } = this.#products(a, b)
+    const { ll, lh, hl, hh } = limbProducts(v, a, b)
     const p2 = v.add(v.add(v.shiftRight(lh, 32), v.shiftRight(hl, 32)), v.low(hh))
     const upper = v.add(v.add(v.low(lh), v.low(hl)), p2)
     const lower = v.add(p2, v.shiftRight(hh, 32))

@@ -1,4 +1,5 @@
 /** A state on its way into a step and out of it: in memory, two vectors an element. */
+import { WIDTH } from "../../pow/constants.ts"
 import { type Memory, memory } from "./assembler/operands.ts"
 import { STATE_POINTER } from "./steps.ts"
 import type { Vector, Vectors } from "./vectors.ts"
@@ -14,10 +15,14 @@ export class StateMemory {
   /** Counts what the memory has held. */
   #version = 0
 
+  /** That a whole state takes. */
+  readonly bytes: number
+
   /** @param offset bytes from `STATE_POINTER` */
   constructor(vectors: Vectors, offset: number) {
     this.#v = vectors
     this.#offset = offset
+    this.bytes = 2 * WIDTH * vectors.bytes
   }
 
   /**
