@@ -3,12 +3,15 @@
  * It reports candidates; whether a candidate is a seal is for `pow` to say.
  */
 
-/** Nonces in a row, the unit of search: one t0, every t1 (see `nonce-plane.ts`). */
+/** The most nonces of a range that are tested at once, and those of a row where nothing speaks for more. */
 export const ROW = 256
 
 export interface Kernel {
   /** `wasm`, `wasm-narrow`, `avx2`, `avx512`, … */
   readonly name: string
+
+  /** Nonces in a row, the unit of search: one t0, every t1 (see `nonce-plane.ts`); `ROW` or a few more. */
+  readonly row: number
 
   /** The permutation, in place. @param state 12 elements; canonical (`< p`) on return */
   permute(state: BigUint64Array): void
@@ -26,7 +29,7 @@ export interface Kernel {
   preparePlane(state: BigUint64Array): void
 
   /**
-   * Tests the `ROW` nonces of row `t0` of the prepared plane.
+   * Tests the `row` nonces of row `t0` of the prepared plane.
    * @returns the number of candidates, whose t1 stand in `hits`, ascending
    */
   searchRow(t0: number): number
@@ -44,7 +47,7 @@ export interface Kernel {
    */
   searchRange(first: number, count: number): number
 
-  /** `ROW` entries; those of the last search come first. */
+  /** `row` entries; those of the last search come first. */
   readonly hits: Uint32Array
 
   /** Frees what the kernel holds outside the JavaScript heap. */

@@ -19,7 +19,7 @@ export const PLANE_ROWS = 2 ** 26
 const BAND = 2 ** 20
 
 /**
- * The nonce at row `t0` (0 … PLANE_ROWS − 1) and column `t1` (0 … ROW − 1).
+ * The nonce at row `t0` (0 … PLANE_ROWS − 1) and column `t1` (0 … 2^16 − 1).
  * @param base 64 bytes, of `planeBase`
  * @returns 64 bytes
  */

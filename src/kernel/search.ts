@@ -37,13 +37,15 @@ export const plane = <V, W>(ops: Ops<V, W>, state: readonly V[]): V[] => firstLa
  * @param t0 an element
  */
 export function rowPart<V, W>(ops: Ops<V, W>, plane: readonly V[], t0: V): V[] {
-  const inputs = plane.map((x, i) => (isOf(COLUMN_ELEMENTS, i) ? nothing(ops) : moved(ops, x, ROW_ELEMENTS, i, t0)))
+  const zero = nothing(ops)
+  const inputs = plane.map((x, i) => (isOf(COLUMN_ELEMENTS, i) ? zero : moved(ops, x, ROW_ELEMENTS, i, t0)))
   return externalRounds(ops, [INITIAL_EXTERNAL[1]!], inputs)
 }
 
 /** The column's part of the state after the first round. @param t1 an element */
 export function columnPart<V, W>(ops: Ops<V, W>, plane: readonly V[], t1: V): V[] {
-  const inputs = plane.map((x, i) => (isOf(COLUMN_ELEMENTS, i) ? moved(ops, x, COLUMN_ELEMENTS, i, t1) : nothing(ops)))
+  const zero = nothing(ops)
+  const inputs = plane.map((x, i) => (isOf(COLUMN_ELEMENTS, i) ? moved(ops, x, COLUMN_ELEMENTS, i, t1) : zero))
   return externalRounds(ops, [NO_CONSTANTS], inputs)
 }
 

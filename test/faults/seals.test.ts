@@ -1,7 +1,6 @@
 /** Very many seals: each valid, each sent once, and as many hashes counted as they take on average. */
 import { expect, test } from "bun:test"
-import { KERNELS } from "../../src/engines/cpu/kernels.ts"
-import { ROW } from "../../src/kernel/kernel.ts"
+import { createKernel, KERNELS } from "../../src/engines/cpu/kernels.ts"
 import { refusalOf } from "../support/kernels.ts"
 import { MinerProcess } from "../support/miner-process.ts"
 import { figure } from "./figures.ts"
@@ -27,9 +26,12 @@ for (const [i, engine] of engines.entries()) {
       difficulty: DIFFICULTY,
       options: [`--engine=${engine}`, "--cpu-workers=1"],
     }
+    const kernel = createKernel(engine)
+    const { row } = kernel
+    kernel.close()
     const shares = await Promise.all(Array.from({ length: MINERS }, () => mine(share)))
     // One worker alone tries one nonce after another: what it counts is where in their order the seal is.
-    for (const { works, counts } of shares) expect(counts).toEqual(works.map(placeOf))
+    for (const { works, counts } of shares) expect(counts).toEqual(works.map(work => placeOf(work, row)))
     judge(`${wanted} seals by ${engine}`, DIFFICULTY, shares)
   }, 600_000)
 }
@@ -113,14 +115,14 @@ function judge(what: string, difficulty: number, shares: readonly Awaited<Return
   expect(deviations).toBeLessThan(3)
 }
 
-/** The how-manieth a nonce is of its plane (see `kernel/nonce-plane.ts`), whose base has equal limbs in its second half. */
-function placeOf(work: string): number {
+/** The how-manieth a nonce is of its plane, whose rows have so many (see `kernel/nonce-plane.ts`), whose base has equal limbs in its second half. */
+function placeOf(work: string, row: number): number {
   const limbs = new DataView(Uint8Array.fromHex(work).buffer, 32)
   // Limbs 0 and 4 move by −4 t0 + 3 t1 and by its opposite, limbs 1 and 5 by 17 t0 − 4 t1.
   const [first, second] = [0, 4].map(at => (limbs.getUint32(at, true) - limbs.getUint32(at + 16, true)) / 2)
   const t0 = (4 * first! + 3 * second!) / 35
   const t1 = (17 * first! + 4 * second!) / 35
-  return ROW * t0 + t1 + 1
+  return row * t0 + t1 + 1
 }
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0)

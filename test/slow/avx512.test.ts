@@ -3,7 +3,6 @@
  * specification.
  */
 import { describe, expect, test } from "bun:test"
-import { ROW } from "../../src/kernel/kernel.ts"
 import { planeBase, planeNonce, spongeBeforeLast } from "../../src/kernel/nonce-plane.ts"
 import { type RenderedKernel, renderKernel } from "../../src/kernel/x64/render.ts"
 import { avx512, avx512Limbs } from "../../src/kernel/x64/targets.ts"
@@ -23,7 +22,8 @@ describe.skipIf(why !== undefined)(`AVX-512 in Bochs${why ? ` (skipped: ${why})`
     ["avx512-limbs", () => renderKernel(avx512Limbs)],
   ]
   test.each(kernels)("%s", async (_, render) => {
-    const { code, layout, entries, vectorLanes } = render()
+    const { code, layout, entries, lanes: units } = render()
+    const row = layout.rowColumns
     const place = (offset: number, words: readonly bigint[]): Job => ({
       kind: "place",
       bytes: new Uint8Array(BigUint64Array.from(words).buffer),
@@ -40,21 +40,23 @@ describe.skipIf(why !== undefined)(`AVX-512 in Bochs${why ? ` (skipped: ${why})`
     const states = Array.from({ length: 24 }, (_, i) =>
       Array.from({ length: 12 }, (_, j) => (i < 8 ? edges[(i * j + j) % 8]! : word(12 * i + j))),
     )
-    const outputBytes = 12 * vectorLanes * 8
+    const outputBytes = 12 * 8
     const header = new Uint8Array(32).map((_, i) => i * 37)
     const base = planeBase(new Uint8Array(64).map((_, i) => i * 91))
     const sponge = spongeBeforeLast(header, base, state => state.set(permute([...state])))
     const t0 = 12345
-    const tops = Array.from({ length: ROW }, (_, t1) => top(header, planeNonce(base, t0, t1)))
-    const target = tops.toSorted((a, b) => (a < b ? -1 : 1))[ROW / 2]!
-    const first = 2 ** 32 - ROW
+    const tops = Array.from({ length: row }, (_, t1) => top(header, planeNonce(base, t0, t1)))
+    const target = tops.toSorted((a, b) => (a < b ? -1 : 1))[row / 2]!
+    const first = 2 ** 32 - row
     const rangeBase = base.slice()
     rangeBase.fill(0, 60)
     const rangeSponge = spongeBeforeLast(header, rangeBase, state => state.set(permute([...state])))
-    const rangeTops = Array.from({ length: ROW }, (_, i) => {
+    const rangeTops = Array.from({ length: row }, (_, i) => {
       new DataView(rangeBase.buffer).setUint32(60, first + i)
       return top(header, rangeBase)
     })
+
+    const maskBytes = layout.rowBatches * units.length * 4
 
     const sent = await runBochs(
       [
@@ -65,31 +67,30 @@ describe.skipIf(why !== undefined)(`AVX-512 in Bochs${why ? ` (skipped: ${why})`
         place(layout.input, [...sponge]),
         call("preparePlane"),
         call("searchRow"),
-        send(layout.masks, (ROW / vectorLanes) * 4),
+        send(layout.masks, maskBytes),
         place(layout.first, [BigInt(first)]),
-        place(layout.batches, [BigInt(ROW / vectorLanes)]),
+        place(layout.batches, [BigInt(layout.rowBatches)]),
         place(layout.input, [...rangeSponge]),
         call("searchRange"),
-        send(layout.masks, (ROW / vectorLanes) * 4),
+        send(layout.masks, maskBytes),
       ],
       240,
     )
     const view = new DataView(sent.buffer)
     states.forEach((state, i) => {
       const wanted = permute(state.map(x => x % P))
-      for (let lane = 0; lane < vectorLanes; lane++)
-        expect(wanted.map((_, j) => view.getBigUint64(i * outputBytes + (j * vectorLanes + lane) * 8, true))).toEqual(
-          wanted,
-        )
+      expect(wanted.map((_, j) => view.getBigUint64(i * outputBytes + 8 * j, true))).toEqual(wanted)
     })
     const masks = (from: number) =>
-      Array.from({ length: ROW }, (_, n) => {
-        const bits = view.getUint32(from + 4 * Math.floor(n / vectorLanes), true)
-        return (bits & (1 << (n % vectorLanes))) === 0
-      })
+      Array.from({ length: layout.rowBatches }, (_, batch) =>
+        units.flatMap((count, u) => {
+          const bits = view.getUint32(from + 4 * (batch * units.length + u), true)
+          return Array.from({ length: count }, (_, lane) => (bits & (1 << lane)) === 0)
+        }),
+      ).flat()
     const rowMasks = states.length * outputBytes
     expect(masks(rowMasks)).toEqual(tops.map(value => value <= target))
-    expect(masks(rowMasks + (ROW / vectorLanes) * 4)).toEqual(rangeTops.map(value => value <= target))
+    expect(masks(rowMasks + maskBytes)).toEqual(rangeTops.map(value => value <= target))
   })
 })
 

@@ -29,7 +29,7 @@ describe.each(["avx512", "avx512-limbs", "avx2"] as const)("misses of %s", name 
     const wrong = { tested: 0, other: 0 }
     let hits = 0
     for (let t0 = 0; t0 < NONCES / ROW; t0++) {
-      const found = new Set(tested.hits.subarray(0, tested.searchRow(t0)))
+      const found = new Set(tested.hits.subarray(0, tested.searchRow(t0)).filter(t1 => t1 < ROW))
       const expected = new Set(other.hits.subarray(0, other.searchRow(t0)))
       hits += expected.size
       for (const t1 of found.symmetricDifference(expected)) {

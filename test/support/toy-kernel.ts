@@ -16,6 +16,7 @@ export interface ToyHooks {
  */
 export class ToyKernel implements Kernel {
   readonly name = "toy"
+  readonly row = ROW
   readonly hits = new Uint32Array(ROW)
   #top = 0n
   #state: number

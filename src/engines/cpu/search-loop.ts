@@ -74,7 +74,7 @@ class Search {
       const t0 = plane.row++
       const found = this.#kernel.searchRow(t0)
       this.#commits.commit(this.#version, work, {
-        tested: ROW,
+        tested: this.#kernel.row,
         hits: this.#kernel.hits.subarray(0, found),
         nonce: t1 => planeNonce(plane.base, t0, t1),
         done: () => true,

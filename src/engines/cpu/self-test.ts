@@ -39,7 +39,7 @@ const RANGE_NONCES = 64
 const ROW_AT = 0x2a5_1234
 const RANGE_AT = 0xffff_f04d
 
-/** SHA-256 of the hashes of all nonces of the row and the range; `test/engines/cpu/self-test.test.ts` asks the reference. */
+/** SHA-256 of the hashes of the row's first `ROW` nonces and of the range; `test/engines/cpu/self-test.test.ts` asks the reference. */
 const ANSWERS = "6657b60d0b71205cf7fd0d61e2d908c25b920407746b83e4ae3db07614b5c87d"
 
 /** Nonces to search, and their hashes by some permutation. */
@@ -65,7 +65,7 @@ export function selfTest(kernel: Kernel): string | undefined {
       return `a wrong hash of the nonce ${nonce}`
     }
   }
-  const { row, range } = questions(permutation)
+  const { row, range } = questions(permutation, kernel.row)
   if (digestOf({ row, range }) !== ANSWERS) return "a wrong hash among those of 320 known nonces"
   const sponge = ({ header, base }: Questions) => spongeBeforeLast(header, base, state => kernel.permute(state))
   kernel.preparePlane(sponge(row))
@@ -76,23 +76,23 @@ export function selfTest(kernel: Kernel): string | undefined {
 }
 
 /** The digest of the answers by a permutation: `ANSWERS` where it is right. Without one, the reference's own. */
-export const answersDigest = (permutation: Permutation = permute): string => digestOf(questions(permutation))
+export const answersDigest = (permutation: Permutation = permute): string => digestOf(questions(permutation, ROW))
 
 function digestOf({ row, range }: ReturnType<typeof questions>): string {
   const digest = createHash("sha256")
-  for (const hash of [...row.hashes, ...range.hashes]) digest.update(hash)
+  for (const hash of [...row.hashes.slice(0, ROW), ...range.hashes]) digest.update(hash)
   return digest.digest("hex")
 }
 
-const questions = (permutation: Permutation) => ({
-  row: rowQuestions(permutation),
+const questions = (permutation: Permutation, rowLength: number) => ({
+  row: rowQuestions(permutation, rowLength),
   range: rangeQuestions(permutation),
 })
 
-function rowQuestions(permutation: Permutation): Questions {
+function rowQuestions(permutation: Permutation, length: number): Questions {
   const { header, nonce } = sample(1)
   const base = planeBase(nonce)
-  const hashes = Array.from({ length: ROW }, (_, t1) => nonceHash(header, planeNonce(base, ROW_AT, t1), permutation))
+  const hashes = Array.from({ length }, (_, t1) => nonceHash(header, planeNonce(base, ROW_AT, t1), permutation))
   return { header, base, hashes }
 }
 

@@ -41,6 +41,7 @@ export const IN_FLIGHT = 2
 const STATE_BYTES = 8 * WIDTH
 
 export class DeviceSearch implements Kernel {
+  readonly row = ROW
   readonly hits = new Uint32Array(ROW)
   readonly #compute: Compute
   readonly #out: Memory

@@ -88,6 +88,7 @@ export function loadWasmKernel(name: WasmKernelName, module: WebAssembly.Module)
 export const createWasmKernel = (name: WasmKernelName): Kernel => loadWasmKernel(name, compileWasmKernel(name))
 
 class WasmKernel implements Kernel {
+  readonly row = ROW
   readonly hits: Uint32Array
   readonly #input: BigUint64Array
   readonly #top: BigUint64Array

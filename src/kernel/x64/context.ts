@@ -1,57 +1,90 @@
 /**
  * The memory that a kernel's machine code works on, addressed from rdi. Offsets in bytes; a vector has 32 or 64, and
- * nonces are worked on in one vector or more at a time, the streams.
+ * nonces are worked on in batches, by one unit or more.
  *
  *     INPUT     12 words     a state given by the caller
  *     TARGET     1 word      the target's first 64 bits less 2^63, for signed comparison
  *     FIRST      1 word      t0 of a row, or the first counter of a range
  *     BATCHES    1 word      batches of a range
- *     OUTPUT    12 vectors   words a lane, canonical
- *     STATE     24 vectors a stream   a state on its way into and out of a step
+ *     LOOP       4 words     of the loop over batches: its columns and masks, its first counter, how many are left
+ *     OUTPUT    12 words     canonical
+ *     STATE      1 state     on its way into and out of a step
  *     SPILL    128 vectors   values that found no register
- *     PLANE     24 vectors a stream   inputs of the first round's S-boxes
- *     ROWPART   24 vectors a stream   limbs, their high halves 0
- *     COLUMNS   12 · ROW words, canonical, by element and then t1
- *     MASKS     ROW / 4 · 4 bytes   a bit a lane, by batch: no candidate
+ *     INTEGERS  64 words     integers that found none
+ *     PLANE     12 words     inputs of the first round's S-boxes
+ *     ROWPART   12 words
+ *     COLUMNS   12 · columns words, canonical, by element and then t1
+ *     MASKS      4 bytes for each batch and unit   a bit a lane: no candidate
  */
 import { WIDTH } from "../../pow/constants.ts"
 import { ROW } from "../kernel.ts"
+
+/** What the layout depends on. */
+export interface Shape {
+  readonly vectorBytes: number
+  /** Of the states of all units. */
+  readonly stateBytes: number
+  /** Nonces of a batch, and units that they are spread over. */
+  readonly lanes: number
+  readonly units: number
+}
 
 export interface ContextLayout {
   readonly input: number
   readonly target: number
   readonly first: number
   readonly batches: number
+  readonly batchColumns: number
+  readonly batchMasks: number
+  readonly batchCounter: number
+  readonly batchesLeft: number
   readonly output: number
   readonly state: number
   readonly spill: number
+  readonly integers: number
   readonly plane: number
   readonly rowPart: number
   readonly columns: number
   readonly masks: number
   readonly size: number
+  /** Batches of a row, and its columns. */
+  readonly rowBatches: number
+  readonly rowColumns: number
 }
 
-/** @param streams vectors an element is wide where it is kept */
-export function contextLayout(vectorBytes: number, streams = 1): ContextLayout {
+export function contextLayout({ vectorBytes, stateBytes, lanes, units }: Shape): ContextLayout {
   let size = 0
   const take = (bytes: number) => {
     const offset = size
     size += Math.ceil(bytes / 64) * 64
     return offset
   }
+  const rowBatches = Math.ceil(ROW / lanes)
+  const rowColumns = rowBatches * lanes
+  const input = take(8 * WIDTH)
+  const target = take(8)
+  const first = take(8)
+  const batches = take(8)
+  const loop = take(8 * 4)
   const layout = {
-    input: take(8 * WIDTH),
-    target: take(8),
-    first: take(8),
-    batches: take(8),
-    output: take(WIDTH * vectorBytes),
-    state: take(2 * WIDTH * vectorBytes * streams),
+    input,
+    target,
+    first,
+    batches,
+    batchColumns: loop,
+    batchMasks: loop + 8,
+    batchCounter: loop + 16,
+    batchesLeft: loop + 24,
+    output: take(8 * WIDTH),
+    state: take(stateBytes),
     spill: take(128 * vectorBytes),
-    plane: take(2 * WIDTH * vectorBytes * streams),
-    rowPart: take(2 * WIDTH * vectorBytes * streams),
-    columns: take(8 * WIDTH * ROW),
-    masks: take(ROW),
+    integers: take(8 * 64),
+    plane: take(8 * WIDTH),
+    rowPart: take(8 * WIDTH),
+    columns: take(8 * WIDTH * rowColumns),
+    masks: take(4 * units * rowBatches),
+    rowBatches,
+    rowColumns,
   }
   return { ...layout, size }
 }

@@ -1,6 +1,6 @@
 /** What this CPU can run, asked of itself by a few emitted instructions. */
 import { Assembler } from "./assembler/assembler.ts"
-import { memory, type Register, r32, r64, rax, rbx, rcx, rdi, rdx } from "./assembler/operands.ts"
+import { immediate, memory, type Register, r32, r64, rax, rbx, rcx, rdi, rdx } from "./assembler/operands.ts"
 import type { Feature } from "./assembler/table.ts"
 import { loadCode, mapPages } from "./memory.ts"
 
@@ -14,6 +14,7 @@ export interface CpuIdentity {
 
 /** Leaf, subleaf, register and bit of each feature (Intel SDM vol. 2A, CPUID). */
 const BITS: Readonly<Record<Feature, readonly [leaf: number, register: RegisterName, bit: number]>> = {
+  bmi2: [7, "ebx", 8],
   avx2: [7, "ebx", 5],
   avx512f: [7, "ebx", 16],
   avx512ifma: [7, "ebx", 21],
@@ -43,7 +44,7 @@ export function identify(read: ReadCpuid): CpuIdentity {
   const leaf7 = read(0).eax >= 7 ? read(7) : undefined
   const features = (Object.keys(BITS) as Feature[]).filter(feature => {
     const [, register, bit] = BITS[feature]
-    const needed = feature.startsWith("avx512") ? ZMM_STATE : YMM_STATE
+    const needed = feature === "bmi2" ? 0 : feature.startsWith("avx512") ? ZMM_STATE : YMM_STATE
     return leaf7 !== undefined && (leaf7[register] & (1 << bit)) !== 0 && (osSaves & needed) === needed
   })
   return { name: brand(read), features: new Set(features) }
@@ -63,7 +64,7 @@ const readCpuid: ReadCpuid = leaf => {
   const assembler = new Assembler()
   assembler.emit("push", [rbx])
   assembler.emit("mov", [rax, memory(rdi)])
-  assembler.emit("xor", [r32(rcx.n), r32(rcx.n)])
+  assembler.emit("mov", [rcx, immediate(0)])
   assembler.emit(leaf === "xcr0" ? "xgetbv" : "cpuid")
   const results: readonly Register[] = [rax, rbx, rcx, rdx]
   results.forEach((register, i) => {

@@ -10,10 +10,12 @@
  */
 import { mod } from "../../pow/field.ts"
 import type { Constant, ConstantRows, Step } from "../ops.ts"
-import { immediate, type Memory, mask } from "./assembler/operands.ts"
+import { immediate, mask } from "./assembler/operands.ts"
+import type { BatchOps, Turns } from "./batch-ops.ts"
 import { carryLimbs, productWords, squareWords } from "./limb-products.ts"
 import { StateMemory } from "./state-memory.ts"
-import type { Steps, VectorOps } from "./steps.ts"
+import type { Steps } from "./steps.ts"
+import type { Unit } from "./unit.ts"
 import type { Vector, Vectors } from "./vectors.ts"
 
 /** An element in one form or more; what else is needed is made of those once, good until the block ends. */
@@ -69,9 +71,9 @@ const PART = 2n ** 40n
 /** Carries out of a limb as large as this are as rare as those that are dropped anyway. */
 const FEW = 32n
 
-export class IfmaOps implements VectorOps<IfmaElement, IfmaSum> {
+export class IfmaOps implements BatchOps<IfmaElement, IfmaSum> {
   readonly productsTakeConstants = true
-  readonly streams = 1
+  readonly units: readonly Unit[]
   readonly stateBytes: number
   readonly #v: Vectors
   readonly #steps: Steps
@@ -80,6 +82,7 @@ export class IfmaOps implements VectorOps<IfmaElement, IfmaSum> {
 
   /** @param stateOffset bytes from `STATE_POINTER` to the slots through which a state goes into a step and out of it */
   constructor(vectors: Vectors, steps: Steps, stateOffset = 0) {
+    this.units = [vectors]
     this.#v = vectors
     this.#steps = steps
     this.#state = new StateMemory(vectors, stateOffset)
@@ -180,8 +183,8 @@ export class IfmaOps implements VectorOps<IfmaElement, IfmaSum> {
       case "small": {
         const [lowMax, highMax] = [a.lowMax + EPS, a.highMax + EPS]
         if (!isSmall(lowMax, highMax)) break
-        const low = this.#steps.constant(constant, "low 32", c => c & EPS)
-        const high = this.#steps.constant(constant, "high 32", c => c >> 32n)
+        const low = this.#steps.constant(this.#v, constant, "low 32", c => c & EPS)
+        const high = this.#steps.constant(this.#v, constant, "high 32", c => c >> 32n)
         return { form: "small", low: v.add(a.low, low), high: v.add(a.high, high), lowMax, highMax }
       }
     }
@@ -279,6 +282,8 @@ export class IfmaOps implements VectorOps<IfmaElement, IfmaSum> {
     return x.max1 < 2n ** 30n ? x : this.#pair(this.widen(this.reduceLinear(x)))
   }
 
+  turns = (): Turns => ({ parts: [this], runs: 1, bytes: 0 })
+
   repeat(step: Step, rows: ConstantRows, state: readonly IfmaElement[]): IfmaElement[] {
     return this.#steps.repeat(this, step, rows, state)
   }
@@ -298,27 +303,6 @@ export class IfmaOps implements VectorOps<IfmaElement, IfmaSum> {
     const parts = this.#parts(x)
     if (parts.lowMax > EPS || parts.highMax >= PART) throw new RangeError("a linear element would grow with every step")
     return parts
-  }
-
-  kept(place: Memory, elements: number): IfmaElement[] {
-    return Array.from({ length: elements }, (_, i) => {
-      const [low, high] = this.#places(place, i).map(at => this.#v.load(at))
-      return { parts: { low: low!, high: high!, lowMax: EPS, highMax: EPS } }
-    })
-  }
-
-  keep(place: Memory, elements: readonly IfmaElement[]): void {
-    elements.forEach((x, i) => {
-      const { low, high } = this.#limbs(x)
-      const [lowPlace, highPlace] = this.#places(place, i)
-      this.#v.store(lowPlace!, this.#v.low(low))
-      this.#v.store(highPlace!, this.#v.low(high))
-    })
-  }
-
-  /** Of an element's two vectors. */
-  #places(place: Memory, i: number): Memory[] {
-    return [2 * i, 2 * i + 1].map(n => ({ ...place, displacement: place.displacement + n * this.#v.bytes }))
   }
 
   #word(x: IfmaElement): Vector {
@@ -371,8 +355,8 @@ export class IfmaOps implements VectorOps<IfmaElement, IfmaSum> {
 
   #constantPair(constant: Constant): Pair {
     return pair(
-      this.#steps.constant(constant, "low 52", c => c & LOW52),
-      this.#steps.constant(constant, "high 12", c => c >> 52n),
+      this.#steps.constant(this.#v, constant, "low 52", c => c & LOW52),
+      this.#steps.constant(this.#v, constant, "high 12", c => c >> 52n),
       constant === 0n ? 0n : LOW52,
       constant === 0n ? 0n : 4095n,
     )
@@ -394,14 +378,14 @@ export class IfmaOps implements VectorOps<IfmaElement, IfmaSum> {
       ["vpmadd52luq", x1, y1],
     ])
     const lower = this.#accumulate(
-      this.#steps.constant(constant, "product low", c => start(c) & LOW52),
+      this.#steps.constant(this.#v, constant, "product low", c => start(c) & LOW52),
       [
         ["vpmadd52luq", x, y],
         ["vpmadd52luq", upper, v.constant(2n ** 52n - 256n)],
       ],
     )
     const middle = this.#accumulate(
-      this.#steps.constant(constant, "product high", c => start(c) >> 52n),
+      this.#steps.constant(this.#v, constant, "product high", c => start(c) >> 52n),
       [
         ["vpmadd52huq", x, y],
         ["vpmadd52luq", x, y1],

@@ -12,11 +12,12 @@
  */
 import { P } from "../../pow/field.ts"
 import type { Constant, ConstantRows, Step } from "../ops.ts"
-import type { Memory } from "./assembler/operands.ts"
+import type { BatchOps, Turns } from "./batch-ops.ts"
 import { type Multiplier, multiplier } from "./digits.ts"
 import { carryLimbs, limbProducts, productWords, squareWords } from "./limb-products.ts"
 import { StateMemory } from "./state-memory.ts"
-import type { Steps, VectorOps } from "./steps.ts"
+import type { Steps } from "./steps.ts"
+import type { Unit } from "./unit.ts"
 import type { Vector, Vectors } from "./vectors.ts"
 
 export interface LimbElement {
@@ -76,9 +77,9 @@ const LARGE_DIGITS = 2n ** 29n
 /** A sum of limbs as large as this leaves room for one product: the overflow's probability is below 2^-27. */
 const SMALL = 2n ** 37n
 
-export class LimbOps implements VectorOps<LimbElement, LimbSum> {
+export class LimbOps implements BatchOps<LimbElement, LimbSum> {
   readonly productsTakeConstants = false
-  readonly streams = 1
+  readonly units: readonly Unit[]
   readonly stateBytes: number
   readonly #v: Vectors
   readonly #steps: Steps
@@ -86,6 +87,7 @@ export class LimbOps implements VectorOps<LimbElement, LimbSum> {
 
   /** @param stateOffset bytes from `STATE_POINTER` to the slots through which a state goes into a step and out of it */
   constructor(vectors: Vectors, steps: Steps, stateOffset = 0) {
+    this.units = [vectors]
     this.#v = vectors
     this.#steps = steps
     this.#state = new StateMemory(vectors, stateOffset)
@@ -174,8 +176,8 @@ export class LimbOps implements VectorOps<LimbElement, LimbSum> {
     if (a.form === "empty") return { form: "constant", constant }
     if (a.form === "constant") return this.addConstant(this.#materialize(a), constant)
     if (a.form === "limbs" && isSmall(a.lowRange) && isSmall(a.highRange)) {
-      const low = this.#steps.constant(constant, "low", c => c & EPS)
-      const high = this.#steps.constant(constant, "high", c => c >> 32n)
+      const low = this.#steps.constant(this.#v, constant, "low", c => c & EPS)
+      const high = this.#steps.constant(this.#v, constant, "high", c => c >> 32n)
       const digit: Range = [0n, EPS]
       return limbs(v.add(a.low, low), v.add(a.high, high), sumOf(a.lowRange, digit), sumOf(a.highRange, digit))
     }
@@ -192,8 +194,9 @@ export class LimbOps implements VectorOps<LimbElement, LimbSum> {
     const correction = BigInt(Math.round(a.cut))
     const bias = BigInt(Math.ceil(a.limit)) + 2n + centre
     const name = `${centre},${correction},${bias}`
-    const low = this.#steps.constant(constant, `${name} low`, c => c - centre * P - bias * EPS)
+    const low = this.#steps.constant(this.#v, constant, `${name} low`, c => c - centre * P - bias * EPS)
     const high = this.#steps.constant(
+      this.#v,
       constant,
       `${name} high`,
       c => ((c - centre * P) >> 32n) + correction + (bias << 32n),
@@ -342,26 +345,7 @@ export class LimbOps implements VectorOps<LimbElement, LimbSum> {
     return limbs(v.subtract(v.low(a.low), carry), v.add(v.low(upper), carry), [-few, EPS], [0n, EPS + few])
   }
 
-  /** Elements stored by `keep`. */
-  kept(place: Memory, elements: number): LimbElement[] {
-    const at = (n: number) => ({ ...place, displacement: place.displacement + n * this.#v.bytes })
-    return Array.from({ length: elements }, (_, i) => ({
-      low: this.#v.load(at(2 * i)),
-      high: this.#v.load(at(2 * i + 1)),
-      lowClean: true,
-      highClean: true,
-    }))
-  }
-
-  /** Stores elements, two vectors each, limbs with their high halves 0. */
-  keep(place: Memory, elements: readonly LimbElement[]): void {
-    const v = this.#v
-    const at = (n: number) => ({ ...place, displacement: place.displacement + n * v.bytes })
-    elements.forEach(({ low, high, lowClean, highClean }, i) => {
-      v.store(at(2 * i), lowClean ? low : v.low(low))
-      v.store(at(2 * i + 1), highClean ? high : v.low(high))
-    })
-  }
+  turns = (): Turns => ({ parts: [this], runs: 1, bytes: 0 })
 
   repeat(step: Step, rows: ConstantRows, state: readonly LimbElement[]): LimbElement[] {
     return this.#steps.repeat(this, step, rows, state)
@@ -378,8 +362,8 @@ export class LimbOps implements VectorOps<LimbElement, LimbSum> {
   #materialize(a: LimbSum & { form: "empty" | "constant" }): Limbs {
     const constant = a.form === "empty" ? 0n : a.constant
     return limbs(
-      this.#steps.constant(constant, "low", c => c & EPS),
-      this.#steps.constant(constant, "high", c => c >> 32n),
+      this.#steps.constant(this.#v, constant, "low", c => c & EPS),
+      this.#steps.constant(this.#v, constant, "high", c => c >> 32n),
       [0n, EPS],
       [0n, EPS],
     )

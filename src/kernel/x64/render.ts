@@ -2,65 +2,72 @@
  * The search program as machine code: entry points that take the context's address in rdi, and what they share.
  */
 import { WIDTH } from "../../pow/constants.ts"
-import { ROW } from "../kernel.ts"
 import { permutation } from "../permutation.ts"
 import { columnPart, crossing, firstRound, hashElement, plane, rowPart } from "../search.ts"
-import { immediate, type Label, type Memory, memory, r32, r64, rdi } from "./assembler/operands.ts"
+import {
+  immediate,
+  type Label,
+  type Memory,
+  memory,
+  type Operand,
+  type Register,
+  r64,
+  rax,
+  rbp,
+  rbx,
+  rdi,
+  type VirtualRegister,
+} from "./assembler/operands.ts"
 import type { Feature } from "./assembler/table.ts"
+import type { BatchOps } from "./batch-ops.ts"
 import { Routine, type RoutineOptions, type Statistics } from "./compiler/routine.ts"
-import { type ContextLayout, contextLayout } from "./context.ts"
-import { Steps, type VectorOps } from "./steps.ts"
-import type { Vector, Vectors } from "./vectors.ts"
+import { type ContextLayout, contextLayout, type Shape } from "./context.ts"
+import type { IntegerOps } from "./integer-ops.ts"
+import { Steps } from "./steps.ts"
+import type { Place, Unit, Value } from "./unit.ts"
+import type { Vectors } from "./vectors.ts"
 
-export interface Target<V, W> {
+export interface Target {
   readonly routine: RoutineOptions
-  /** Vectors worked on together. */
-  readonly streams: number
+  readonly shape: Shape
   vectors(routine: Routine): Vectors
-  ops(vectors: Vectors, steps: Steps): VectorOps<V, W>
+  /** `all` works on a batch of nonces, `one` on a single state: for what all nonces share. */
+  ops(routine: Routine, vectors: Vectors, steps: Steps): { all: BatchOps<unknown, unknown>; one: IntegerOps }
 }
 
 export interface RenderedKernel {
   readonly code: Uint8Array
   readonly layout: ContextLayout
-  /** Nonces of a batch, and of one vector. */
-  readonly lanes: number
-  readonly vectorLanes: number
+  /** Nonces of each unit of a batch, in their order. */
+  readonly lanes: readonly number[]
   readonly needs: ReadonlySet<Feature>
   /** Byte offsets of the entry points. */
   readonly entries: Readonly<Record<"permute" | "preparePlane" | "searchRow" | "searchRange", number>>
   readonly statistics: Statistics
 }
 
-/** Pointer to the words of the current batch's columns, and the batches left; steps leave them alone. */
-export const BATCH_POINTER = r64(8)
-const BATCHES_LEFT = r64(9)
-const COUNTER = r64(10)
-const MASK_POINTER = r64(11)
-
-export function renderKernel<V, W>(target: Target<V, W>): RenderedKernel {
+export function renderKernel(target: Target): RenderedKernel {
   const routine = new Routine(target.routine)
   const vectors = target.vectors(routine)
-  const layout = contextLayout(vectors.bytes, target.streams)
+  const layout = contextLayout(target.shape)
   const steps = new Steps(vectors, layout.state)
-  const ops = target.ops(vectors, steps)
-  const renderer = new Renderer(routine, vectors, steps, ops, layout)
+  const { all, one } = target.ops(routine, vectors, steps)
+  const renderer = new Renderer(routine, steps, all, one, layout)
   const labels = {
     permute: renderer.permute(),
     preparePlane: renderer.preparePlane(),
     searchRow: renderer.searchRow(),
     searchRange: renderer.searchRange(),
   }
-  routine.hot = true
   renderer.test()
+  routine.hot = true
   steps.finish()
   const code = routine.finish()
   const offset = (label: Label) => routine.offsetOf(label)
   return {
     code,
     layout,
-    lanes: vectors.lanes * ops.streams,
-    vectorLanes: vectors.lanes,
+    lanes: all.units.map(({ lanes }) => lanes),
     needs: routine.needs,
     entries: {
       permute: offset(labels.permute),
@@ -74,23 +81,31 @@ export function renderKernel<V, W>(target: Target<V, W>): RenderedKernel {
 
 class Renderer<V, W> {
   readonly #testEntry: Label
+  readonly #units: readonly Unit[]
+  /** The first lane of each unit. */
+  readonly #firstLanes: readonly number[]
+  readonly #lanes: number
 
   constructor(
     private readonly routine: Routine,
-    private readonly v: Vectors,
     private readonly steps: Steps,
-    private readonly ops: VectorOps<V, W>,
+    private readonly ops: BatchOps<V, W>,
+    private readonly one: IntegerOps,
     private readonly layout: ContextLayout,
   ) {
     this.#testEntry = routine.label("test")
+    this.#units = ops.units
+    let lanes = 0
+    this.#firstLanes = ops.units.map(unit => (lanes += unit.lanes) - unit.lanes)
+    this.#lanes = lanes
   }
 
   /** OUTPUT from INPUT. */
   permute(): Label {
     return this.#entry("permute", () => {
-      const state = permutation(this.ops, this.#input())
-      state.forEach((x, i) => {
-        this.v.store(this.#at(this.layout.output + i * this.v.bytes), this.ops.toWords(x)[0]!)
+      const [unit] = this.one.units
+      permutation(this.one, this.#input()).forEach((x, i) => {
+        unit!.store(this.#at(this.layout.output + 8 * i), this.one.toWords(x)[0]!)
       })
     })
   }
@@ -98,57 +113,46 @@ class Renderer<V, W> {
   /** PLANE and COLUMNS from INPUT. */
   preparePlane(): Label {
     return this.#entry("preparePlane", () => {
-      this.ops.keep(this.#at(this.layout.plane), plane(this.ops, this.#input()))
-      this.#overBatches(
-        () => this.routine.control("mov", BATCHES_LEFT, immediate(ROW / this.#lanes)),
-        () => {
-          const columns = columnPart(this.ops, this.#plane(), this.ops.fromWords(this.#counters()))
-          columns.forEach((x, i) => {
-            this.ops.toWords(x).forEach((words, s) => {
-              this.v.store(memory(BATCH_POINTER, 8 * ROW * i + s * this.v.bytes), words)
-            })
+      this.one.keep(this.#at(this.layout.plane), plane(this.one, this.#input()))
+      this.#overBatches(immediate(this.layout.rowBatches), () => {
+        const columns = columnPart(this.ops, this.#everywhere(this.layout.plane), this.ops.fromWords(this.#counters()))
+        const places = this.#columns()
+        columns.forEach((x, i) => {
+          this.ops.toWords(x).forEach((words, u) => {
+            this.#units[u]!.store(places(i, u), words)
           })
-        },
-      )
+        })
+      })
     })
   }
 
   /** MASKS of row FIRST of the plane. */
   searchRow(): Label {
     return this.#entry("searchRow", () => {
-      const t0 = this.#everywhere(this.v.broadcastWord(this.#at(this.layout.first)))
-      this.ops.keep(this.#at(this.layout.rowPart), rowPart(this.ops, this.#plane(), t0))
-      this.#overBatches(
-        () => this.routine.control("mov", BATCHES_LEFT, immediate(ROW / this.#lanes)),
-        () => {
-          const columns = Array.from({ length: WIDTH }, (_, i) =>
-            this.ops.fromWords(
-              this.#perStream(s => this.v.load(memory(BATCH_POINTER, 8 * ROW * i + s * this.v.bytes))),
-            ),
-          )
-          this.#test(crossing(this.ops, this.ops.kept(this.#at(this.layout.rowPart), WIDTH), columns))
-        },
-      )
+      const plane = this.one.kept(this.#at(this.layout.plane), WIDTH)
+      this.one.keep(this.#at(this.layout.rowPart), rowPart(this.one, plane, this.#at(this.layout.first)))
+      this.#overBatches(immediate(this.layout.rowBatches), () => {
+        const places = this.#columns()
+        const columns = Array.from({ length: WIDTH }, (_, i) =>
+          this.ops.fromWords(this.#perUnit((unit, u) => unit.load(places(i, u)))),
+        )
+        this.#test(crossing(this.ops, this.#everywhere(this.layout.rowPart), columns))
+      })
     })
   }
 
   /** MASKS of BATCHES batches of counters from FIRST on. */
   searchRange(): Label {
     return this.#entry("searchRange", () => {
-      this.#overBatches(
-        () => this.routine.control("mov", BATCHES_LEFT, this.#at(this.layout.batches)),
-        () => {
-          const first = this.v.broadcastWord(this.#at(this.layout.first))
-          const limb = this.ops.fromWords(
-            this.#counters().map(counters =>
-              this.v.shuffleBytes(this.v.add(counters, first), this.v.pattern(SWAP_LOW)),
-            ),
-          )
-          const state = this.#input()
-          const last = this.ops.reduce(this.ops.add(this.ops.widen(state[7]!), this.ops.widen(limb)))
-          this.#test(firstRound(this.ops, state.with(7, last)))
-        },
-      )
+      this.#overBatches(this.#at(this.layout.batches), () => {
+        const counters = this.#counters()
+        const limbs = this.#perUnit((unit, u) =>
+          unit.reverseLowBytes(unit.add(counters[u]!, unit.broadcastWord(this.#at(this.layout.first)))),
+        )
+        const state = this.#everywhere(this.layout.input)
+        const last = this.ops.add(this.ops.widen(state[7]!), this.ops.widen(this.ops.fromWords(limbs)))
+        this.#test(firstRound(this.ops, state.with(7, this.ops.reduce(last))))
+      })
     })
   }
 
@@ -159,72 +163,89 @@ class Renderer<V, W> {
 
   /** A subroutine: stores which lanes' hashes are above the target, from the state after the first round. */
   test(): void {
-    const { v } = this
     this.routine.bind(this.#testEntry)
     const hashes = this.ops.toWords(hashElement(this.ops, this.ops.loadState(WIDTH)))
-    const target = v.broadcastWord(this.#at(this.layout.target))
-    const sign = v.constant(2n ** 63n)
-    hashes.forEach((words, s) => {
+    const masks = this.#pointer(this.layout.batchMasks)
+    this.#units.forEach((unit, u) => {
       // The hash's first eight bytes are its first element little-endian; as a U512's they are read big-endian.
-      const top = v.shuffleBytes(words, v.pattern(SWAP))
-      v.storeAbove(memory(MASK_POINTER, 4 * s), v.xor(top, sign), target)
+      const top = unit.xor(unit.reverseBytes(hashes[u]!), unit.constant(2n ** 63n))
+      unit.storeAbove(memory(masks, 4 * u), top, unit.broadcastWord(this.#at(this.layout.target)))
     })
-    this.routine.control("add", MASK_POINTER, immediate(4 * this.ops.streams))
     this.routine.control("ret")
   }
 
-  /** A loop over batches: BATCH_POINTER, COUNTER and MASK_POINTER move on with each. */
-  #overBatches(setCount: () => void, body: () => void): void {
+  #overBatches(count: Operand, body: () => void): void {
     const { routine, layout } = this
     const top = routine.label("batch")
-    routine.control("lea", BATCH_POINTER, this.#at(layout.columns))
-    routine.control("lea", MASK_POINTER, this.#at(layout.masks))
-    routine.control("xor", r32(COUNTER.n), r32(COUNTER.n))
-    setCount()
+    routine.control("mov", rax, count)
+    routine.control("mov", this.#at(layout.batchesLeft), rax)
+    for (const [pointer, start] of [
+      [layout.batchColumns, layout.columns],
+      [layout.batchMasks, layout.masks],
+    ] as const) {
+      routine.control("lea", rax, this.#at(start))
+      routine.control("mov", this.#at(pointer), rax)
+    }
+    routine.control("mov", this.#at(layout.batchCounter), immediate(0))
     routine.bind(top)
     body()
-    routine.control("add", BATCH_POINTER, immediate(8 * this.#lanes))
-    routine.control("add", COUNTER, immediate(this.#lanes))
-    routine.control("sub", BATCHES_LEFT, immediate(1))
+    routine.control("add", this.#at(layout.batchColumns), immediate(8 * this.#lanes))
+    routine.control("add", this.#at(layout.batchMasks), immediate(4 * this.#units.length))
+    routine.control("add", this.#at(layout.batchCounter), immediate(this.#lanes))
+    routine.control("sub", this.#at(layout.batchesLeft), immediate(1))
     routine.control("jnz", top)
   }
 
   #entry(name: string, body: () => void): Label {
     const label = this.routine.label(name)
     this.routine.bind(label)
+    for (const register of PRESERVED) this.routine.control("push", register)
     this.steps.begin()
     body()
     this.routine.control("vzeroupper")
+    for (const register of PRESERVED.toReversed()) this.routine.control("pop", register)
     this.routine.control("ret")
     return label
   }
 
-  #input(): V[] {
-    return Array.from({ length: WIDTH }, (_, i) =>
-      this.#everywhere(this.v.broadcastWord(this.#at(this.layout.input + 8 * i))),
-    )
+  #input(): Value[] {
+    return this.one.kept(this.#at(this.layout.input), WIDTH)
   }
 
-  #plane(): V[] {
-    return this.ops.kept(this.#at(this.layout.plane), WIDTH)
+  /** The nonces' numbers within the row or range, by unit. */
+  #counters(): Value[] {
+    return this.#perUnit((unit, u) => unit.counters(this.#at(this.layout.batchCounter), this.#firstLanes[u]!))
   }
 
-  /** The nonces' numbers within the row or range, by stream. */
-  #counters(): Vector[] {
-    const first = this.v.fromInteger(COUNTER)
-    return this.#perStream(s => this.v.add(first, this.v.pattern(LANES.map(lane => lane + BigInt(s * this.v.lanes)))))
+  /** Where a unit's words of an element of the batch's columns stand. */
+  #columns(): (element: number, unit: number) => Place {
+    const columns = this.#pointer(this.layout.batchColumns)
+    return (element, unit) => memory(columns, 8 * (this.layout.rowColumns * element + this.#firstLanes[unit]!))
   }
 
-  get #lanes(): number {
-    return this.v.lanes * this.ops.streams
+  /** A pointer of the context's, in a register until the block ends. */
+  #pointer(offset: number): VirtualRegister {
+    const pointer = this.routine.register("r64")
+    this.routine.emit("mov", pointer, this.#at(offset))
+    return pointer
   }
 
-  #everywhere(words: Vector): V {
-    return this.ops.fromWords(this.#perStream(() => words))
+  /** The words of a state from an offset on, in every lane of every unit. */
+  #everywhere(offset: number): V[] {
+    return Array.from({ length: WIDTH }, (_, i) => {
+      const words = new Map<Unit, Value>()
+      return this.ops.fromWords(
+        this.#perUnit(unit => {
+          const word = words.get(unit) ?? unit.broadcastWord(this.#at(offset + 8 * i))
+          words.set(unit, word)
+          return word
+        }),
+      )
+    })
   }
 
-  #perStream<T>(of: (stream: number) => T): T[] {
-    return Array.from({ length: this.ops.streams }, (_, s) => of(s))
+  #perUnit<T>(of: (unit: Unit, u: number) => T): T[] {
+    return this.#units.map(of)
   }
 
   #at(offset: number): Memory {
@@ -232,7 +253,5 @@ class Renderer<V, W> {
   }
 }
 
-/** Byte orders for each 16 bytes: both words reversed; the low halves reversed, the high halves 0. */
-const SWAP = [0x0001020304050607n, 0x08090a0b0c0d0e0fn]
-const SWAP_LOW = [0x8080808000010203n, 0x8080808008090a0bn]
-const LANES = [0n, 1n, 2n, 3n, 4n, 5n, 6n, 7n]
+/** What a called function leaves as it was (System V), of what is used here. */
+const PRESERVED: readonly Register[] = [rbx, rbp, ...[12, 13, 14, 15].map(r64)]

@@ -9,6 +9,9 @@ interface VectorPair {
   readonly high: Vector
 }
 
+/** Bytes of a state on one vector of nonces. */
+export const vectorStateBytes = (vectorBytes: number): number => 2 * WIDTH * vectorBytes
+
 export class StateMemory {
   readonly #v: Vectors
   readonly #offset: number
@@ -22,7 +25,7 @@ export class StateMemory {
   constructor(vectors: Vectors, offset: number) {
     this.#v = vectors
     this.#offset = offset
-    this.bytes = 2 * WIDTH * vectors.bytes
+    this.bytes = vectorStateBytes(vectors.bytes)
   }
 
   /**

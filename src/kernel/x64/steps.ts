@@ -1,34 +1,14 @@
-/**
- * What vector kernels ask of a vocabulary beyond `ops.ts`, and its rolled loops: a step is rendered once, as a subroutine
- * that runs over a table of constants and works on a state in memory.
- */
-import type { Constant, ConstantRows, Ops, Step } from "../ops.ts"
-import { immediate, type Label, type Memory, memory, r64, rdi, relative } from "./assembler/operands.ts"
-import type { Vector, Vectors } from "./vectors.ts"
-
-/** Elements go in and out as words, one a lane, and live in memory between blocks. */
-export interface VectorOps<V, W> extends Ops<V, W> {
-  /** Vectors of nonces that are worked on together; each element is that many vectors wide. */
-  readonly streams: number
-  /** @param words one vector a stream */
-  fromWords(words: readonly Vector[]): V
-  /** Canonical. */
-  toWords(x: V): Vector[]
-  /** Stores elements, two vectors an element and stream. */
-  keep(place: Memory, elements: readonly V[]): void
-  /** Elements stored by `keep`. */
-  kept(place: Memory, elements: number): V[]
-  /** Bytes of a state, in `STATE_POINTER`'s memory. */
-  readonly stateBytes: number
-  /** The state through which steps are entered and left; elements from `linearFrom` on are linear. */
-  loadState(elements: number, linearFrom?: number): V[]
-  storeState(state: readonly V[], linearFrom?: number): void
-}
+/** Rolled loops: a step is rendered once, as a subroutine that runs over a table of constants, on a state in memory. */
+import type { Constant, ConstantRows, Step } from "../ops.ts"
+import { immediate, type Label, type Memory, memory, rbx, rcx, rdi, relative, rsi } from "./assembler/operands.ts"
+import type { BatchOps } from "./batch-ops.ts"
+import type { Unit } from "./unit.ts"
+import type { Vectors } from "./vectors.ts"
 
 /** Registers around a step: the current row of constants, the rows left, and the state it works on. */
-export const ROW_POINTER = r64(6)
-const ROWS_LEFT = r64(1)
-export const STATE_POINTER = r64(2)
+export const ROW_POINTER = rsi
+const ROWS_LEFT = rcx
+export const STATE_POINTER = rbx
 
 interface RenderedStep {
   readonly entry: Label
@@ -44,7 +24,10 @@ export class Steps {
   /** The step being rendered. */
   #current: RenderedStep | undefined
 
-  /** @param stateOffset bytes from rdi to the states of all streams */
+  /**
+   * @param vectors of the widest unit, which says how constants lie in memory
+   * @param stateOffset bytes from rdi to the states of all units
+   */
   constructor(
     vectors: Vectors,
     private readonly stateOffset: number,
@@ -58,39 +41,35 @@ export class Steps {
     this.#v.routine.control("lea", STATE_POINTER, memory(rdi, this.stateOffset))
   }
 
-  /** @param one renders the step where it is rendered for one stream, and run for each in turn */
-  repeat<V, W, V1 = V, W1 = W>(
-    ops: VectorOps<V, W>,
-    step: Step,
-    rows: ConstantRows,
-    state: readonly V[],
-    one?: VectorOps<V1, W1>,
-  ): V[] {
+  repeat<V, W>(ops: BatchOps<V, W>, step: Step, rows: ConstantRows, state: readonly V[]): V[] {
     const { routine } = this.#v
-    const rendered =
-      this.#steps.get(step) ??
-      (one ? this.#announce(one, step, rows, state.length) : this.#announce(ops, step, rows, state.length))
+    const { parts, runs, bytes } = ops.turns(step)
+    const rendered = this.#steps.get(step) ?? this.#announce(parts, step, rows, state.length)
     const table = routine.label("table")
     rendered.calls.push({ rows, table })
     ops.storeState(state, step.linearFrom)
-    const runs = one ? ops.streams : 1
     for (let run = 0; run < runs; run++) {
-      if (one && run > 0) routine.control("add", STATE_POINTER, immediate(one.stateBytes))
+      if (run > 0) routine.control("add", STATE_POINTER, immediate(bytes))
       routine.control("lea", ROW_POINTER, relative(table))
       routine.control("mov", ROWS_LEFT, immediate(rows.length))
       routine.control("call", rendered.entry)
     }
-    if (one) routine.control("sub", STATE_POINTER, immediate((runs - 1) * one.stateBytes))
+    if (runs > 1) routine.control("sub", STATE_POINTER, immediate((runs - 1) * bytes))
     return ops.loadState(state.length, step.linearFrom)
   }
 
-  #announce<V, W>(ops: VectorOps<V, W>, step: Step, rows: ConstantRows, elements: number): RenderedStep {
+  #announce(
+    parts: readonly BatchOps<unknown, unknown>[],
+    step: Step,
+    rows: ConstantRows,
+    elements: number,
+  ): RenderedStep {
     const constants = rows[0]!.map((_, column) => ({ column, rows }))
     const rendered: RenderedStep = {
       entry: this.#v.routine.label("step"),
       render: () => {
-        const state = step.apply(ops, ops.loadState(elements, step.linearFrom), constants)
-        ops.storeState(state, step.linearFrom)
+        for (const ops of parts)
+          ops.storeState(step.apply(ops, ops.loadState(elements, step.linearFrom), constants), step.linearFrom)
       },
       columns: new Map(),
       calls: [],
@@ -119,9 +98,12 @@ export class Steps {
     this.#current = undefined
   }
 
-  /** A word derived from a constant, known now or standing in the current row; `name` tells derivations apart. */
-  constant(constant: Constant, name: string, derive: (c: bigint) => bigint): Memory {
-    if (typeof constant === "bigint") return this.#v.constant(BigInt.asUintN(64, derive(constant)))
+  /**
+   * A word derived from a constant, known now or standing in the current row, for a unit to read.
+   * @param name tells derivations apart, those of all vocabularies
+   */
+  constant(unit: Unit, constant: Constant, name: string, derive: (c: bigint) => bigint): Memory {
+    if (typeof constant === "bigint") return unit.constant(BigInt.asUintN(64, derive(constant)))
     const { columns } = this.#current!
     const key = `${constant.column} ${name}`
     let column = columns.get(key)
@@ -129,6 +111,6 @@ export class Steps {
       column = { index: columns.size, wordOf: row => BigInt.asUintN(64, derive(row[constant.column]!)) }
       columns.set(key, column)
     }
-    return this.#v.repeated(memory(ROW_POINTER, column.index * this.#v.repeatedBytes))
+    return unit.repeated(memory(ROW_POINTER, column.index * this.#v.repeatedBytes))
   }
 }

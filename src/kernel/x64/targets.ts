@@ -1,69 +1,84 @@
-/** What there is to render for: a vector width, a representation, a core to schedule for. */
-import { type Memory, memory, rdi } from "./assembler/operands.ts"
-import { sapphireRapids, zen3 } from "./compiler/machine.ts"
-import type { Routine, RoutineOptions } from "./compiler/routine.ts"
-import { type ContextLayout, contextLayout } from "./context.ts"
-import { type IfmaElement, IfmaOps, type IfmaSum } from "./ifma-ops.ts"
-import { type LimbElement, LimbOps, type LimbSum } from "./limb-ops.ts"
-import { type Both, PairedOps } from "./paired-ops.ts"
-import { BATCH_POINTER, type Target } from "./render.ts"
-import { ROW_POINTER } from "./steps.ts"
+/** What there is to render for: a vector width, a representation, a core to schedule for, and nonces beside the vectors. */
+import { type Memory, memory, rbx, rcx, rdi, rdx, rsi, rsp } from "./assembler/operands.ts"
+import type { BatchOps } from "./batch-ops.ts"
+import type { RegisterFile } from "./compiler/block.ts"
+import { type Machine, sapphireRapids, zen3 } from "./compiler/machine.ts"
+import { contextLayout, type Shape } from "./context.ts"
+import { IfmaOps } from "./ifma-ops.ts"
+import { INTEGER_STATE_BYTES, IntegerOps } from "./integer-ops.ts"
+import { Integers } from "./integers.ts"
+import { LimbOps } from "./limb-ops.ts"
+import type { Target } from "./render.ts"
+import { vectorStateBytes } from "./state-memory.ts"
+import { ROW_POINTER, type Steps } from "./steps.ts"
+import { TogetherOps } from "./together-ops.ts"
 import { Vectors } from "./vectors.ts"
+
+interface Recipe {
+  readonly bits: 256 | 512
+  readonly machine: Machine
+  /** Vector registers in use from which on the schedule saves registers. */
+  readonly pressure: number
+  /** Vectors of nonces that are worked on together, and nonces in integer registers beside each. */
+  readonly vectors: number
+  readonly integers: number
+  ops(vectors: Vectors, steps: Steps, stateOffset: number): BatchOps<unknown, unknown>
+}
 
 const range = (count: number) => Array.from({ length: count }, (_, i) => i)
 
-/** rax is free for values; the others point or count. */
-const INTEGERS = [0]
+/** rsi, rcx, rbx and rdi point or count; rdx is what `mulx` multiplies. */
+const INTEGERS = range(16).filter(n => ![rdx, rcx, rbx, rsp, rsi, rdi].some(other => other.n === n))
 
-/** Pointers through which nothing is written that is read again. */
-const READ_ONLY = new Set([ROW_POINTER.n, BATCH_POINTER.n])
-
-const spillSlot =
-  (layout: ContextLayout, vectorBytes: number) =>
-  (n: number): Memory =>
-    memory(rdi, layout.spill + n * vectorBytes)
-
-export const avx2: Target<LimbElement, LimbSum> = {
-  routine: {
-    machine: zen3,
-    window: 150,
-    pressure: 14,
-    readOnly: READ_ONLY,
-    registers: { integer: INTEGERS, vector: range(16), mask: [] },
-    spillSlot: spillSlot(contextLayout(32), 32),
-  },
-  streams: 1,
-  vectors: (routine: Routine) => new Vectors(routine, 256),
-  ops: (vectors, steps) => new LimbOps(vectors, steps),
+function target({ bits, machine, pressure, vectors, integers, ops }: Recipe): Target {
+  const vectorBytes = bits / 8
+  const groupBytes = vectorStateBytes(vectorBytes) + integers * INTEGER_STATE_BYTES
+  const shape: Shape = {
+    vectorBytes,
+    stateBytes: vectors * groupBytes,
+    lanes: vectors * (bits / 64 + integers),
+    units: vectors * (1 + integers),
+  }
+  const { spill, integers: integerSpill } = contextLayout(shape)
+  const spillSlot = (file: RegisterFile, n: number): Memory =>
+    file === "integer" ? memory(rdi, integerSpill + 8 * n) : memory(rdi, spill + n * vectorBytes)
+  return {
+    shape,
+    routine: {
+      machine,
+      window: 150,
+      pressure,
+      readOnly: new Set([ROW_POINTER.n]),
+      registers: { integer: INTEGERS, vector: range(bits === 512 ? 32 : 16), mask: [] },
+      spillSlot,
+    },
+    vectors: routine => new Vectors(routine, bits),
+    ops: (routine, vectorUnit, steps) => {
+      const integerUnit = new Integers(routine)
+      const group = (offset: number) => {
+        const behind = offset + vectorStateBytes(vectorBytes)
+        const beside = range(integers).map(i => new IntegerOps(integerUnit, steps, behind + i * INTEGER_STATE_BYTES))
+        return new TogetherOps([ops(vectorUnit, steps, offset), ...beside], steps, false)
+      }
+      const all = new TogetherOps(
+        range(vectors).map(g => group(g * groupBytes)),
+        steps,
+        true,
+      )
+      return { all, one: new IntegerOps(integerUnit, steps, vectorStateBytes(vectorBytes), all) }
+    },
+  }
 }
 
-const avx512Routine: RoutineOptions = {
-  machine: sapphireRapids,
-  window: 150,
-  pressure: 29,
-  readOnly: READ_ONLY,
-  registers: { integer: INTEGERS, vector: range(32), mask: [] },
-  spillSlot: spillSlot(contextLayout(64, 2), 64),
-}
+const limbOps = (vectors: Vectors, steps: Steps, stateOffset: number) => new LimbOps(vectors, steps, stateOffset)
+const ifmaOps = (vectors: Vectors, steps: Steps, stateOffset: number) => new IfmaOps(vectors, steps, stateOffset)
 
-/** 16 nonces at a time: one vector's S-box leaves the multipliers idle for longer than a core can look ahead. */
-export const avx512: Target<Both<IfmaElement>, Both<IfmaSum>> = {
-  routine: avx512Routine,
-  streams: 2,
-  vectors: (routine: Routine) => new Vectors(routine, 512),
-  ops: (vectors, steps) => {
-    const one = new IfmaOps(vectors, steps)
-    return new PairedOps([one, new IfmaOps(vectors, steps, one.stateBytes)], steps)
-  },
-}
+export const avx2 = target({ bits: 256, machine: zen3, pressure: 14, vectors: 1, integers: 1, ops: limbOps })
+
+/** Two vectors at a time: one's S-box leaves the multipliers idle for longer than a core can look ahead. */
+const wide = { bits: 512, machine: sapphireRapids, pressure: 29, vectors: 2, integers: 1 } as const
+
+export const avx512 = target({ ...wide, ops: ifmaOps })
 
 /** CPUs with AVX-512 but without IFMA. */
-export const avx512Limbs: Target<Both<LimbElement>, Both<LimbSum>> = {
-  routine: avx512Routine,
-  streams: 2,
-  vectors: (routine: Routine) => new Vectors(routine, 512),
-  ops: (vectors, steps) => {
-    const one = new LimbOps(vectors, steps)
-    return new PairedOps([one, new LimbOps(vectors, steps, one.stateBytes)], steps)
-  },
-}
+export const avx512Limbs = target({ ...wide, ops: limbOps })

@@ -7,21 +7,20 @@ import {
   immediate,
   type Memory,
   mask,
-  type Register,
   r32,
   rax,
   relative,
   type VirtualRegister,
 } from "./assembler/operands.ts"
 import type { Routine } from "./compiler/routine.ts"
+import type { Place, Unit, Value } from "./unit.ts"
 
-/** A value in a register, or in memory from where instructions take it as they need it. */
-export type Vector = VirtualRegister | Memory
+export type Vector = Value
 
 /** Never used for anything else. */
 const ODD_HALVES = mask(7)
 
-export class Vectors {
+export class Vectors implements Unit {
   readonly bytes: 32 | 64
   readonly lanes: 4 | 8
   readonly #class: "ymm" | "zmm"
@@ -43,7 +42,6 @@ export class Vectors {
     this.routine.control("kmovw", ODD_HALVES, r32(rax.n))
   }
 
-  /** The same word in every lane. */
   constant(word: bigint): Memory {
     let place = this.#constants.get(word)
     if (!place) {
@@ -73,16 +71,11 @@ export class Vectors {
     return relative(this.routine.constant(lanes))
   }
 
-  /** An integer register's value in every lane. */
-  fromInteger(integer: Register): VirtualRegister {
-    if (this.bits === 512) return this.#result("vpbroadcastq", integer)
-    const low = this.routine.register("xmm")
-    this.routine.emit("vmovq", low, integer)
-    return this.#result("vpbroadcastq", low)
+  counters(first: Place, lane: number): VirtualRegister {
+    return this.add(this.broadcastWord(first), this.pattern(LANES.map(n => n + BigInt(lane))))
   }
 
-  /** Stores 32 bits at `place`: one a lane, set where `a`, compared as signed, is above `b`. */
-  storeAbove(place: Memory, a: Vector, b: Vector): void {
+  storeAbove(place: Place, a: Vector, b: Vector): void {
     const bits = this.routine.register("r32")
     if (this.bits === 256) {
       const above = this.#result("vpcmpgtq", this.register(a), b)
@@ -95,17 +88,16 @@ export class Vectors {
     this.routine.emit("mov", place, bits)
   }
 
-  load(place: Memory): VirtualRegister {
+  load(place: Place): VirtualRegister {
     if (place.broadcast) return this.broadcastWord({ ...place, broadcast: false })
     return this.#result(this.bits === 256 ? "vmovdqu" : "vmovdqu64", place)
   }
 
-  /** A word of memory in every lane. */
-  broadcastWord(place: Memory): VirtualRegister {
+  broadcastWord(place: Place): VirtualRegister {
     return this.#result("vpbroadcastq", place)
   }
 
-  store(place: Memory, value: Vector): void {
+  store(place: Place, value: Vector): void {
     this.routine.emit(this.bits === 256 ? "vmovdqu" : "vmovdqu64", place, this.register(value))
   }
 
@@ -121,7 +113,8 @@ export class Vectors {
   xor = (a: Vector, b: Vector): VirtualRegister => this.#commutative(this.bits === 256 ? "vpxor" : "vpxorq", a, b)
   shiftRight = (a: Vector, bits: number): VirtualRegister => this.#shift("vpsrlq", a, bits)
   shiftLeft = (a: Vector, bits: number): VirtualRegister => this.#shift("vpsllq", a, bits)
-  shuffleBytes = (a: Vector, order: Vector): VirtualRegister => this.#result("vpshufb", this.register(a), order)
+  reverseBytes = (a: Vector): VirtualRegister => this.#shuffleBytes(a, SWAP)
+  reverseLowBytes = (a: Vector): VirtualRegister => this.#shuffleBytes(a, SWAP_LOW)
 
   /** The low half of each lane, the high half 0. */
   low = (a: Vector): VirtualRegister => this.and(a, this.constant(0xffffffffn))
@@ -142,7 +135,6 @@ export class Vectors {
     return result
   }
 
-  /** x − p where that is not negative. */
   canonical(x: Vector): VirtualRegister {
     // x − p = x + EPS − 2^64: the smaller of the two words.
     const less = this.add(x, this.constant(0xffffffffn))
@@ -150,6 +142,10 @@ export class Vectors {
     const sign = this.constant(2n ** 63n)
     const isLess = this.#result("vpcmpgtq", this.xor(x, sign), this.xor(less, sign))
     return this.xor(x, this.and(isLess, this.xor(x, less)))
+  }
+
+  #shuffleBytes(a: Vector, order: readonly bigint[]): VirtualRegister {
+    return this.#result("vpshufb", this.register(a), this.pattern(order))
   }
 
   #shift(mnemonic: string, a: Vector, bits: number): VirtualRegister {
@@ -166,3 +162,8 @@ export class Vectors {
     return result
   }
 }
+
+/** Byte orders for each 16 bytes: both words reversed; the low halves reversed, the high halves 0. */
+const SWAP = [0x0001020304050607n, 0x08090a0b0c0d0e0fn]
+const SWAP_LOW = [0x8080808000010203n, 0x8080808008090a0bn]
+const LANES = [0n, 1n, 2n, 3n, 4n, 5n, 6n, 7n]

@@ -1,6 +1,6 @@
 /** A rendered kernel, loaded and called from TypeScript. */
 import { WIDTH } from "../../pow/constants.ts"
-import { type Kernel, ROW, UnsupportedKernel } from "../kernel.ts"
+import { type Kernel, UnsupportedKernel } from "../kernel.ts"
 import type { Feature } from "./assembler/table.ts"
 import { cpuFeatures } from "./cpuid.ts"
 import { type LoadedCode, loadCode, mapPages, type Pages } from "./memory.ts"
@@ -50,7 +50,8 @@ function requireFeatures(needs: Iterable<Feature>): void {
 }
 
 class X64Kernel implements Kernel {
-  readonly hits = new Uint32Array(ROW)
+  readonly row: number
+  readonly hits: Uint32Array
   readonly #rendered: RenderedKernel
   readonly #loaded: LoadedCode
   readonly #context: Pages
@@ -61,6 +62,8 @@ class X64Kernel implements Kernel {
   readonly #target: BigUint64Array
   readonly #output: BigUint64Array
   readonly #masks: Uint32Array
+  /** Nonces of a batch. */
+  readonly #batchLanes: number
 
   constructor(
     readonly name: string,
@@ -83,14 +86,17 @@ class X64Kernel implements Kernel {
     this.#first = words(layout.first, 1)
     this.#batches = words(layout.batches, 1)
     this.#target = words(layout.target, 1)
-    this.#output = words(layout.output, WIDTH * rendered.vectorLanes)
-    this.#masks = new Uint32Array(context.buffer, layout.masks, ROW / rendered.vectorLanes)
+    this.#output = words(layout.output, WIDTH)
+    this.#masks = new Uint32Array(context.buffer, layout.masks, layout.rowBatches * rendered.lanes.length)
+    this.row = layout.rowColumns
+    this.hits = new Uint32Array(this.row)
+    this.#batchLanes = rendered.lanes.reduce((sum, lanes) => sum + lanes)
   }
 
   permute(state: BigUint64Array): void {
     this.#input.set(state)
     this.#call("permute")
-    for (let i = 0; i < WIDTH; i++) state[i] = this.#output[i * this.#rendered.vectorLanes]!
+    state.set(this.#output)
   }
 
   setTarget(top: bigint): void {
@@ -105,7 +111,7 @@ class X64Kernel implements Kernel {
   searchRow(t0: number): number {
     this.#first[0] = BigInt(t0)
     this.#call("searchRow")
-    return this.#collect(ROW)
+    return this.#collect(this.row)
   }
 
   prepareRange(state: BigUint64Array): void {
@@ -114,7 +120,7 @@ class X64Kernel implements Kernel {
 
   searchRange(first: number, count: number): number {
     this.#first[0] = BigInt(first)
-    this.#batches[0] = BigInt(Math.ceil(count / this.#rendered.lanes))
+    this.#batches[0] = BigInt(Math.ceil(count / this.#batchLanes))
     this.#call("searchRange")
     return this.#collect(count)
   }
@@ -130,14 +136,17 @@ class X64Kernel implements Kernel {
 
   /** Turns the masks of the first `count` nonces into hits. */
   #collect(count: number): number {
-    const { vectorLanes: lanes } = this.#rendered
-    const none = 2 ** lanes - 1
+    const units = this.#rendered.lanes
     let found = 0
-    for (let batch = 0; batch * lanes < count; batch++) {
-      const above = this.#masks[batch]!
-      if (above === none) continue
-      for (let lane = 0; lane < lanes && batch * lanes + lane < count; lane++)
-        if (!(above & (1 << lane))) this.hits[found++] = batch * lanes + lane
+    for (let first = 0, mask = 0; first < count; ) {
+      for (let u = 0; u < units.length; u++, mask++) {
+        const lanes = units[u]!
+        const above = this.#masks[mask]!
+        if (above !== 2 ** lanes - 1)
+          for (let lane = 0; lane < lanes && first + lane < count; lane++)
+            if (!(above & (1 << lane))) this.hits[found++] = first + lane
+        first += lanes
+      }
     }
     return found
   }

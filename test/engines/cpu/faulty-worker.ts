@@ -65,6 +65,7 @@ const wrong = (kernel: Kernel): Kernel => around(kernel, { searchRow: t0 => Math
 function around(kernel: Kernel, changes: Partial<Kernel>): Kernel {
   return {
     name: kernel.name,
+    row: kernel.row,
     hits: kernel.hits,
     permute: state => kernel.permute(state),
     setTarget: top => kernel.setTarget(top),

@@ -10,6 +10,7 @@ const wasm = createWasmKernel("wasm")
 /** The WebAssembly kernel with something wrong. */
 const changed = (changes: Partial<Kernel>): Kernel => ({
   name: wasm.name,
+  row: wasm.row,
   hits: wasm.hits,
   permute: state => wasm.permute(state),
   setTarget: top => wasm.setTarget(top),

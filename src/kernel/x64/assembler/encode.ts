@@ -174,12 +174,11 @@ function modrmMemory(
   fixups: Fixup[],
 ): void {
   const field = (reg & 7) << 3
-  const push32 = (value: number) => code.push(value & 255, (value >> 8) & 255, (value >> 16) & 255, (value >> 24) & 255)
   if (rm.label) {
     if (rm.base || rm.index) throw new Error(`${row.mnemonic}: a label and a base in ${format(rm)}`)
     code.push(field | 5)
     fixups.push({ at: code.length, end: 0, displacement: rm.displacement, label: rm.label.name })
-    push32(0)
+    push32(code, 0)
     return
   }
   if (!rm.base) throw new Error(`${row.mnemonic} ${operands.map(format).join(", ")}: memory without a base`)
@@ -196,5 +195,9 @@ function modrmMemory(
     code.push((mod << 6) | field | 4, (scale << 6) | ((rm.index ? rm.index.n & 7 : 4) << 3) | base)
   } else code.push((mod << 6) | field | base)
   if (mod === 1) code.push(short & 255)
-  else if (mod === 2) push32(rm.displacement)
+  else if (mod === 2) push32(code, rm.displacement)
+}
+
+function push32(code: number[], value: number): void {
+  code.push(value & 255, (value >> 8) & 255, (value >> 16) & 255, (value >> 24) & 255)
 }

@@ -9,13 +9,25 @@ export const instructions = parseTable(`
 mov            r64:w r64/m64:r                         REX.W 8B /r                     RM    base
 mov            m64:w r64:r                             REX.W 89 /r                     MR    base
 mov            m32:w r32:r                             89 /r                           MR    base
-mov            r64:w imm32:r                           REX.W C7 /0 id                  MI    base
+mov            r64/m64:w imm32:r                       REX.W C7 /0 id                  MI    base
+mov            r32:w r32/m32:r                         8B /r                           RM    base
 lea            r64:w m64:r                             REX.W 8D /r                     RM    base
 add            r64:rw r64/m64:r                        REX.W 03 /r                     RM    base; flags:w
-add            r64:rw imm32:r                          REX.W 81 /0 id                  MI    base; flags:w
+add            r64/m64:rw imm32:r                      REX.W 81 /0 id                  MI    base; flags:w
+adc            r64:rw r64/m64:r                        REX.W 13 /r                     RM    base; flags:rw
+adc            r64:rw imm32:r                          REX.W 81 /2 id                  MI    base; flags:rw
 sub            r64:rw r64/m64:r                        REX.W 2B /r                     RM    base; flags:w
-sub            r64:rw imm32:r                          REX.W 81 /5 id                  MI    base; flags:w
-xor            r32:rw r32:r                            33 /r                           RM    base; flags:w
+sub            r64/m64:rw imm32:r                      REX.W 81 /5 id                  MI    base; flags:w
+sbb            r32:rw r32:r                            1B /r                           RM    base; flags:rw
+cmp            r64:r r64/m64:r                         REX.W 3B /r                     RM    base; flags:w
+xor            r64:rw r64/m64:r                        REX.W 33 /r                     RM    base; flags:w
+cmovb          r64:rw r64/m64:r                        REX.W 0F 42 /r                  RM    base; flags:r
+cmovg          r64:rw r64/m64:r                        REX.W 0F 4F /r                  RM    base; flags:r
+imul           r64:rw r64/m64:r                        REX.W 0F AF /r                  RM    base; flags:w
+mulx           r64:w r64:w r64/m64:r                   VEX.LZ.F2.0F38.W1 F6 /r         RVM   bmi2; rdx:r
+shrx           r64:w r64/m64:r r64:r                   VEX.LZ.F2.0F38.W1 F7 /r         RMV   bmi2
+bswap          r32:rw                                  0F C8                           O     base
+bswap          r64:rw                                  REX.W 0F C8                     O     base
 push           r64:r                                   50                              O     base
 pop            r64:w                                   58                              O     base
 jnz            rel32:r                                 0F 85 cd                        D     base; flags:r
@@ -28,8 +40,6 @@ xgetbv         -                                       0F 01 D0                 
 vmovdqu        ymm:w ymm/m256:r                        VEX.256.F3.0F.WIG 6F /r         RM    avx2
 vmovdqu        m256:w ymm:r                            VEX.256.F3.0F.WIG 7F /r         MR    avx2
 vpbroadcastq   ymm:w m64:r                             VEX.256.66.0F38.W0 59 /r        RM    avx2
-vpbroadcastq   ymm:w xmm:r                             VEX.256.66.0F38.W0 59 /r        RM    avx2
-vmovq          xmm:w r64:r                             VEX.128.66.0F.W1 6E /r          RM    avx2
 vpaddq         ymm:w ymm:r ymm/m256:r                  VEX.256.66.0F.WIG D4 /r         RVM   avx2
 vpsubq         ymm:w ymm:r ymm/m256:r                  VEX.256.66.0F.WIG FB /r         RVM   avx2
 vpand          ymm:w ymm:r ymm/m256:r                  VEX.256.66.0F.WIG DB /r         RVM   avx2
@@ -47,7 +57,6 @@ vzeroupper     -                                       VEX.128.0F.WIG 77        
 vmovdqu64      zmm:w zmm/m512:r                        EVEX.512.F3.0F.W1 6F /r         RM    avx512f
 vmovdqu64      m512:w zmm:r                            EVEX.512.F3.0F.W1 7F /r         MR    avx512f
 vpbroadcastq   zmm:w m64:r                             EVEX.512.66.0F38.W1 59 /r       RM    avx512f
-vpbroadcastq   zmm:w r64:r                             EVEX.512.66.0F38.W1 7C /r       RM    avx512f
 vpaddq         zmm:w zmm:r zmm/m512/m64bcst:r          EVEX.512.66.0F.W1 D4 /r         RVM   avx512f
 vpsubq         zmm:w zmm:r zmm/m512/m64bcst:r          EVEX.512.66.0F.W1 FB /r         RVM   avx512f
 vpandq         zmm:w zmm:r zmm/m512/m64bcst:r          EVEX.512.66.0F.W1 DB /r         RVM   avx512f

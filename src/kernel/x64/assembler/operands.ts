@@ -2,7 +2,7 @@
  * Operands of x86-64 instructions. A register is virtual until the allocator has run: `n` is then its hardware number.
  */
 
-export type RegisterClass = "r32" | "r64" | "xmm" | "ymm" | "zmm" | "k"
+export type RegisterClass = "r32" | "r64" | "ymm" | "zmm" | "k"
 
 export interface Register {
   readonly kind: "register"
@@ -49,7 +49,6 @@ const register = (cls: RegisterClass) => (n: number) =>
 
 export const r32 = register("r32")
 export const r64 = register("r64")
-export const xmm = register("xmm")
 export const ymm = register("ymm")
 export const zmm = register("zmm")
 export const mask = register("k")

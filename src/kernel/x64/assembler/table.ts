@@ -5,12 +5,12 @@
  *   vpaddq     ymm:w ymm:r ymm/m256:r                      VEX.256.66.0F.WIG D4 /r        RVM     avx2
  *
  * `Op/En` has one letter an operand: R = ModRM.reg, M = ModRM.rm, V = VEX.vvvv, I = immediate, D = relative address,
- * O = the opcode's low bits. "needs" lists CPU features by comma, or `base`; after a `;` stands what happens to the flags,
- * `flags:rw`. A row that contradicts itself does not get past here.
+ * O = the opcode's low bits. "needs" lists CPU features by comma, or `base`; after a `;` stands what happens to the flags and
+ * to rdx beside the operands, `flags:rw`, `rdx:r`. A row that contradicts itself does not get past here.
  */
 import type { RegisterClass } from "./operands.ts"
 
-export const features = ["avx2", "avx512f", "avx512bw", "avx512ifma"] as const
+export const features = ["bmi2", "avx2", "avx512f", "avx512bw", "avx512ifma"] as const
 export type Feature = (typeof features)[number]
 
 export interface Access {
@@ -54,6 +54,8 @@ export interface Instruction extends Encoding {
   readonly at: Readonly<Record<Slot, number>>
   readonly needs: readonly Feature[]
   readonly flags: Access
+  /** What happens to rdx without its being an operand. */
+  readonly rdx: Access
   /** The row as written, for messages. */
   readonly text: string
 }
@@ -91,6 +93,7 @@ function parseRow(row: string): Instruction {
     at: Object.fromEntries(SLOTS.map(slot => [slot, slots.indexOf(slot)])) as Record<Slot, number>,
     needs: needed === "base" ? [] : (needed.split(",") as Feature[]),
     flags: accessOf(effects, /flags:(r?w?)/),
+    rdx: accessOf(effects, /rdx:(r?w?)/),
     text: row,
   }
   validate(instruction, fail)
@@ -110,7 +113,7 @@ function parseOperand(text: string, fail: (why: string) => never): OperandPatter
     write: access.includes("w"),
   }
   for (const kind of kinds.split("/")) {
-    if (/^(r32|r64|xmm|ymm|zmm|k)$/.test(kind)) pattern.register = kind as RegisterClass
+    if (/^(r32|r64|ymm|zmm|k)$/.test(kind)) pattern.register = kind as RegisterClass
     else if (/^m\d+$/.test(kind)) pattern.memory = Number(kind.slice(1)) / 8
     else if (kind === "m64bcst") pattern.broadcast = true
     else if (/^imm(8|32|64)$/.test(kind)) pattern.immediate = (Number(kind.slice(3)) / 8) as 1 | 4 | 8

@@ -18,8 +18,8 @@ import { type BlockInstruction, fileOf, memoryKey, type RegisterFile } from "./b
 export interface AllocateOptions {
   /** Hardware numbers that may be used. */
   readonly registers: Readonly<Record<RegisterFile, readonly number[]>>
-  /** Memory for the n-th value stored, n = 0 … ; its size is the largest register's. */
-  spillSlot(n: number): Memory
+  /** Memory for the n-th value of a file that is stored, n = 0 … ; its size is the file's largest register's. */
+  spillSlot(file: RegisterFile, n: number): Memory
   /** As for the scheduler. */
   readonly readOnly: ReadonlySet<number>
 }
@@ -72,11 +72,11 @@ class Allocator {
   readonly #held: Record<RegisterFile, Set<Value>> = { integer: new Set(), vector: new Set(), mask: new Set() }
   /** Values loaded from memory that may be written, by place. */
   readonly #loaded = new Map<number, Value[]>()
-  readonly #freeSlots: number[] = []
-  readonly #slotsAfter: number[] = []
+  readonly #freeSlots: Record<RegisterFile, number[]> = { integer: [], vector: [], mask: [] }
+  readonly #slotsAfter: { readonly file: RegisterFile; readonly slot: number }[] = []
   /** The instruction being placed. */
   #at = 0
-  #slots = 0
+  readonly #slots: Record<RegisterFile, number> = { integer: 0, vector: 0, mask: 0 }
   #stores = 0
   #reloads = 0
   readonly #out: PhysicalInstruction[] = []
@@ -167,7 +167,7 @@ class Allocator {
     // What was written as a move between registers may read a slot, which will be another value's soon.
     if (operands[1]?.kind === "memory" && result) this.#noteLoad(row.mnemonic, physical[1] as Memory, result)
     for (const operand of operands) if (operand.kind === "virtual") this.#release(this.#value(operand.id))
-    if (this.#slotsAfter.length > 0) this.#freeSlots.push(...this.#slotsAfter.splice(0))
+    this.#freeSlotsAfter()
   }
 
   #memory(operand: Memory<VirtualRegister | Register>): Memory {
@@ -194,8 +194,13 @@ class Allocator {
     source.n = undefined
     this.#advance(source, i)
     this.#advance(target, i)
-    this.#freeSlots.push(...this.#slotsAfter.splice(0))
+    this.#freeSlotsAfter()
     return true
+  }
+
+  #freeSlotsAfter(): void {
+    for (let next = this.#slotsAfter.pop(); next; next = this.#slotsAfter.pop())
+      this.#freeSlots[next.file].push(next.slot)
   }
 
   /** Brings back what was to be read again from memory that is about to be overwritten. */
@@ -253,8 +258,8 @@ class Allocator {
     }
     if (!victim) throw new Error("more values in one instruction than registers")
     if (!victim.home) {
-      victim.slot ??= this.#freeSlots.pop() ?? this.#slots++
-      victim.home = this.#options.spillSlot(victim.slot)
+      victim.slot ??= this.#freeSlots[file].pop() ?? this.#slots[file]++
+      victim.home = this.#options.spillSlot(file, victim.slot)
       this.#out.push({ mnemonic: MOVE[victim.class]!, operands: [victim.home, register(victim.class, victim)] })
       this.#stores++
     }
@@ -278,7 +283,7 @@ class Allocator {
       value.n = undefined
     }
     // The instruction at hand may still read the slot.
-    if (value.slot !== undefined) this.#slotsAfter.push(value.slot)
+    if (value.slot !== undefined) this.#slotsAfter.push({ file: value.file, slot: value.slot })
     value.slot = undefined
   }
 

@@ -14,16 +14,17 @@ import {
   type VirtualRegister,
 } from "../assembler/operands.ts"
 import type { Feature } from "../assembler/table.ts"
-import { type AllocateOptions, allocate } from "./allocate.ts"
-import { Block } from "./block.ts"
+import { type AllocateOptions, type Allocation, allocate } from "./allocate.ts"
+import { Block, type BlockInstruction, type RegisterFile } from "./block.ts"
+import { interleave, part, storeEarly } from "./interleave.ts"
 import { type ScheduleOptions, schedule } from "./schedule.ts"
 
 export interface RoutineOptions
   extends Omit<ScheduleOptions, "readOnly">,
     Omit<AllocateOptions, "readOnly" | "spillSlot"> {
   readonly readOnly: ReadonlySet<number>
-  /** Memory for the n-th value that finds no register. */
-  spillSlot(n: number): Memory
+  /** Memory for the n-th value of a register file that finds no register. */
+  spillSlot(file: RegisterFile, n: number): Memory
 }
 
 /** What became of the blocks, for tests and reports. */
@@ -93,6 +94,11 @@ export class Routine {
     this.#assembler.data(label, words)
   }
 
+  /** The current block, for comparison. */
+  get block(): object {
+    return this.#block
+  }
+
   get needs(): ReadonlySet<Feature> {
     return this.#assembler.needs
   }
@@ -114,8 +120,7 @@ export class Routine {
     const { instructions } = this.#block
     if (instructions.length === 0) return
     this.#block = new Block()
-    const order = this.#isHot ? schedule(instructions, this.#options) : instructions
-    const { code, stores, reloads } = allocate(order, this.#options)
+    const { code, stores, reloads } = this.#compiled(instructions)
     for (const { mnemonic, row, operands, options } of code) {
       if (row) this.#assembler.emitForm(row, operands, options)
       else this.#assembler.emit(mnemonic, operands, options)
@@ -123,5 +128,18 @@ export class Routine {
     this.statistics.instructions += code.length
     this.statistics.stores += stores
     this.statistics.reloads += reloads
+  }
+
+  #compiled(instructions: readonly BlockInstruction[]): Allocation {
+    if (!this.#isHot) return allocate(instructions, this.#options)
+    const parted = part(instructions)
+    if (!parted) return allocate(schedule(instructions, this.#options), this.#options)
+    const vector = allocate(schedule(parted.vector, this.#options), this.#options)
+    const integer = allocate(storeEarly(parted.integer, this.#options.readOnly), this.#options)
+    return {
+      code: interleave(vector.code, integer.code),
+      stores: vector.stores + integer.stores,
+      reloads: vector.reloads + integer.reloads,
+    }
   }
 }

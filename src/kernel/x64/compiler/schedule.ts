@@ -39,7 +39,7 @@ export function schedule(code: readonly BlockInstruction[], options: ScheduleOpt
   // Begun work before new.
   for (let i = 0; i < code.length; i++) urgency[i] = urgency[i]! - LATER * i
   const earliest = new Float64Array(code.length)
-  const live = new LiveVectors(effects)
+  const live = new LiveValues(effects)
   const order: BlockInstruction[] = []
   const taken = new Uint8Array(code.length)
   /** Whose operands are there, ascending; and whose will be, by the cycle they are there in. */
@@ -129,51 +129,42 @@ function longestPaths(successors: readonly (readonly number[])[], latency: reado
   return longest
 }
 
-/** How many vector registers hold a value that is still to be read. */
-class LiveVectors {
+/** How many virtual registers hold a value that is still to be read. */
+class LiveValues {
   count = 0
   readonly #effects: readonly Effects[]
-  /** By the value's number from `first` on: reads left, and whether it was written. */
+  /** By the value's number: reads left, and whether it was written. */
   readonly #left: Int32Array
   readonly #written: Uint8Array
-  readonly #first: number
 
   constructor(effects: readonly Effects[]) {
     this.#effects = effects
-    let first = Number.POSITIVE_INFINITY
-    let last = -1
-    for (const { vectorReads, vectorWrites } of effects)
-      for (const ids of [vectorReads, vectorWrites])
-        for (const id of ids) {
-          if (id < first) first = id
-          if (id > last) last = id
-        }
-    this.#first = first
-    const values = Math.max(0, last - first + 1)
-    this.#left = new Int32Array(values)
-    this.#written = new Uint8Array(values)
-    for (const { vectorReads } of effects) for (const id of vectorReads) this.#left[id - first]!++
+    const { first, count } = rangeOf(effects)
+    this.#left = new Int32Array(first + count)
+    this.#written = new Uint8Array(first + count)
+    for (const { reads } of effects) for (let k = 0; k < reads.length; k++) if (reads[k]! >= 0) this.#left[reads[k]!]!++
   }
 
   /** How many more are live after instruction `i`. */
   change(i: number): number {
-    const { vectorReads, vectorWrites } = this.#effects[i]!
+    const { reads, writes } = this.#effects[i]!
     let change = 0
-    for (let k = 0; k < vectorReads.length; k++) {
-      const value = vectorReads[k]! - this.#first
+    for (let k = 0; k < reads.length; k++) {
+      const value = reads[k]!
+      if (reads[k]! < 0) continue
       // What a load has still to bring is live only if it is read again.
       if (this.#written[value] === 0) change++
       if (this.#left[value] === 1) change--
     }
-    for (let k = 0; k < vectorWrites.length; k++) if (this.#written[vectorWrites[k]! - this.#first] === 0) change++
+    for (let k = 0; k < writes.length; k++) if (writes[k]! >= 0 && this.#written[writes[k]!] === 0) change++
     return change
   }
 
   take(i: number): void {
     this.count += this.change(i)
-    const { vectorReads, vectorWrites } = this.#effects[i]!
-    for (const id of vectorReads) this.#left[id - this.#first]!--
-    for (const id of vectorWrites) this.#written[id - this.#first] = 1
+    const { reads, writes } = this.#effects[i]!
+    for (let k = 0; k < reads.length; k++) if (reads[k]! >= 0) this.#left[reads[k]!]!--
+    for (let k = 0; k < writes.length; k++) if (writes[k]! >= 0) this.#written[writes[k]!] = 1
   }
 }
 
@@ -181,40 +172,54 @@ class LiveVectors {
 function dependencies(effects: readonly Effects[]) {
   const successors: number[][] = effects.map(() => [])
   const predecessorCounts = new Int32Array(effects.length)
-  const lastWrite = new Map<number, number>()
-  const readsSince = new Map<number, number[]>()
+  const { first, count } = rangeOf(effects)
+  const lastWrite = new Int32Array(count).fill(-1)
+  const readsSince: (number[] | undefined)[] = new Array(count)
   const edge = (from: number, to: number) => {
     const known = successors[from]!
     // Edges come in the order of `to`, so one known already is the last.
     if (from === to || known[known.length - 1] === to) return
     known.push(to)
-    predecessorCounts[to] = predecessorCounts[to]! + 1
+    predecessorCounts[to]!++
   }
-  effects.forEach(({ reads, writes }, i) => {
-    for (const place of reads) {
-      const writer = lastWrite.get(place)
-      if (writer !== undefined) edge(writer, i)
-      const readers = readsSince.get(place)
+  for (let i = 0; i < effects.length; i++) {
+    const { reads, writes } = effects[i]!
+    for (let k = 0; k < reads.length; k++) {
+      const place = reads[k]! - first
+      if (lastWrite[place]! >= 0) edge(lastWrite[place]!, i)
+      const readers = readsSince[place]
       if (readers) readers.push(i)
-      else readsSince.set(place, [i])
+      else readsSince[place] = [i]
     }
-    for (const place of writes) {
-      const writer = lastWrite.get(place)
-      if (writer !== undefined) edge(writer, i)
-      for (const reader of readsSince.get(place) ?? []) edge(reader, i)
-      lastWrite.set(place, i)
-      readsSince.delete(place)
+    for (let k = 0; k < writes.length; k++) {
+      const place = writes[k]! - first
+      if (lastWrite[place]! >= 0) edge(lastWrite[place]!, i)
+      const readers = readsSince[place]
+      if (readers) for (let r = 0; r < readers.length; r++) edge(readers[r]!, i)
+      lastWrite[place] = i
+      readsSince[place] = undefined
     }
-  })
+  }
   return { successors, predecessorCounts }
 }
 
+/** The least place, and how many there are from it to the greatest. */
+function rangeOf(effects: readonly Effects[]): { first: number; count: number } {
+  let first = 0
+  let last = 0
+  for (const { reads, writes } of effects)
+    for (const places of [reads, writes])
+      for (let k = 0; k < places.length; k++) {
+        if (places[k]! < first) first = places[k]!
+        if (places[k]! > last) last = places[k]!
+      }
+  return { first, count: last - first + 1 }
+}
+
+/** Places read and written, each once. */
 interface Effects {
   readonly reads: readonly number[]
   readonly writes: readonly number[]
-  /** The virtual vector registers among them. */
-  readonly vectorReads: readonly number[]
-  readonly vectorWrites: readonly number[]
 }
 
 /** Places as numbers: virtual registers by id, hardware registers, the flags and memory below 0. */
@@ -237,6 +242,7 @@ const hardware = (file: RegisterFile, n: number): number =>
   -1 - n - (file === "integer" ? 0 : file === "vector" ? 32 : 64)
 
 const FLAGS = -128
+const RDX = hardware("integer", 2)
 
 function effectsOf(
   { row, operands, options }: BlockInstruction,
@@ -245,34 +251,30 @@ function effectsOf(
 ): Effects {
   const reads: number[] = []
   const writes: number[] = []
-  const vectorReads: number[] = []
-  const vectorWrites: number[] = []
+  const read = (place: number) => {
+    if (!reads.includes(place)) reads.push(place)
+  }
   for (let i = 0; i < operands.length; i++) {
     const operand = operands[i]!
-    const { read, write } = row.operands[i]!
+    const access = row.operands[i]!
     if (operand.kind === "memory") {
-      if (operand.base) reads.push(placeOf(operand.base))
-      if (operand.index) reads.push(placeOf(operand.index))
+      if (operand.base) read(placeOf(operand.base))
+      if (operand.index) read(placeOf(operand.index))
       const key = memoryKey(operand, readOnly)
       if (key === undefined) continue
-      if (read) reads.push(places.memory(key))
-      if (write) writes.push(places.memory(key))
+      if (access.read) read(places.memory(key))
+      if (access.write) writes.push(places.memory(key))
     } else if (operand.kind === "virtual" || operand.kind === "register") {
       const place = placeOf(operand)
-      const isVector = operand.kind === "virtual" && fileOf(operand.class) === "vector"
       // Lanes that a mask leaves keep what they had.
-      if (read || (write && options?.mask && !options.zero)) {
-        reads.push(place)
-        if (isVector && !vectorReads.includes(place)) vectorReads.push(place)
-      }
-      if (write) {
-        writes.push(place)
-        if (isVector) vectorWrites.push(place)
-      }
+      if (access.read || (access.write && options?.mask && !options.zero)) read(place)
+      if (access.write) writes.push(place)
     }
   }
-  if (options?.mask) reads.push(placeOf(options.mask))
-  if (row.flags.read) reads.push(FLAGS)
+  if (options?.mask) read(placeOf(options.mask))
+  if (row.flags.read) read(FLAGS)
   if (row.flags.write) writes.push(FLAGS)
-  return { reads, writes, vectorReads, vectorWrites }
+  if (row.rdx.read) read(RDX)
+  if (row.rdx.write) writes.push(RDX)
+  return { reads, writes }
 }

@@ -19,7 +19,6 @@ import {
   rdi,
   relative,
   rsp,
-  xmm,
   ymm,
   zmm,
 } from "../../../../src/kernel/x64/assembler/operands.ts"
@@ -189,5 +188,5 @@ function mulberry(seed: number): (n: number) => number {
 }
 
 test("register names", () => {
-  expect([rax, r64(9), xmm(3)].map(format)).toEqual(["rax", "r9", "xmm3"])
+  expect([rax, r64(9), ymm(3)].map(format)).toEqual(["rax", "r9", "ymm3"])
 })

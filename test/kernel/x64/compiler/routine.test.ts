@@ -1,6 +1,17 @@
 import { describe, expect, test } from "bun:test"
 import fc from "fast-check"
-import { immediate, memory, rdi, type VirtualRegister } from "../../../../src/kernel/x64/assembler/operands.ts"
+import {
+  format,
+  immediate,
+  memory,
+  rdi,
+  rdx,
+  type VirtualOperand,
+  type VirtualRegister,
+} from "../../../../src/kernel/x64/assembler/operands.ts"
+import type { Feature } from "../../../../src/kernel/x64/assembler/table.ts"
+import { Block } from "../../../../src/kernel/x64/compiler/block.ts"
+import { interleave, storeEarly } from "../../../../src/kernel/x64/compiler/interleave.ts"
 import { zen3 } from "../../../../src/kernel/x64/compiler/machine.ts"
 import { Routine } from "../../../../src/kernel/x64/compiler/routine.ts"
 import { cpuFeatures } from "../../../../src/kernel/x64/cpuid.ts"
@@ -8,15 +19,20 @@ import { loadCode, mapPages } from "../../../../src/kernel/x64/memory.ts"
 
 const SLOTS = 6
 const SPILL = 4096
+/** Where the slots of either file begin. */
+const BASES = { vector: 0, integer: 2048 }
+const FILES = ["vector", "integer"] as const
 const WORD = 2n ** 64n
 
-/** Loads and stores slots of four words, and computes; values by number, taken modulo those there are. */
+/** Loads and stores slots, and computes; values by number, taken modulo those there are. */
 type Action =
   | { readonly kind: "load"; readonly slot: number }
   | { readonly kind: "store"; readonly slot: number; readonly value: number }
   | { readonly kind: "vpaddq" | "vpsubq" | "vpxor" | "vpmuludq"; readonly a: number; readonly b: number }
   | { readonly kind: "vpsrlq"; readonly a: number; readonly bits: number }
   | { readonly kind: "vmovdqu"; readonly a: number }
+
+const range = (count: number) => Array.from({ length: count }, (_, i) => i)
 
 const number = fc.nat(1000)
 const slot = fc.nat(SLOTS - 1)
@@ -28,35 +44,78 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   fc.record({ kind: fc.constant("vmovdqu" as const), a: number }),
 )
 
-function render(actions: readonly Action[], registers: number, window: number): Uint8Array {
+const SIZES = { vector: 32, integer: 8 }
+type File = keyof typeof SIZES
+
+/** Appends the actions, on vectors or on integers, to a routine. */
+function write(routine: Routine, file: File, actions: readonly Action[]): void {
+  const [move, cls] = file === "vector" ? (["vmovdqu", "ymm"] as const) : (["mov", "r64"] as const)
+  const place = (n: number) => memory(rdi, BASES[file] + SIZES[file] * n)
+  const values: VirtualRegister[] = []
+  const emit = routine.emit.bind(routine)
+  const fresh = (mnemonic: string, ...operands: VirtualOperand[]) => {
+    const register = routine.register(cls)
+    emit(mnemonic, register, ...operands)
+    return register
+  }
+  const low = (x: VirtualRegister): VirtualRegister => ({ ...x, class: "r32" })
+  const onto = (a: VirtualRegister, mnemonic: string, b: VirtualRegister) => {
+    const result = fresh("mov", a)
+    emit(mnemonic, result, b)
+    return result
+  }
+  const integer = {
+    vpaddq: (a: VirtualRegister, b: VirtualRegister) => fresh("lea", memory(a, 0, b)),
+    vpsubq: (a: VirtualRegister, b: VirtualRegister) => onto(a, "sub", b),
+    vpxor: (a: VirtualRegister, b: VirtualRegister) => onto(a, "xor", b),
+    vpmuludq: (a: VirtualRegister, b: VirtualRegister) => {
+      const halves = [a, b].map(x => {
+        const half = routine.register(cls)
+        emit("mov", low(half), low(x))
+        return half
+      })
+      const [high, product] = [routine.register(cls), routine.register(cls)]
+      emit("mov", rdx, halves[0]!)
+      emit("mulx", high, product, halves[1]!)
+      // The high word is 0: so is what it and the product's difference from itself carry.
+      emit("sub", halves[0]!, halves[0]!)
+      emit("adc", product, high)
+      return product
+    },
+  }
+  values.push(fresh(move, place(0)))
+  const value = (n: number) => values[n % values.length]!
+  for (const act of actions) {
+    if (act.kind === "store") emit(move, place(act.slot), value(act.value))
+    else if (act.kind === "load") values.push(fresh(move, place(act.slot)))
+    else if (act.kind === "vmovdqu") values.push(fresh(move, value(act.a)))
+    else if (act.kind === "vpsrlq")
+      values.push(
+        file === "vector"
+          ? fresh(act.kind, value(act.a), immediate(act.bits))
+          : fresh("shrx", value(act.a), fresh("mov", immediate(act.bits))),
+      )
+    else
+      values.push(
+        file === "vector" ? fresh(act.kind, value(act.a), value(act.b)) : integer[act.kind](value(act.a), value(act.b)),
+      )
+  }
+  values.slice(-12).forEach((register, i) => {
+    emit(move, place(SLOTS + i), register)
+  })
+}
+
+function render(programs: Readonly<Partial<Record<File, readonly Action[]>>>, registers: number, window: number) {
   const routine = new Routine({
     machine: zen3,
     window,
     pressure: registers - 1,
     readOnly: new Set(),
-    registers: { integer: [], vector: Array.from({ length: registers }, (_, i) => i), mask: [] },
-    spillSlot: n => memory(rdi, SPILL + 32 * n),
+    registers: { integer: [0, 1, 6, 8, 9, 10, 11].slice(0, registers), vector: range(registers), mask: [] },
+    spillSlot: (file, n) => memory(rdi, SPILL + (file === "vector" ? 32 * n : 8 * n + 8192)),
   })
   routine.hot = true
-  const place = (n: number) => memory(rdi, 32 * n)
-  const values: VirtualRegister[] = []
-  const result = (mnemonic: string, ...operands: Parameters<Routine["emit"]>[1][]) => {
-    const register = routine.register("ymm")
-    routine.emit(mnemonic, register, ...operands)
-    values.push(register)
-  }
-  result("vmovdqu", place(0))
-  const value = (n: number) => values[n % values.length]!
-  for (const act of actions) {
-    if (act.kind === "load") result("vmovdqu", place(act.slot))
-    else if (act.kind === "store") routine.emit("vmovdqu", place(act.slot), value(act.value))
-    else if (act.kind === "vpsrlq") result(act.kind, value(act.a), immediate(act.bits))
-    else if (act.kind === "vmovdqu") result(act.kind, value(act.a))
-    else result(act.kind, value(act.a), value(act.b))
-  }
-  values.slice(-12).forEach((register, i) => {
-    routine.emit("vmovdqu", place(SLOTS + i), register)
-  })
+  for (const [file, actions] of Object.entries(programs)) write(routine, file as File, actions)
   routine.control("vzeroupper")
   routine.control("ret")
   return routine.finish()
@@ -81,29 +140,92 @@ function meaning(actions: readonly Action[], slots: bigint[]): bigint[] {
   return [...slots, ...values.slice(-12)]
 }
 
-const canRun = process.arch === "x64" && process.platform === "linux" && cpuFeatures().has("avx2")
+const needs: readonly Feature[] = ["avx2", "bmi2"]
+const canRun = process.arch === "x64" && process.platform === "linux" && needs.every(need => cpuFeatures().has(need))
 
-describe.skipIf(!canRun)(`code put together${canRun ? "" : " (skipped: no AVX2 here)"}`, () => {
-  test.each([
+describe.skipIf(!canRun)(`code put together${canRun ? "" : " (skipped: no AVX2 and BMI2 here)"}`, () => {
+  const program = fc.array(action, { maxLength: 80 })
+  const programs = {
+    vectors: fc.record({ vector: program }),
+    integers: fc.record({ integer: program }),
+    "vectors and integers beside them": fc.record({ vector: program, integer: program }),
+  }
+  const kinds = Object.keys(programs) as (keyof typeof programs)[]
+  const shapes = [
     [16, 60],
     [5, 60],
     [3, 1],
     [4, 1000],
-  ])("means the same with %i registers and scheduled %i ahead", (registers, window) => {
-    const pages = mapPages(65536)
-    const words = new BigUint64Array(pages.buffer)
-    fc.assert(
-      fc.property(fc.array(action, { maxLength: 80 }), actions => {
-        const slots = Array.from({ length: SLOTS }, (_, i) => BigInt.asUintN(64, BigInt(i + 1) * 0x9e3779b97f4a7c15n))
-        for (let i = 0; i < SLOTS; i++) for (let lane = 0; lane < 4; lane++) words[4 * i + lane] = slots[i]!
-        const code = loadCode(render(actions, registers, window))
-        code.entry(0)(pages.address)
-        code.free()
-        const expected = meaning(actions, slots)
-        expect(expected.map((_, i) => words[4 * i + 3]!)).toEqual(expected)
-      }),
-      { numRuns: 60 },
+  ] as const
+  test.each(kinds.flatMap(kind => shapes.map(([registers, window]) => [kind, registers, window] as const)))(
+    "means the same for %s with %i registers and scheduled %i ahead",
+    (kind, registers, window) => {
+      const pages = mapPages(65536)
+      const words = new BigUint64Array(pages.buffer)
+      /** The word of a vector's last lane, or of an integer. */
+      const at = (file: File, n: number) => (BASES[file] + SIZES[file] * (n + 1)) / 8 - 1
+      fc.assert(
+        fc.property<[Readonly<Partial<Record<File, readonly Action[]>>>]>(programs[kind], programs => {
+          const slots = range(SLOTS).map(i => BigInt.asUintN(64, BigInt(i + 1) * 0x9e3779b97f4a7c15n))
+          for (const file of FILES)
+            slots.forEach((word, n) => {
+              words.fill(word, (BASES[file] + SIZES[file] * n) / 8, at(file, n) + 1)
+            })
+          const code = loadCode(render(programs, registers, window))
+          code.entry(0)(pages.address)
+          code.free()
+          for (const file of FILES) {
+            const expected = meaning(programs[file] ?? [], [...slots])
+            if (programs[file]) expect(expected.map((_, n) => words[at(file, n)]!)).toEqual(expected)
+          }
+        }),
+        { numRuns: 60 },
+      )
+      pages.free()
+    },
+  )
+})
+
+describe("stores move up to where their value is made", () => {
+  const a: VirtualRegister = { kind: "virtual", class: "r64", id: 0 }
+  const b: VirtualRegister = { kind: "virtual", class: "r64", id: 1 }
+  const block = (...code: [mnemonic: string, ...operands: VirtualOperand[]][]) => {
+    const written = new Block()
+    for (const [mnemonic, ...operands] of code) written.emit(mnemonic, operands)
+    return storeEarly(written.instructions, new Set()).map(({ row, operands }) =>
+      [row.mnemonic, ...operands.map(format)].join(" "),
     )
-    pages.free()
+  }
+
+  test("but not before the value's last change", () => {
+    expect(
+      block(["mov", a, memory(rdi)], ["add", a, immediate(1)], ["mov", b, memory(rdi, 8)], ["mov", memory(rdi, 16), a]),
+    ).toEqual(["mov %r64.0 [rdi]", "add %r64.0 1", "mov [rdi + 16] %r64.0", "mov %r64.1 [rdi + 8]"])
   })
+
+  test("nor before its place was read", () => {
+    const code = block(
+      ["mov", a, memory(rdi)],
+      ["mov", b, memory(rdi, 8)],
+      ["mov", memory(rdi, 8), a],
+      ["mov", memory(rdi), b],
+    )
+    expect(code).toEqual(["mov %r64.0 [rdi]", "mov %r64.1 [rdi + 8]", "mov [rdi + 8] %r64.0", "mov [rdi] %r64.1"])
+  })
+
+  test("nor before another store to it", () => {
+    const code = block(
+      ["mov", a, memory(rdi)],
+      ["mov", b, memory(rdi)],
+      ["mov", memory(rdi, 8), b],
+      ["mov", memory(rdi, 8), a],
+    )
+    expect(code).toEqual(["mov %r64.0 [rdi]", "mov %r64.1 [rdi]", "mov [rdi + 8] %r64.1", "mov [rdi + 8] %r64.0"])
+  })
+})
+
+test("two streams are interleaved evenly, each in its order", () => {
+  expect(interleave([..."1234"], [..."ab"]).join("")).toBe("1a23b4")
+  expect(interleave([..."12"], [..."abcde"]).join("")).toBe("1abc2de")
+  expect(interleave([..."123"], []).join("")).toBe("123")
 })

@@ -1,0 +1,141 @@
+/** The integer registers as a unit of one lane, written as expressions like `vectors.ts`. */
+import { immediate, type Memory, memory, rdx, relative, type VirtualRegister } from "./assembler/operands.ts"
+import type { Routine } from "./compiler/routine.ts"
+import type { Place, Unit, Value } from "./unit.ts"
+
+export class Integers implements Unit {
+  readonly lanes = 1
+  /** Half a word's bits in a register, in the block that it was loaded for. */
+  #half: { readonly block: object; readonly bits: VirtualRegister } | undefined
+
+  constructor(readonly routine: Routine) {}
+
+  constant(word: bigint): Memory {
+    return relative(this.routine.constant([word]))
+  }
+
+  repeated = (place: Memory): Memory => place
+  broadcastWord = (place: Place): Value => place
+  load = (place: Place): Value => place
+
+  store(place: Place, word: Value): void {
+    this.routine.emit("mov", place, this.register(word))
+  }
+
+  counters(first: Place, lane: number): VirtualRegister {
+    const counter = this.copy(first)
+    this.routine.emit("add", counter, immediate(lane))
+    return counter
+  }
+
+  register(value: Value): VirtualRegister {
+    return value.kind === "virtual" ? value : this.copy(value)
+  }
+
+  /** A register of its own, to be changed in place. */
+  copy(value: Value): VirtualRegister {
+    return this.#result("mov", value)
+  }
+
+  /** a + b modulo 2^64; no flag tells a carry. */
+  add(a: Value, b: Value): VirtualRegister {
+    if (a.kind === "virtual" && b.kind === "virtual") return this.#result("lea", memory(a, 0, b))
+    const [first, second] = a.kind === "virtual" ? [a, b] : [b, a]
+    return this.#onto(first, "add", second)
+  }
+
+  xor = (a: Value, b: Value): VirtualRegister => this.#onto(a, "xor", b)
+
+  /** The low half. */
+  low(a: Value): VirtualRegister {
+    const low = this.routine.register("r64")
+    this.routine.emit("mov", half(low), a.kind === "virtual" ? half(a) : a)
+    return low
+  }
+
+  /** The high half, moved down. */
+  high = (a: Value): VirtualRegister => this.#result("shrx", a, this.#halfWord())
+
+  /** The low 64 bits of a · b. */
+  multiplyLow = (a: Value, b: Value): VirtualRegister => this.#onto(a, "imul", b)
+
+  /** a · b = low + 2^64 high */
+  multiply(a: Value, b: Value): { readonly low: VirtualRegister; readonly high: VirtualRegister } {
+    const [low, high] = [this.routine.register("r64"), this.routine.register("r64")]
+    this.routine.emit("mov", rdx, a)
+    this.routine.emit("mulx", high, low, a === b ? rdx : b)
+    return { low, high }
+  }
+
+  /** low + 2^64 high, plus the same of another number; a high word that is left out is 0. */
+  addWide(low: Value, high: Value | undefined, otherLow: Value, otherHigh: Value | undefined) {
+    const { routine } = this
+    const [sum, carried] = [this.copy(low), high ? this.copy(high) : this.number(0)]
+    routine.emit("add", sum, otherLow)
+    routine.emit("adc", carried, otherHigh ?? immediate(0))
+    return { low: sum, high: carried }
+  }
+
+  /** a − b modulo 2^64 */
+  subtract = (a: Value, b: Value): VirtualRegister => this.#onto(a, "sub", b)
+
+  /** a + b, and 2^32 − 1 more where that wraps. @param scratch overwritten */
+  addWithCarry(a: Value, b: Value, scratch: VirtualRegister): VirtualRegister {
+    const sum = this.#onto(a, "add", b)
+    this.routine.emit("sbb", half(scratch), half(scratch))
+    this.routine.emit("add", sum, scratch)
+    return sum
+  }
+
+  /** @param n 0 … 2^31 − 1 */
+  number = (n: number): VirtualRegister => this.#result("mov", immediate(n))
+
+  reverseBytes(a: Value): VirtualRegister {
+    const reversed = this.copy(a)
+    this.routine.emit("bswap", reversed)
+    return reversed
+  }
+
+  reverseLowBytes(a: Value): VirtualRegister {
+    const reversed = this.low(a)
+    this.routine.emit("bswap", half(reversed))
+    return reversed
+  }
+
+  canonical(x: Value): VirtualRegister {
+    // x − p = x + EPS − 2^64: where the sum carries, it is not negative.
+    const result = this.copy(x)
+    const less = this.#onto(this.constant(2n ** 32n - 1n), "add", result)
+    this.routine.emit("cmovb", result, less)
+    return result
+  }
+
+  storeAbove(place: Place, a: Value, b: Value): void {
+    const [bit, one, word] = [this.number(0), this.number(1), this.register(a)]
+    this.routine.emit("cmp", word, b)
+    this.routine.emit("cmovg", bit, one)
+    this.routine.emit("mov", place, half(bit))
+  }
+
+  #halfWord(): VirtualRegister {
+    const { block } = this.routine
+    if (this.#half?.block !== block) this.#half = { block, bits: this.copy(this.constant(32n)) }
+    return this.#half.bits
+  }
+
+  /** A copy of `a`, changed by an instruction. */
+  #onto(a: Value, mnemonic: string, b: Value): VirtualRegister {
+    const result = this.copy(a)
+    this.routine.emit(mnemonic, result, b)
+    return result
+  }
+
+  #result(mnemonic: string, ...operands: Parameters<Routine["emit"]> extends [string, ...infer O] ? O : never) {
+    const result = this.routine.register("r64")
+    this.routine.emit(mnemonic, result, ...operands)
+    return result
+  }
+}
+
+/** The low half of a register; writing it clears the high one. */
+const half = (register: VirtualRegister): VirtualRegister => ({ ...register, class: "r32" })

@@ -1,0 +1,84 @@
+/**
+ * Several vocabularies at once, each on nonces of its own: an operation is emitted for one after the other, so that a core
+ * finds independent work wherever one waits, and in the units that one leaves idle.
+ */
+import type { Constant, ConstantRows, Step } from "../ops.ts"
+import type { BatchOps, Turns } from "./batch-ops.ts"
+import type { Steps } from "./steps.ts"
+import type { Unit, Value } from "./unit.ts"
+
+/** What each vocabulary holds of an element, or of a sum. */
+type Parts = readonly unknown[]
+
+export class TogetherOps implements BatchOps<Parts, Parts> {
+  readonly productsTakeConstants: boolean
+  readonly units: readonly Unit[]
+  readonly stateBytes: number
+  readonly #each: readonly BatchOps<unknown, unknown>[]
+  readonly #steps: Steps
+  readonly #areAlike: boolean
+
+  /**
+   * @param each their states one behind the other, in this order
+   * @param areAlike they render the same: a step whose operations do not wait for each other is then rendered for the
+   *   first and run for one after the other, which takes less code
+   */
+  constructor(each: readonly BatchOps<unknown, unknown>[], steps: Steps, areAlike: boolean) {
+    this.#each = each
+    this.#steps = steps
+    this.#areAlike = areAlike
+    this.productsTakeConstants = each[0]!.productsTakeConstants
+    this.units = each.flatMap(({ units }) => units)
+    this.stateBytes = each.reduce((sum, { stateBytes }) => sum + stateBytes, 0)
+  }
+
+  square = (a: Parts): Parts => this.#map((ops, i) => ops.square(a[i]))
+  multiply = (a: Parts, b: Parts): Parts => this.#map((ops, i) => ops.multiply(a[i], b[i]))
+  product = (a: Parts, b: Parts): Parts => this.#map((ops, i) => ops.product(a[i], b[i]))
+  zero = (): Parts => this.#map(ops => ops.zero())
+  widen = (a: Parts): Parts => this.#map((ops, i) => ops.widen(a[i]))
+  add = (a: Parts, b: Parts): Parts => this.#map((ops, i) => ops.add(a[i], b[i]))
+  double = (a: Parts): Parts => this.#map((ops, i) => ops.double(a[i]))
+  addConstant = (a: Parts, c: Constant): Parts => this.#map((ops, i) => ops.addConstant(a[i], c))
+  multiplyAdd = (sum: Parts, a: Parts, c: Constant): Parts => this.#map((ops, i) => ops.multiplyAdd(sum[i], a[i], c))
+  reduce = (a: Parts): Parts => this.#map((ops, i) => ops.reduce(a[i]))
+  reduceLinear = (a: Parts): Parts => this.#map((ops, i) => ops.reduceLinear(a[i]))
+  settle = (a: Parts): Parts => this.#map((ops, i) => ops.settle(a[i]))
+
+  repeat = (step: Step, rows: ConstantRows, state: readonly Parts[]): Parts[] =>
+    this.#steps.repeat(this, step, rows, state)
+
+  /** Alike or not, what waits for each other is rendered together. */
+  turns(step: Step): Turns {
+    if (step.isSerial) return { parts: [this], runs: 1, bytes: 0 }
+    if (!this.#areAlike) return { parts: this.#each, runs: 1, bytes: 0 }
+    const [first] = this.#each
+    return { parts: first!.turns(step).parts, runs: this.#each.length, bytes: first!.stateBytes }
+  }
+
+  fromWords(words: readonly Value[]): Parts {
+    let taken = 0
+    return this.#map(ops => ops.fromWords(words.slice(taken, (taken += ops.units.length))))
+  }
+
+  toWords = (x: Parts): Value[] => this.#map((ops, i) => ops.toWords(x[i])).flat()
+
+  loadState = (elements: number, linearFrom?: number): Parts[] =>
+    transposed(this.#map(ops => ops.loadState(elements, linearFrom)))
+
+  storeState(state: readonly Parts[], linearFrom?: number): void {
+    this.#map((ops, i) =>
+      ops.storeState(
+        state.map(x => x[i]),
+        linearFrom,
+      ),
+    )
+  }
+
+  #map<T>(of: (ops: BatchOps<unknown, unknown>, i: number) => T): T[] {
+    return this.#each.map(of)
+  }
+}
+
+const transposed = <T>(columns: readonly (readonly T[])[]): T[][] =>
+  columns[0]!.map((_, i) => columns.map(column => column[i]!))

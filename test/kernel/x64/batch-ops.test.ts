@@ -1,0 +1,111 @@
+import { expect, test } from "bun:test"
+import fc from "fast-check"
+import { permutation } from "../../../src/kernel/permutation.ts"
+import { memory, rdi } from "../../../src/kernel/x64/assembler/operands.ts"
+import type { Feature } from "../../../src/kernel/x64/assembler/table.ts"
+import { Routine } from "../../../src/kernel/x64/compiler/routine.ts"
+import { contextLayout } from "../../../src/kernel/x64/context.ts"
+import { cpuFeatures } from "../../../src/kernel/x64/cpuid.ts"
+import { loadCode, mapPages } from "../../../src/kernel/x64/memory.ts"
+import type { Target } from "../../../src/kernel/x64/render.ts"
+import { Steps } from "../../../src/kernel/x64/steps.ts"
+import { avx2, avx512, avx512Limbs } from "../../../src/kernel/x64/targets.ts"
+import { WIDTH } from "../../../src/pow/constants.ts"
+import { mod, P } from "../../../src/pow/field.ts"
+import { permute } from "../../../src/pow/poseidon2.ts"
+import { opsSuite, type Program } from "../ops-suite.ts"
+
+const word = fc.oneof(
+  fc.constantFrom(0n, 1n, P - 1n, P, P + 1n, 2n ** 32n - 1n, 2n ** 32n, 2n ** 64n - 1n),
+  fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+)
+
+/** Why code that needs these features cannot run here. */
+function missing(needs: readonly Feature[]): string | undefined {
+  if (process.arch !== "x64" || process.platform !== "linux") return "no x86-64 Linux"
+  const lacking = needs.filter(need => !cpuFeatures().has(need))
+  return lacking.length > 0 ? `no ${lacking.join(", ")}` : undefined
+}
+
+/** The suite for each unit of a target: what one of them gives is the result. */
+function suites(name: string, target: Target, needs: readonly Feature[]): void {
+  const why = missing(needs)
+  if (why) test.skip(`operations of ${name} (skipped: ${why})`, () => {})
+  else
+    setUp(target).ops.units.forEach((unit, u) => {
+      const title = `${name}, unit ${u} (${unit.lanes === 1 ? "integers" : `${unit.lanes} lanes`})`
+      test(`the permutation by ${title}`, async () => {
+        const run = await compile(target, permutation, WIDTH, u)
+        fc.assert(
+          fc.property(fc.array(word, { minLength: WIDTH, maxLength: WIDTH }), words => {
+            expect(run(words)).toEqual(permute(words.map(mod)))
+          }),
+        )
+      })
+      opsSuite(title, {
+        // Integer units reduce products before they add them, so that a sum multiplies what was dropped.
+        droppedCarries: unit.lanes === 1 ? 100 : 8,
+        compile: (program, inputs) => compile(target, program, inputs, u),
+      })
+    })
+}
+
+function setUp(target: Target) {
+  const routine = new Routine(target.routine)
+  const vectors = target.vectors(routine)
+  const layout = contextLayout(target.shape)
+  const steps = new Steps(vectors, layout.state)
+  return { routine, layout, steps, ops: target.ops(routine, vectors, steps).all }
+}
+
+/** @returns the words of the last lane of a unit */
+async function compile(target: Target, program: Program, inputs: number, u: number) {
+  const { routine, layout, steps, ops } = setUp(target)
+  const unit = ops.units[u]!
+  const preserved = [...target.routine.registers.integer, 3].map(n => ({ kind: "register", class: "r64", n }) as const)
+  for (const register of preserved) routine.control("push", register)
+  steps.begin()
+  const words = Array.from({ length: inputs }, (_, i) =>
+    ops.fromWords(ops.units.map(each => each.broadcastWord(memory(rdi, layout.input + 8 * i)))),
+  )
+  const results = program(ops, words)
+  results.forEach((x, i) => {
+    // Where no row is searched, its columns lie idle.
+    unit.store(memory(rdi, layout.columns + 8 * unit.lanes * i), ops.toWords(x)[u]!)
+  })
+  routine.control("vzeroupper")
+  for (const register of preserved.toReversed()) routine.control("pop", register)
+  routine.control("ret")
+  routine.hot = true
+  steps.finish()
+  const context = mapPages(layout.size)
+  const run = loadCode(routine.finish()).entry(0)
+  const input = new BigUint64Array(context.buffer, layout.input, inputs)
+  const output = new BigUint64Array(context.buffer, layout.columns, results.length * unit.lanes)
+  return (values: readonly bigint[]) => {
+    input.set(values)
+    run(context.address)
+    return results.map((_, i) => output[(i + 1) * unit.lanes - 1]!)
+  }
+}
+
+suites("avx2", avx2, ["bmi2", "avx2"])
+suites("avx512", avx512, ["bmi2", "avx512f", "avx512bw", "avx512ifma"])
+suites("avx512-limbs", avx512Limbs, ["bmi2", "avx512f", "avx512bw"])
+
+test.each([
+  ["avx2", overflow(avx2)],
+  ["avx512", overflow(avx512)],
+  ["avx512-limbs", overflow(avx512Limbs)],
+])("a sum that could overflow is refused while %s renders it", (_, doubleOften) => {
+  expect(doubleOften).toThrow(RangeError)
+})
+
+function overflow(target: Target): () => void {
+  return () => {
+    const { ops, layout } = setUp(target)
+    const x = ops.fromWords(ops.units.map(unit => unit.broadcastWord(memory(rdi, layout.input))))
+    let sum = ops.product(x, x)
+    for (let i = 0; i < 40; i++) sum = ops.double(sum)
+  }
+}
