@@ -4,7 +4,7 @@ import { dirname, join, normalize } from "node:path"
 /** What a room may import besides itself: rooms, or single files of a room. `top` is clock, errors, log, version and worker-entry. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   pow: [],
-  kernel: ["pow"],
+  kernel: ["pow", "host/system-library.ts"],
   host: ["top"],
   sources: ["top", "pow"],
   engines: ["top", "pow", "kernel", "host", "sources/source.ts"],

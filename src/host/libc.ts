@@ -1,5 +1,5 @@
 /** The C library by `bun:ffi`: the few calls for which Bun has no function of its own. Linux only, no-op elsewhere. */
-import { dlopen } from "bun:ffi"
+import { openCLibrary } from "./system-library.ts"
 
 /** `clockid_t` of the clock that counts from boot. */
 const CLOCK_MONOTONIC = 1
@@ -14,14 +14,20 @@ const signatures = {
   clock_gettime: { args: ["i32", "ptr"], returns: "i32" },
 } as const
 
-const open = (name: string) => dlopen(name, signatures).symbols
+const open = () => openCLibrary(signatures).symbols
 export type Libc = ReturnType<typeof open>
 
 let opened: Libc | null | undefined
 
 /** The C library's functions, undefined where there is none to be had: another system, or `bun:ffi` is refused. */
 export function libc(): Libc | undefined {
-  if (opened === undefined) opened = openFirst(process.platform === "linux" ? libraryNames(process.arch) : [])
+  if (opened === undefined) {
+    try {
+      opened = open()
+    } catch {
+      opened = null
+    }
+  }
   return opened ?? undefined
 }
 
@@ -30,20 +36,4 @@ export function monotonicMicroseconds(): bigint | undefined {
   const time = new BigInt64Array(2)
   if (libc()?.clock_gettime(CLOCK_MONOTONIC, time) !== 0) return undefined
   return time[0]! * 1_000_000n + time[1]! / 1000n
-}
-
-function openFirst(names: readonly string[]): Libc | null {
-  for (const name of names) {
-    try {
-      return open(name)
-    } catch {
-      // Not this one: glibc and musl name their library differently.
-    }
-  }
-  return null
-}
-
-function libraryNames(architecture: string): string[] {
-  const machine = { x64: "x86_64", arm64: "aarch64" }[architecture] ?? architecture
-  return ["libc.so.6", `libc.musl-${machine}.so.1`, `ld-musl-${machine}.so.1`, "libc.so"]
 }

@@ -1,5 +1,6 @@
 /** Opens a driver's shared library; where there is none, the API is not supported here, which is no error. */
-import { type ConvertFns, dlopen, type FFIFunction, type Library } from "bun:ffi"
+import type { ConvertFns, FFIFunction, Library } from "bun:ffi"
+import { openSystemLibrary } from "../../host/system-library.ts"
 
 /** Why an API or a device cannot be used here, e.g. "no CUDA driver: there is no libcuda.so.1"; the next API is tried. */
 export class UnsupportedDevice extends Error {
@@ -28,7 +29,7 @@ export function openLibrary<const Table extends Record<string, FFIFunction>>(
   let found = false
   for (const name of names) {
     try {
-      return dlopen(name, table)
+      return openSystemLibrary(name, table)
     } catch (error) {
       const { message } = error as Error
       const absent = /No such file|could not be found/i.test(message)

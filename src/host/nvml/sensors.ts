@@ -1,6 +1,7 @@
 /** NVIDIA's management library, by `bun:ffi`. */
-import { type ConvertFns, dlopen } from "bun:ffi"
+import type { ConvertFns } from "bun:ffi"
 import type { SensorReading, SensorSource } from "../sensor-source.ts"
+import { openSystemLibrary } from "../system-library.ts"
 
 const FUNCTIONS = {
   nvmlInit_v2: { args: [], returns: "i32" },
@@ -70,7 +71,7 @@ function asked(call: (into: Uint32Array) => number, scale: number): number | und
 function openNvml(): NvmlFunctions | undefined {
   for (const name of LIBRARIES) {
     try {
-      return dlopen(name, FUNCTIONS).symbols
+      return openSystemLibrary(name, FUNCTIONS).symbols
     } catch {
       // There is none: no NVIDIA driver.
     }

@@ -2,7 +2,8 @@
  * Memory outside the JavaScript heap, by the C library: pages for data, and machine code that is written first and made
  * executable then, never both at a time. Linux only.
  */
-import { CFunction, dlopen, type Pointer, toArrayBuffer } from "bun:ffi"
+import { CFunction, type Pointer, toArrayBuffer } from "bun:ffi"
+import { openCLibrary } from "../../host/system-library.ts"
 import { UnsupportedKernel } from "../kernel.ts"
 
 const PROT_READ = 1
@@ -18,24 +19,17 @@ const signatures = {
   munmap: { args: ["u64", "u64"], returns: "i32" },
 } as const
 
-/** glibc's and musl's names. */
-const LIBRARIES = ["libc.so.6", "libc.musl-x86_64.so.1"]
-
 let library: ReturnType<typeof open> | undefined
 
-const open = (name: string) => dlopen(name, signatures)
+const open = () => openCLibrary(signatures).symbols
 
 function libc() {
-  if (library) return library.symbols
-  for (const name of process.platform === "linux" ? LIBRARIES : []) {
-    try {
-      library = open(name)
-      return library.symbols
-    } catch {
-      // The other one, then.
-    }
+  try {
+    library ??= open()
+    return library
+  } catch {
+    throw new UnsupportedKernel("there is no C library to ask for executable memory")
   }
-  throw new UnsupportedKernel("there is no C library to ask for executable memory")
 }
 
 /** Pages of data at a fixed address, zeroed. */

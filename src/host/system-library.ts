@@ -1,0 +1,69 @@
+/**
+ * Opens shared libraries where the system's own loader finds them, and nowhere else: Bun's `dlopen` also takes one from the
+ * current directory, where anybody may have put it.
+ */
+import { CString, dlopen, type FFIFunction, type Library, type Pointer } from "bun:ffi"
+import { readFileSync } from "node:fs"
+import { isAbsolute, join } from "node:path"
+
+/** RTLD_LAZY. */
+const LAZY = 1
+
+/**
+ * @param name as the loader knows it, such as `libcuda.so.1` or `nvcuda.dll`, or an absolute path
+ * @throws Error in the loader's words, where it does not find the library; where that lacks a function; where `bun:ffi` is
+ *   refused
+ */
+export function openSystemLibrary<const Table extends Record<string, FFIFunction>>(
+  name: string,
+  table: Table,
+): Library<Table> {
+  if (isAbsolute(name)) return dlopen(name, table)
+  if (process.platform === "win32")
+    return dlopen(join(process.env["SystemRoot"] ?? "C:\\Windows", "System32", name), table)
+  load(name)
+  // What is loaded is found by its name before any directory is looked into.
+  return dlopen(name, table)
+}
+
+/**
+ * Opens the C library that this process runs on.
+ * @throws Error where there is none to be found: another system than Linux, or no /proc
+ */
+export function openCLibrary<const Table extends Record<string, FFIFunction>>(table: Table): Library<Table> {
+  let failure = new Error("no C library is mapped into this process")
+  for (const path of cLibraries()) {
+    try {
+      return dlopen(path, table)
+    } catch (error) {
+      failure = error as Error
+    }
+  }
+  throw failure
+}
+
+/** glibc's before 2.34 are two files. */
+const C_LIBRARY =
+  /\/(libc\.so\.\d+|libc-[\d.]+\.so|libdl\.so\.\d+|libdl-[\d.]+\.so|ld-musl-\w+\.so\.\d+|libc\.musl-\w+\.so\.\d+)$/
+
+function cLibraries(): readonly string[] {
+  if (process.platform !== "linux") return []
+  try {
+    const mapped = readFileSync("/proc/self/maps", "utf8").split("\n")
+    return [...new Set(mapped.map(line => line.slice(line.indexOf("/"))).filter(path => C_LIBRARY.test(path)))]
+  } catch {
+    return []
+  }
+}
+
+let loader: ReturnType<typeof openLoader> | undefined
+
+const openLoader = () =>
+  openCLibrary({ dlopen: { args: ["ptr", "i32"], returns: "ptr" }, dlerror: { args: [], returns: "ptr" } }).symbols
+
+function load(name: string): void {
+  loader ??= openLoader()
+  if (loader.dlopen(Buffer.from(`${name}\0`), LAZY) !== null) return
+  const words = loader.dlerror()
+  throw new Error(words === null ? `${name} cannot be loaded` : new CString(words as Pointer).toString())
+}
