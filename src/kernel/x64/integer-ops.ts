@@ -15,25 +15,21 @@ import type { Unit, Value } from "./unit.ts"
 
 /** low + 2^64 high; a high word that is left out is 0. */
 interface Wide {
-  readonly form: "wide"
   readonly low: Value
   readonly high?: Value
   readonly highMax: bigint
 }
 
-export type IntegerSum =
-  | { readonly form: "empty" }
-  | Wide
-  /** Not multiplied yet: a product that is only reduced is no sum. */
-  | { readonly form: "product"; readonly a: Value; readonly b: Value; word?: Value }
+/** Undefined: the empty sum. */
+export type IntegerSum = Wide | undefined
 
 /** Bytes of a state of one nonce: whole cache lines. */
 export const INTEGER_STATE_BYTES = Math.ceil((8 * WIDTH) / 64) * 64
 
 const EPS = 2n ** 32n - 1n
 const WORD = 2n ** 64n
-/** The largest high word whose sum with the low one may wrap: a chance of 2^-27. */
-const FEW = 32n
+/** The largest high word whose product with EPS may make the low word wrap: a chance of 2^-26. */
+const FEW = 64n
 
 export class IntegerOps implements BatchOps<Value, IntegerSum> {
   readonly productsTakeConstants: boolean
@@ -79,17 +75,16 @@ export class IntegerOps implements BatchOps<Value, IntegerSum> {
     return u.addWithCarry(difference, u.multiplyLow(u.low(high), u.constant(EPS)), top)
   }
 
-  product = (a: Value, b: Value): IntegerSum => ({ form: "product", a, b })
-  zero = (): IntegerSum => ({ form: "empty" })
-  widen = (a: Value): Wide => ({ form: "wide", low: a, highMax: 0n })
+  product = (a: Value, b: Value): Wide => this.widen(this.multiply(a, b))
+  zero = (): IntegerSum => undefined
+  widen = (a: Value): Wide => ({ low: a, highMax: 0n })
 
   add(a: IntegerSum, b: IntegerSum): IntegerSum {
-    if (a.form === "empty") return b
-    if (b.form === "empty") return a
-    const [x, y] = [this.#wide(a), this.#wide(b)]
-    const highMax = x.highMax + y.highMax + 1n
+    if (!a) return b
+    if (!b) return a
+    const highMax = a.highMax + b.highMax + 1n
     if (highMax >= WORD) throw new RangeError("a sum of 128 bits would overflow")
-    return { form: "wide", ...this.#u.addWide(x.low, x.high, y.low, y.high), highMax }
+    return { ...this.#u.addWide(a.low, a.high, b.low, b.high), highMax }
   }
 
   double = (a: IntegerSum): IntegerSum => this.add(a, a)
@@ -101,12 +96,12 @@ export class IntegerOps implements BatchOps<Value, IntegerSum> {
   multiplyAdd(sum: IntegerSum, a: Value, constant: Constant): IntegerSum {
     if (typeof constant !== "bigint") throw new TypeError("rows of constants are added only")
     const { low, high } = this.#u.multiply(a, this.#u.constant(constant))
-    return this.add({ form: "wide", low, high, highMax: constant === 0n ? 0n : constant - 1n }, sum)
+    return this.add({ low, high, highMax: constant === 0n ? 0n : constant - 1n }, sum)
   }
 
   reduce(a: IntegerSum): Value {
-    if (a.form === "empty") return this.#u.constant(0n)
-    const { low, high, highMax } = this.#wide(a)
+    if (!a) return this.#u.constant(0n)
+    const { low, high, highMax } = a
     if (!high) return low
     return highMax <= FEW ? this.#reduceFew(low, high) : this.#reduceWords(low, high)
   }
@@ -143,12 +138,6 @@ export class IntegerOps implements BatchOps<Value, IntegerSum> {
     elements.forEach((x, i) => {
       this.#u.store(behind(place, i), x)
     })
-  }
-
-  #wide(a: Exclude<IntegerSum, { form: "empty" }>): Wide {
-    if (a.form === "wide") return a
-    a.word ??= this.multiply(a.a, a.b)
-    return this.widen(a.word)
   }
 }
 
