@@ -30,7 +30,7 @@ export function lockDevice(device: GpuDevice, directories: readonly string[]): L
   const flock = libc()?.flock
   if (!flock) return { kind: "unlockable" }
   for (const directory of directories) {
-    const path = join(directory, `quantus-miner-gpu-${(device.pci ?? deviceKey(device)).replace(/[^\w.-]/g, "_")}.lock`)
+    const path = join(directory, `quantus-miner-gpu-${nameOf(device).replace(/[^\w.-]/g, "_")}.lock`)
     const opened = open(path)
     if (opened === undefined) continue
     const { file, writable } = opened
@@ -46,6 +46,9 @@ export function lockDevice(device: GpuDevice, directories: readonly string[]): L
   }
   return { kind: "unlockable" }
 }
+
+/** The same by every API; parts of one card are not in each other's way. */
+const nameOf = (device: GpuDevice): string => (device.part ? deviceKey(device) : (device.pci ?? deviceKey(device)))
 
 /**
  * Opens the file of a user's miner or makes one, which any user's may lock. A file that is there is not opened with

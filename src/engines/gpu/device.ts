@@ -19,8 +19,10 @@ export interface GpuDevice {
   readonly display: boolean
   /** `0000:01:00.0`, lower case; undefined where the driver does not tell. */
   readonly pci: string | undefined
-  /** 32 hex digits; undefined where the driver does not tell. */
+  /** The card's, 32 hex digits; undefined where the driver does not tell. */
   readonly uuid: string | undefined
+  /** The same of the part of a card that is all of it that is seen (MIG); undefined: all of it is. */
+  readonly part: string | undefined
   /** `CUDA 12.4, driver 550.54.14`, `OpenCL 3.0 CUDA, driver 550.54.14`: API, then the driver's own version. */
   readonly driver: string
   /** `sm_90`, `OpenCL C 1.2`. */
@@ -28,7 +30,8 @@ export interface GpuDevice {
 }
 
 /** What tells one card from another between two starts. */
-export const deviceKey = (device: GpuDevice): string => device.uuid ?? device.pci ?? `${device.api}-${device.index}`
+export const deviceKey = ({ part, uuid, pci, api, index }: GpuDevice): string =>
+  part ?? uuid ?? pci ?? `${api}-${index}`
 
 /** What an API calls itself, and the driver's own version where it is known. */
 export const driverText = (api: string, version: string): string => (version === "" ? api : `${api}, driver ${version}`)

@@ -5,9 +5,10 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { nonceAt } from "../../../src/engines/cpu/range.ts"
 import { DeviceError } from "../../../src/engines/gpu/compute.ts"
-import { CudaApi, initialise } from "../../../src/engines/gpu/cuda/api.ts"
+import { CudaApi, type CudaFunctions, initialise } from "../../../src/engines/gpu/cuda/api.ts"
 import { openCudaCompute } from "../../../src/engines/gpu/cuda/compute.ts"
 import { cudaDevices } from "../../../src/engines/gpu/cuda/devices.ts"
+import { deviceKey } from "../../../src/engines/gpu/device.ts"
 import { DeviceSearch } from "../../../src/engines/gpu/device-search.ts"
 import { DEVICE_KERNELS } from "../../../src/kernel/device-program.ts"
 import { spongeBeforeLast } from "../../../src/kernel/nonce-plane.ts"
@@ -43,10 +44,23 @@ test("lists devices with what tells them apart", () => {
     display: false,
     pci: "0000:01:00.0",
     uuid: "01".repeat(16),
+    part: undefined,
     driver: "CUDA 12.4",
     architecture: "sm_89",
   })
   expect(second).toMatchObject({ index: 1, pci: "0000:41:00.0", display: true })
+})
+
+test("tells a part of a card from the card, where the driver does", () => {
+  const listed = (
+    cards: Parameters<typeof fakeCuda>[0],
+    change: (functions: CudaFunctions) => CudaFunctions = f => f,
+  ) => cudaDevices(initialise(new CudaApi(change(fakeCuda(cards).functions))), "/nowhere")[0]!
+  const part = listed([{ name: "Card", bus: 1, part: 7 }])
+  expect(part).toMatchObject({ uuid: "01".repeat(16), part: "07".repeat(16) })
+  expect(deviceKey(part)).toBe("07".repeat(16))
+  expect(listed(CARDS).part).toBeUndefined()
+  expect(listed(CARDS, ({ cuDeviceGetUuid_v2: _, ...older }) => older).part).toBeUndefined()
 })
 
 test("tells the driver's own version where the kernel does", () => {

@@ -133,6 +133,11 @@ describe("a device's lock", () => {
     expect(lockDevice(DEVICE, [directory]).kind).toBe("locked")
   })
 
+  test("is one for each part of a card", () => {
+    const part = (of: string) => lockDevice(device({ pci: "0000:07:00.0", part: of }), [directory])
+    expect([part("aa"), part("bb"), part("aa")].map(({ kind }) => kind)).toEqual(["locked", "locked", "taken"])
+  })
+
   test("may be taken by any user, whatever the mask of files", () => {
     const mask = process.umask(0o077)
     try {

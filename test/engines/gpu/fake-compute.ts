@@ -18,6 +18,7 @@ export const DEVICE: GpuDevice = {
   display: false,
   pci: "0000:01:00.0",
   uuid: undefined,
+  part: undefined,
   driver: "OpenCL 1.2",
   architecture: "OpenCL C 1.2",
 }

@@ -13,6 +13,8 @@ export interface FakeDevice {
   readonly bus: number
   readonly integrated?: boolean
   readonly display?: boolean
+  /** The byte that the UUID of the part is made of that is seen of it. */
+  readonly part?: number
 }
 
 export interface FakeCuda {
@@ -131,6 +133,10 @@ export function fakeCuda(devices: readonly FakeDevice[]): FakeCuda {
     cuDeviceGetAttribute: (into: unknown, name: number, index: number) => set(into, attributes(index)[name]!),
     cuDeviceGetUuid(into: Uint8Array, index: number) {
       into.fill(index + 1)
+      return 0
+    },
+    cuDeviceGetUuid_v2(into: Uint8Array, index: number) {
+      into.fill(devices[index]!.part ?? index + 1)
       return 0
     },
     cuCtxCreate_v2(into: BigUint64Array) {

@@ -74,6 +74,7 @@ test("lists devices with what their drivers tell", () => {
     processor: false,
     pci: "0001:65:02.0",
     uuid: "000102030405060708090a0b0c0d0e0f",
+    part: undefined,
     driver: "OpenCL 3.0 CUDA, driver 550.54.14",
     architecture: "OpenCL C 1.2",
   })

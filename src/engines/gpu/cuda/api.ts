@@ -35,7 +35,12 @@ export const CUDA_FUNCTIONS = {
   cuEventDestroy_v2: { args: ["u64"], returns: "i32" },
 } as const
 
-export type CudaFunctions = Functions<typeof CUDA_FUNCTIONS>
+/** Those that drivers before CUDA 11.4 lack. */
+const NEWER_FUNCTIONS = { cuDeviceGetUuid_v2: { args: ["ptr", "i32"], returns: "i32" } } as const
+
+export type CudaFunctions = Functions<typeof CUDA_FUNCTIONS> & Partial<Functions<typeof NEWER_FUNCTIONS>>
+
+type Arguments<Name extends keyof CudaFunctions> = Parameters<NonNullable<CudaFunctions[Name]>>
 
 const LIBRARY = { linux: ["libcuda.so.1"], win32: ["nvcuda.dll"] } as const
 
@@ -79,14 +84,14 @@ export class CudaApi {
   }
 
   /** @throws DeviceError with the driver's name of the error */
-  call<Name extends keyof CudaFunctions>(name: Name, ...args: Parameters<CudaFunctions[Name]>): void {
+  call<Name extends keyof CudaFunctions>(name: Name, ...args: Arguments<Name>): void {
     const status = this.#invoke(name, ...args)
     if (status !== 0) throw new DeviceError(name, this.errorName(status))
   }
 
-  /** Calls and ignores what comes of it: for freeing after a failure. */
-  attempt<Name extends keyof CudaFunctions>(name: Name, ...args: Parameters<CudaFunctions[Name]>): boolean {
-    return this.#invoke(name, ...args) === 0
+  /** Calls where the driver has the function, and tells only whether that worked. */
+  attempt<Name extends keyof CudaFunctions>(name: Name, ...args: Arguments<Name>): boolean {
+    return this.#functions[name] !== undefined && this.#invoke(name, ...args) === 0
   }
 
   errorName(status: number): string {
@@ -96,7 +101,7 @@ export class CudaApi {
     return new CString(Number(name[0]) as Pointer).toString()
   }
 
-  #invoke<Name extends keyof CudaFunctions>(name: Name, ...args: Parameters<CudaFunctions[Name]>): number {
+  #invoke<Name extends keyof CudaFunctions>(name: Name, ...args: Arguments<Name>): number {
     return (this.#functions[name] as (...args: unknown[]) => number)(...args)
   }
 }
@@ -106,8 +111,18 @@ export class CudaApi {
  * @throws UnsupportedDevice where there is no driver, or no device that it drives
  */
 export function openCuda(platform: NodeJS.Platform = process.platform): CudaApi {
-  const library = openLibrary("CUDA", libraryNames(LIBRARY, platform), CUDA_FUNCTIONS)
-  return initialise(new CudaApi(library.symbols))
+  const names = libraryNames(LIBRARY, platform)
+  const library = openLibrary("CUDA", names, CUDA_FUNCTIONS)
+  return initialise(new CudaApi({ ...library.symbols, ...newerFunctions(names) }))
+}
+
+function newerFunctions(names: readonly string[]): Partial<CudaFunctions> {
+  try {
+    return openLibrary("CUDA", names, NEWER_FUNCTIONS).symbols
+  } catch (error) {
+    if (error instanceof UnsupportedDevice) return {}
+    throw error
+  }
 }
 
 /** @throws UnsupportedDevice where the driver finds no device */

@@ -34,8 +34,11 @@ function describe(api: CudaApi, index: number, driver: string): GpuDevice {
   api.call("cuDeviceGetName", name, name.length, handle)
   const memory = new BigUint64Array(1)
   api.call("cuDeviceTotalMem_v2", memory, handle)
-  const uuid = new Uint8Array(16)
-  const hasUuid = api.attempt("cuDeviceGetUuid", uuid, handle)
+  const id = (of: "cuDeviceGetUuid" | "cuDeviceGetUuid_v2"): string | undefined => {
+    const uuid = new Uint8Array(16)
+    return api.attempt(of, uuid, handle) ? uuid.toHex() : undefined
+  }
+  const [card, own] = [id("cuDeviceGetUuid"), id("cuDeviceGetUuid_v2")]
   return {
     api: "cuda",
     index,
@@ -46,7 +49,8 @@ function describe(api: CudaApi, index: number, driver: string): GpuDevice {
     processor: false,
     display: attribute(Attribute.kernelTimeout) !== 0,
     pci: pciAddress(attribute(Attribute.pciDomain), attribute(Attribute.pciBus), attribute(Attribute.pciDevice), 0),
-    uuid: hasUuid ? uuid.toHex() : undefined,
+    uuid: card,
+    part: own === card ? undefined : own,
     driver,
     architecture: `sm_${attribute(Attribute.major)}${attribute(Attribute.minor)}`,
   }

@@ -56,6 +56,7 @@ function describe(api: OpenClApi, handle: bigint, index: number): OpenClDevice {
     display: false,
     pci: pciOf(info),
     uuid: uuid === undefined ? undefined : new Uint8Array(uuid.buffer).toHex(),
+    part: undefined,
     driver: driverText(text(DeviceInfo.version), text(DeviceInfo.driverVersion)),
     architecture: text(DeviceInfo.languageVersion),
   }
