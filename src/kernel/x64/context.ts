@@ -19,6 +19,10 @@
 import { WIDTH } from "../../pow/constants.ts"
 import { ROW } from "../kernel.ts"
 
+/** Values of either kind that find room where they find no register. */
+export const SPILLED_VECTORS = 128
+export const SPILLED_INTEGERS = 64
+
 /** What the layout depends on. */
 export interface Shape {
   readonly vectorBytes: number
@@ -77,8 +81,8 @@ export function contextLayout({ vectorBytes, stateBytes, lanes, units }: Shape):
     batchesLeft: loop + 24,
     output: take(8 * WIDTH),
     state: take(stateBytes),
-    spill: take(128 * vectorBytes),
-    integers: take(8 * 64),
+    spill: take(SPILLED_VECTORS * vectorBytes),
+    integers: take(8 * SPILLED_INTEGERS),
     plane: take(8 * WIDTH),
     rowPart: take(8 * WIDTH),
     columns: take(8 * WIDTH * rowColumns),

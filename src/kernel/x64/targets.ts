@@ -3,7 +3,7 @@ import { type Memory, memory, rbx, rcx, rdi, rdx, rsi, rsp } from "./assembler/o
 import type { BatchOps } from "./batch-ops.ts"
 import type { RegisterFile } from "./compiler/block.ts"
 import { type Machine, sapphireRapids, zen3 } from "./compiler/machine.ts"
-import { contextLayout, type Shape } from "./context.ts"
+import { contextLayout, type Shape, SPILLED_INTEGERS, SPILLED_VECTORS } from "./context.ts"
 import { IfmaOps } from "./ifma-ops.ts"
 import { INTEGER_STATE_BYTES, IntegerOps } from "./integer-ops.ts"
 import { Integers } from "./integers.ts"
@@ -40,8 +40,12 @@ function target({ bits, machine, pressure, vectors, integers, ops }: Recipe): Ta
     units: vectors * (1 + integers),
   }
   const { spill, integers: integerSpill } = contextLayout(shape)
-  const spillSlot = (file: RegisterFile, n: number): Memory =>
-    file === "integer" ? memory(rdi, integerSpill + 8 * n) : memory(rdi, spill + n * vectorBytes)
+  const spillSlot = (file: RegisterFile, n: number): Memory => {
+    const [start, bytes, count] =
+      file === "integer" ? [integerSpill, 8, SPILLED_INTEGERS] : [spill, vectorBytes, SPILLED_VECTORS]
+    if (n >= count) throw new RangeError(`more than ${count} values of the ${file} registers to be kept in memory`)
+    return memory(rdi, start + n * bytes)
+  }
   return {
     shape,
     routine: {
