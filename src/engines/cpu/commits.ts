@@ -24,6 +24,8 @@ export interface Row {
   readonly tested: number
   readonly hits: Uint32Array
   nonce(offset: number): Uint8Array
+  /** Whether they are this worker's still: one that hangs may find, when it goes on, that another did its work. */
+  isMine(): boolean
   /** The nonces up to this offset are done with, for good. False when they were not this worker's any more. */
   done(offset: number): boolean
 }
@@ -55,7 +57,7 @@ export class Commits {
   commit(version: number, work: SharedWork, row: Row): void {
     this.#slot.beat()
     this.#slot.addHashes(row.tested)
-    if (!this.#makeRoom(version)) return
+    if (!this.#makeRoom(version) || !row.isMine()) return
     const ends = work.stopAtCandidate && row.hits.length > 0
     if (!this.#memory.admit(version, ends)) return
     if (ends) this.#report(work, row, row.hits[0]!, 0)

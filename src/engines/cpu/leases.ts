@@ -1,4 +1,4 @@
-/** Which chunk of a range a worker searches next. */
+/** Which chunk of a range a worker searches next, and where it is in one. */
 import type { NonceRange } from "../../sources/source.ts"
 import { chunkOf } from "./range.ts"
 import type { Progress, SharedMemory, Slot } from "./shared-memory.ts"
@@ -16,4 +16,30 @@ export function nextChunk(memory: SharedMemory, slot: Slot, sequence: number, ra
   const chunk = memory.leaseChunk(sequence)
   const part = chunk === undefined ? undefined : chunkOf(range, chunk)
   return part && { chunk: chunk!, offset: part.begin }
+}
+
+/** Where a worker is in its chunk, for as long as no other inherits that. */
+export class Place {
+  readonly #slot: Slot
+  #progress: Progress
+
+  constructor(slot: Slot, progress: Progress) {
+    this.#slot = slot
+    this.#progress = progress
+  }
+
+  get offset(): number {
+    return this.#progress.offset
+  }
+
+  get isMine(): boolean {
+    return this.#slot.holds(this.#progress)
+  }
+
+  /** @returns false where another worker has inherited the chunk */
+  advance(offset: number): boolean {
+    const isMine = this.#slot.advance(this.#progress, offset)
+    if (isMine) this.#progress = { ...this.#progress, offset }
+    return isMine
+  }
 }

@@ -6,7 +6,7 @@ import { PLANE_ROWS, planeNonce, spongeBeforeLast } from "../../kernel/nonce-pla
 import type { NonceRange } from "../../sources/source.ts"
 import { baseNonce } from "./base-nonce.ts"
 import { Commits } from "./commits.ts"
-import { nextChunk } from "./leases.ts"
+import { nextChunk, Place } from "./leases.ts"
 import { CHUNK, chunkOf, nonceAt, rangeOf } from "./range.ts"
 import type { Progress, SharedMemory, SharedWork, Slot } from "./shared-memory.ts"
 
@@ -77,6 +77,7 @@ class Search {
         tested: this.#kernel.row,
         hits: this.#kernel.hits.subarray(0, found),
         nonce: t1 => planeNonce(plane.base, t0, t1),
+        isMine: () => true,
         done: () => true,
       })
     }
@@ -114,23 +115,18 @@ class Search {
   #searchPart(work: SharedWork, base: Uint8Array, progress: Progress, end: number): void {
     this.#prepareRange(work, base)
     const low = new DataView(base.buffer).getUint32(60)
-    let from = progress
-    while (from.offset < end && this.#goesOn) {
-      const begin = from.offset
+    const place = new Place(this.#slot, progress)
+    while (place.offset < end && this.#goesOn && place.isMine) {
+      const begin = place.offset
       const count = Math.min(ROW, end - begin)
       const found = this.#kernel.searchRange(low + begin, count)
-      let mine = true
       this.#commits.commit(this.#version, work, {
         tested: count,
         hits: this.#kernel.hits.subarray(0, found),
         nonce: offset => nonceAt(base, begin + offset),
-        done: offset => {
-          mine = this.#slot.advance(from, begin + offset)
-          if (mine) from = { chunk: from.chunk, offset: begin + offset }
-          return mine
-        },
+        isMine: () => place.isMine,
+        done: offset => place.advance(begin + offset),
       })
-      if (!mine) return
     }
   }
 

@@ -375,6 +375,11 @@ export class Slot {
     Atomics.store(this.#i64, PROGRESS / 8, chunk * OFFSETS + BigInt(offset))
   }
 
+  /** Worker: whether this is where it is in its chunk; not so once another worker inherited it. */
+  holds({ chunk, offset }: Progress): boolean {
+    return Atomics.load(this.#i64, PROGRESS / 8) === chunk * OFFSETS + BigInt(offset)
+  }
+
   /** Worker: goes on in its chunk. False when the chunk was inherited by another worker meanwhile. */
   advance(from: Progress, offset: number): boolean {
     const value = from.chunk * OFFSETS + BigInt(from.offset)

@@ -12,7 +12,7 @@ import { permute } from "../../pow/poseidon2.ts"
 import type { NonceRange } from "../../sources/source.ts"
 import { baseNonce } from "../cpu/base-nonce.ts"
 import { Commits } from "../cpu/commits.ts"
-import { nextChunk } from "../cpu/leases.ts"
+import { nextChunk, Place } from "../cpu/leases.ts"
 import { chunkOf, nonceAt, rangeOf } from "../cpu/range.ts"
 import type { Progress, SharedMemory, SharedWork, Slot } from "../cpu/shared-memory.ts"
 import { type DeviceSearch, IN_FLIGHT, type Launch } from "./device-search.ts"
@@ -106,6 +106,7 @@ class LaunchLoop {
       tested: launch.nonces,
       hits: this.#options.device.take(launch),
       nonce: index => planeNonce(base, launch.first + Math.floor(index / ROW), index % ROW),
+      isMine: () => true,
       done: () => true,
     })
     this.#rest(version)
@@ -162,16 +163,13 @@ class LaunchLoop {
     head.fill(0, 60)
     device.prepareRange(spongeBeforeLast(work.header, head, permuteOnHost))
     const launch = device.launchRange(first + begin, end - begin)
-    let from = progress
+    const place = new Place(slot, progress)
     this.#commits.commit(version, work, {
       tested: launch.nonces,
       hits: device.take(launch),
       nonce: offset => nonceAt(base, begin + offset),
-      done: offset => {
-        const mine = slot.advance(from, begin + offset)
-        if (mine) from = { chunk: from.chunk, offset: begin + offset }
-        return mine
-      },
+      isMine: () => place.isMine,
+      done: offset => place.advance(begin + offset),
     })
   }
 }

@@ -321,18 +321,25 @@ describe("ranges", () => {
     expect(other.progress(1)).toBeUndefined()
   })
 
-  test("a worker whose chunk was inherited counts no more of it", () => {
+  test.each([
+    ["nothing", 1e15, 0],
+    ["candidates", 32, 1],
+  ])("a worker whose chunk was inherited counts no more of it, where it found %s", (_, difficulty, least) => {
     let rows = 0
+    const found: bigint[] = []
     const { memory, slot, run } = setUp({
       range: () => {
+        found.push(...candidates(slot).map(({ nonce }) => nonce))
         rows++
         if (rows === 3) slot.takeChunk(slot.progress(1)!)
       },
     })
     memory.sleep = () => slot.leave()
-    memory.assign(work(1, 1e15, { range: range(0n, 4095n) }))
+    memory.assign(work(1, difficulty, { range: range(0n, 4095n), stopAtCandidate: false }))
     run()
     expect(rows).toBe(3)
     expect(slot.hashesOf(1)).toBe(BigInt(2 * ROW))
+    expect(found.length).toBeGreaterThanOrEqual(least)
+    expect(candidates(slot)).toEqual([])
   })
 })
