@@ -6,7 +6,8 @@
  *     TARGET     1 word      the target's first 64 bits less 2^63, for signed comparison
  *     FIRST      1 word      t0 of a row, or the first counter of a range
  *     BATCHES    1 word      batches of a range
- *     LOOP       4 words     of the loop over batches: its columns and masks, its first counter, how many are left
+ *     LOOP       5 words     of the loop over batches and groups: the columns, masks and first counter of the next, how
+ *                            many batches and how many groups of the batch are left
  *     OUTPUT    12 words     canonical
  *     STATE      1 state     on its way into and out of a step
  *     SPILL    128 vectors   values that found no register
@@ -38,10 +39,11 @@ export interface ContextLayout {
   readonly target: number
   readonly first: number
   readonly batches: number
-  readonly batchColumns: number
-  readonly batchMasks: number
-  readonly batchCounter: number
+  readonly nextColumns: number
+  readonly nextMasks: number
+  readonly nextCounter: number
   readonly batchesLeft: number
+  readonly groupsLeft: number
   readonly output: number
   readonly state: number
   readonly spill: number
@@ -69,16 +71,17 @@ export function contextLayout({ vectorBytes, stateBytes, lanes, units }: Shape):
   const target = take(8)
   const first = take(8)
   const batches = take(8)
-  const loop = take(8 * 4)
+  const loop = take(8 * 5)
   const layout = {
     input,
     target,
     first,
     batches,
-    batchColumns: loop,
-    batchMasks: loop + 8,
-    batchCounter: loop + 16,
+    nextColumns: loop,
+    nextMasks: loop + 8,
+    nextCounter: loop + 16,
     batchesLeft: loop + 24,
+    groupsLeft: loop + 32,
     output: take(8 * WIDTH),
     state: take(stateBytes),
     spill: take(SPILLED_VECTORS * vectorBytes),

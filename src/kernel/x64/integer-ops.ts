@@ -7,7 +7,7 @@
  */
 import { WIDTH } from "../../pow/constants.ts"
 import type { Constant, ConstantRows, Step } from "../ops.ts"
-import { type Memory, memory } from "./assembler/operands.ts"
+import { type Memory, memory, type VirtualRegister } from "./assembler/operands.ts"
 import type { BatchOps, Turns } from "./batch-ops.ts"
 import type { Integers } from "./integers.ts"
 import { STATE_POINTER, type Steps } from "./steps.ts"
@@ -66,13 +66,15 @@ export class IntegerOps implements BatchOps<Value, IntegerSum> {
 
   /**
    * low + 2^64 high ≡ low − (high >> 32) + (high & EPS) · EPS, and EPS more where that sum wraps. Dropped: the difference's
-   * borrow (2^-33).
+   * borrow (2^-33). @param low overwritten
    */
-  #reduceWords(low: Value, high: Value): Value {
+  #reduceWords(low: VirtualRegister, high: Value): Value {
     const u = this.#u
-    const top = u.high(high)
-    const difference = u.subtract(low, top)
-    return u.addWithCarry(difference, u.multiplyLow(u.low(high), u.constant(EPS)), top)
+    const [top, bottom] = [u.high(high), u.low(high)]
+    u.takeFrom(low, top)
+    u.multiplyBy(bottom, u.constant(EPS))
+    u.addWithCarry(low, bottom, top)
+    return low
   }
 
   product = (a: Value, b: Value): Wide => this.widen(this.multiply(a, b))
@@ -103,13 +105,15 @@ export class IntegerOps implements BatchOps<Value, IntegerSum> {
     if (!a) return this.#u.constant(0n)
     const { low, high, highMax } = a
     if (!high) return low
-    return highMax <= FEW ? this.#reduceFew(low, high) : this.#reduceWords(low, high)
+    return highMax <= FEW ? this.#reduceFew(low, high) : this.#reduceWords(this.#u.copy(low), high)
   }
 
   /** Dropped: the sum's carry (high / 2^32). */
   #reduceFew(low: Value, high: Value): Value {
     const u = this.#u
-    return u.add(u.multiplyLow(high, u.constant(EPS)), low)
+    const product = u.copy(high)
+    u.multiplyBy(product, u.constant(EPS))
+    return u.add(product, low)
   }
 
   reduceLinear = (a: IntegerSum): Value => this.reduce(a)

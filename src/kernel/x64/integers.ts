@@ -56,9 +56,6 @@ export class Integers implements Unit {
   /** The high half, moved down. */
   high = (a: Value): VirtualRegister => this.#result("shrx", a, this.#halfWord())
 
-  /** The low 64 bits of a · b. */
-  multiplyLow = (a: Value, b: Value): VirtualRegister => this.#onto(a, "imul", b)
-
   /** a · b = low + 2^64 high */
   multiply(a: Value, b: Value): { readonly low: VirtualRegister; readonly high: VirtualRegister } {
     const [low, high] = [this.routine.register("r64"), this.routine.register("r64")]
@@ -76,15 +73,16 @@ export class Integers implements Unit {
     return { low: sum, high: carried }
   }
 
-  /** a − b modulo 2^64 */
-  subtract = (a: Value, b: Value): VirtualRegister => this.#onto(a, "sub", b)
+  /** a −= b, modulo 2^64 */
+  takeFrom = (a: VirtualRegister, b: Value): void => this.routine.emit("sub", a, b)
+  /** a *= b, modulo 2^64 */
+  multiplyBy = (a: VirtualRegister, b: Value): void => this.routine.emit("imul", a, b)
 
-  /** a + b, and 2^32 − 1 more where that wraps. @param scratch overwritten */
-  addWithCarry(a: Value, b: Value, scratch: VirtualRegister): VirtualRegister {
-    const sum = this.#onto(a, "add", b)
+  /** a += b, and 2^32 − 1 more where that wraps. @param scratch overwritten */
+  addWithCarry(a: VirtualRegister, b: Value, scratch: VirtualRegister): void {
+    this.routine.emit("add", a, b)
     this.routine.emit("sbb", half(scratch), half(scratch))
-    this.routine.emit("add", sum, scratch)
-    return sum
+    this.routine.emit("add", a, scratch)
   }
 
   /** @param n 0 … 2^31 − 1 */

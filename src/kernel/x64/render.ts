@@ -23,7 +23,7 @@ import type { BatchOps } from "./batch-ops.ts"
 import { Routine, type RoutineOptions, type Statistics } from "./compiler/routine.ts"
 import { type ContextLayout, contextLayout, type Shape } from "./context.ts"
 import type { IntegerOps } from "./integer-ops.ts"
-import { Steps } from "./steps.ts"
+import { STATE_POINTER, Steps } from "./steps.ts"
 import type { Place, Unit, Value } from "./unit.ts"
 import type { Vectors } from "./vectors.ts"
 
@@ -31,8 +31,16 @@ export interface Target {
   readonly routine: RoutineOptions
   readonly shape: Shape
   vectors(routine: Routine): Vectors
-  /** `all` works on a batch of nonces, `one` on a single state: for what all nonces share. */
-  ops(routine: Routine, vectors: Vectors, steps: Steps): { all: BatchOps<unknown, unknown>; one: IntegerOps }
+  ops(routine: Routine, vectors: Vectors, steps: Steps): TargetOps
+}
+
+export interface TargetOps {
+  /** Works on a batch of nonces; */
+  readonly batch: BatchOps<unknown, unknown>
+  /** each of these, which are alike, on a part of it; */
+  readonly groups: readonly BatchOps<unknown, unknown>[]
+  /** and this on a single state, for what all nonces share. */
+  readonly one: IntegerOps
 }
 
 export interface RenderedKernel {
@@ -51,8 +59,8 @@ export function renderKernel(target: Target): RenderedKernel {
   const vectors = target.vectors(routine)
   const layout = contextLayout(target.shape)
   const steps = new Steps(vectors, layout.state)
-  const { all, one } = target.ops(routine, vectors, steps)
-  const renderer = new Renderer(routine, steps, all, one, layout)
+  const ops = target.ops(routine, vectors, steps)
+  const renderer = new Renderer(routine, steps, ops, layout)
   const labels = {
     permute: renderer.permute(),
     preparePlane: renderer.preparePlane(),
@@ -67,7 +75,7 @@ export function renderKernel(target: Target): RenderedKernel {
   return {
     code,
     layout,
-    lanes: all.units.map(({ lanes }) => lanes),
+    lanes: ops.batch.units.map(({ lanes }) => lanes),
     needs: routine.needs,
     entries: {
       permute: offset(labels.permute),
@@ -79,33 +87,39 @@ export function renderKernel(target: Target): RenderedKernel {
   }
 }
 
-class Renderer<V, W> {
+class Renderer {
   readonly #testEntry: Label
-  readonly #units: readonly Unit[]
-  /** The first lane of each unit. */
+  readonly #one: IntegerOps
+  readonly #batch: BatchOps<unknown, unknown>
+  /** The first group, and how many there are. */
+  readonly #group: BatchOps<unknown, unknown>
+  readonly #groups: number
+  /** The first lane of each unit of a group, and how many the group has. */
   readonly #firstLanes: readonly number[]
-  readonly #lanes: number
+  readonly #groupLanes: number
 
   constructor(
     private readonly routine: Routine,
     private readonly steps: Steps,
-    private readonly ops: BatchOps<V, W>,
-    private readonly one: IntegerOps,
+    { one, batch, groups }: TargetOps,
     private readonly layout: ContextLayout,
   ) {
     this.#testEntry = routine.label("test")
-    this.#units = ops.units
+    this.#one = one
+    this.#batch = batch
+    this.#group = groups[0]!
+    this.#groups = groups.length
     let lanes = 0
-    this.#firstLanes = ops.units.map(unit => (lanes += unit.lanes) - unit.lanes)
-    this.#lanes = lanes
+    this.#firstLanes = this.#group.units.map(unit => (lanes += unit.lanes) - unit.lanes)
+    this.#groupLanes = lanes
   }
 
   /** OUTPUT from INPUT. */
   permute(): Label {
     return this.#entry("permute", () => {
-      const [unit] = this.one.units
-      permutation(this.one, this.#input()).forEach((x, i) => {
-        unit!.store(this.#at(this.layout.output + 8 * i), this.one.toWords(x)[0]!)
+      const [unit] = this.#one.units
+      permutation(this.#one, this.#input()).forEach((x, i) => {
+        unit!.store(this.#at(this.layout.output + 8 * i), this.#one.toWords(x)[0]!)
       })
     })
   }
@@ -113,13 +127,17 @@ class Renderer<V, W> {
   /** PLANE and COLUMNS from INPUT. */
   preparePlane(): Label {
     return this.#entry("preparePlane", () => {
-      this.one.keep(this.#at(this.layout.plane), plane(this.one, this.#input()))
+      this.#one.keep(this.#at(this.layout.plane), plane(this.#one, this.#input()))
       this.#overBatches(immediate(this.layout.rowBatches), () => {
-        const columns = columnPart(this.ops, this.#everywhere(this.layout.plane), this.ops.fromWords(this.#counters()))
+        const columns = columnPart(
+          this.#group,
+          this.#everywhere(this.layout.plane),
+          this.#group.fromWords(this.#counters()),
+        )
         const places = this.#columns()
         columns.forEach((x, i) => {
-          this.ops.toWords(x).forEach((words, u) => {
-            this.#units[u]!.store(places(i, u), words)
+          this.#group.toWords(x).forEach((words, u) => {
+            this.#group.units[u]!.store(places(i, u), words)
           })
         })
       })
@@ -129,72 +147,87 @@ class Renderer<V, W> {
   /** MASKS of row FIRST of the plane. */
   searchRow(): Label {
     return this.#entry("searchRow", () => {
-      const plane = this.one.kept(this.#at(this.layout.plane), WIDTH)
-      this.one.keep(this.#at(this.layout.rowPart), rowPart(this.one, plane, this.#at(this.layout.first)))
-      this.#overBatches(immediate(this.layout.rowBatches), () => {
-        const places = this.#columns()
-        const columns = Array.from({ length: WIDTH }, (_, i) =>
-          this.ops.fromWords(this.#perUnit((unit, u) => unit.load(places(i, u)))),
-        )
-        this.#test(crossing(this.ops, this.#everywhere(this.layout.rowPart), columns))
-      })
+      const plane = this.#one.kept(this.#at(this.layout.plane), WIDTH)
+      this.#one.keep(this.#at(this.layout.rowPart), rowPart(this.#one, plane, this.#at(this.layout.first)))
+      this.#overBatches(
+        immediate(this.layout.rowBatches),
+        () => {
+          const places = this.#columns()
+          const columns = Array.from({ length: WIDTH }, (_, i) =>
+            this.#group.fromWords(this.#perUnit((unit, u) => unit.load(places(i, u)))),
+          )
+          this.#group.storeState(crossing(this.#group, this.#everywhere(this.layout.rowPart), columns))
+        },
+        this.#test,
+      )
     })
   }
 
   /** MASKS of BATCHES batches of counters from FIRST on. */
   searchRange(): Label {
     return this.#entry("searchRange", () => {
-      this.#overBatches(this.#at(this.layout.batches), () => {
-        const counters = this.#counters()
-        const limbs = this.#perUnit((unit, u) =>
-          unit.reverseLowBytes(unit.add(counters[u]!, unit.broadcastWord(this.#at(this.layout.first)))),
-        )
-        const state = this.#everywhere(this.layout.input)
-        const last = this.ops.add(this.ops.widen(state[7]!), this.ops.widen(this.ops.fromWords(limbs)))
-        this.#test(firstRound(this.ops, state.with(7, this.ops.reduce(last))))
-      })
+      this.#overBatches(
+        this.#at(this.layout.batches),
+        () => {
+          const counters = this.#counters()
+          const limbs = this.#perUnit((unit, u) =>
+            unit.reverseLowBytes(unit.add(counters[u]!, unit.broadcastWord(this.#at(this.layout.first)))),
+          )
+          const state = this.#everywhere(this.layout.input)
+          const last = this.#group.add(this.#group.widen(state[7]!), this.#group.widen(this.#group.fromWords(limbs)))
+          this.#group.storeState(firstRound(this.#group, state.with(7, this.#group.reduce(last))))
+        },
+        this.#test,
+      )
     })
-  }
-
-  #test(afterFirstRound: readonly V[]): void {
-    this.ops.storeState(afterFirstRound)
-    this.routine.control("call", this.#testEntry)
   }
 
   /** A subroutine: stores which lanes' hashes are above the target, from the state after the first round. */
   test(): void {
-    this.routine.bind(this.#testEntry)
-    const hashes = this.ops.toWords(hashElement(this.ops, this.ops.loadState(WIDTH)))
-    const masks = this.#pointer(this.layout.batchMasks)
-    this.#units.forEach((unit, u) => {
+    const { layout, routine } = this
+    const batch = this.#batch
+    routine.bind(this.#testEntry)
+    const hashes = batch.toWords(hashElement(batch, batch.loadState(WIDTH)))
+    const masks = this.#pointer(layout.nextMasks)
+    batch.units.forEach((unit, u) => {
       // The hash's first eight bytes are its first element little-endian; as a U512's they are read big-endian.
       const top = unit.xor(unit.reverseBytes(hashes[u]!), unit.constant(2n ** 63n))
-      unit.storeAbove(memory(masks, 4 * u), top, unit.broadcastWord(this.#at(this.layout.target)))
+      unit.storeAbove(memory(masks, 4 * u), top, unit.broadcastWord(this.#at(layout.target)))
     })
-    this.routine.control("ret")
+    routine.control("add", this.#at(layout.nextMasks), immediate(4 * batch.units.length))
+    routine.control("ret")
   }
 
-  #overBatches(count: Operand, body: () => void): void {
+  /** A loop over batches, each of which has a loop over its groups; a state of a group's is stored. */
+  #overBatches(count: Operand, ofGroup: () => void, ofBatch: () => void = () => {}): void {
     const { routine, layout } = this
-    const top = routine.label("batch")
+    const [nextBatch, nextGroup] = [routine.label("batch"), routine.label("group")]
     routine.control("mov", rax, count)
     routine.control("mov", this.#at(layout.batchesLeft), rax)
-    for (const [pointer, start] of [
-      [layout.batchColumns, layout.columns],
-      [layout.batchMasks, layout.masks],
+    for (const [next, start] of [
+      [layout.nextColumns, layout.columns],
+      [layout.nextMasks, layout.masks],
     ] as const) {
       routine.control("lea", rax, this.#at(start))
-      routine.control("mov", this.#at(pointer), rax)
+      routine.control("mov", this.#at(next), rax)
     }
-    routine.control("mov", this.#at(layout.batchCounter), immediate(0))
-    routine.bind(top)
-    body()
-    routine.control("add", this.#at(layout.batchColumns), immediate(8 * this.#lanes))
-    routine.control("add", this.#at(layout.batchMasks), immediate(4 * this.#units.length))
-    routine.control("add", this.#at(layout.batchCounter), immediate(this.#lanes))
+    routine.control("mov", this.#at(layout.nextCounter), immediate(0))
+    routine.bind(nextBatch)
+    routine.control("mov", this.#at(layout.groupsLeft), immediate(this.#groups))
+    routine.bind(nextGroup)
+    ofGroup()
+    routine.control("add", STATE_POINTER, immediate(this.#group.stateBytes))
+    routine.control("add", this.#at(layout.nextColumns), immediate(8 * this.#groupLanes))
+    routine.control("add", this.#at(layout.nextCounter), immediate(this.#groupLanes))
+    routine.control("sub", this.#at(layout.groupsLeft), immediate(1))
+    routine.control("jnz", nextGroup)
+    routine.control("sub", STATE_POINTER, immediate(this.#batch.stateBytes))
+    ofBatch()
     routine.control("sub", this.#at(layout.batchesLeft), immediate(1))
-    routine.control("jnz", top)
+    routine.control("jnz", nextBatch)
   }
+
+  readonly #test = (): void => this.routine.control("call", this.#testEntry)
 
   #entry(name: string, body: () => void): Label {
     const label = this.routine.label(name)
@@ -209,17 +242,17 @@ class Renderer<V, W> {
   }
 
   #input(): Value[] {
-    return this.one.kept(this.#at(this.layout.input), WIDTH)
+    return this.#one.kept(this.#at(this.layout.input), WIDTH)
   }
 
-  /** The nonces' numbers within the row or range, by unit. */
+  /** The group's nonces' numbers within the row or range, by unit. */
   #counters(): Value[] {
-    return this.#perUnit((unit, u) => unit.counters(this.#at(this.layout.batchCounter), this.#firstLanes[u]!))
+    return this.#perUnit((unit, u) => unit.counters(this.#at(this.layout.nextCounter), this.#firstLanes[u]!))
   }
 
-  /** Where a unit's words of an element of the batch's columns stand. */
+  /** Where a unit's words of an element of the group's columns stand. */
   #columns(): (element: number, unit: number) => Place {
-    const columns = this.#pointer(this.layout.batchColumns)
+    const columns = this.#pointer(this.layout.nextColumns)
     return (element, unit) => memory(columns, 8 * (this.layout.rowColumns * element + this.#firstLanes[unit]!))
   }
 
@@ -231,10 +264,10 @@ class Renderer<V, W> {
   }
 
   /** The words of a state from an offset on, in every lane of every unit. */
-  #everywhere(offset: number): V[] {
+  #everywhere(offset: number): unknown[] {
     return Array.from({ length: WIDTH }, (_, i) => {
       const words = new Map<Unit, Value>()
-      return this.ops.fromWords(
+      return this.#group.fromWords(
         this.#perUnit(unit => {
           const word = words.get(unit) ?? unit.broadcastWord(this.#at(offset + 8 * i))
           words.set(unit, word)
@@ -245,7 +278,7 @@ class Renderer<V, W> {
   }
 
   #perUnit<T>(of: (unit: Unit, u: number) => T): T[] {
-    return this.#units.map(of)
+    return this.#group.units.map(of)
   }
 
   #at(offset: number): Memory {

@@ -64,12 +64,13 @@ function target({ bits, machine, pressure, vectors, integers, ops }: Recipe): Ta
         const beside = range(integers).map(i => new IntegerOps(integerUnit, steps, behind + i * INTEGER_STATE_BYTES))
         return new TogetherOps([ops(vectorUnit, steps, offset), ...beside], steps, false)
       }
-      const all = new TogetherOps(
-        range(vectors).map(g => group(g * groupBytes)),
-        steps,
-        true,
-      )
-      return { all, one: new IntegerOps(integerUnit, steps, vectorStateBytes(vectorBytes), all) }
+      const groups = range(vectors).map(g => group(g * groupBytes))
+      const batch = new TogetherOps(groups, steps, true)
+      return {
+        batch,
+        groups,
+        one: new IntegerOps(integerUnit, steps, vectorStateBytes(vectorBytes), batch),
+      }
     },
   }
 }

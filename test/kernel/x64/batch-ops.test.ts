@@ -55,7 +55,7 @@ function setUp(target: Target) {
   const vectors = target.vectors(routine)
   const layout = contextLayout(target.shape)
   const steps = new Steps(vectors, layout.state)
-  return { routine, layout, steps, ops: target.ops(routine, vectors, steps).all }
+  return { routine, layout, steps, ops: target.ops(routine, vectors, steps).batch }
 }
 
 /** @returns the words of the last lane of a unit */
