@@ -42,9 +42,8 @@ export function openCLibrary<const Table extends Record<string, FFIFunction>>(ta
   throw failure
 }
 
-/** glibc's before 2.34 are two files. */
-const C_LIBRARY =
-  /\/(libc\.so\.\d+|libc-[\d.]+\.so|libdl\.so\.\d+|libdl-[\d.]+\.so|ld-musl-\w+\.so\.\d+|libc\.musl-\w+\.so\.\d+)$/
+/** glibc's and musl's, where the loader's links to them lead; glibc's before 2.34 are two files. */
+const C_LIBRARY = /\/(lib(c|dl)(\.so(\.\d+)?|-[\d.]+\.so)|(ld-|libc\.)musl-\w+\.so\.\d+)$/
 
 function cLibraries(): readonly string[] {
   if (process.platform !== "linux") return []
