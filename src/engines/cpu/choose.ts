@@ -45,6 +45,12 @@ const WARM_UP = 80
 const SLICE = 40
 const SLICES = 3
 
+/** Candidates that hashed so much of what the fastest did are measured again: one of them may have been slowed down. */
+const CLOSE = 0.95
+
+/** Those that are still as close as this are alike: the one that is listed first is taken. */
+const ALIKE = 0.98
+
 /** A candidate that hashed less than this part of what the fastest did was kept from the CPU, not measured. */
 const PLAUSIBLE = 0.02
 
@@ -62,7 +68,7 @@ export async function chooseEngine(options: ChooseOptions): Promise<Choice> {
   if (kernels.length === 1 && fewerWorkers === undefined) return firstUsable(options, kernels, workers)
 
   const measured = await measureAll(await preparedAll(options), options.clock)
-  const [best, ...rest] = measured.toSorted((a, b) => b.hashesPerSecond - a.hashesPerSecond)
+  const [best, ...rest] = ranked(measured)
   await Promise.all(rest.map(({ engine }) => engine.close()))
   const settled = await settleWorkers(options, best!)
   const ranking = [best!, ...rest].map(({ engine, hashesPerSecond }) => ({ name: engine.name, hashesPerSecond }))
@@ -107,13 +113,34 @@ async function preparedAll(options: ChooseOptions): Promise<CpuEngine[]> {
   return engines
 }
 
-/** Measures engines in turns, and once more where one of them was not properly measured. */
+/** Measures engines in turns, and once more those that were not properly measured, or are too close to tell. */
 async function measureAll(engines: readonly CpuEngine[], clock: Clock): Promise<Measured[]> {
   const first = await inTurns(engines, clock)
-  if (first.every(one => isPlausible(one, first))) return first
-  const second = await inTurns(engines, clock)
-  return first.map((one, i) => faster(one, second[i]!))
+  if (!first.every(one => isPlausible(one, first))) return again(first, engines, clock)
+  const leaders = first.filter(({ hashesPerSecond }) => hashesPerSecond >= CLOSE * highest(first))
+  return leaders.length === 1
+    ? first
+    : again(
+        first,
+        leaders.map(({ engine }) => engine),
+        clock,
+      )
 }
+
+async function again(first: readonly Measured[], engines: readonly CpuEngine[], clock: Clock): Promise<Measured[]> {
+  const second = await inTurns(engines, clock)
+  return first.map(one => second.filter(({ engine }) => engine === one.engine).reduce(faster, one))
+}
+
+/** Best first. */
+function ranked(measured: readonly Measured[]): Measured[] {
+  const best = measured.find(({ hashesPerSecond }) => hashesPerSecond >= ALIKE * highest(measured))!
+  const rest = measured.filter(one => one !== best)
+  return [best, ...rest.toSorted((a, b) => b.hashesPerSecond - a.hashesPerSecond)]
+}
+
+const highest = (measured: readonly Measured[]): number =>
+  Math.max(...measured.map(({ hashesPerSecond }) => hashesPerSecond))
 
 async function inTurns(engines: readonly CpuEngine[], clock: Clock): Promise<Measured[]> {
   let best = engines.map((engine): Measured => ({ engine, hashesPerSecond: 0 }))
@@ -128,7 +155,7 @@ async function inTurns(engines: readonly CpuEngine[], clock: Clock): Promise<Mea
 const faster = (a: Measured, b: Measured): Measured => (b.hashesPerSecond > a.hashesPerSecond ? b : a)
 
 function isPlausible({ hashesPerSecond }: Measured, all: readonly Measured[]): boolean {
-  return hashesPerSecond > PLAUSIBLE * Math.max(...all.map(one => one.hashesPerSecond))
+  return hashesPerSecond > PLAUSIBLE * highest(all)
 }
 
 /** Undefined where the kernel is refused or its workers fail, which is said in one line. */

@@ -147,6 +147,19 @@ describe("on a busy machine", () => {
     expect(saved).toHaveLength(1)
   })
 
+  test("kernels that were as fast as each other are measured again", async () => {
+    // Both are slowed down in their first three slices, the better one more.
+    const better = (_: number, assignment: number) => (assignment <= 3 ? 1_400_000 : 1_900_000)
+    const other = (_: number, assignment: number) => (assignment <= 3 ? 1_450_000 : 1_800_000)
+    expect((await setUp({ wasm: slow, other, better }).choose()).name).toBe("better")
+  })
+
+  test("of kernels that are alike the first in the list is taken", async () => {
+    const alike = (rate: number) => setUp({ listed: () => 1_500_000, other: () => rate, wasm: slow }).choose()
+    expect(await alike(1_520_000)).toEqual({ name: "listed", others: ["other", "wasm"] })
+    expect((await alike(1_560_000)).name).toBe("other")
+  })
+
   test("a kernel that did not come to hash is measured again", async () => {
     const { cache, saved } = memoryCache()
     const { choose } = setUp({ wasm: slow, avx2: onlyIn(5) }, { cache })
