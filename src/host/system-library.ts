@@ -12,15 +12,16 @@ const LAZY = 1
 /**
  * @param name as the loader knows it, such as `libcuda.so.1` or `nvcuda.dll`, or an absolute path
  * @throws Error in the loader's words, where it does not find the library; where that lacks a function; where `bun:ffi` is
- *   refused
+ *   refused; on other systems than Linux and Windows, that it could not be found
  */
 export function openSystemLibrary<const Table extends Record<string, FFIFunction>>(
   name: string,
   table: Table,
+  platform: NodeJS.Platform = process.platform,
 ): Library<Table> {
   if (isAbsolute(name)) return dlopen(name, table)
-  if (process.platform === "win32")
-    return dlopen(join(process.env["SystemRoot"] ?? "C:\\Windows", "System32", name), table)
+  if (platform === "win32") return dlopen(join(process.env["SystemRoot"] ?? "C:\\Windows", "System32", name), table)
+  if (platform !== "linux") throw new Error(`${name} could not be found: it is not looked for on ${platform}`)
   load(name)
   // What is loaded is found by its name before any directory is looked into.
   return dlopen(name, table)

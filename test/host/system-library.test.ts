@@ -31,6 +31,10 @@ describe.skipIf(process.platform !== "linux")("a library of the system", () => {
       expect(run.stderr.toString()).toMatch(`${NAME}: cannot open shared object file: No such file or directory`)
   })
 
+  test("is not there on other systems", () => {
+    expect(() => openSystemLibrary("libcuda.so.1", getpid, "darwin")).toThrow("libcuda.so.1 could not be found")
+  })
+
   test("that is not there is told in the loader's words", () => {
     expect(() => openSystemLibrary("libnone.so.1", getpid)).toThrow(/libnone\.so\.1.*No such file/)
   })
