@@ -115,7 +115,7 @@ function judge(what: string, difficulty: number, shares: readonly Awaited<Return
   expect(deviations).toBeLessThan(3)
 }
 
-/** The how-manieth a nonce is of its plane, whose rows have so many (see `kernel/nonce-plane.ts`), whose base has equal limbs in its second half. */
+/** The how-manieth a nonce is of its plane (see `kernel/nonce-plane.ts`), whose base has equal limbs in its second half. */
 function placeOf(work: string, row: number): number {
   const limbs = new DataView(Uint8Array.fromHex(work).buffer, 32)
   // Limbs 0 and 4 move by −4 t0 + 3 t1 and by its opposite, limbs 1 and 5 by 17 t0 − 4 t1.

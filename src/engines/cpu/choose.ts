@@ -116,19 +116,11 @@ async function preparedAll(options: ChooseOptions): Promise<CpuEngine[]> {
 /** Measures engines in turns, and once more those that were not properly measured, or are too close to tell. */
 async function measureAll(engines: readonly CpuEngine[], clock: Clock): Promise<Measured[]> {
   const first = await inTurns(engines, clock)
-  if (!first.every(one => isPlausible(one, first))) return again(first, engines, clock)
-  const leaders = first.filter(({ hashesPerSecond }) => hashesPerSecond >= CLOSE * highest(first))
-  return leaders.length === 1
-    ? first
-    : again(
-        first,
-        leaders.map(({ engine }) => engine),
-        clock,
-      )
-}
-
-async function again(first: readonly Measured[], engines: readonly CpuEngine[], clock: Clock): Promise<Measured[]> {
-  const second = await inTurns(engines, clock)
+  const isMeasured = first.every(one => isPlausible(one, first))
+  const unclear = isMeasured ? first.filter(one => one.hashesPerSecond >= CLOSE * highest(first)) : first
+  if (isMeasured && unclear.length === 1) return first
+  const unclearEngines = unclear.map(({ engine }) => engine)
+  const second = await inTurns(unclearEngines, clock)
   return first.map(one => second.filter(({ engine }) => engine === one.engine).reduce(faster, one))
 }
 

@@ -80,6 +80,9 @@ const LEASE_BITS = 47n
 const NO_CHUNK = -1n
 const OFFSETS = BigInt(2 * CHUNK)
 
+/** As it stands in a slot. */
+const wordOf = ({ chunk, offset }: Progress): bigint => chunk * OFFSETS + BigInt(offset)
+
 /** How long a worker sleeps at most before it shows that it lives, in milliseconds. */
 const NAP = 250
 
@@ -369,27 +372,30 @@ export class Slot {
   }
 
   /** Worker: owns a chunk of the range of `sequence` from now on. */
-  beginChunk(sequence: number, { chunk, offset }: Progress): void {
+  beginChunk(sequence: number, progress: Progress): void {
     Atomics.store(this.#i64, PROGRESS / 8, NO_CHUNK)
     Atomics.store(this.#i64, PROGRESS_SEQUENCE / 8, BigInt(sequence))
-    Atomics.store(this.#i64, PROGRESS / 8, chunk * OFFSETS + BigInt(offset))
+    Atomics.store(this.#i64, PROGRESS / 8, wordOf(progress))
   }
 
   /** Worker: whether this is where it is in its chunk; not so once another worker inherited it. */
-  holds({ chunk, offset }: Progress): boolean {
-    return Atomics.load(this.#i64, PROGRESS / 8) === chunk * OFFSETS + BigInt(offset)
+  holds(progress: Progress): boolean {
+    return Atomics.load(this.#i64, PROGRESS / 8) === wordOf(progress)
   }
 
   /** Worker: goes on in its chunk. False when the chunk was inherited by another worker meanwhile. */
   advance(from: Progress, offset: number): boolean {
-    const value = from.chunk * OFFSETS + BigInt(from.offset)
-    return Atomics.compareExchange(this.#i64, PROGRESS / 8, value, from.chunk * OFFSETS + BigInt(offset)) === value
+    return this.#exchange(from, wordOf({ ...from, offset }))
   }
 
   /** Owner or heir: takes the chunk away, so that exactly one worker ends it. False when another one was faster. */
   takeChunk(from: Progress): boolean {
-    const value = from.chunk * OFFSETS + BigInt(from.offset)
-    return Atomics.compareExchange(this.#i64, PROGRESS / 8, value, NO_CHUNK) === value
+    return this.#exchange(from, NO_CHUNK)
+  }
+
+  #exchange(from: Progress, to: bigint): boolean {
+    const word = wordOf(from)
+    return Atomics.compareExchange(this.#i64, PROGRESS / 8, word, to) === word
   }
 
   /** Worker: whether the ring has room for a candidate. */

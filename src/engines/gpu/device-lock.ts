@@ -48,7 +48,7 @@ export function lockDevice(device: GpuDevice, directories: readonly string[]): L
 }
 
 /** The same by every API; parts of one card are not in each other's way. */
-const nameOf = (device: GpuDevice): string => (device.part ? deviceKey(device) : (device.pci ?? deviceKey(device)))
+const nameOf = (device: GpuDevice): string => device.part ?? device.pci ?? deviceKey(device)
 
 /**
  * Opens the file of a user's miner or makes one, which any user's may lock. A file that is there is not opened with

@@ -11,6 +11,9 @@ export interface Turns {
   readonly bytes: number
 }
 
+/** All of it together, once. */
+export const atOnce = (ops: BatchOps<unknown, unknown>): Turns => ({ parts: [ops], runs: 1, bytes: 0 })
+
 /** Elements go in and out as words, one a lane of each unit, and live in memory between blocks. */
 export interface BatchOps<V, W> extends Ops<V, W> {
   /** What an element's words are spread over, in the order of the nonces. */
@@ -20,7 +23,7 @@ export interface BatchOps<V, W> extends Ops<V, W> {
   /** Canonical. */
   toWords(x: V): Value[]
   turns(step: Step): Turns
-  /** Bytes of a whole state, in `STATE_POINTER`'s memory or where elements are kept. */
+  /** Bytes of a whole state, in `STATE_POINTER`'s memory. */
   readonly stateBytes: number
   /** The state through which steps are entered and left; elements from `linearFrom` on are linear. */
   loadState(elements: number, linearFrom?: number): V[]

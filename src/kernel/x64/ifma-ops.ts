@@ -11,7 +11,7 @@
 import { mod } from "../../pow/field.ts"
 import type { Constant, ConstantRows, Step } from "../ops.ts"
 import { immediate, mask } from "./assembler/operands.ts"
-import type { BatchOps, Turns } from "./batch-ops.ts"
+import { atOnce, type BatchOps, type Turns } from "./batch-ops.ts"
 import { carryLimbs, productWords, squareWords } from "./limb-products.ts"
 import { StateMemory } from "./state-memory.ts"
 import type { Steps } from "./steps.ts"
@@ -282,7 +282,7 @@ export class IfmaOps implements BatchOps<IfmaElement, IfmaSum> {
     return x.max1 < 2n ** 30n ? x : this.#pair(this.widen(this.reduceLinear(x)))
   }
 
-  turns = (): Turns => ({ parts: [this], runs: 1, bytes: 0 })
+  turns = (): Turns => atOnce(this)
 
   repeat(step: Step, rows: ConstantRows, state: readonly IfmaElement[]): IfmaElement[] {
     return this.#steps.repeat(this, step, rows, state)

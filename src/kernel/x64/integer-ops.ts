@@ -8,7 +8,7 @@
 import { WIDTH } from "../../pow/constants.ts"
 import type { Constant, ConstantRows, Step } from "../ops.ts"
 import { type Memory, memory, type VirtualRegister } from "./assembler/operands.ts"
-import type { BatchOps, Turns } from "./batch-ops.ts"
+import { atOnce, type BatchOps, type Turns } from "./batch-ops.ts"
 import type { Integers } from "./integers.ts"
 import { STATE_POINTER, type Steps } from "./steps.ts"
 import type { Unit, Value } from "./unit.ts"
@@ -123,8 +123,7 @@ export class IntegerOps implements BatchOps<Value, IntegerSum> {
   repeat = (step: Step, rows: ConstantRows, state: readonly Value[]): Value[] =>
     this.#steps.repeat(this, step, rows, state)
 
-  turns = (step: Step): Turns =>
-    this.#whole ? { ...this.#whole.turns(step), runs: 1 } : { parts: [this], runs: 1, bytes: 0 }
+  turns = (step: Step): Turns => (this.#whole ? { ...this.#whole.turns(step), runs: 1 } : atOnce(this))
 
   /** Where they stand: they are not to be read once the state has changed. */
   loadState = (elements: number): Value[] => this.kept(memory(STATE_POINTER, this.#stateOffset), elements)

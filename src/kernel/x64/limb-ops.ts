@@ -12,7 +12,7 @@
  */
 import { P } from "../../pow/field.ts"
 import type { Constant, ConstantRows, Step } from "../ops.ts"
-import type { BatchOps, Turns } from "./batch-ops.ts"
+import { atOnce, type BatchOps, type Turns } from "./batch-ops.ts"
 import { type Multiplier, multiplier } from "./digits.ts"
 import { carryLimbs, limbProducts, productWords, squareWords } from "./limb-products.ts"
 import { StateMemory } from "./state-memory.ts"
@@ -345,7 +345,7 @@ export class LimbOps implements BatchOps<LimbElement, LimbSum> {
     return limbs(v.subtract(v.low(a.low), carry), v.add(v.low(upper), carry), [-few, EPS], [0n, EPS + few])
   }
 
-  turns = (): Turns => ({ parts: [this], runs: 1, bytes: 0 })
+  turns = (): Turns => atOnce(this)
 
   repeat(step: Step, rows: ConstantRows, state: readonly LimbElement[]): LimbElement[] {
     return this.#steps.repeat(this, step, rows, state)

@@ -198,7 +198,7 @@ class Renderer {
     routine.control("ret")
   }
 
-  /** A loop over batches, each of which has a loop over its groups; a state of a group's is stored. */
+  /** A loop over batches, in each of which is one over its groups: `ofGroup` works where the group's state stands. */
   #overBatches(count: Operand, ofGroup: () => void, ofBatch: () => void = () => {}): void {
     const { routine, layout } = this
     const [nextBatch, nextGroup] = [routine.label("batch"), routine.label("group")]
@@ -265,16 +265,9 @@ class Renderer {
 
   /** The words of a state from an offset on, in every lane of every unit. */
   #everywhere(offset: number): unknown[] {
-    return Array.from({ length: WIDTH }, (_, i) => {
-      const words = new Map<Unit, Value>()
-      return this.#group.fromWords(
-        this.#perUnit(unit => {
-          const word = words.get(unit) ?? unit.broadcastWord(this.#at(offset + 8 * i))
-          words.set(unit, word)
-          return word
-        }),
-      )
-    })
+    return Array.from({ length: WIDTH }, (_, i) =>
+      this.#group.fromWords(this.#perUnit(unit => unit.broadcastWord(this.#at(offset + 8 * i)))),
+    )
   }
 
   #perUnit<T>(of: (unit: Unit, u: number) => T): T[] {

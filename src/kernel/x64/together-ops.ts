@@ -3,7 +3,7 @@
  * finds independent work wherever one waits, and in the units that one leaves idle.
  */
 import type { Constant, ConstantRows, Step } from "../ops.ts"
-import type { BatchOps, Turns } from "./batch-ops.ts"
+import { atOnce, type BatchOps, type Turns } from "./batch-ops.ts"
 import type { Steps } from "./steps.ts"
 import type { Unit, Value } from "./unit.ts"
 
@@ -50,7 +50,7 @@ export class TogetherOps implements BatchOps<Parts, Parts> {
 
   /** Alike or not, what waits for each other is rendered together. */
   turns(step: Step): Turns {
-    if (step.isSerial) return { parts: [this], runs: 1, bytes: 0 }
+    if (step.isSerial) return atOnce(this)
     if (!this.#areAlike) return { parts: this.#each, runs: 1, bytes: 0 }
     const [first] = this.#each
     return { parts: first!.turns(step).parts, runs: this.#each.length, bytes: first!.stateBytes }

@@ -6,7 +6,7 @@ import type { VirtualOperand } from "../assembler/operands.ts"
 import { type BlockInstruction, fileOf, memoryKey } from "./block.ts"
 
 /** A block's code by what it works on. */
-export interface Parted {
+interface Parted {
   readonly vector: BlockInstruction[]
   readonly integer: BlockInstruction[]
 }

@@ -151,7 +151,7 @@ class LiveValues {
     let change = 0
     for (let k = 0; k < reads.length; k++) {
       const value = reads[k]!
-      if (reads[k]! < 0) continue
+      if (value < 0) continue
       // What a load has still to bring is live only if it is read again.
       if (this.#written[value] === 0) change++
       if (this.#left[value] === 1) change--
