@@ -1,14 +1,14 @@
 /**
- * Compares the hash rates of all CPU engines, and of other miners beside them, in one run: each in turn, over and over,
- * so that a machine which gets slower or faster for a while does so for all of them.
+ * Compares the hash rates of all CPU engines, and of other miners, in one run. Contenders take turns in every round, so
+ * that a change in the machine's speed affects all of them.
  *
  *     npm run bench -- --workers 1 --rounds 7 --seconds 2 --engines avx2,wasm --against ./other-miner --json bench.json
  *
- * `--against` (repeatable) takes executables that know `benchmark --cpu-workers N --gpu-devices 0 --duration S` and
- * print a line `Average rate: …`. Ratios are to the first of them, else to the slowest engine, by medians.
+ * `--against` (repeatable) takes executables that accept `benchmark --cpu-workers N --gpu-devices 0 --duration S` and
+ * print a line `Average rate: …`. Ratios are to the first of them, otherwise to the slowest engine.
  *
- * On a machine that others use too, a contender gets less than its CPUs. Rates "of whole CPUs" are what it would have had
- * otherwise: hashes by CPU time instead of by the clock. They decide the ratios.
+ * On a shared machine a contender receives less than its CPUs. Rates "of whole CPUs" divide hashes by CPU time instead of
+ * by elapsed time. Ratios are of the medians of these rates.
  */
 import { basename } from "node:path"
 import { parseArgs } from "node:util"
@@ -31,15 +31,15 @@ const silent: Log = {
 }
 
 interface Sample {
-  /** Hashes a second. */
+  /** Hashes per second. */
   readonly rate: number
-  /** Hashes a second of the CPU time it was given, times the workers. */
+  /** Hashes per second of CPU time, times the number of workers. */
   readonly wholeCpus: number
 }
 
 interface Contender {
   readonly name: string
-  /** Runs for about so many seconds. */
+  /** Runs for about `seconds`. */
   measure(seconds: number): Promise<Sample>
   close(): Promise<void>
 }
@@ -58,11 +58,11 @@ const workers = positive("workers")
 const rounds = positive("rounds")
 const seconds = positive("seconds")
 
-/** Seconds before an engine is measured: the runtime compiles WebAssembly again once it is hot. */
+/** Seconds of warm-up: the runtime recompiles WebAssembly once it is hot. */
 const WARM_UP = 0.1
 
 const contenders = [...options.against.map(otherMiner), ...(await engines(options.engines.split(",")))]
-if (contenders.length === 0) throw new Error("nothing to measure")
+if (contenders.length === 0) throw new Error("no contender can run on this machine")
 const rates = new Map<string, Sample[]>(contenders.map(({ name }) => [name, []]))
 for (let round = 1; round <= rounds; round++) {
   for (const { name, measure } of contenders) rates.get(name)!.push(await measure(seconds))
@@ -93,7 +93,7 @@ const report = {
 if (options.json) await Bun.write(options.json, `${JSON.stringify(report, null, 2)}\n`)
 console.log(table(report))
 
-/** Engines that run here; the others are named on stderr with the reason. */
+/** Engines that this machine supports; the others are reported on standard error with the reason. */
 async function engines(names: readonly string[]): Promise<Contender[]> {
   const usable: Contender[] = []
   for (const kernel of names) {
@@ -164,23 +164,23 @@ function table({ cpu, date, results, yardstick }: typeof report): string {
   return [
     `${cpu}, ${date}: ${workers} worker${workers === 1 ? "" : "s"}, ${rounds} rounds of ${seconds} s, MH/s`,
     "",
-    `| engine | median | least … most | of whole CPUs | to ${yardstick} |`,
+    `| engine | median | min … max | of whole CPUs | to ${yardstick} |`,
     "|---|---|---|---|---|",
     ...results.map(
       ({ name, rate, wholeCpus, ratio }) =>
-        `| ${name} | ${mega(rate.median)} | ${mega(rate.least)} … ${mega(rate.most)} ` +
-        `| ${mega(wholeCpus.median)} (${mega(wholeCpus.least)} … ${mega(wholeCpus.most)}) | ${ratio.toFixed(2)} |`,
+        `| ${name} | ${mega(rate.median)} | ${mega(rate.min)} … ${mega(rate.max)} ` +
+        `| ${mega(wholeCpus.median)} (${mega(wholeCpus.min)} … ${mega(wholeCpus.max)}) | ${ratio.toFixed(2)} |`,
     ),
   ].join("\n")
 }
 
-function spread(values: readonly number[]): { median: number; least: number; most: number } {
+function spread(values: readonly number[]): { median: number; min: number; max: number } {
   const sorted = values.toSorted((a, b) => a - b)
-  return { median: sorted[sorted.length >> 1]!, least: sorted[0]!, most: sorted.at(-1)! }
+  return { median: sorted[sorted.length >> 1]!, min: sorted[0]!, max: sorted.at(-1)! }
 }
 
 function positive(name: "workers" | "rounds" | "seconds"): number {
   const value = Number(options[name])
-  if (!(value > 0)) throw new Error(`--${name}: a number above 0 is wanted, not "${options[name]}"`)
+  if (!(value > 0)) throw new Error(`--${name}: expected a number above 0, got "${options[name]}"`)
   return value
 }

@@ -1,9 +1,7 @@
-/**
- * Writes the tables of options into the documents that have them, from the one table in the code:
- * `bun scripts/generate-docs.ts`. What stands between the markers is replaced, the rest is left as it is.
- */
+/** Writes the tables of options into the documents that have an `options` block: `npm run docs`. */
 import { join } from "node:path"
 import { flagsOf, OPTION_NAMES, type OptionName, optionOf, optionsOf, variablesOf } from "../src/config/options.ts"
+import { fillBlock, markdownTable } from "./document-blocks.ts"
 
 /** Each document, from the project's root, and its table. */
 export const DOCUMENTS: readonly { readonly path: string; readonly table: () => string }[] = [
@@ -11,16 +9,8 @@ export const DOCUMENTS: readonly { readonly path: string; readonly table: () => 
   { path: "README.md", table: flagTable },
 ]
 
-const START = "<!-- options -->"
-const END = "<!-- /options -->"
-
-/** @throws Error where `text` has not both markers, in order */
-export function fillTable(text: string, table: string): string {
-  const start = text.indexOf(START)
-  const end = text.indexOf(END, start)
-  if (start < 0 || end < 0) throw new Error(`no ${START} … ${END}`)
-  return `${text.slice(0, start)}${START}\n\n${table}\n\n${text.slice(end)}`
-}
+/** @throws Error unless `text` has an `options` block */
+export const fillTable = (text: string, table: string): string => fillBlock(text, "options", table)
 
 /** Every option: its flags, its variables, its default, the commands that know it, and its help. */
 function flagTable(): string {
@@ -55,11 +45,6 @@ function standard(name: OptionName): string {
 
 function code(text: string): string {
   return `\`${text}\``
-}
-
-function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.map(cell => cell.replaceAll("|", "\\|")).join(" | ")} |`
-  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n")
 }
 
 if (import.meta.main) {

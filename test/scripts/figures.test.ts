@@ -1,0 +1,43 @@
+import { describe, expect, test } from "bun:test"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import { BLOCKS, blockText, figureTable } from "../../scripts/figures.ts"
+
+const root = join(import.meta.dir, "../..")
+const read = (path: string): string => readFileSync(join(root, path), "utf8")
+
+test("figures are read from a test run, in order", () => {
+  const output = "(pass) one\nfigure: a | b: 1.20 ms, p99 3 ms\nnoise figure: x: y\nfigure: c: 2\n"
+  expect(figureTable(output)).toBe("| What | Measured |\n| --- | --- |\n| a \\| b | 1.20 ms, p99 3 ms |\n| c | 2 |")
+  expect(() => figureTable("(pass) one\n")).toThrow("printed no figure")
+})
+
+test("a block names machine, date and command", () => {
+  const text = blockText("Zen 4", "2026-11-25", ["npm", "run", "-s", "bench", "--", "-t", "from NewJob"], "| table |")
+  expect(text).toBe('Zen 4, 2026-11-25:\n\n    npm run bench -- -t "from NewJob"\n\n| table |')
+})
+
+describe("every block has a place, and every place a block", () => {
+  const documents = ["README.md", "docs/performance.md", "docs/reliability.md"].map(read)
+  const places = new Set(
+    documents.flatMap(text => [...text.matchAll(/<!-- figures (\w+) -->/g)].map(([, name]) => name!)),
+  )
+  test("names", () => expect([...places].sort()).toEqual(Object.keys(BLOCKS).sort()))
+})
+
+/** A measured rate, time, size or instruction count. */
+const FIGURE = /\d[\d.,]*\s*(?:[kMG]?H\/s|ms\b|[MG]i?B\b|instructions\b)/
+const COMMAND = /npm run |npx |bun test|quantus-miner (?:benchmark|devices)|scripts\//
+
+describe("a figure outside a block has its command within five lines", () => {
+  for (const path of ["README.md", "docs/performance.md"]) {
+    test(path, () => {
+      const lines = read(path)
+        .replace(/<!-- figures (\w+) -->[\s\S]*?<!-- \/figures \1 -->/g, block => block.replace(/[^\n]/g, ""))
+        .replace(/<!-- options -->[\s\S]*?<!-- \/options -->/g, block => block.replace(/[^\n]/g, ""))
+        .split("\n")
+      const isNear = (at: number) => lines.slice(Math.max(0, at - 5), at + 6).some(line => COMMAND.test(line))
+      expect(lines.flatMap((line, at) => (FIGURE.test(line) && !isNear(at) ? [`${at + 1}: ${line}`] : []))).toEqual([])
+    })
+  }
+})
