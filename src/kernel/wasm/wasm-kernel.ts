@@ -68,13 +68,16 @@ interface Exports {
   searchRange(first: bigint, count: number): number
 }
 
+/** The module's bytes. */
+export const renderWasmModule = (name: WasmKernelName): Uint8Array<ArrayBuffer> => renderModule(ARITHMETIC[name])
+
 /**
  * The compiled module, which any number of threads can load.
  * @param name `wasm` where the runtime has wide arithmetic, `wasm-narrow` anywhere
  * @throws UnsupportedKernel where the runtime does not take the module
  */
 export function compileWasmKernel(name: WasmKernelName): WebAssembly.Module {
-  const bytes = renderModule(ARITHMETIC[name])
+  const bytes = renderWasmModule(name)
   if (!WebAssembly.validate(bytes)) throw new UnsupportedKernel("this runtime's WebAssembly has no wide arithmetic")
   return new WebAssembly.Module(bytes)
 }

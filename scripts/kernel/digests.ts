@@ -1,0 +1,53 @@
+/** Digests and counts of every rendered kernel, to show that a change moved no code, or which code it moved. */
+import { renderOpenCl } from "../../src/kernel/opencl/opencl-program.ts"
+import { renderPtx } from "../../src/kernel/ptx/ptx-program.ts"
+import { renderWasmModule } from "../../src/kernel/wasm/wasm-kernel.ts"
+import { type RenderedKernel, renderKernel } from "../../src/kernel/x64/render.ts"
+import { avx2, avx512, avx512Limbs } from "../../src/kernel/x64/targets.ts"
+
+export interface Digest {
+  /** SHA-256 of the code and its constants. */
+  readonly sha256: string
+  readonly bytes: number
+  /** Instructions of compiled blocks (x86-64), statements (PTX), or lines (OpenCL). */
+  readonly instructions?: number
+  /** Values stored because no register was free, and values read again. */
+  readonly stores?: number
+  readonly reloads?: number
+}
+
+/** The committed digests. */
+export const DIGESTS_FILE = new URL("../../test/kernel/digests.json", import.meta.url)
+
+/** Renders a kernel and returns its digest, by kernel. */
+export const KERNEL_DIGESTS: Readonly<Record<string, () => Digest>> = {
+  avx512: () => ofX64(renderKernel(avx512)),
+  "avx512-limbs": () => ofX64(renderKernel(avx512Limbs)),
+  avx2: () => ofX64(renderKernel(avx2)),
+  wasm: () => ofBytes(renderWasmModule("wasm")),
+  "wasm-narrow": () => ofBytes(renderWasmModule("wasm-narrow")),
+  "ptx pairs": () => ofText(renderPtx({ groupSize: 128, form: "pairs" }), /^\s+[^.\s].*;$/gm),
+  "ptx words": () => ofText(renderPtx({ groupSize: 128, form: "words" }), /^\s+[^.\s].*;$/gm),
+  opencl: () => ofText(renderOpenCl(), /^.+$/gm),
+}
+
+/** The digests of all kernels. */
+export const digestsOfAll = (): Record<string, Digest> =>
+  Object.fromEntries(Object.entries(KERNEL_DIGESTS).map(([name, digest]) => [name, digest()]))
+
+const ofX64 = ({ code, statistics: { instructions, stores, reloads } }: RenderedKernel): Digest => ({
+  ...ofBytes(code),
+  instructions,
+  stores,
+  reloads,
+})
+
+const ofText = (text: string, statement: RegExp): Digest => ({
+  ...ofBytes(new TextEncoder().encode(text)),
+  instructions: text.match(statement)?.length ?? 0,
+})
+
+const ofBytes = (bytes: Uint8Array): Digest => ({
+  sha256: new Bun.CryptoHasher("sha256").update(bytes).digest("hex"),
+  bytes: bytes.length,
+})
