@@ -85,6 +85,7 @@ export async function startNode(options: NodeOptions): Promise<DevNode> {
 }
 
 class Node implements DevNode {
+  readonly #options: NodeOptions
   readonly totals: NodeTotals = { jobs: 0, valid: 0, invalid: 0, stale: 0, failed: 0, hashes: 0n }
   readonly #miners = new Map<number, Peer>()
   readonly #target: bigint
@@ -95,9 +96,10 @@ class Node implements DevNode {
   #cancelReminder = () => {}
 
   constructor(
-    private readonly options: NodeOptions,
+    options: NodeOptions,
     readonly identity: Identity,
   ) {
+    this.#options = options
     this.#target = targetOf(options.difficulty)
   }
 
@@ -106,13 +108,13 @@ class Node implements DevNode {
   }
 
   async listen(): Promise<void> {
-    const { address, port } = this.options
+    const { address, port } = this.#options
     this.#server = await listenForMiners({ address, port, identity: this.identity }, peer => this.#accept(peer))
     this.nextJob()
   }
 
   nextJob(): void {
-    const { clock, intervalMs, difficulty } = this.options
+    const { clock, intervalMs, difficulty } = this.#options
     this.#cancelInterval()
     this.#cancelInterval = clock.after(intervalMs, () => this.nextJob())
     this.#job = { id: `job-${++this.totals.jobs}`, header: randomBytes(32), sentAt: clock.now() }
@@ -128,7 +130,7 @@ class Node implements DevNode {
 
   #broadcast(): void {
     this.#cancelReminder()
-    this.#cancelReminder = this.options.clock.after(REMIND_MS, () => this.#broadcast())
+    this.#cancelReminder = this.#options.clock.after(REMIND_MS, () => this.#broadcast())
     for (const peer of this.#miners.values()) this.#sendJob(peer)
   }
 
@@ -139,7 +141,7 @@ class Node implements DevNode {
       this.#emit({ type: "rejected", remote: peer.remote, why })
       peer.close("auth failed")
     }
-    const cancelTimeout = this.options.clock.after(AUTH_MS, () => reject("it showed no token in time"))
+    const cancelTimeout = this.#options.clock.after(AUTH_MS, () => reject("it showed no token in time"))
     const take = (json: string) => {
       const message = parseMinerMessage(json)
       if (miner !== undefined) {
@@ -177,15 +179,15 @@ class Node implements DevNode {
 
   #sendJob(peer: Peer): void {
     const job = this.#job
-    if (job) peer.send(encodeFrame(newJobMessage(job.id, job.header, this.options.difficulty)))
+    if (job) peer.send(encodeFrame(newJobMessage(job.id, job.header, this.#options.difficulty)))
   }
 
   #judge(miner: number, result: JobResult): void {
     const verdict = this.#verdict(result)
     this.totals[verdict]++
     this.totals.hashes += result.hash_count
-    const age = this.options.clock.now() - (this.#job?.sentAt ?? 0)
-    const luck = Number(this.options.difficulty) / Number(result.hash_count)
+    const age = this.#options.clock.now() - (this.#job?.sentAt ?? 0)
+    const luck = Number(this.#options.difficulty) / Number(result.hash_count)
     this.#emit({ type: "result", miner, verdict, result, age, luck })
     if (verdict === "valid") this.nextJob()
   }
@@ -201,6 +203,6 @@ class Node implements DevNode {
   }
 
   #emit(event: NodeEvent): void {
-    this.options.onEvent(event)
+    this.#options.onEvent(event)
   }
 }

@@ -94,6 +94,7 @@ export async function startPool(options: PoolOptions): Promise<DevPool> {
 }
 
 class Pool implements DevPool {
+  readonly #options: PoolOptions
   readonly totals = { jobs: 0, accepted: 0, stale: 0, duplicate: 0, low: 0, foreign: 0, malformed: 0 }
   readonly #miners = new Map<Miner, PoolPeer>()
   readonly #target: bigint
@@ -103,7 +104,8 @@ class Pool implements DevPool {
   #job: PoolJob
   #cancelInterval = () => {}
 
-  constructor(private readonly options: PoolOptions) {
+  constructor(options: PoolOptions) {
+    this.#options = options
     this.#target = targetOf(options.difficulty)
     this.#job = this.#newJob()
   }
@@ -113,7 +115,7 @@ class Pool implements DevPool {
   }
 
   async listen(): Promise<void> {
-    this.#server = await listenForLines(this.options, peer => this.#accept(peer))
+    this.#server = await listenForLines(this.#options, peer => this.#accept(peer))
   }
 
   nextJob(): void {
@@ -122,7 +124,7 @@ class Pool implements DevPool {
       const params = { clean_jobs: true, job: this.#jobFor(miner) }
       peer.send(line({ jsonrpc: "2.0", method: "job", params }))
     }
-    const { difficulty, onEvent } = this.options
+    const { difficulty, onEvent } = this.#options
     onEvent({ type: "job", id: this.#job.id, difficulty, miners: this.#miners.size })
   }
 
@@ -132,7 +134,7 @@ class Pool implements DevPool {
   }
 
   #newJob(): PoolJob {
-    const { clock, intervalMs, difficulty } = this.options
+    const { clock, intervalMs, difficulty } = this.#options
     this.#cancelInterval()
     if (intervalMs > 0) this.#cancelInterval = clock.after(intervalMs, () => this.nextJob())
     const id = `${++this.totals.jobs}-${difficulty}`
@@ -141,7 +143,7 @@ class Pool implements DevPool {
 
   #accept(peer: PoolPeer): PoolPeerListener {
     let miner: Miner | undefined
-    const cancelTimeout = this.options.clock.after(LOGIN_MS, () => peer.close())
+    const cancelTimeout = this.#options.clock.after(LOGIN_MS, () => peer.close())
     const take = (message: Fields) => {
       const { id, method } = message
       const params = (message.params ?? {}) as Fields
@@ -176,7 +178,7 @@ class Pool implements DevPool {
       },
       closed: () => {
         cancelTimeout()
-        if (miner && this.#miners.delete(miner)) this.options.onEvent({ type: "disconnected", miner: miner.number })
+        if (miner && this.#miners.delete(miner)) this.#options.onEvent({ type: "disconnected", miner: miner.number })
       },
     }
   }
@@ -186,7 +188,7 @@ class Pool implements DevPool {
     const extranonce = ((this.#firstExtranonce + number) >>> 0).toString(16).padStart(2 * EXTRANONCE_BYTES, "0")
     const miner = { number, session: randomUUID(), extranonce }
     this.#miners.set(miner, peer)
-    this.options.onEvent({ type: "connected", miner: number, remote: peer.remote, login })
+    this.#options.onEvent({ type: "connected", miner: number, remote: peer.remote, login })
     return miner
   }
 
@@ -197,7 +199,7 @@ class Pool implements DevPool {
       job_id: id,
       mining_hash: header.toHex(),
       extranonce,
-      difficulty: exactNumber(this.options.difficulty),
+      difficulty: exactNumber(this.#options.difficulty),
       target: integerToBytes(this.#target).toHex(),
       seq: this.totals.jobs,
     }
@@ -208,8 +210,8 @@ class Pool implements DevPool {
     const { sentAt } = this.#job
     const jobId = String(share.job_id)
     this.totals[verdict]++
-    const age = this.options.clock.now() - sentAt
-    this.options.onEvent({ type: "share", miner: miner.number, verdict, jobId, age })
+    const age = this.#options.clock.now() - sentAt
+    this.#options.onEvent({ type: "share", miner: miner.number, verdict, jobId, age })
     return verdict
   }
 

@@ -16,20 +16,22 @@ export const doublingBackoff: BackoffOptions = { firstMs: 1000, capMs: 30_000, s
 const JITTER = 0.25
 
 export class Backoff {
+  readonly #options: BackoffOptions
+  readonly #random: () => number
   #waits = 0
 
   /** @param random uniform in 0 … 1, `Math.random` outside tests */
-  constructor(
-    private readonly options: BackoffOptions,
-    private readonly random: () => number,
-  ) {}
+  constructor(options: BackoffOptions, random: () => number) {
+    this.#options = options
+    this.#random = random
+  }
 
   /** Milliseconds to wait now: between three quarters of this step's wait and all of it. */
   next(): number {
-    const { firstMs, capMs, steady } = this.options
+    const { firstMs, capMs, steady } = this.#options
     const doublings = Math.min(Math.max(0, this.#waits + 1 - steady), 32)
     this.#waits++
-    return Math.min(capMs, firstMs * 2 ** doublings) * (1 - JITTER * this.random())
+    return Math.min(capMs, firstMs * 2 ** doublings) * (1 - JITTER * this.#random())
   }
 
   /** The peer answered: start again from the first wait. */

@@ -39,6 +39,7 @@ interface Slot {
 }
 
 class Failover implements JobSource {
+  readonly #options: FailoverOptions
   readonly name = "failover"
   readonly #slots: readonly Slot[]
   readonly #owners = new WeakMap<Job, JobSource>()
@@ -49,7 +50,8 @@ class Failover implements JobSource {
   /** Whose jobs are handed over; it stays so while it is down, until another has a job. */
   #active: Slot | undefined
 
-  constructor(private readonly options: FailoverOptions) {
+  constructor(options: FailoverOptions) {
+    this.#options = options
     this.#slots = options.sources.map((make, rank) => ({
       rank,
       make,
@@ -134,7 +136,7 @@ class Failover implements JobSource {
   }
 
   #countDown(slot: Slot): void {
-    const { clock, patienceMs = DEFAULT_PATIENCE_MS } = this.options
+    const { clock, patienceMs = DEFAULT_PATIENCE_MS } = this.#options
     slot.cancelPatience ??= clock.after(patienceMs, () => this.#launch(this.#slots[slot.rank + 1]))
   }
 
@@ -142,7 +144,7 @@ class Failover implements JobSource {
   #choose(events: SourceEvents): void {
     const best = this.#slots.find(({ job }) => job !== undefined)
     if (!best?.job || best === this.#active) return
-    if (this.#active) this.options.log.info(`Mining for ${best.job.source}`)
+    if (this.#active) this.#options.log.info(`Mining for ${best.job.source}`)
     this.#active = best
     events.job(best.job)
     for (const slot of this.#slots.slice(best.rank + 1)) this.#retire(slot)
@@ -159,7 +161,7 @@ class Failover implements JobSource {
       events.failed(this.#slots[0]!.failure!)
       return
     }
-    this.options.log.error(error.message)
+    this.#options.log.error(error.message)
     this.#launch(this.#slots[slot.rank + 1])
   }
 
@@ -180,7 +182,7 @@ class Failover implements JobSource {
   async #drain(source: JobSource): Promise<void> {
     const submissions = this.#submissions.get(source)!
     this.#submissions.delete(source)
-    await Promise.race([Promise.all(submissions), sleep(this.options.clock, DRAIN_MS, this.#closing.signal)])
+    await Promise.race([Promise.all(submissions), sleep(this.#options.clock, DRAIN_MS, this.#closing.signal)])
     await source.close()
   }
 }

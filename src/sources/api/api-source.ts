@@ -34,19 +34,22 @@ export function createApiSource(options: ApiOptions): JobSource {
 }
 
 class ApiSource implements JobSource {
+  readonly #options: ApiOptions
   #server: Bun.Server<undefined> | undefined
   #queue: JobQueue | undefined
 
-  constructor(private readonly options: ApiOptions) {}
+  constructor(options: ApiOptions) {
+    this.#options = options
+  }
 
   /** Its port is the one that was asked for until the source has started. */
   get name(): string {
-    const { host, port } = this.options
+    const { host, port } = this.#options
     return `http://${isIPv6(host) ? `[${host}]` : host}:${this.#server?.port ?? port}`
   }
 
   start(events: SourceEvents): void {
-    const { clock, limits = defaultLimits } = this.options
+    const { clock, limits = defaultLimits } = this.#options
     try {
       this.#server = this.#listen()
     } catch (error) {
@@ -77,7 +80,7 @@ class ApiSource implements JobSource {
   }
 
   #listen(): Bun.Server<undefined> {
-    const { host, port, log, answered } = this.options
+    const { host, port, log, answered } = this.#options
     return Bun.serve({
       hostname: host,
       port,
@@ -135,7 +138,7 @@ class ApiSource implements JobSource {
   }
 
   #authorized(request: Request): boolean {
-    const { token } = this.options
+    const { token } = this.#options
     if (token === undefined) return true
     const [, given] = /^Bearer (.+)$/i.exec(request.headers.get("authorization") ?? "") ?? []
     return given !== undefined && timingSafeEqual(digest(given), digest(token))

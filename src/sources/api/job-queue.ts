@@ -76,23 +76,27 @@ interface Entry {
 }
 
 export class JobQueue {
+  readonly #source: string
+  readonly #clock: Clock
+  readonly #events: QueueEvents
+  readonly #limits: QueueLimits
   readonly #entries = new Map<string, Entry>()
   readonly #waiting: Entry[] = []
   #running: { readonly entry: Entry; readonly slice: Job } | undefined
   #sliceSize = FIRST_SLICE
 
   /** @param source the `Job.source` of its jobs */
-  constructor(
-    private readonly source: string,
-    private readonly clock: Clock,
-    private readonly events: QueueEvents,
-    private readonly limits: QueueLimits = defaultLimits,
-  ) {}
+  constructor(source: string, clock: Clock, events: QueueEvents, limits: QueueLimits = defaultLimits) {
+    this.#source = source
+    this.#clock = clock
+    this.#events = events
+    this.#limits = limits
+  }
 
   /** @throws KnownJob, QueueFull */
   add(request: MineRequest): void {
     if (this.#entries.has(request.id)) throw new KnownJob(request.id)
-    if (this.#waiting.length + (this.#running ? 1 : 0) >= this.limits.jobs) throw new QueueFull(request.id)
+    if (this.#waiting.length + (this.#running ? 1 : 0) >= this.#limits.jobs) throw new QueueFull(request.id)
     const entry: Entry = {
       request,
       status: "running",
@@ -101,7 +105,7 @@ export class JobQueue {
       startedAt: undefined,
       endedAt: undefined,
       hashes: 0n,
-      cancelTimer: this.clock.after(this.limits.maxAgeMs, () => void this.cancel(request.id)),
+      cancelTimer: this.#clock.after(this.#limits.maxAgeMs, () => void this.cancel(request.id)),
     }
     this.#entries.set(request.id, entry)
     this.#waiting.push(entry)
@@ -112,7 +116,7 @@ export class JobQueue {
     const entry = this.#entries.get(id)
     if (!entry) return undefined
     const nonce = entry.seal ? entry.seal.nonce.toHex() : null
-    const { startedAt, endedAt = this.clock.now() } = entry
+    const { startedAt, endedAt = this.#clock.now() } = entry
     return {
       status: entry.status,
       job_id: id,
@@ -168,15 +172,15 @@ export class JobQueue {
     const entry = this.#waiting.shift()
     if (!entry) {
       this.#running = undefined
-      this.events.idle()
+      this.#events.idle()
       return
     }
-    const receivedAt = this.clock.now()
+    const receivedAt = this.#clock.now()
     entry.startedAt ??= receivedAt
     const { id, header, difficulty } = entry.request
     const slice: Job = {
       id,
-      source: this.source,
+      source: this.#source,
       header,
       difficulty,
       prefix: new Uint8Array(),
@@ -185,7 +189,7 @@ export class JobQueue {
       receivedAt,
     }
     this.#running = { entry, slice }
-    this.events.search(slice)
+    this.#events.search(slice)
   }
 
   #sliceOf({ next, request }: Entry): NonceRange {
@@ -195,9 +199,9 @@ export class JobQueue {
 
   #finish(entry: Entry, status: JobStatus): void {
     entry.status = status
-    entry.endedAt = this.clock.now()
+    entry.endedAt = this.#clock.now()
     entry.cancelTimer()
-    entry.cancelTimer = this.clock.after(this.limits.keepMs, () => this.#entries.delete(entry.request.id))
+    entry.cancelTimer = this.#clock.after(this.#limits.keepMs, () => this.#entries.delete(entry.request.id))
     // Last of the map, so that the map's first finished job is the one that ended first.
     this.#entries.delete(entry.request.id)
     this.#entries.set(entry.request.id, entry)
@@ -209,7 +213,7 @@ export class JobQueue {
 
   #forgetOldest(): void {
     const finished = [...this.#entries.values()].filter(({ status }) => status !== "running")
-    for (const { request, cancelTimer } of finished.slice(0, Math.max(0, finished.length - this.limits.remembered))) {
+    for (const { request, cancelTimer } of finished.slice(0, Math.max(0, finished.length - this.#limits.remembered))) {
       cancelTimer()
       this.#entries.delete(request.id)
     }

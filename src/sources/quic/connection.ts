@@ -29,6 +29,9 @@ export interface ConnectionEvents {
 }
 
 export class Connection implements Receiver {
+  readonly #session: Session
+  readonly #clock: Clock
+  readonly #events: ConnectionEvents
   readonly openedAt: number
   readonly #decoder = new FrameDecoder()
   readonly #stopLooking: () => void
@@ -39,11 +42,10 @@ export class Connection implements Receiver {
   #over = false
   #goodbye: Promise<void> | undefined
 
-  constructor(
-    private readonly session: Session,
-    private readonly clock: Clock,
-    private readonly events: ConnectionEvents,
-  ) {
+  constructor(session: Session, clock: Clock, events: ConnectionEvents) {
+    this.#session = session
+    this.#clock = clock
+    this.#events = events
     this.openedAt = this.#heardAt = clock.now()
     this.#bytesReceived = session.bytesReceived
     this.#stopLooking = clock.every(LOOK_EVERY_MS, () => this.#look())
@@ -61,12 +63,12 @@ export class Connection implements Receiver {
 
   /** Grows with every datagram: a write was received if it has grown since. */
   get bytesReceived(): bigint {
-    return this.session.bytesReceived
+    return this.#session.bytesReceived
   }
 
   /** @throws RangeError where the message does not fit into a frame */
   send(json: string): void {
-    this.session.send(encodeFrame(json))
+    this.#session.send(encodeFrame(json))
   }
 
   data(chunks: readonly Uint8Array[]): void {
@@ -76,7 +78,7 @@ export class Connection implements Receiver {
       for (const chunk of chunks) {
         for (const json of this.#decoder.push(chunk)) {
           const message = parseNodeMessage(json)
-          if (message.kind === "unknown") this.events.ignored(message.problem)
+          if (message.kind === "unknown") this.#events.ignored(message.problem)
           else last = message
         }
       }
@@ -87,7 +89,7 @@ export class Connection implements Receiver {
     }
     if (!last) return
     this.#jobs++
-    this.events.job(last)
+    this.#events.job(last)
   }
 
   closed(end: SessionEnd): void {
@@ -98,33 +100,33 @@ export class Connection implements Receiver {
   close(): Promise<void> {
     this.#over = true
     this.#stopLooking()
-    this.#goodbye ??= this.session.close()
+    this.#goodbye ??= this.#session.close()
     return this.#goodbye
   }
 
   #end(end: SessionEnd): void {
     if (this.#over) return
     this.close()
-    this.events.ended(end)
+    this.#events.ended(end)
   }
 
   #look(): void {
-    const received = this.session.bytesReceived
+    const received = this.#session.bytesReceived
     if (received !== this.#bytesReceived) {
       this.#bytesReceived = received
-      this.#heardAt = this.clock.now()
+      this.#heardAt = this.#clock.now()
       if (this.#suspect) {
         this.#suspect = false
-        this.events.recovered()
+        this.#events.recovered()
       }
       return
     }
-    const silent = this.clock.now() - this.#heardAt
+    const silent = this.#clock.now() - this.#heardAt
     if (silent >= GIVE_UP_MS) {
       this.#end({ reason: "timeout", message: "the node has not answered for 15 s" })
     } else if (silent >= SUSPECT_MS && !this.#suspect) {
       this.#suspect = true
-      this.events.suspected()
+      this.#events.suspected()
     }
   }
 }

@@ -50,6 +50,8 @@ export interface DialOptions {
 export type Occasion = "start" | "lost" | "lostSoon" | "refused"
 
 export class Dialer {
+  readonly #options: DialOptions
+  readonly #events: DialEvents
   readonly #silence: Backoff
   readonly #refusal: Backoff
   readonly #attempts = new Set<Session>()
@@ -60,10 +62,9 @@ export class Dialer {
   #nextRound = 0
   #reported: { reason: string; at: number } | undefined
 
-  constructor(
-    private readonly options: DialOptions,
-    private readonly events: DialEvents,
-  ) {
+  constructor(options: DialOptions, events: DialEvents) {
+    this.#options = options
+    this.#events = events
     this.#silence = new Backoff(silentBackoff, options.random)
     this.#refusal = new Backoff(doublingBackoff, options.random)
   }
@@ -92,7 +93,7 @@ export class Dialer {
 
   /** Milliseconds until the next attempt begins. */
   get retryIn(): number {
-    return Math.max(0, this.#nextRound - this.options.clock.now())
+    return Math.max(0, this.#nextRound - this.#options.clock.now())
   }
 
   stop(): void {
@@ -106,21 +107,21 @@ export class Dialer {
     if (occasion === "refused") return this.#refusal.next()
     this.#silence.reset()
     if (occasion === "start") return 0
-    return occasion === "lostSoon" ? this.#silence.next() : 100 + 150 * this.options.random()
+    return occasion === "lostSoon" ? this.#silence.next() : 100 + 150 * this.#options.random()
   }
 
   #plan(wait: number): void {
     this.#cancelRound()
-    this.#nextRound = this.options.clock.now() + wait
-    this.#cancelRound = this.options.clock.after(wait, () => this.#round())
+    this.#nextRound = this.#options.clock.now() + wait
+    this.#cancelRound = this.#options.clock.after(wait, () => this.#round())
   }
 
   #round(): void {
     this.#plan(this.#silence.next())
     this.#lookUp().then(addresses => {
       for (const [i, ip] of addresses.slice(0, MAX_ADDRESSES).entries()) {
-        if (i === 0) this.#attempt({ ip, port: this.options.port })
-        else this.options.clock.after(i * ADDRESS_GAP_MS, () => this.#attempt({ ip, port: this.options.port }))
+        if (i === 0) this.#attempt({ ip, port: this.#options.port })
+        else this.#options.clock.after(i * ADDRESS_GAP_MS, () => this.#attempt({ ip, port: this.#options.port }))
       }
     })
   }
@@ -130,10 +131,10 @@ export class Dialer {
     if (this.#lookingUp) return this.#addresses
     this.#lookingUp = true
     try {
-      this.#addresses = await this.options.resolve(this.options.host)
+      this.#addresses = await this.#options.resolve(this.#options.host)
     } catch {
       if (this.#addresses.length === 0) {
-        this.#report({ reason: "unreachable", message: `no address was found for the host name ${this.options.host}` })
+        this.#report({ reason: "unreachable", message: `no address was found for the host name ${this.#options.host}` })
       }
     } finally {
       this.#lookingUp = false
@@ -143,7 +144,7 @@ export class Dialer {
 
   #attempt(address: Address): void {
     if (!this.#dialing) return
-    const { transport, clock } = this.options
+    const { transport, clock } = this.#options
     let receiver: Receiver | undefined
     const forget = () => {
       cancelTimeout()
@@ -154,7 +155,7 @@ export class Dialer {
         forget()
         this.stop()
         this.#silence.reset()
-        receiver = this.events.opened(session, certificate)
+        receiver = this.#events.opened(session, certificate)
       },
       data: chunks => receiver?.data(chunks),
       closed: end => {
@@ -179,10 +180,10 @@ export class Dialer {
   }
 
   #report(end: SessionEnd): void {
-    const now = this.options.clock.now()
+    const now = this.#options.clock.now()
     if (!this.#dialing) return
     if (this.#reported?.reason === end.reason && now - this.#reported.at < REPORT_AGAIN_MS) return
     this.#reported = { reason: end.reason, at: now }
-    this.events.failed(end, this.retryIn)
+    this.#events.failed(end, this.retryIn)
   }
 }

@@ -99,14 +99,13 @@ function refuse(stream: QuicStream): void {
 }
 
 class NodeQuicSession implements Session {
+  readonly #events: SessionEvents
   #session: QuicSession | undefined
   #writer: StreamWriter | undefined
   #over = false
 
-  constructor(
-    open: () => Promise<QuicSession>,
-    private readonly events: SessionEvents,
-  ) {
+  constructor(open: () => Promise<QuicSession>, events: SessionEvents) {
+    this.#events = events
     this.#run(open).catch(error => this.#end(endOf(error)))
   }
 
@@ -151,10 +150,10 @@ class NodeQuicSession implements Session {
     if (this.#over) return
     this.#writer = new StreamWriter(stream, MAX_UNREAD, () => this.#end(deafEnd))
     closed.then(end => this.#end(end))
-    this.#deliver(() => this.events.opened(certificate))
+    this.#deliver(() => this.#events.opened(certificate))
     let end = orderlyEnd
     try {
-      for await (const chunks of stream) this.#deliver(() => this.events.data(chunks))
+      for await (const chunks of stream) this.#deliver(() => this.#events.data(chunks))
     } catch (error) {
       end = endOf(error)
     }
@@ -178,7 +177,7 @@ class NodeQuicSession implements Session {
     if (this.#over) return
     this.#over = true
     this.#destroy()
-    this.events.closed(end)
+    this.#events.closed(end)
   }
 
   #destroy(): void {

@@ -73,6 +73,7 @@ export function createQuicSource(options: QuicSourceOptions): JobSource {
 }
 
 class QuicSource implements JobSource {
+  readonly #options: QuicSourceOptions
   readonly name: string
   readonly #dialer: Dialer
   readonly #warned = new Set<string>()
@@ -85,7 +86,8 @@ class QuicSource implements JobSource {
   #held: Held[] = []
   #written: Written[] = []
 
-  constructor(private readonly options: QuicSourceOptions) {
+  constructor(options: QuicSourceOptions) {
+    this.#options = options
     this.name = options.name
     this.#dialer = new Dialer(
       { ...options, random: options.random ?? Math.random },
@@ -119,7 +121,7 @@ class QuicSource implements JobSource {
   }
 
   #opened(session: Session, certificate: Uint8Array): Receiver {
-    const { token, pin, clock } = this.options
+    const { token, pin, clock } = this.#options
     const connection = new Connection(session, clock, {
       job: message => this.#take(connection, message),
       ignored: problem => this.#warnOnce(`the node sent ${problem}; such messages are ignored`),
@@ -148,7 +150,7 @@ class QuicSource implements JobSource {
       this.#events?.disconnected("timeout", "the node fell silent and answers on a new connection", 0, this.name)
     }
     this.#connection = connection
-    this.#cancelConfirmation = this.options.clock.after(VERDICT_MS, () => this.#confirm())
+    this.#cancelConfirmation = this.#options.clock.after(VERDICT_MS, () => this.#confirm())
   }
 
   /** The node has not hung up on the token. */
@@ -162,7 +164,7 @@ class QuicSource implements JobSource {
   }
 
   #suspected(): void {
-    this.options.log.debug("the node is silent, dialing beside the connection")
+    this.#options.log.debug("the node is silent, dialing beside the connection")
     this.#dialer.dial("start")
   }
 
@@ -172,7 +174,7 @@ class QuicSource implements JobSource {
   }
 
   #lost(end: SessionEnd): void {
-    const { clock } = this.options
+    const { clock } = this.#options
     const connection = this.#connection
     const age = connection ? clock.now() - connection.openedAt : 0
     const [confirmed, refused] = [this.#confirmed, end.reason === "closed" && age < VERDICT_MS]
@@ -186,7 +188,7 @@ class QuicSource implements JobSource {
   #refused(): void {
     this.#refusals++
     if (this.#refusals >= MAX_REFUSALS) {
-      this.#fail(tokenError(this.name, this.options.token))
+      this.#fail(tokenError(this.name, this.#options.token))
       return
     }
     const message = `the node closed the connection right after the token (${this.#refusals} of ${MAX_REFUSALS})`
@@ -237,8 +239,8 @@ class QuicSource implements JobSource {
       header,
       difficulty,
       prefix: new Uint8Array(),
-      afterSeal: this.options.keepMining ? "continue" : "wait",
-      receivedAt: this.options.clock.now(),
+      afterSeal: this.#options.keepMining ? "continue" : "wait",
+      receivedAt: this.#options.clock.now(),
     }
   }
 
@@ -292,7 +294,7 @@ class QuicSource implements JobSource {
   #warnOnce(message: string): void {
     if (this.#warned.has(message) || this.#warned.size >= MAX_WARNINGS) return
     this.#warned.add(message)
-    this.options.log.warn(message)
+    this.#options.log.warn(message)
   }
 
   #fail(error: OperatorError): void {
@@ -309,7 +311,7 @@ class QuicSource implements JobSource {
     this.#current = undefined
     this.#discardHeld()
     await connection?.close()
-    await this.options.transport.close()
+    await this.#options.transport.close()
   }
 }
 

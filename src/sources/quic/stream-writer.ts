@@ -2,6 +2,8 @@ import type { QuicStream } from "node:quic"
 
 /** Writes in order to a stream that takes only so much at a time. */
 export class StreamWriter {
+  readonly #capacity: number
+  readonly #overflow: () => void
   readonly #stream: QuicStream
   readonly #queue: Uint8Array[] = []
 
@@ -9,11 +11,9 @@ export class StreamWriter {
    * @param capacity writes that may wait for a peer that does not read
    * @param overflow called for each write beyond that, which is lost
    */
-  constructor(
-    stream: QuicStream,
-    private readonly capacity: number,
-    private readonly overflow: () => void,
-  ) {
+  constructor(stream: QuicStream, capacity: number, overflow: () => void) {
+    this.#capacity = capacity
+    this.#overflow = overflow
     this.#stream = stream
   }
 
@@ -21,8 +21,8 @@ export class StreamWriter {
     if (this.#stream.destroyed) return
     // A full buffer refuses what `writeSync` is given.
     if (this.#queue.length === 0 && this.#stream.writer.writeSync(bytes)) return
-    if (this.#queue.length >= this.capacity) {
-      this.overflow()
+    if (this.#queue.length >= this.#capacity) {
+      this.#overflow()
       return
     }
     this.#queue.push(bytes)

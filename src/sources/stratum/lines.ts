@@ -10,11 +10,14 @@ export class LineTooLong extends Error {
 }
 
 export class LineReader {
+  readonly #limit: number
   readonly #decoder = new TextDecoder()
   #parts: Uint8Array[] = []
   #length = 0
 
-  constructor(private readonly limit = MAX_LINE_BYTES) {}
+  constructor(limit: number = MAX_LINE_BYTES) {
+    this.#limit = limit
+  }
 
   /**
    * Takes the stream's next bytes and yields the lines they complete, blank ones left out. To be read to its end; the
@@ -34,7 +37,7 @@ export class LineReader {
 
   #add(part: Uint8Array): void {
     this.#length += part.length
-    if (this.#length > this.limit) throw new LineTooLong(`a line is longer than ${this.limit} bytes`)
+    if (this.#length > this.#limit) throw new LineTooLong(`a line is longer than ${this.#limit} bytes`)
     this.#parts.push(part)
   }
 

@@ -48,6 +48,10 @@ const LOGIN_ID = 1
 const MAX_WARNINGS = 8
 
 export class StratumSession {
+  readonly #credentials: Credentials
+  readonly #clock: Clock
+  readonly #log: Log
+  readonly #events: SessionEvents
   readonly #socket: Socket
   readonly #lines = new LineReader()
   readonly #pending = new Map<number, (answer: Answer) => void>()
@@ -62,13 +66,11 @@ export class StratumSession {
   #ended = false
 
   /** @throws OperatorError where `connect` does */
-  constructor(
-    connect: Connect,
-    private readonly credentials: Credentials,
-    private readonly clock: Clock,
-    private readonly log: Log,
-    private readonly events: SessionEvents,
-  ) {
+  constructor(connect: Connect, credentials: Credentials, clock: Clock, log: Log, events: SessionEvents) {
+    this.#credentials = credentials
+    this.#clock = clock
+    this.#log = log
+    this.#events = events
     this.#socket = connect({
       open: () => this.#open(),
       data: chunk => this.#receive(chunk),
@@ -84,7 +86,7 @@ export class StratumSession {
     if (this.#ended || this.#session === undefined) return Promise.resolve({ result: "lost" })
     const id = ++this.#lastId
     const { promise, resolve } = Promise.withResolvers<Answer>()
-    const cancel = this.clock.after(ANSWER_TIMEOUT_MS, () => settle({ result: "lost" }))
+    const cancel = this.#clock.after(ANSWER_TIMEOUT_MS, () => settle({ result: "lost" }))
     const settle = (answer: Answer) => {
       cancel()
       this.#pending.delete(id)
@@ -101,7 +103,7 @@ export class StratumSession {
   }
 
   #open(): void {
-    const { login, password, agent } = this.credentials
+    const { login, password, agent } = this.#credentials
     this.#socket.write(loginLine(LOGIN_ID, login, password, agent))
   }
 
@@ -141,7 +143,7 @@ export class StratumSession {
     }
     const settle = id === undefined ? undefined : this.#pending.get(id)
     if (!settle) {
-      if (error !== undefined) this.log.warn(`the pool says: ${this.#withoutSecrets(error)}`)
+      if (error !== undefined) this.#log.warn(`the pool says: ${this.#withoutSecrets(error)}`)
       return
     }
     const verdict = error === undefined ? shareVerdict(result) : error
@@ -158,8 +160,8 @@ export class StratumSession {
       this.#session = login.session
       this.#expectsKeepalive = login.keepalive
       this.#cancelLogin()
-      this.#cancelKeepalive = this.clock.every(KEEPALIVE_MS, () => this.#keepalive())
-      this.events.loggedIn()
+      this.#cancelKeepalive = this.#clock.every(KEEPALIVE_MS, () => this.#keepalive())
+      this.#events.loggedIn()
       if (login.job !== null) this.#takeJob(login.job, true)
     } catch (failure) {
       if (!(failure instanceof MalformedMessage)) throw failure
@@ -171,11 +173,11 @@ export class StratumSession {
     const job = this.#usable(value)
     const last = this.#sequence
     if (job?.sequence !== undefined && last !== undefined && job.sequence < last) {
-      this.log.debug(`ignored job ${printable(job.id)}: its seq ${job.sequence} is before ${last}`)
+      this.#log.debug(`ignored job ${printable(job.id)}: its seq ${job.sequence} is before ${last}`)
       return
     }
     if (job) this.#sequence = job.sequence ?? last
-    this.events.job(job, clean)
+    this.#events.job(job, clean)
   }
 
   /** A job that cannot be read still ends the one before it: the pool has moved on. */
@@ -194,7 +196,7 @@ export class StratumSession {
     this.#socket.write(keepaliveLine(++this.#lastId, this.#session!))
     if (!this.#expectsKeepalive) return
     this.#cancelSilence()
-    this.#cancelSilence = this.clock.after(SILENCE_MS, () =>
+    this.#cancelSilence = this.#clock.after(SILENCE_MS, () =>
       this.#drop({ reason: "timeout", message: `no answer to keepalived within ${SILENCE_MS / 1000} s` }),
     )
   }
@@ -205,7 +207,7 @@ export class StratumSession {
   }
 
   #end(why: Drop | OperatorError): void {
-    if (this.#release()) this.events.ended(why)
+    if (this.#release()) this.#events.ended(why)
   }
 
   /** @returns whether this was the end; false where it had ended before */
@@ -222,12 +224,12 @@ export class StratumSession {
   #warnOnce(message: string): void {
     if (this.#warned.size >= MAX_WARNINGS || this.#warned.has(message)) return
     this.#warned.add(message)
-    this.log.warn(message)
+    this.#log.warn(message)
   }
 
   /** A pool may echo what it was sent. */
   #withoutSecrets(text: string): string {
-    const { password } = this.credentials
+    const { password } = this.#credentials
     return password.length > 3 ? text.replaceAll(password, "***") : text
   }
 }

@@ -41,6 +41,7 @@ interface Held {
 }
 
 class StratumSource implements JobSource {
+  readonly #options: StratumOptions
   readonly name: string
   readonly #backoff: Backoff
   #events: SourceEvents | undefined
@@ -51,7 +52,8 @@ class StratumSource implements JobSource {
   #online = false
   #rejections = 0
 
-  constructor(private readonly options: StratumOptions) {
+  constructor(options: StratumOptions) {
+    this.#options = options
     this.name = options.name
     this.#backoff = new Backoff(doublingBackoff, options.random ?? Math.random)
   }
@@ -87,7 +89,7 @@ class StratumSource implements JobSource {
   }
 
   #openSession(): StratumSession {
-    const { connect, credentials, clock, log } = this.options
+    const { connect, credentials, clock, log } = this.#options
     return new StratumSession(connect, credentials(), clock, log, {
       loggedIn: () => {
         this.#rejections = 0
@@ -119,7 +121,7 @@ class StratumSource implements JobSource {
       difficulty,
       prefix: extranonce,
       afterSeal: "continue",
-      receivedAt: this.options.clock.now(),
+      receivedAt: this.#options.clock.now(),
     }
   }
 
@@ -138,7 +140,7 @@ class StratumSource implements JobSource {
 
   #retry({ reason, message }: Drop): void {
     const retryIn = this.#backoff.next()
-    this.#cancelRetry = this.options.clock.after(retryIn, () => this.#connect())
+    this.#cancelRetry = this.#options.clock.after(retryIn, () => this.#connect())
     this.#events?.disconnected(reason, message, retryIn, this.name)
   }
 
