@@ -2,8 +2,8 @@
 import { renderOpenCl } from "../../src/kernel/opencl/opencl-program.ts"
 import { renderPtx } from "../../src/kernel/ptx/ptx-program.ts"
 import { renderWasmModule } from "../../src/kernel/wasm/wasm-kernel.ts"
-import { type RenderedKernel, renderKernel } from "../../src/kernel/x64/render.ts"
-import { avx2, avx512, avx512Limbs } from "../../src/kernel/x64/targets.ts"
+import { type RenderedKernel, renderKernel } from "../../src/kernel/x64/program/render.ts"
+import { avx2, avx512, avx512Limbs } from "../../src/kernel/x64/program/render-targets.ts"
 
 export interface Digest {
   /** SHA-256 of the code and its constants. */

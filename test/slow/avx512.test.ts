@@ -4,8 +4,8 @@
  */
 import { describe, expect, test } from "bun:test"
 import { planeBase, planeNonce, spongeBeforeLast } from "../../src/kernel/nonce-plane.ts"
-import { type RenderedKernel, renderKernel } from "../../src/kernel/x64/render.ts"
-import { avx512, avx512Limbs } from "../../src/kernel/x64/targets.ts"
+import { type RenderedKernel, renderKernel } from "../../src/kernel/x64/program/render.ts"
+import { avx512, avx512Limbs } from "../../src/kernel/x64/program/render-targets.ts"
 import { P } from "../../src/pow/field.ts"
 import { nonceHash } from "../../src/pow/nonce-hash.ts"
 import { permute } from "../../src/pow/poseidon2.ts"

@@ -1,6 +1,6 @@
 import type { Kernel } from "../../kernel/kernel.ts"
 import { compileWasmKernel, loadWasmKernel, type WasmKernelName } from "../../kernel/wasm/wasm-kernel.ts"
-import type { RenderedKernel } from "../../kernel/x64/render.ts"
+import type { RenderedKernel } from "../../kernel/x64/program/render.ts"
 import { loadKernel, renderX64Kernel, type X64KernelName } from "../../kernel/x64/x64-kernel.ts"
 
 /** How a kernel is made: rendered once in a process, which takes longest, and loaded in each thread that uses it. */

@@ -2,10 +2,10 @@
 import { WIDTH } from "../../pow/constants.ts"
 import { type Kernel, UnsupportedKernel } from "../kernel.ts"
 import type { Feature } from "./assembler/table.ts"
-import { cpuFeatures } from "./cpuid.ts"
-import { type LoadedCode, loadCode, mapPages, type Pages } from "./memory.ts"
-import { type RenderedKernel, renderKernel } from "./render.ts"
-import { avx2, avx512, avx512Limbs } from "./targets.ts"
+import { cpuFeatures } from "./runtime/cpuid.ts"
+import { type LoadedCode, loadCode, mapPages, type Pages } from "../native/memory.ts"
+import { type RenderedKernel, renderKernel } from "./program/render.ts"
+import { avx2, avx512, avx512Limbs } from "./program/render-targets.ts"
 
 /** By name; `avx512` needs IFMA, `avx512-limbs` does without. */
 const RENDER = {

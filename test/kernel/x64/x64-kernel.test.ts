@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { type CpuIdentity, cpuIdentity, identify, type ReadCpuid } from "../../../src/kernel/x64/cpuid.ts"
+import { type CpuIdentity, cpuIdentity, identify, type ReadCpuid } from "../../../src/kernel/x64/runtime/cpuid.ts"
 import { createX64Kernel, type X64KernelName } from "../../../src/kernel/x64/x64-kernel.ts"
 import { refusalOf } from "../../support/kernels.ts"
 import { kernelSuite } from "../kernel-suite.ts"

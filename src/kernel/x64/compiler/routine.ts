@@ -14,10 +14,10 @@ import {
   type VirtualRegister,
 } from "../assembler/operands.ts"
 import type { Feature } from "../assembler/table.ts"
-import { type AllocateOptions, type Allocation, allocate } from "./allocate.ts"
-import { Block, type BlockInstruction, type RegisterFile } from "./block.ts"
-import { interleave, part, storeEarly } from "./interleave.ts"
-import { type ScheduleOptions, schedule } from "./schedule.ts"
+import { type AllocateOptions, type Allocation, allocate } from "../../compiler/allocate.ts"
+import { Block, type BlockInstruction, type RegisterFile } from "../../compiler/block.ts"
+import { interleave, part, storeEarly } from "../../compiler/interleave.ts"
+import { type ScheduleOptions, schedule } from "../../compiler/schedule.ts"
 
 export interface RoutineOptions
   extends Omit<ScheduleOptions, "readOnly">,

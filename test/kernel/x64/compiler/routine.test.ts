@@ -10,12 +10,12 @@ import {
   type VirtualRegister,
 } from "../../../../src/kernel/x64/assembler/operands.ts"
 import type { Feature } from "../../../../src/kernel/x64/assembler/table.ts"
-import { Block } from "../../../../src/kernel/x64/compiler/block.ts"
-import { interleave, storeEarly } from "../../../../src/kernel/x64/compiler/interleave.ts"
-import { zen3 } from "../../../../src/kernel/x64/compiler/machine.ts"
+import { Block } from "../../../../src/kernel/compiler/block.ts"
+import { interleave, storeEarly } from "../../../../src/kernel/compiler/interleave.ts"
+import { zen3 } from "../../../../src/kernel/x64/compiler/core-models.ts"
 import { Routine } from "../../../../src/kernel/x64/compiler/routine.ts"
-import { cpuFeatures } from "../../../../src/kernel/x64/cpuid.ts"
-import { loadCode, mapPages } from "../../../../src/kernel/x64/memory.ts"
+import { cpuFeatures } from "../../../../src/kernel/x64/runtime/cpuid.ts"
+import { loadCode, mapPages } from "../../../../src/kernel/native/memory.ts"
 
 const SLOTS = 6
 const SPILL = 4096

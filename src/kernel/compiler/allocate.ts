@@ -3,7 +3,7 @@
  * gives up the value whose next use is farthest (Belady's rule, optimal where all values cost the same): a value that
  * was loaded from memory still unchanged is read again from there, another is stored once.
  */
-import type { EvexOptions } from "../assembler/encode.ts"
+import type { EvexOptions } from "../x64/assembler/encode.ts"
 import type {
   Memory,
   Operand,
@@ -11,8 +11,8 @@ import type {
   RegisterClass,
   VirtualOperand,
   VirtualRegister,
-} from "../assembler/operands.ts"
-import type { Instruction } from "../assembler/table.ts"
+} from "../x64/assembler/operands.ts"
+import type { Instruction } from "../x64/assembler/table.ts"
 import { type BlockInstruction, fileOf, memoryKey, type RegisterFile } from "./block.ts"
 
 export interface AllocateOptions {

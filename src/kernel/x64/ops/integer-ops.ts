@@ -5,13 +5,13 @@
  * An element is any 64 bits. Carries and borrows that fire with a probability around 2^-32 are dropped; each is noted
  * where it happens.
  */
-import { WIDTH } from "../../pow/constants.ts"
-import type { Constant, ConstantRows, Step } from "../ops.ts"
-import { type Memory, memory, type VirtualRegister } from "./assembler/operands.ts"
+import { WIDTH } from "../../../pow/constants.ts"
+import type { Constant, ConstantRows, Step } from "../../ops.ts"
+import { type Memory, memory, type VirtualRegister } from "../assembler/operands.ts"
 import { atOnce, type BatchOps, type Turns } from "./batch-ops.ts"
-import type { Integers } from "./integers.ts"
+import type { Integers } from "../registers/integers.ts"
 import { STATE_POINTER, type Steps } from "./steps.ts"
-import type { Unit, Value } from "./unit.ts"
+import type { Unit, Value } from "../registers/lane-set.ts"
 
 /** low + 2^64 high; a high word that is left out is 0. */
 interface Wide {

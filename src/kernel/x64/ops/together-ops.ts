@@ -2,10 +2,10 @@
  * Several vocabularies at once, each on nonces of its own: an operation is emitted for one after the other, so that a core
  * finds independent work wherever one waits, and in the units that one leaves idle.
  */
-import type { Constant, ConstantRows, Step } from "../ops.ts"
+import type { Constant, ConstantRows, Step } from "../../ops.ts"
 import { atOnce, type BatchOps, type Turns } from "./batch-ops.ts"
 import type { Steps } from "./steps.ts"
-import type { Unit, Value } from "./unit.ts"
+import type { Unit, Value } from "../registers/lane-set.ts"
 
 /** What each vocabulary holds of an element, or of a sum. */
 type Parts = readonly unknown[]

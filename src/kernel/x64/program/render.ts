@@ -1,9 +1,9 @@
 /**
  * The search program as machine code: entry points that take the context's address in rdi, and what they share.
  */
-import { WIDTH } from "../../pow/constants.ts"
-import { permutation } from "../permutation.ts"
-import { columnPart, crossing, firstRound, hashElement, plane, rowPart } from "../search.ts"
+import { WIDTH } from "../../../pow/constants.ts"
+import { permutation } from "../../permutation.ts"
+import { columnPart, crossing, firstRound, hashElement, plane, rowPart } from "../../search.ts"
 import {
   immediate,
   type Label,
@@ -17,15 +17,15 @@ import {
   rbx,
   rdi,
   type VirtualRegister,
-} from "./assembler/operands.ts"
-import type { Feature } from "./assembler/table.ts"
-import type { BatchOps } from "./batch-ops.ts"
-import { Routine, type RoutineOptions, type Statistics } from "./compiler/routine.ts"
+} from "../assembler/operands.ts"
+import type { Feature } from "../assembler/table.ts"
+import type { BatchOps } from "../ops/batch-ops.ts"
+import { Routine, type RoutineOptions, type Statistics } from "../compiler/routine.ts"
 import { type ContextLayout, contextLayout, type Shape } from "./context.ts"
-import type { IntegerOps } from "./integer-ops.ts"
-import { STATE_POINTER, Steps } from "./steps.ts"
-import type { Place, Unit, Value } from "./unit.ts"
-import type { Vectors } from "./vectors.ts"
+import type { IntegerOps } from "../ops/integer-ops.ts"
+import { STATE_POINTER, Steps } from "../ops/steps.ts"
+import type { Place, Unit, Value } from "../registers/lane-set.ts"
+import type { Vectors } from "../registers/vectors.ts"
 
 export interface Target {
   readonly routine: RoutineOptions

@@ -1,6 +1,6 @@
 /** Products of 64-bit words by 32 × 32-bit multipliers, which read the low half of each lane only. φ = 2^32. */
-import type { VirtualRegister } from "./assembler/operands.ts"
-import type { Vector, Vectors } from "./vectors.ts"
+import type { VirtualRegister } from "../assembler/operands.ts"
+import type { Vector, Vectors } from "../registers/vectors.ts"
 
 /** x0 + x1 φ, of which only the low halves count. */
 export interface Limbs {

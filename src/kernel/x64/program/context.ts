@@ -17,8 +17,8 @@
  *     COLUMNS   12 · columns words, canonical, by element and then t1
  *     MASKS      4 bytes for each batch and unit   a bit a lane: no candidate
  */
-import { WIDTH } from "../../pow/constants.ts"
-import { ROW } from "../kernel.ts"
+import { WIDTH } from "../../../pow/constants.ts"
+import { ROW } from "../../kernel.ts"
 
 /** Values of either kind that find room where they find no register. */
 export const SPILLED_VECTORS = 128

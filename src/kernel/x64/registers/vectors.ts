@@ -11,9 +11,9 @@ import {
   rax,
   relative,
   type VirtualRegister,
-} from "./assembler/operands.ts"
-import type { Routine } from "./compiler/routine.ts"
-import type { Place, Unit, Value } from "./unit.ts"
+} from "../assembler/operands.ts"
+import type { Routine } from "../compiler/routine.ts"
+import type { Place, Unit, Value } from "./lane-set.ts"
 
 export type Vector = Value
 

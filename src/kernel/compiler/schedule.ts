@@ -4,10 +4,10 @@
  * what stood in memory before the block wait until their first reader is taken, as they would only hold registers.
  */
 
-import type { Register, VirtualRegister } from "../assembler/operands.ts"
-import type { Instruction } from "../assembler/table.ts"
+import type { Register, VirtualRegister } from "../x64/assembler/operands.ts"
+import type { Instruction } from "../x64/assembler/table.ts"
 import { type BlockInstruction, fileOf, memoryKey, type RegisterFile } from "./block.ts"
-import { type Machine, type MemoryAccess, unitsOf } from "./machine.ts"
+import { type Machine, type MemoryAccess, unitsOf } from "../x64/compiler/core-models.ts"
 
 export interface ScheduleOptions {
   readonly machine: Machine

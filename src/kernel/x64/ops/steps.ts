@@ -1,9 +1,9 @@
 /** Rolled loops: a step is rendered once, as a subroutine that runs over a table of constants, on a state in memory. */
-import type { Constant, ConstantRows, Step } from "../ops.ts"
-import { immediate, type Label, type Memory, memory, rbx, rcx, rdi, relative, rsi } from "./assembler/operands.ts"
+import type { Constant, ConstantRows, Step } from "../../ops.ts"
+import { immediate, type Label, type Memory, memory, rbx, rcx, rdi, relative, rsi } from "../assembler/operands.ts"
 import type { BatchOps } from "./batch-ops.ts"
-import type { Unit } from "./unit.ts"
-import type { Vectors } from "./vectors.ts"
+import type { Unit } from "../registers/lane-set.ts"
+import type { Vectors } from "../registers/vectors.ts"
 
 /** Registers around a step: the current row of constants, the rows left, and the state it works on. */
 export const ROW_POINTER = rsi

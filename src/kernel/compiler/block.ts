@@ -5,8 +5,8 @@
  * Memory is told apart by base register and displacement: two operands with different ones never overlap. Operands
  * relative to a label, and those through a register that the caller names read-only, are never written.
  */
-import { type EvexOptions, select } from "../assembler/encode.ts"
-import { instructions } from "../assembler/instructions.ts"
+import { type EvexOptions, select } from "../x64/assembler/encode.ts"
+import { instructions } from "../x64/assembler/instructions.ts"
 import {
   format,
   type Memory,
@@ -14,8 +14,8 @@ import {
   type RegisterClass,
   type VirtualOperand,
   type VirtualRegister,
-} from "../assembler/operands.ts"
-import type { Instruction } from "../assembler/table.ts"
+} from "../x64/assembler/operands.ts"
+import type { Instruction } from "../x64/assembler/table.ts"
 
 export interface BlockInstruction {
   readonly row: Instruction

@@ -1,6 +1,6 @@
 /** What kernels for x86-64 ask of a vocabulary beyond `ops.ts`. */
-import type { Ops, Step } from "../ops.ts"
-import type { Unit, Value } from "./unit.ts"
+import type { Ops, Step } from "../../ops.ts"
+import type { Unit, Value } from "../registers/lane-set.ts"
 
 /** How a step is rendered, and run. */
 export interface Turns {

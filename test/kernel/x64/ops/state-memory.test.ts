@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test"
-import { Routine } from "../../../src/kernel/x64/compiler/routine.ts"
-import { StateMemory } from "../../../src/kernel/x64/state-memory.ts"
-import { avx2 } from "../../../src/kernel/x64/targets.ts"
+import { Routine } from "../../../../src/kernel/x64/compiler/routine.ts"
+import { StateMemory } from "../../../../src/kernel/x64/ops/state-memory.ts"
+import { avx2 } from "../../../../src/kernel/x64/program/render-targets.ts"
 
 const LOADS = 4
 const STORES = 4

@@ -8,15 +8,15 @@
  *
  * Carries and borrows that fire with a probability around 2^-32 are dropped; each is noted where it happens.
  */
-import { mod } from "../../pow/field.ts"
-import type { Constant, ConstantRows, Step } from "../ops.ts"
-import { immediate, mask } from "./assembler/operands.ts"
+import { mod } from "../../../pow/field.ts"
+import type { Constant, ConstantRows, Step } from "../../ops.ts"
+import { immediate, mask } from "../assembler/operands.ts"
 import { atOnce, type BatchOps, type Turns } from "./batch-ops.ts"
 import { carryLimbs, productWords, squareWords } from "./limb-products.ts"
 import { StateMemory } from "./state-memory.ts"
 import type { Steps } from "./steps.ts"
-import type { Unit } from "./unit.ts"
-import type { Vector, Vectors } from "./vectors.ts"
+import type { Unit } from "../registers/lane-set.ts"
+import type { Vector, Vectors } from "../registers/vectors.ts"
 
 /** An element in one form or more; what else is needed is made of those once, good until the block ends. */
 export interface IfmaElement {

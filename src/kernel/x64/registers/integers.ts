@@ -1,7 +1,7 @@
 /** The integer registers as a unit of one lane, written as expressions like `vectors.ts`. */
-import { immediate, type Memory, memory, rdx, relative, type VirtualRegister } from "./assembler/operands.ts"
-import type { Routine } from "./compiler/routine.ts"
-import type { Place, Unit, Value } from "./unit.ts"
+import { immediate, type Memory, memory, rdx, relative, type VirtualRegister } from "../assembler/operands.ts"
+import type { Routine } from "../compiler/routine.ts"
+import type { Place, Unit, Value } from "./lane-set.ts"
 
 export class Integers implements Unit {
   readonly lanes = 1

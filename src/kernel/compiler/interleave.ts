@@ -2,7 +2,7 @@
  * Vector code and integer code of one block that have nothing to do with each other, in one stream: each keeps its order,
  * and the second is spread evenly over the first, so that it runs in the units which that leaves idle.
  */
-import type { VirtualOperand } from "../assembler/operands.ts"
+import type { VirtualOperand } from "../x64/assembler/operands.ts"
 import { type BlockInstruction, fileOf, memoryKey } from "./block.ts"
 
 /** A block's code by what it works on. */

@@ -1,5 +1,5 @@
 /** What works on a batch's words, lane by lane: vectors of one width, or the integer registers, one nonce at a time. */
-import type { Memory, Register, VirtualRegister } from "./assembler/operands.ts"
+import type { Memory, Register, VirtualRegister } from "../assembler/operands.ts"
 
 export type Place = Memory<VirtualRegister | Register>
 

@@ -10,15 +10,15 @@
  *
  * Carries and borrows that fire with a probability around 2^-32 are dropped; each is noted where it happens.
  */
-import { P } from "../../pow/field.ts"
-import type { Constant, ConstantRows, Step } from "../ops.ts"
+import { P } from "../../../pow/field.ts"
+import type { Constant, ConstantRows, Step } from "../../ops.ts"
 import { atOnce, type BatchOps, type Turns } from "./batch-ops.ts"
 import { type Multiplier, multiplier } from "./digits.ts"
 import { carryLimbs, limbProducts, productWords, squareWords } from "./limb-products.ts"
 import { StateMemory } from "./state-memory.ts"
 import type { Steps } from "./steps.ts"
-import type { Unit } from "./unit.ts"
-import type { Vector, Vectors } from "./vectors.ts"
+import type { Unit } from "../registers/lane-set.ts"
+import type { Vector, Vectors } from "../registers/vectors.ts"
 
 export interface LimbElement {
   readonly low: Vector

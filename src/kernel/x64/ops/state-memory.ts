@@ -1,8 +1,8 @@
 /** A state on its way into a step and out of it: in memory, two vectors an element. */
-import { WIDTH } from "../../pow/constants.ts"
-import { type Memory, memory } from "./assembler/operands.ts"
+import { WIDTH } from "../../../pow/constants.ts"
+import { type Memory, memory } from "../assembler/operands.ts"
 import { STATE_POINTER } from "./steps.ts"
-import type { Vector, Vectors } from "./vectors.ts"
+import type { Vector, Vectors } from "../registers/vectors.ts"
 
 interface VectorPair {
   readonly low: Vector
