@@ -22,7 +22,7 @@ describe.skipIf(why !== undefined)(`AVX-512 in Bochs${why ? ` (skipped: ${why})`
     ["avx512-limbs", () => renderKernel(avx512Limbs)],
   ]
   test.each(kernels)("%s", async (_, render) => {
-    const { code, layout, entries, lanes: units } = render()
+    const { code, layout, entries, lanes: laneSets } = render()
     const row = layout.rowColumns
     const place = (offset: number, words: readonly bigint[]): Job => ({
       kind: "place",
@@ -56,7 +56,7 @@ describe.skipIf(why !== undefined)(`AVX-512 in Bochs${why ? ` (skipped: ${why})`
       return top(header, rangeBase)
     })
 
-    const maskBytes = layout.rowBatches * units.length * 4
+    const maskBytes = layout.rowBatches * laneSets.length * 4
 
     const sent = await runBochs(
       [
@@ -83,8 +83,8 @@ describe.skipIf(why !== undefined)(`AVX-512 in Bochs${why ? ` (skipped: ${why})`
     })
     const masks = (from: number) =>
       Array.from({ length: layout.rowBatches }, (_, batch) =>
-        units.flatMap((count, u) => {
-          const bits = view.getUint32(from + 4 * (batch * units.length + u), true)
+        laneSets.flatMap((count, u) => {
+          const bits = view.getUint32(from + 4 * (batch * laneSets.length + u), true)
           return Array.from({ length: count }, (_, lane) => (bits & (1 << lane)) === 0)
         }),
       ).flat()

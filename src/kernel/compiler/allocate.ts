@@ -1,62 +1,37 @@
 /**
- * Finds hardware registers for a scheduled block. It goes through the code once and, where all registers are taken,
- * gives up the value whose next use is farthest (Belady's rule, optimal where all values cost the same): a value that
- * was loaded from memory still unchanged is read again from there, another is stored once.
+ * Assigns hardware registers in a scheduled block. The allocator goes through the code once. If all registers are taken,
+ * it evicts the value whose next use is farthest (Belady's rule, optimal if all values cost the same). A value that was
+ * loaded from memory, which has not changed since, is read again from there; any other is stored once.
  */
-import type { EvexOptions } from "../x64/assembler/encode.ts"
-import type {
-  Memory,
-  Operand,
-  Register,
-  RegisterClass,
-  VirtualOperand,
-  VirtualRegister,
-} from "../x64/assembler/operands.ts"
-import type { Instruction } from "../x64/assembler/table.ts"
-import { type BlockInstruction, fileOf, memoryKey, type RegisterFile } from "./block.ts"
+import type { Allocation, Architecture, BlockInstruction, PhysicalInstruction, RegisterFile } from "./architecture.ts"
+import { memoryKey } from "./memory-key.ts"
+import type { Memory, Operand, Register, VirtualOperand, VirtualRegister } from "./operands.ts"
 
 export interface AllocateOptions {
+  readonly architecture: Architecture
   /** Hardware numbers that may be used. */
   readonly registers: Readonly<Record<RegisterFile, readonly number[]>>
-  /** Memory for the n-th value of a file that is stored, n = 0 … ; its size is the file's largest register's. */
-  spillSlot(file: RegisterFile, n: number): Memory
+  /** Memory for spilled value *n* of a file, *n* = 0, 1, …; its size is that of the file's largest register. */
+  spillLocation(file: RegisterFile, n: number): Memory
   /** As for the scheduler. */
   readonly readOnly: ReadonlySet<number>
 }
 
-export interface PhysicalInstruction {
-  readonly mnemonic: string
-  /** The form of the mnemonic, where it is known already. */
-  readonly row?: Instruction
-  readonly operands: readonly Operand[]
-  readonly options?: EvexOptions
-}
-
-export interface Allocation {
-  readonly code: PhysicalInstruction[]
-  /** Values stored, and values read again. */
-  readonly stores: number
-  readonly reloads: number
-}
-
-/** Plain moves between a register and memory. */
-const MOVE: Readonly<Partial<Record<RegisterClass, string>>> = { r64: "mov", ymm: "vmovdqu", zmm: "vmovdqu64" }
-
 interface Value {
-  readonly class: RegisterClass
+  readonly class: string
   readonly file: RegisterFile
-  /** Instructions that read or write it, ascending; of them the number that are over, and the next. */
+  /** Instructions that read or write it, ascending; the number of those that are past, and the next one. */
   readonly uses: number[]
-  over: number
+  past: number
   next: number
-  /** The last instruction for which it must not lose its register. */
-  pinned: number
-  /** Hardware number, while in a register. */
+  /** The last instruction during which it must keep its register. */
+  keptFor: number
+  /** Hardware number while in a register. */
   n: number | undefined
-  /** Where the same value stands in memory. */
+  /** Memory that holds the same value. */
   home: Memory | undefined
-  /** The spill slot given to it, kept for its whole life. */
-  slot: number | undefined
+  /** Its spill location, kept until its last use. */
+  location: number | undefined
 }
 
 export function allocate(code: readonly BlockInstruction[], options: AllocateOptions): Allocation {
@@ -66,17 +41,18 @@ export function allocate(code: readonly BlockInstruction[], options: AllocateOpt
 class Allocator {
   readonly #code: readonly BlockInstruction[]
   readonly #options: AllocateOptions
+  readonly #architecture: Architecture
   readonly #values = new Map<number, Value>()
   readonly #free: Record<RegisterFile, number[]>
   /** Values in registers, by file. */
-  readonly #held: Record<RegisterFile, Set<Value>> = { integer: new Set(), vector: new Set(), mask: new Set() }
+  readonly #held: Record<RegisterFile, Set<Value>> = { integer: new Set(), vector: new Set() }
   /** Values loaded from memory that may be written, by place. */
   readonly #loaded = new Map<number, Value[]>()
-  readonly #freeSlots: Record<RegisterFile, number[]> = { integer: [], vector: [], mask: [] }
-  readonly #slotsAfter: { readonly file: RegisterFile; readonly slot: number }[] = []
+  readonly #freeLocations: Record<RegisterFile, number[]> = { integer: [], vector: [] }
+  readonly #locationsAfter: { readonly file: RegisterFile; readonly location: number }[] = []
   /** The instruction being placed. */
   #at = 0
-  readonly #slots: Record<RegisterFile, number> = { integer: 0, vector: 0, mask: 0 }
+  readonly #locations: Record<RegisterFile, number> = { integer: 0, vector: 0 }
   #stores = 0
   #reloads = 0
   readonly #out: PhysicalInstruction[] = []
@@ -84,8 +60,9 @@ class Allocator {
   constructor(code: readonly BlockInstruction[], options: AllocateOptions) {
     this.#code = code
     this.#options = options
-    const { integer, vector, mask } = options.registers
-    this.#free = { integer: [...integer].reverse(), vector: [...vector].reverse(), mask: [...mask].reverse() }
+    this.#architecture = options.architecture
+    const { integer, vector } = options.registers
+    this.#free = { integer: [...integer].reverse(), vector: [...vector].reverse() }
     code.forEach(({ operands }, i) => {
       for (const operand of operands) {
         if (operand.kind === "virtual") this.#note(operand, i)
@@ -104,15 +81,15 @@ class Allocator {
       return
     }
     this.#values.set(id, {
-      class: cls === "r32" ? "r64" : cls,
-      file: fileOf(cls),
+      class: this.#architecture.wholeClass(cls),
+      file: this.#architecture.fileOf(cls),
       uses: [i],
-      over: 0,
+      past: 0,
       next: i,
-      pinned: -1,
+      keptFor: -1,
       n: undefined,
       home: undefined,
-      slot: undefined,
+      location: undefined,
     })
   }
 
@@ -121,12 +98,15 @@ class Allocator {
     return { code: this.#out, stores: this.#stores, reloads: this.#reloads }
   }
 
-  #place({ row, operands, options }: BlockInstruction, i: number): void {
+  #place(instruction: BlockInstruction, i: number): void {
+    const { form, operands, options } = instruction
+    const accesses = operands.map((_, k) => this.#architecture.accessOf(instruction, k))
     this.#at = i
-    if (this.#isRenaming(row, operands, i)) return
-    const [first] = operands
-    if (first?.kind === "memory" && row.operands[0]!.write) this.#rescue(first as Memory<Register>)
-    const foldable = this.#foldable(row, operands)
+    if (this.#isRenaming(instruction, i)) return
+    operands.forEach((operand, k) => {
+      if (operand.kind === "memory" && accesses[k]!.write) this.#rescue(operand as Memory<Register>)
+    })
+    const foldable = this.#foldable(instruction)
     const physical: Operand[] = []
     for (let k = 0; k < operands.length; k++) {
       const operand = operands[k]!
@@ -135,13 +115,13 @@ class Allocator {
       else if (k === foldable) {
         physical[k] = this.#value(operand.id).home!
         this.#reloads++
-      } else if (row.operands[k]!.read || (options?.mask && !options.zero)) {
+      } else if (accesses[k]!.read) {
         const value = this.#value(operand.id)
         this.#bring(value)
         physical[k] = register(operand.class, value)
       }
     }
-    // Reads are over: what is not needed again gives its register to the results.
+    // Reads are done: a value that is not needed again gives its register to the results.
     for (let k = 0; k < operands.length; k++) {
       const operand = operands[k]!
       if (operand.kind === "virtual") this.#advance(this.#value(operand.id), i)
@@ -153,21 +133,22 @@ class Allocator {
     let result: Value | undefined
     for (let k = 0; k < operands.length; k++) {
       const operand = operands[k]!
-      if (operand.kind !== "virtual" || !row.operands[k]!.write) continue
+      if (operand.kind !== "virtual" || !accesses[k]!.write) continue
       const value = this.#value(operand.id)
       value.home = undefined
-      // Read and written: it stays where it was read, also where nobody reads it again.
-      if (row.operands[k]!.read) continue
+      // Read and written: it keeps the register that it was read from, even if it is not read again.
+      if (accesses[k]!.read) continue
       if (value.n === undefined) this.#claim(value)
-      value.pinned = i
+      value.keptFor = i
       result ??= value
       physical[k] = register(operand.class, value)
     }
-    this.#out.push({ mnemonic: row.mnemonic, row, operands: physical, ...(options ? { options } : {}) })
-    // What was written as a move between registers may read a slot, which will be another value's soon.
-    if (operands[1]?.kind === "memory" && result) this.#noteLoad(row.mnemonic, physical[1] as Memory, result)
+    this.#out.push({ mnemonic: form.mnemonic, form, operands: physical, ...(options ? { options } : {}) })
+    // A copy may have become a load of a spill location, which is soon another value's: only a written load counts.
+    if (result && operands[1]?.kind === "memory" && this.#architecture.isLoad(instruction))
+      this.#noteLoad(physical[1] as Memory, result)
     for (const operand of operands) if (operand.kind === "virtual") this.#release(this.#value(operand.id))
-    this.#freeSlotsAfter()
+    this.#freeLocationsAfter()
   }
 
   #memory(operand: Memory<VirtualRegister | Register>): Memory {
@@ -176,15 +157,16 @@ class Allocator {
       if (part?.kind !== "virtual") return part
       const value = this.#value(part.id)
       this.#bring(value)
-      return register("r64", value)
+      return register(part.class, value)
     }
     const [base, index] = [physical(operand.base), physical(operand.index)]
     return { ...operand, ...(base ? { base } : {}), ...(index ? { index } : {}) } as Memory
   }
 
-  /** A move from a register that nobody reads afterwards: the value keeps it under its new name. */
-  #isRenaming(row: Instruction, [to, from]: readonly VirtualOperand[], i: number): boolean {
-    if (to?.kind !== "virtual" || from?.kind !== "virtual" || row.mnemonic !== MOVE[from.class]) return false
+  /** A copy of a register that is not read afterwards: the value keeps it under its new name, and no code is needed. */
+  #isRenaming(instruction: BlockInstruction, i: number): boolean {
+    const [to, from] = instruction.operands
+    if (to?.kind !== "virtual" || from?.kind !== "virtual" || !this.#architecture.isCopy(instruction)) return false
     const source = this.#value(from.id)
     const target = this.#value(to.id)
     if (source.n === undefined || source.uses.at(-1) !== i || target.n !== undefined) return false
@@ -194,34 +176,35 @@ class Allocator {
     source.n = undefined
     this.#advance(source, i)
     this.#advance(target, i)
-    this.#freeSlotsAfter()
+    this.#freeLocationsAfter()
     return true
   }
 
-  #freeSlotsAfter(): void {
-    for (let next = this.#slotsAfter.pop(); next; next = this.#slotsAfter.pop())
-      this.#freeSlots[next.file].push(next.slot)
+  #freeLocationsAfter(): void {
+    for (let next = this.#locationsAfter.pop(); next; next = this.#locationsAfter.pop())
+      this.#freeLocations[next.file].push(next.location)
   }
 
-  /** Brings back what was to be read again from memory that is about to be overwritten. */
+  /** Loads the values that were to be read again from memory which is about to be overwritten. */
   #rescue(written: Memory<Register>): void {
     const key = memoryKey(written, this.#options.readOnly)
     if (key === undefined) return
     for (const value of this.#loaded.get(key) ?? []) {
-      if (value.slot !== undefined || !value.home || memoryKey(value.home, this.#options.readOnly) !== key) continue
+      if (value.location !== undefined || !value.home || memoryKey(value.home, this.#options.readOnly) !== key) continue
       if (value.next !== NEVER) this.#bring(value)
-      // It may be given up again at once, to a slot of its own.
-      value.pinned = -1
+      // It may be evicted again at once, to a spill location.
+      value.keptFor = -1
       value.home = undefined
     }
     this.#loaded.delete(key)
   }
 
-  /** The operand that can be read from memory in place, as its register was given up: the one in ModRM.rm, read once. */
-  #foldable({ operands: patterns, at }: Instruction, operands: readonly VirtualOperand[]): number {
-    const k = at.M
-    const operand = operands[k]
-    if (operand?.kind !== "virtual" || patterns[k]!.write || patterns[k]!.memory === undefined) return -1
+  /** The operand to be read from memory in place because its value was evicted; −1 if there is none. */
+  #foldable(instruction: BlockInstruction): number {
+    const k = this.#architecture.foldable(instruction)
+    const { operands } = instruction
+    const operand: VirtualOperand | undefined = operands[k]
+    if (operand?.kind !== "virtual") return -1
     if (operands.some((other, j) => j !== k && other.kind === "virtual" && other.id === operand.id)) return -1
     const value = this.#value(operand.id)
     return value.n === undefined && value.home ? k : -1
@@ -233,11 +216,11 @@ class Allocator {
 
   /** Makes sure that a value is in a register. */
   #bring(value: Value): void {
-    value.pinned = this.#at
+    value.keptFor = this.#at
     if (value.n !== undefined) return
-    if (!value.home) throw new Error("a value is read before it is written")
+    if (!value.home) throw new Error("a virtual register is read before it is written")
     this.#claim(value)
-    this.#out.push({ mnemonic: MOVE[value.class]!, operands: [register(value.class, value), value.home] })
+    this.#out.push(this.#architecture.load(register(value.class, value), value.home))
     this.#reloads++
   }
 
@@ -248,19 +231,20 @@ class Allocator {
     this.#held[file].add(value)
   }
 
-  /** Gives up the value whose next use is farthest; of those as far, one that needs no store. */
+  /** Evicts the value whose next use is farthest; among equals, one that needs no store. */
   #evict(file: RegisterFile): void {
     let victim: Value | undefined
     for (const value of this.#held[file]) {
-      if (value.pinned === this.#at) continue
+      if (value.keptFor === this.#at) continue
       if (!victim || value.next > victim.next || (value.next === victim.next && value.home && !victim.home))
         victim = value
     }
-    if (!victim) throw new Error("more values in one instruction than registers")
+    if (!victim) throw new Error("an instruction uses more values than there are registers")
     if (!victim.home) {
-      victim.slot ??= this.#freeSlots[file].pop() ?? this.#slots[file]++
-      victim.home = this.#options.spillSlot(file, victim.slot)
-      this.#out.push({ mnemonic: MOVE[victim.class]!, operands: [victim.home, register(victim.class, victim)] })
+      victim.location ??= this.#freeLocations[file].pop() ?? this.#locations[file]++
+      const home = this.#options.spillLocation(file, victim.location)
+      victim.home = home
+      this.#out.push(this.#architecture.store(home, register(victim.class, victim)))
       this.#stores++
     }
     this.#free[file].push(victim.n!)
@@ -269,8 +253,8 @@ class Allocator {
   }
 
   #advance(value: Value, i: number): void {
-    while (value.over < value.uses.length && value.uses[value.over]! <= i) value.over++
-    value.next = value.uses[value.over] ?? NEVER
+    while (value.past < value.uses.length && value.uses[value.past]! <= i) value.past++
+    value.next = value.uses[value.past] ?? NEVER
     this.#release(value)
   }
 
@@ -282,14 +266,13 @@ class Allocator {
       this.#held[file].delete(value)
       value.n = undefined
     }
-    // The instruction at hand may still read the slot.
-    if (value.slot !== undefined) this.#slotsAfter.push({ file: value.file, slot: value.slot })
-    value.slot = undefined
+    // The current instruction may still read the location.
+    if (value.location !== undefined) this.#locationsAfter.push({ file: value.file, location: value.location })
+    value.location = undefined
   }
 
-  /** A plain load gives its result a home. */
-  #noteLoad(mnemonic: string, from: Memory, result: Value): void {
-    if (mnemonic !== MOVE[result.class]) return
+  /** Memory that a plain load read is its result's home. */
+  #noteLoad(from: Memory, result: Value): void {
     result.home = from
     const key = memoryKey(from, this.#options.readOnly)
     if (key === undefined) return
@@ -302,4 +285,4 @@ class Allocator {
 /** After every instruction. */
 const NEVER = Number.POSITIVE_INFINITY
 
-const register = (cls: RegisterClass, value: Value): Register => ({ kind: "register", class: cls, n: value.n! })
+const register = (cls: string, value: Value): Register => ({ kind: "register", class: cls, n: value.n! })

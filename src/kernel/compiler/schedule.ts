@@ -1,32 +1,33 @@
 /**
- * A list scheduler for one block. It takes, among the instructions that are ready and near the first one not yet taken,
- * the one with the longest path behind it; when nearly all registers are in use, the one that frees most. Plain loads of
- * what stood in memory before the block wait until their first reader is taken, as they would only hold registers.
+ * A list scheduler for one block. Among the instructions that are ready and near the first one not yet taken, it takes
+ * the one with the longest path to the block's end; when nearly all registers are in use, the one that frees most.
+ * A plain load of memory that the block has not written waits until its first reader is taken, so that it holds no
+ * register before.
  */
-
-import type { Register, VirtualRegister } from "../x64/assembler/operands.ts"
-import type { Instruction } from "../x64/assembler/table.ts"
-import { type BlockInstruction, fileOf, memoryKey, type RegisterFile } from "./block.ts"
-import { type Machine, type MemoryAccess, unitsOf } from "../x64/compiler/core-models.ts"
+import type { Architecture, BlockInstruction, CoreModel } from "./architecture.ts"
+import { memoryKey } from "./memory-key.ts"
+import type { Register, VirtualRegister } from "./operands.ts"
 
 export interface ScheduleOptions {
-  readonly machine: Machine
-  /** How far ahead of the first instruction not yet taken another may be taken. */
+  readonly architecture: Architecture
+  readonly core: CoreModel
+  /** How far ahead of the first instruction not yet taken another may be taken, in instructions. */
   readonly window: number
-  /** Vector registers in use from which on the schedule saves registers. */
+  /** Number of live values from which on the schedule saves registers. */
   readonly pressure: number
-  /** Integer registers that only point at memory which is never written here, by hardware number. */
+  /** Hardware numbers of integer registers that point to memory which is never written. */
   readonly readOnly: ReadonlySet<number>
 }
 
 export function schedule(code: readonly BlockInstruction[], options: ScheduleOptions): BlockInstruction[] {
-  const { machine, window, pressure } = options
-  const places = new Places()
-  const effects = code.map(instruction => effectsOf(instruction, places, options.readOnly))
+  const { architecture, core, window, pressure } = options
+  const effects = new EffectsReader(architecture, options.readOnly).ofAll(code)
   const { successors, predecessorCounts: waiting } = dependencies(effects)
-  const latency = code.map(({ row }) => machine.latency[row.mnemonic] ?? machine.otherLatency)
-  const units = code.map(({ row, operands }) => unitsOf(row, machine, memoryAccess(row, operands)))
-  const loads = code.map((instruction, i) => waiting[i] === 0 && successors[i]!.length > 0 && isPlainLoad(instruction))
+  const latency = code.map(instruction => core.latencyOf(instruction))
+  const ports = code.map(instruction => core.portsOf(instruction))
+  const loads = code.map(
+    (instruction, i) => waiting[i] === 0 && successors[i]!.length > 0 && architecture.isLoad(instruction),
+  )
   const readLoads: number[][] = code.map(() => [])
   loads.forEach((isLoad, i) => {
     if (!isLoad) return
@@ -36,26 +37,26 @@ export function schedule(code: readonly BlockInstruction[], options: ScheduleOpt
     }
   })
   const urgency = longestPaths(successors, latency)
-  // Begun work before new.
+  // Chains that have begun come before new ones.
   for (let i = 0; i < code.length; i++) urgency[i] = urgency[i]! - LATER * i
   const earliest = new Float64Array(code.length)
   const live = new LiveValues(effects)
   const order: BlockInstruction[] = []
   const taken = new Uint8Array(code.length)
-  /** Whose operands are there, ascending; and whose will be, by the cycle they are there in. */
+  /** Instructions whose operands are available, ascending; and those whose will be, by cycle. */
   const ready: number[] = []
   const arriving: number[][] = []
   for (let i = 0; i < code.length; i++) if (waiting[i] === 0 && !loads[i]) ready.push(i)
   let first = 0
   let cycle = 0
-  const left = Int32Array.from(machine.capacity)
-  /** Units that start no more in this cycle. */
+  const left = Int32Array.from(core.capacity)
+  /** Ports that start no more in this cycle. */
   let full = 0
   const take = (i: number) => {
     taken[i] = 1
     order.push(code[i]!)
     live.take(i)
-    for (let unit = 0, own = units[i]!; own > 0; unit++, own >>= 1) if (own & 1 && --left[unit]! <= 0) full |= 1 << unit
+    for (let port = 0, own = ports[i]!; own > 0; port++, own >>= 1) if (own & 1 && --left[port]! <= 0) full |= 1 << port
   }
   while (order.length < code.length) {
     while (taken[first] || loads[first]) first++
@@ -67,8 +68,8 @@ export function schedule(code: readonly BlockInstruction[], options: ScheduleOpt
     for (let k = 0; k < ready.length; k++) {
       const i = ready[k]!
       if (i >= end) break
-      if ((units[i]! & full) !== 0) continue
-      // Where registers are short, who frees most; else, and among equals, the longest path.
+      if ((ports[i]! & full) !== 0) continue
+      // If registers are short, the one that frees most; otherwise, and among equals, the longest path.
       const score = saving ? urgency[i]! - 1e6 * live.change(i) : urgency[i]!
       if (best < 0 || score > bestScore) {
         best = i
@@ -78,7 +79,7 @@ export function schedule(code: readonly BlockInstruction[], options: ScheduleOpt
     }
     if (best < 0) {
       cycle++
-      left.set(machine.capacity)
+      left.set(core.capacity)
       full = 0
       for (const i of arriving[cycle] ?? []) insert(ready, i)
       continue
@@ -99,27 +100,20 @@ export function schedule(code: readonly BlockInstruction[], options: ScheduleOpt
 }
 
 /**
- * Cycles of path that an instruction counts less for each one written before it: of many like chains the first is then
- * ended before the last is begun, which takes fewer registers. 6 % faster than none (AVX2, Zen 3); 0.1 to 0.5 alike.
+ * Cycles by which an instruction's path counts less for each instruction written before it. Of many similar chains the
+ * first then ends before the last begins, which takes fewer registers. 6 % faster than 0 (AVX2, Zen 3); values from 0.1
+ * to 0.5 are equally fast.
  */
 const LATER = 0.15
 
-/** Into an ascending list, mostly near its end. */
+/** Inserts into an ascending list, usually near its end. */
 function insert(list: number[], value: number): void {
   let at = list.length
   while (at > 0 && list[at - 1]! > value) at--
   list.splice(at, 0, value)
 }
 
-const isPlainLoad = ({ row, operands }: BlockInstruction): boolean =>
-  row.mnemonic.startsWith("vmovdqu") && operands[1]!.kind === "memory"
-
-function memoryAccess(row: Instruction, operands: BlockInstruction["operands"]): MemoryAccess {
-  const k = operands.findIndex(({ kind }) => kind === "memory")
-  return k < 0 ? "none" : row.operands[k]!.write ? "write" : "read"
-}
-
-/** Cycles from the start of each instruction to the end of the block, were there no limits but latencies. */
+/** Cycles from the start of each instruction to the end of the block if only latencies counted. */
 function longestPaths(successors: readonly (readonly number[])[], latency: readonly number[]): Float64Array {
   const longest = new Float64Array(successors.length)
   for (let i = successors.length - 1; i >= 0; i--) {
@@ -129,7 +123,7 @@ function longestPaths(successors: readonly (readonly number[])[], latency: reado
   return longest
 }
 
-/** How many virtual registers hold a value that is still to be read. */
+/** Counts the virtual registers that hold a value which is still to be read. */
 class LiveValues {
   count = 0
   readonly #effects: readonly Effects[]
@@ -145,14 +139,14 @@ class LiveValues {
     for (const { reads } of effects) for (let k = 0; k < reads.length; k++) if (reads[k]! >= 0) this.#left[reads[k]!]!++
   }
 
-  /** How many more are live after instruction `i`. */
+  /** Returns by how many instruction `i` changes the count. */
   change(i: number): number {
     const { reads, writes } = this.#effects[i]!
     let change = 0
     for (let k = 0; k < reads.length; k++) {
       const value = reads[k]!
       if (value < 0) continue
-      // What a load has still to bring is live only if it is read again.
+      // A value that its delayed load has yet to produce is live only if it is read again.
       if (this.#written[value] === 0) change++
       if (this.#left[value] === 1) change--
     }
@@ -168,7 +162,7 @@ class LiveValues {
   }
 }
 
-/** Who must come before whom: reads after writes, writes after reads and writes, of registers, flags and memory. */
+/** The order to be kept: reads after writes, writes after reads and writes, of registers, flags and memory. */
 function dependencies(effects: readonly Effects[]) {
   const successors: number[][] = effects.map(() => [])
   const predecessorCounts = new Int32Array(effects.length)
@@ -177,7 +171,7 @@ function dependencies(effects: readonly Effects[]) {
   const readsSince: (number[] | undefined)[] = new Array(count)
   const edge = (from: number, to: number) => {
     const known = successors[from]!
-    // Edges come in the order of `to`, so one known already is the last.
+    // Edges come in the order of `to`, so an edge that exists already is the last one.
     if (from === to || known[known.length - 1] === to) return
     known.push(to)
     predecessorCounts[to]!++
@@ -203,7 +197,7 @@ function dependencies(effects: readonly Effects[]) {
   return { successors, predecessorCounts }
 }
 
-/** The least place, and how many there are from it to the greatest. */
+/** The lowest place, and the number of places from it to the highest. */
 function rangeOf(effects: readonly Effects[]): { first: number; count: number } {
   let first = 0
   let last = 0
@@ -216,65 +210,69 @@ function rangeOf(effects: readonly Effects[]): { first: number; count: number } 
   return { first, count: last - first + 1 }
 }
 
-/** Places read and written, each once. */
+/** Places read and written, each once. Virtual registers are their ids; other places are negative. */
 interface Effects {
   readonly reads: readonly number[]
   readonly writes: readonly number[]
 }
 
-/** Places as numbers: virtual registers by id, hardware registers, the flags and memory below 0. */
-class Places {
+/** Places of memory are numbered below those of hardware registers and implicit state. */
+const HARDWARE_PLACES = 256
+
+class EffectsReader {
+  readonly #architecture: Architecture
+  readonly #readOnly: ReadonlySet<number>
   readonly #memory = new Map<number, number>()
 
-  memory(key: number): number {
+  constructor(architecture: Architecture, readOnly: ReadonlySet<number>) {
+    this.#architecture = architecture
+    this.#readOnly = readOnly
+  }
+
+  ofAll(code: readonly BlockInstruction[]): Effects[] {
+    return code.map(instruction => this.#effectsOf(instruction))
+  }
+
+  #effectsOf(instruction: BlockInstruction): Effects {
+    const architecture = this.#architecture
+    const { operands } = instruction
+    const reads: number[] = []
+    const writes: number[] = []
+    const read = (place: number) => {
+      if (!reads.includes(place)) reads.push(place)
+    }
+    for (let k = 0; k < operands.length; k++) {
+      const operand = operands[k]!
+      if (operand.kind === "memory") {
+        if (operand.base) read(this.#placeOf(operand.base))
+        if (operand.index) read(this.#placeOf(operand.index))
+        const key = memoryKey(operand, this.#readOnly)
+        if (key === undefined) continue
+        const access = architecture.accessOf(instruction, k)
+        if (access.read) read(this.#placeOfMemory(key))
+        if (access.write) writes.push(this.#placeOfMemory(key))
+      } else if (operand.kind === "virtual" || operand.kind === "register") {
+        const place = this.#placeOf(operand)
+        const access = architecture.accessOf(instruction, k)
+        if (access.read) read(place)
+        if (access.write) writes.push(place)
+      }
+    }
+    const implicit = architecture.implicitAccess(instruction)
+    for (const number of implicit.reads) read(-1 - number)
+    for (const number of implicit.writes) writes.push(-1 - number)
+    return { reads, writes }
+  }
+
+  #placeOf(operand: Register | VirtualRegister): number {
+    return operand.kind === "virtual" ? operand.id : -1 - this.#architecture.numberOf(operand)
+  }
+
+  #placeOfMemory(key: number): number {
     const known = this.#memory.get(key)
     if (known !== undefined) return known
-    const fresh = FLAGS - 1 - this.#memory.size
-    this.#memory.set(key, fresh)
-    return fresh
+    const place = -1 - HARDWARE_PLACES - this.#memory.size
+    this.#memory.set(key, place)
+    return place
   }
-}
-
-const placeOf = (operand: Register | VirtualRegister): number =>
-  operand.kind === "virtual" ? operand.id : hardware(fileOf(operand.class), operand.n)
-
-const hardware = (file: RegisterFile, n: number): number =>
-  -1 - n - (file === "integer" ? 0 : file === "vector" ? 32 : 64)
-
-const FLAGS = -128
-const RDX = hardware("integer", 2)
-
-function effectsOf(
-  { row, operands, options }: BlockInstruction,
-  places: Places,
-  readOnly: ReadonlySet<number>,
-): Effects {
-  const reads: number[] = []
-  const writes: number[] = []
-  const read = (place: number) => {
-    if (!reads.includes(place)) reads.push(place)
-  }
-  for (let i = 0; i < operands.length; i++) {
-    const operand = operands[i]!
-    const access = row.operands[i]!
-    if (operand.kind === "memory") {
-      if (operand.base) read(placeOf(operand.base))
-      if (operand.index) read(placeOf(operand.index))
-      const key = memoryKey(operand, readOnly)
-      if (key === undefined) continue
-      if (access.read) read(places.memory(key))
-      if (access.write) writes.push(places.memory(key))
-    } else if (operand.kind === "virtual" || operand.kind === "register") {
-      const place = placeOf(operand)
-      // Lanes that a mask leaves keep what they had.
-      if (access.read || (access.write && options?.mask && !options.zero)) read(place)
-      if (access.write) writes.push(place)
-    }
-  }
-  if (options?.mask) read(placeOf(options.mask))
-  if (row.flags.read) read(FLAGS)
-  if (row.flags.write) writes.push(FLAGS)
-  if (row.rdx.read) read(RDX)
-  if (row.rdx.write) writes.push(RDX)
-  return { reads, writes }
 }

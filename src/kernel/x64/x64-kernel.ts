@@ -1,11 +1,11 @@
 /** A rendered kernel, loaded and called from TypeScript. */
 import { WIDTH } from "../../pow/constants.ts"
 import { type Kernel, UnsupportedKernel } from "../kernel.ts"
-import type { Feature } from "./assembler/table.ts"
-import { cpuFeatures } from "./runtime/cpuid.ts"
 import { type LoadedCode, loadCode, mapPages, type Pages } from "../native/memory.ts"
+import type { Feature } from "./assembler/table.ts"
 import { type RenderedKernel, renderKernel } from "./program/render.ts"
 import { avx2, avx512, avx512Limbs } from "./program/render-targets.ts"
+import { cpuFeatures } from "./runtime/cpuid.ts"
 
 /** By name; `avx512` needs IFMA, `avx512-limbs` does without. */
 const RENDER = {
@@ -136,11 +136,11 @@ class X64Kernel implements Kernel {
 
   /** Turns the masks of the first `count` nonces into hits. */
   #collect(count: number): number {
-    const units = this.#rendered.lanes
+    const laneSets = this.#rendered.lanes
     let found = 0
     for (let first = 0, mask = 0; first < count; ) {
-      for (let u = 0; u < units.length; u++, mask++) {
-        const lanes = units[u]!
+      for (let u = 0; u < laneSets.length; u++, mask++) {
+        const lanes = laneSets[u]!
         const above = this.#masks[mask]!
         if (above !== 2 ** lanes - 1)
           for (let lane = 0; lane < lanes && first + lane < count; lane++)

@@ -15,15 +15,15 @@ export class Assembler {
 
   /** @throws Error naming mnemonic and operands, where the table has no such form */
   emit(mnemonic: string, operands: readonly Operand[] = [], options?: EvexOptions): void {
-    const row = select(instructions.get(mnemonic) ?? [], operands)
-    if (!row) throw new Error(`no instruction ${mnemonic} ${operands.map(format).join(", ")}`)
-    this.emitForm(row, operands, options)
+    const form = select(instructions.get(mnemonic) ?? [], operands)
+    if (!form) throw new Error(`no instruction ${mnemonic} ${operands.map(format).join(", ")}`)
+    this.emitForm(form, operands, options)
   }
 
   /** As `emit`, the form already chosen. */
-  emitForm(row: Instruction, operands: readonly Operand[], options?: EvexOptions): void {
-    for (const need of row.needs) this.#needs.add(need)
-    encode(row, operands, this.#code, this.#fixups, options)
+  emitForm(form: Instruction, operands: readonly Operand[], options?: EvexOptions): void {
+    for (const need of form.needs) this.#needs.add(need)
+    encode(form, operands, this.#code, this.#fixups, options)
   }
 
   /** Says that the label means the next instruction. */
@@ -57,11 +57,6 @@ export class Assembler {
     const place = this.#places.get(label.name)
     if (place === undefined) throw new Error(`label ${label.name} is not bound`)
     return place
-  }
-
-  /** Bytes of the code alone, before `finish`. */
-  get length(): number {
-    return this.#code.length
   }
 
   /** @returns code and constants, to be loaded at an address that is a multiple of 64 */

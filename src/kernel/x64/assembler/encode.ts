@@ -64,33 +64,33 @@ const mandatoryNumber = { "": 0, "66": 1, F3: 2, F2: 3 } as const
 
 /** Appends the instruction's bytes to `code`, and what must be filled in later to `fixups`. */
 export function encode(
-  row: Instruction,
+  form: Instruction,
   operands: readonly Operand[],
   code: number[],
   fixups: Fixup[],
   options: EvexOptions = {},
 ): void {
-  const { at } = row
+  const { at } = form
   const registerIn = (slot: number) => (slot < 0 ? 0 : (operands[slot] as Register).n)
   const rm = at.M < 0 ? undefined : (operands[at.M] as Register | Memory)
-  const reg = typeof row.modrm === "number" ? row.modrm : registerIn(at.R)
+  const reg = typeof form.modrm === "number" ? form.modrm : registerIn(at.R)
   const vvvv = registerIn(at.V)
   const opcodeRegister = registerIn(at.O)
   const immediate = at.I < 0 ? undefined : (operands[at.I] as Immediate)
   const x = rm?.kind === "memory" ? (rm.index?.n ?? 0) : rm ? rm.n >> 1 : 0
   const b = rm?.kind === "memory" ? (rm.base?.n ?? 0) : rm ? rm.n : opcodeRegister
 
-  if (row.prefix === "legacy") legacyPrefix(row, reg, x, b, rm, code)
-  else if (row.prefix === "VEX") vexPrefix(row, reg, x, b, vvvv, rm, code)
-  else evexPrefix(row, reg, x, b, vvvv, rm, options, code)
-  code.push(row.opcode + (opcodeRegister & 7))
-  if (row.suffix !== undefined) code.push(row.suffix)
+  if (form.prefix === "legacy") legacyPrefix(form, reg, x, b, rm, code)
+  else if (form.prefix === "VEX") vexPrefix(form, reg, x, b, vvvv, rm, code)
+  else evexPrefix(form, reg, x, b, vvvv, rm, options, code)
+  code.push(form.opcode + (opcodeRegister & 7))
+  if (form.suffix !== undefined) code.push(form.suffix)
 
   const first = fixups.length
   if (rm?.kind === "register") code.push(0xc0 | ((reg & 7) << 3) | (rm.n & 7))
-  else if (rm) modrmMemory(row, reg, rm, operands, code, fixups)
+  else if (rm) modrmMemory(form, reg, rm, operands, code, fixups)
   if (immediate) {
-    const size = row.operands[at.I]!.immediate!
+    const size = form.operands[at.I]!.immediate!
     if (size === 1) code.push(Number(immediate.value))
     else {
       let value = BigInt.asUintN(8 * size, BigInt(immediate.value))
@@ -106,19 +106,19 @@ export function encode(
 }
 
 /** Prefixes and opcode map of an instruction without VEX. */
-function legacyPrefix(row: Instruction, reg: number, x: number, b: number, rm: Operand | undefined, code: number[]) {
-  if (row.mandatory) code.push(Number.parseInt(row.mandatory, 16))
+function legacyPrefix(form: Instruction, reg: number, x: number, b: number, rm: Operand | undefined, code: number[]) {
+  if (form.mandatory) code.push(Number.parseInt(form.mandatory, 16))
   const index = rm?.kind === "memory" && x > 7 ? 1 : 0
-  const rex = (row.wide ? 8 : 0) | (reg > 7 ? 4 : 0) | (index << 1) | (b > 7 ? 1 : 0)
+  const rex = (form.wide ? 8 : 0) | (reg > 7 ? 4 : 0) | (index << 1) | (b > 7 ? 1 : 0)
   if (rex) code.push(0x40 | rex)
-  if (row.map) code.push(0x0f)
-  if (row.map === "0F38") code.push(0x38)
-  if (row.map === "0F3A") code.push(0x3a)
+  if (form.map) code.push(0x0f)
+  if (form.map === "0F38") code.push(0x38)
+  if (form.map === "0F3A") code.push(0x3a)
 }
 
 /** The two-byte form where map, W, X and B allow it, else the three-byte form. */
 function vexPrefix(
-  row: Instruction,
+  form: Instruction,
   reg: number,
   x: number,
   b: number,
@@ -127,10 +127,10 @@ function vexPrefix(
   code: number[],
 ) {
   const index = rm?.kind === "memory" && x > 7
-  const tail = ((~vvvv & 15) << 3) | (row.length === 256 ? 4 : 0) | mandatoryNumber[row.mandatory]
+  const tail = ((~vvvv & 15) << 3) | (form.length === 256 ? 4 : 0) | mandatoryNumber[form.mandatory]
   const r = reg > 7 ? 0 : 0x80
-  if (row.map === "0F" && !row.wide && !index && b <= 7) code.push(0xc5, r | tail)
-  else code.push(0xc4, r | (index ? 0 : 0x40) | (b > 7 ? 0 : 0x20) | mapNumber[row.map], (row.wide ? 0x80 : 0) | tail)
+  if (form.map === "0F" && !form.wide && !index && b <= 7) code.push(0xc5, r | tail)
+  else code.push(0xc4, r | (index ? 0 : 0x40) | (b > 7 ? 0 : 0x20) | mapNumber[form.map], (form.wide ? 0x80 : 0) | tail)
 }
 
 /**
@@ -140,7 +140,7 @@ function vexPrefix(
  *    z  L'  L   b  ~V'  a a a     aaa = mask, z = zeroing, b = broadcast, L'L = vector length
  */
 function evexPrefix(
-  row: Instruction,
+  form: Instruction,
   reg: number,
   x: number,
   b: number,
@@ -152,11 +152,11 @@ function evexPrefix(
   const memory = rm?.kind === "memory"
   const xBit = (x >> 3) & 1
   // 128, 256 and 512 bits are 0, 1 and 2.
-  const length = row.length >> 8
+  const length = form.length >> 8
   code.push(
     0x62,
-    (reg & 8 ? 0 : 0x80) | (xBit ? 0 : 0x40) | (b & 8 ? 0 : 0x20) | (reg & 16 ? 0 : 0x10) | mapNumber[row.map],
-    (row.wide ? 0x80 : 0) | ((~vvvv & 15) << 3) | 4 | mandatoryNumber[row.mandatory],
+    (reg & 8 ? 0 : 0x80) | (xBit ? 0 : 0x40) | (b & 8 ? 0 : 0x20) | (reg & 16 ? 0 : 0x10) | mapNumber[form.map],
+    (form.wide ? 0x80 : 0) | ((~vvvv & 15) << 3) | 4 | mandatoryNumber[form.mandatory],
     (zero ? 0x80 : 0) |
       (length << 5) |
       (memory && rm.broadcast ? 0x10 : 0) |
@@ -166,7 +166,7 @@ function evexPrefix(
 }
 
 function modrmMemory(
-  row: Instruction,
+  form: Instruction,
   reg: number,
   rm: Memory,
   operands: readonly Operand[],
@@ -175,22 +175,22 @@ function modrmMemory(
 ): void {
   const field = (reg & 7) << 3
   if (rm.label) {
-    if (rm.base || rm.index) throw new Error(`${row.mnemonic}: a label and a base in ${format(rm)}`)
+    if (rm.base || rm.index) throw new Error(`${form.mnemonic}: a label and a base in ${format(rm)}`)
     code.push(field | 5)
     fixups.push({ at: code.length, end: 0, displacement: rm.displacement, label: rm.label.name })
     push32(code, 0)
     return
   }
-  if (!rm.base) throw new Error(`${row.mnemonic} ${operands.map(format).join(", ")}: memory without a base`)
+  if (!rm.base) throw new Error(`${form.mnemonic} ${operands.map(format).join(", ")}: memory without a base`)
   const base = rm.base.n & 7
   // EVEX counts an 8-bit displacement in units of the operand's size.
-  const unit = row.prefix === "EVEX" ? (rm.broadcast ? 8 : row.operands[row.at.M]!.memory!) : 1
+  const unit = form.prefix === "EVEX" ? (rm.broadcast ? 8 : form.operands[form.at.M]!.memory!) : 1
   const short = rm.displacement / unit
   const isShort = Number.isInteger(short) && short >= -128 && short <= 127
   // rbp and r13 as a base always carry a displacement.
   const mod = rm.displacement === 0 && base !== 5 ? 0 : isShort ? 1 : 2
   if (rm.index || base === 4) {
-    if (rm.index?.n === 4) throw new Error(`${row.mnemonic}: rsp cannot be an index`)
+    if (rm.index?.n === 4) throw new Error(`${form.mnemonic}: rsp cannot be an index`)
     const scale = { 1: 0, 2: 1, 4: 2, 8: 3 }[rm.scale ?? 1]
     code.push((mod << 6) | field | 4, (scale << 6) | ((rm.index ? rm.index.n & 7 : 4) << 3) | base)
   } else code.push((mod << 6) | field | base)

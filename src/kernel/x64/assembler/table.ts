@@ -29,8 +29,8 @@ export type OperandPattern = Access & {
   readonly relative?: boolean
 }
 
-const SLOTS = ["R", "M", "V", "I", "D", "O"] as const
-export type Slot = (typeof SLOTS)[number]
+const OPERAND_FIELDS = ["R", "M", "V", "I", "D", "O"] as const
+export type OperandField = (typeof OPERAND_FIELDS)[number]
 
 export interface Encoding {
   readonly prefix: "legacy" | "VEX" | "EVEX"
@@ -49,9 +49,9 @@ export interface Encoding {
 export interface Instruction extends Encoding {
   readonly mnemonic: string
   readonly operands: readonly OperandPattern[]
-  readonly slots: readonly Slot[]
-  /** The operand in each slot, by its index; -1: none. */
-  readonly at: Readonly<Record<Slot, number>>
+  readonly fields: readonly OperandField[]
+  /** The operand in each field, by its index; -1: none. */
+  readonly at: Readonly<Record<OperandField, number>>
   readonly needs: readonly Feature[]
   readonly flags: Access
   /** What happens to rdx without its being an operand. */
@@ -80,17 +80,17 @@ function parseRow(row: string): Instruction {
   }
   const columns = row.split(/\s{2,}/)
   if (columns.length !== 5) fail(`${columns.length} columns`)
-  const [mnemonic, operandText, encodingText, slotText, needText] = columns as [string, string, string, string, string]
+  const [mnemonic, operandText, encodingText, fieldText, needText] = columns as [string, string, string, string, string]
   const operands = operandText === "-" ? [] : operandText.split(" ").map(operand => parseOperand(operand, fail))
-  const slots = slotText === "-" ? [] : ([...slotText] as Slot[])
+  const fields = fieldText === "-" ? [] : ([...fieldText] as OperandField[])
   const [needed = "", effects = ""] = needText.split(";").map(part => part.trim())
   const encoding = parseEncoding(encodingText, fail)
   const instruction: Instruction = {
     ...encoding,
     mnemonic,
     operands,
-    slots,
-    at: Object.fromEntries(SLOTS.map(slot => [slot, slots.indexOf(slot)])) as Record<Slot, number>,
+    fields,
+    at: Object.fromEntries(OPERAND_FIELDS.map(field => [field, fields.indexOf(field)])) as Record<OperandField, number>,
     needs: needed === "base" ? [] : (needed.split(",") as Feature[]),
     flags: accessOf(effects, /flags:(r?w?)/),
     rdx: accessOf(effects, /rdx:(r?w?)/),
@@ -159,18 +159,18 @@ function parseEncoding(text: string, fail: (why: string) => never): Encoding {
 }
 
 function validate(row: Instruction, fail: (why: string) => never): void {
-  if (row.slots.length !== row.operands.length) fail("Op/En and operands differ in number")
-  if (row.modrm === "r" && !row.slots.includes("R")) fail("/r without a register in ModRM.reg")
-  if (row.modrm !== undefined && !row.slots.includes("M")) fail("ModRM without an operand in ModRM.rm")
-  if (typeof row.modrm === "number" && row.slots.includes("R")) fail("ModRM.reg is both digit and operand")
-  if (row.prefix === "legacy" && row.slots.includes("V")) fail("vvvv without VEX")
+  if (row.fields.length !== row.operands.length) fail("Op/En and operands differ in number")
+  if (row.modrm === "r" && !row.fields.includes("R")) fail("/r without a register in ModRM.reg")
+  if (row.modrm !== undefined && !row.fields.includes("M")) fail("ModRM without an operand in ModRM.rm")
+  if (typeof row.modrm === "number" && row.fields.includes("R")) fail("ModRM.reg is both digit and operand")
+  if (row.prefix === "legacy" && row.fields.includes("V")) fail("vvvv without VEX")
   if (row.needs.some(need => !features.includes(need))) fail("unknown feature")
   if (row.prefix === "EVEX" && !row.needs.some(need => need.startsWith("avx512"))) fail("EVEX without AVX-512")
   row.operands.forEach((operand, i) => {
-    const slot = row.slots[i]!
-    if (operand.memory !== undefined && slot !== "M") fail(`memory in ${slot}`)
-    if ((operand.immediate !== undefined) !== (slot === "I")) fail(`immediate in ${slot}`)
-    if ((operand.relative === true) !== (slot === "D")) fail(`address in ${slot}`)
+    const field = row.fields[i]!
+    if (operand.memory !== undefined && field !== "M") fail(`memory in ${field}`)
+    if ((operand.immediate !== undefined) !== (field === "I")) fail(`immediate in ${field}`)
+    if ((operand.relative === true) !== (field === "D")) fail(`address in ${field}`)
     if (operand.broadcast && row.prefix !== "EVEX") fail("broadcast without EVEX")
     if (operand.register?.endsWith("mm") && row.prefix === "legacy") fail("vector register without VEX or EVEX")
     if (operand.register === "zmm" && row.length !== 512) fail("zmm in a shorter row")

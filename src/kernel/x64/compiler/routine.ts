@@ -2,30 +2,24 @@
  * Code as it is put together: blocks over virtual registers, with labels, jumps and instructions over hardware
  * registers between them, assembled as one position-independent piece.
  */
+import { type CompileOptions, compileBlock } from "../../compiler/compile-block.ts"
 import { Assembler } from "../assembler/assembler.ts"
+import { type EvexOptions, select } from "../assembler/encode.ts"
+import { instructions } from "../assembler/instructions.ts"
 import {
+  format,
   type Label,
   label,
-  type Memory,
   type Operand,
   type Register,
   type RegisterClass,
   type VirtualOperand,
   type VirtualRegister,
 } from "../assembler/operands.ts"
-import type { Feature } from "../assembler/table.ts"
-import { type AllocateOptions, type Allocation, allocate } from "../../compiler/allocate.ts"
-import { Block, type BlockInstruction, type RegisterFile } from "../../compiler/block.ts"
-import { interleave, part, storeEarly } from "../../compiler/interleave.ts"
-import { type ScheduleOptions, schedule } from "../../compiler/schedule.ts"
+import type { Feature, Instruction } from "../assembler/table.ts"
+import { type X64Instruction, x64 } from "./architecture.ts"
 
-export interface RoutineOptions
-  extends Omit<ScheduleOptions, "readOnly">,
-    Omit<AllocateOptions, "readOnly" | "spillSlot"> {
-  readonly readOnly: ReadonlySet<number>
-  /** Memory for the n-th value of a register file that finds no register. */
-  spillSlot(file: RegisterFile, n: number): Memory
-}
+export type RoutineOptions = Omit<CompileOptions, "architecture">
 
 /** What became of the blocks, for tests and reports. */
 export interface Statistics {
@@ -38,7 +32,7 @@ export class Routine {
   readonly statistics: Statistics = { instructions: 0, stores: 0, reloads: 0 }
   readonly #assembler = new Assembler()
   readonly #options: RoutineOptions
-  #block = new Block()
+  #block: X64Instruction[] = []
   #labels = 0
   #isHot = false
   #registers = 0
@@ -54,12 +48,19 @@ export class Routine {
 
   /** Appends to the current block; the scheduler may move it. */
   emit(mnemonic: string, ...operands: VirtualOperand[]): void {
-    this.#block.emit(mnemonic, operands)
+    this.#append(mnemonic, operands)
   }
 
   /** Appends an instruction that writes only the lanes set in a mask register (AVX-512). */
   emitMasked(mnemonic: string, mask: Register, ...operands: VirtualOperand[]): void {
-    this.#block.emit(mnemonic, operands, { mask })
+    this.#append(mnemonic, operands, { mask })
+  }
+
+  /** @throws Error naming mnemonic and operands if the table has no such form */
+  #append(mnemonic: string, operands: readonly VirtualOperand[], options?: EvexOptions): void {
+    const form = select(instructions.get(mnemonic) ?? [], operands)
+    if (!form) throw new Error(`no instruction ${mnemonic} ${operands.map(format).join(", ")}`)
+    this.#block.push(options ? { form, operands, options } : { form, operands })
   }
 
   /** Whether blocks that end from here on run often: others are left in the order they were written in. */
@@ -107,39 +108,24 @@ export class Routine {
     return this.#assembler.offsetOf(label)
   }
 
-  get codeLength(): number {
-    return this.#assembler.length
-  }
-
   finish(): Uint8Array {
     this.#endBlock()
     return this.#assembler.finish()
   }
 
   #endBlock(): void {
-    const { instructions } = this.#block
-    if (instructions.length === 0) return
-    this.#block = new Block()
-    const { code, stores, reloads } = this.#compiled(instructions)
-    for (const { mnemonic, row, operands, options } of code) {
-      if (row) this.#assembler.emitForm(row, operands, options)
-      else this.#assembler.emit(mnemonic, operands, options)
+    const block = this.#block
+    if (block.length === 0) return
+    this.#block = []
+    const { code, stores, reloads } = compileBlock(block, this.#isHot, { ...this.#options, architecture: x64 })
+    for (const { mnemonic, form, operands, options } of code) {
+      // The passes keep the types of what they are given.
+      const [instruction, physical] = [form as Instruction | undefined, operands as readonly Operand[]]
+      if (instruction) this.#assembler.emitForm(instruction, physical, options)
+      else this.#assembler.emit(mnemonic, physical)
     }
     this.statistics.instructions += code.length
     this.statistics.stores += stores
     this.statistics.reloads += reloads
-  }
-
-  #compiled(instructions: readonly BlockInstruction[]): Allocation {
-    if (!this.#isHot) return allocate(instructions, this.#options)
-    const parted = part(instructions)
-    if (!parted) return allocate(schedule(instructions, this.#options), this.#options)
-    const vector = allocate(schedule(parted.vector, this.#options), this.#options)
-    const integer = allocate(storeEarly(parted.integer, this.#options.readOnly), this.#options)
-    return {
-      code: interleave(vector.code, integer.code),
-      stores: vector.stores + integer.stores,
-      reloads: vector.reloads + integer.reloads,
-    }
   }
 }

@@ -1,6 +1,6 @@
 /** What kernels for x86-64 ask of a vocabulary beyond `ops.ts`. */
 import type { Ops, Step } from "../../ops.ts"
-import type { Unit, Value } from "../registers/lane-set.ts"
+import type { LaneSet, Value } from "../registers/lane-set.ts"
 
 /** How a step is rendered, and run. */
 export interface Turns {
@@ -17,7 +17,7 @@ export const atOnce = (ops: BatchOps<unknown, unknown>): Turns => ({ parts: [ops
 /** Elements go in and out as words, one a lane of each unit, and live in memory between blocks. */
 export interface BatchOps<V, W> extends Ops<V, W> {
   /** What an element's words are spread over, in the order of the nonces. */
-  readonly units: readonly Unit[]
+  readonly laneSets: readonly LaneSet[]
   /** @param words one value a unit */
   fromWords(words: readonly Value[]): V
   /** Canonical. */

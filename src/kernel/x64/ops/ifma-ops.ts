@@ -11,12 +11,12 @@
 import { mod } from "../../../pow/field.ts"
 import type { Constant, ConstantRows, Step } from "../../ops.ts"
 import { immediate, mask } from "../assembler/operands.ts"
+import type { LaneSet } from "../registers/lane-set.ts"
+import type { Vector, Vectors } from "../registers/vectors.ts"
 import { atOnce, type BatchOps, type Turns } from "./batch-ops.ts"
 import { carryLimbs, productWords, squareWords } from "./limb-products.ts"
 import { StateMemory } from "./state-memory.ts"
 import type { Steps } from "./steps.ts"
-import type { Unit } from "../registers/lane-set.ts"
-import type { Vector, Vectors } from "../registers/vectors.ts"
 
 /** An element in one form or more; what else is needed is made of those once, good until the block ends. */
 export interface IfmaElement {
@@ -73,7 +73,7 @@ const FEW = 32n
 
 export class IfmaOps implements BatchOps<IfmaElement, IfmaSum> {
   readonly productsTakeConstants = true
-  readonly units: readonly Unit[]
+  readonly laneSets: readonly LaneSet[]
   readonly stateBytes: number
   readonly #v: Vectors
   readonly #steps: Steps
@@ -82,7 +82,7 @@ export class IfmaOps implements BatchOps<IfmaElement, IfmaSum> {
 
   /** @param stateOffset bytes from `STATE_POINTER` to the slots through which a state goes into a step and out of it */
   constructor(vectors: Vectors, steps: Steps, stateOffset = 0) {
-    this.units = [vectors]
+    this.laneSets = [vectors]
     this.#v = vectors
     this.#steps = steps
     this.#state = new StateMemory(vectors, stateOffset)

@@ -8,10 +8,10 @@
 import { WIDTH } from "../../../pow/constants.ts"
 import type { Constant, ConstantRows, Step } from "../../ops.ts"
 import { type Memory, memory, type VirtualRegister } from "../assembler/operands.ts"
-import { atOnce, type BatchOps, type Turns } from "./batch-ops.ts"
 import type { Integers } from "../registers/integers.ts"
+import type { LaneSet, Value } from "../registers/lane-set.ts"
+import { atOnce, type BatchOps, type Turns } from "./batch-ops.ts"
 import { STATE_POINTER, type Steps } from "./steps.ts"
-import type { Unit, Value } from "../registers/lane-set.ts"
 
 /** low + 2^64 high; a high word that is left out is 0. */
 interface Wide {
@@ -33,7 +33,7 @@ const FEW = 64n
 
 export class IntegerOps implements BatchOps<Value, IntegerSum> {
   readonly productsTakeConstants: boolean
-  readonly units: readonly Unit[]
+  readonly laneSets: readonly LaneSet[]
   readonly stateBytes = INTEGER_STATE_BYTES
   readonly #u: Integers
   readonly #steps: Steps
@@ -45,7 +45,7 @@ export class IntegerOps implements BatchOps<Value, IntegerSum> {
    * @param whole what steps are rendered for, where that is more than this: the rest of it works on what it finds
    */
   constructor(integers: Integers, steps: Steps, stateOffset = 0, whole?: BatchOps<unknown, unknown>) {
-    this.units = [integers]
+    this.laneSets = [integers]
     this.#u = integers
     this.#steps = steps
     this.#stateOffset = stateOffset

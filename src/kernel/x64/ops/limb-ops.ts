@@ -12,13 +12,13 @@
  */
 import { P } from "../../../pow/field.ts"
 import type { Constant, ConstantRows, Step } from "../../ops.ts"
+import type { LaneSet } from "../registers/lane-set.ts"
+import type { Vector, Vectors } from "../registers/vectors.ts"
 import { atOnce, type BatchOps, type Turns } from "./batch-ops.ts"
 import { type Multiplier, multiplier } from "./digits.ts"
 import { carryLimbs, limbProducts, productWords, squareWords } from "./limb-products.ts"
 import { StateMemory } from "./state-memory.ts"
 import type { Steps } from "./steps.ts"
-import type { Unit } from "../registers/lane-set.ts"
-import type { Vector, Vectors } from "../registers/vectors.ts"
 
 export interface LimbElement {
   readonly low: Vector
@@ -79,7 +79,7 @@ const SMALL = 2n ** 37n
 
 export class LimbOps implements BatchOps<LimbElement, LimbSum> {
   readonly productsTakeConstants = false
-  readonly units: readonly Unit[]
+  readonly laneSets: readonly LaneSet[]
   readonly stateBytes: number
   readonly #v: Vectors
   readonly #steps: Steps
@@ -87,7 +87,7 @@ export class LimbOps implements BatchOps<LimbElement, LimbSum> {
 
   /** @param stateOffset bytes from `STATE_POINTER` to the slots through which a state goes into a step and out of it */
   constructor(vectors: Vectors, steps: Steps, stateOffset = 0) {
-    this.units = [vectors]
+    this.laneSets = [vectors]
     this.#v = vectors
     this.#steps = steps
     this.#state = new StateMemory(vectors, stateOffset)

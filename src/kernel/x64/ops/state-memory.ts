@@ -1,8 +1,8 @@
 /** A state on its way into a step and out of it: in memory, two vectors an element. */
 import { WIDTH } from "../../../pow/constants.ts"
 import { type Memory, memory } from "../assembler/operands.ts"
-import { STATE_POINTER } from "./steps.ts"
 import type { Vector, Vectors } from "../registers/vectors.ts"
+import { STATE_POINTER } from "./steps.ts"
 
 interface VectorPair {
   readonly low: Vector
@@ -63,23 +63,28 @@ export class StateMemory {
 }
 
 class StoredElement implements VectorPair {
+  readonly #places: readonly [low: Memory, high: Memory]
+  readonly #loadFrom: (place: Memory) => Vector
   #low: Vector | undefined
   #high: Vector | undefined
 
   constructor(
     readonly index: number,
     readonly version: number,
-    private readonly places: readonly [low: Memory, high: Memory],
-    private readonly loadFrom: (place: Memory) => Vector,
-  ) {}
+    places: readonly [low: Memory, high: Memory],
+    loadFrom: (place: Memory) => Vector,
+  ) {
+    this.#places = places
+    this.#loadFrom = loadFrom
+  }
 
   get low(): Vector {
-    this.#low ??= this.loadFrom(this.places[0])
+    this.#low ??= this.#loadFrom(this.#places[0])
     return this.#low
   }
 
   get high(): Vector {
-    this.#high ??= this.loadFrom(this.places[1])
+    this.#high ??= this.#loadFrom(this.#places[1])
     return this.#high
   }
 }

@@ -1,9 +1,9 @@
 /** Rolled loops: a step is rendered once, as a subroutine that runs over a table of constants, on a state in memory. */
 import type { Constant, ConstantRows, Step } from "../../ops.ts"
 import { immediate, type Label, type Memory, memory, rbx, rcx, rdi, relative, rsi } from "../assembler/operands.ts"
-import type { BatchOps } from "./batch-ops.ts"
-import type { Unit } from "../registers/lane-set.ts"
+import type { LaneSet } from "../registers/lane-set.ts"
 import type { Vectors } from "../registers/vectors.ts"
+import type { BatchOps } from "./batch-ops.ts"
 
 /** Registers around a step: the current row of constants, the rows left, and the state it works on. */
 export const ROW_POINTER = rsi
@@ -20,6 +20,7 @@ interface RenderedStep {
 
 export class Steps {
   readonly #v: Vectors
+  readonly #stateOffset: number
   readonly #steps = new Map<Step, RenderedStep>()
   /** The step being rendered. */
   #current: RenderedStep | undefined
@@ -28,17 +29,15 @@ export class Steps {
    * @param vectors of the widest unit, which says how constants lie in memory
    * @param stateOffset bytes from rdi to the states of all units
    */
-  constructor(
-    vectors: Vectors,
-    private readonly stateOffset: number,
-  ) {
+  constructor(vectors: Vectors, stateOffset: number) {
     this.#v = vectors
+    this.#stateOffset = stateOffset
   }
 
   /** What a routine does first. */
   begin(): void {
     this.#v.begin()
-    this.#v.routine.control("lea", STATE_POINTER, memory(rdi, this.stateOffset))
+    this.#v.routine.control("lea", STATE_POINTER, memory(rdi, this.#stateOffset))
   }
 
   repeat<V, W>(ops: BatchOps<V, W>, step: Step, rows: ConstantRows, state: readonly V[]): V[] {
@@ -102,8 +101,8 @@ export class Steps {
    * A word derived from a constant, known now or standing in the current row, for a unit to read.
    * @param name tells derivations apart, those of all vocabularies
    */
-  constant(unit: Unit, constant: Constant, name: string, derive: (c: bigint) => bigint): Memory {
-    if (typeof constant === "bigint") return unit.constant(BigInt.asUintN(64, derive(constant)))
+  constant(laneSet: LaneSet, constant: Constant, name: string, derive: (c: bigint) => bigint): Memory {
+    if (typeof constant === "bigint") return laneSet.constant(BigInt.asUintN(64, derive(constant)))
     const { columns } = this.#current!
     const key = `${constant.column} ${name}`
     let column = columns.get(key)
@@ -111,6 +110,6 @@ export class Steps {
       column = { index: columns.size, wordOf: row => BigInt.asUintN(64, derive(row[constant.column]!)) }
       columns.set(key, column)
     }
-    return unit.repeated(memory(ROW_POINTER, column.index * this.#v.repeatedBytes))
+    return laneSet.repeated(memory(ROW_POINTER, column.index * this.#v.repeatedBytes))
   }
 }

@@ -3,16 +3,16 @@
  * finds independent work wherever one waits, and in the units that one leaves idle.
  */
 import type { Constant, ConstantRows, Step } from "../../ops.ts"
+import type { LaneSet, Value } from "../registers/lane-set.ts"
 import { atOnce, type BatchOps, type Turns } from "./batch-ops.ts"
 import type { Steps } from "./steps.ts"
-import type { Unit, Value } from "../registers/lane-set.ts"
 
 /** What each vocabulary holds of an element, or of a sum. */
 type Parts = readonly unknown[]
 
 export class TogetherOps implements BatchOps<Parts, Parts> {
   readonly productsTakeConstants: boolean
-  readonly units: readonly Unit[]
+  readonly laneSets: readonly LaneSet[]
   readonly stateBytes: number
   readonly #each: readonly BatchOps<unknown, unknown>[]
   readonly #steps: Steps
@@ -28,7 +28,7 @@ export class TogetherOps implements BatchOps<Parts, Parts> {
     this.#steps = steps
     this.#areAlike = areAlike
     this.productsTakeConstants = each[0]!.productsTakeConstants
-    this.units = each.flatMap(({ units }) => units)
+    this.laneSets = each.flatMap(({ laneSets }) => laneSets)
     this.stateBytes = each.reduce((sum, { stateBytes }) => sum + stateBytes, 0)
   }
 
@@ -58,7 +58,7 @@ export class TogetherOps implements BatchOps<Parts, Parts> {
 
   fromWords(words: readonly Value[]): Parts {
     let taken = 0
-    return this.#map(ops => ops.fromWords(words.slice(taken, (taken += ops.units.length))))
+    return this.#map(ops => ops.fromWords(words.slice(taken, (taken += ops.laneSets.length))))
   }
 
   toWords = (x: Parts): Value[] => this.#map((ops, i) => ops.toWords(x[i])).flat()

@@ -31,7 +31,7 @@ export interface Shape {
   readonly stateBytes: number
   /** Nonces of a batch, and units that they are spread over. */
   readonly lanes: number
-  readonly units: number
+  readonly laneSets: number
 }
 
 export interface ContextLayout {
@@ -58,7 +58,7 @@ export interface ContextLayout {
   readonly rowColumns: number
 }
 
-export function contextLayout({ vectorBytes, stateBytes, lanes, units }: Shape): ContextLayout {
+export function contextLayout({ vectorBytes, stateBytes, lanes, laneSets }: Shape): ContextLayout {
   let size = 0
   const take = (bytes: number) => {
     const offset = size
@@ -89,7 +89,7 @@ export function contextLayout({ vectorBytes, stateBytes, lanes, units }: Shape):
     plane: take(8 * WIDTH),
     rowPart: take(8 * WIDTH),
     columns: take(8 * WIDTH * rowColumns),
-    masks: take(4 * units * rowBatches),
+    masks: take(4 * laneSets * rowBatches),
     rowBatches,
     rowColumns,
   }

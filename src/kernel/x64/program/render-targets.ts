@@ -1,22 +1,23 @@
 /** What there is to render for: a vector width, a representation, a core to schedule for, and nonces beside the vectors. */
+
+import type { CoreModel, RegisterFile } from "../../compiler/architecture.ts"
 import { type Memory, memory, rbx, rcx, rdi, rdx, rsi, rsp } from "../assembler/operands.ts"
+import { sapphireRapids, zen3 } from "../compiler/core-models.ts"
 import type { BatchOps } from "../ops/batch-ops.ts"
-import type { RegisterFile } from "../../compiler/block.ts"
-import { type Machine, sapphireRapids, zen3 } from "../compiler/core-models.ts"
-import { contextLayout, type Shape, SPILLED_INTEGERS, SPILLED_VECTORS } from "./context.ts"
 import { IfmaOps } from "../ops/ifma-ops.ts"
 import { INTEGER_STATE_BYTES, IntegerOps } from "../ops/integer-ops.ts"
-import { Integers } from "../registers/integers.ts"
 import { LimbOps } from "../ops/limb-ops.ts"
-import type { Target } from "./render.ts"
 import { vectorStateBytes } from "../ops/state-memory.ts"
 import { ROW_POINTER, type Steps } from "../ops/steps.ts"
 import { TogetherOps } from "../ops/together-ops.ts"
+import { Integers } from "../registers/integers.ts"
 import { Vectors } from "../registers/vectors.ts"
+import { contextLayout, type Shape, SPILLED_INTEGERS, SPILLED_VECTORS } from "./context.ts"
+import type { RenderTarget } from "./render.ts"
 
 interface Recipe {
   readonly bits: 256 | 512
-  readonly machine: Machine
+  readonly core: CoreModel
   /** Vector registers in use from which on the schedule saves registers. */
   readonly pressure: number
   /** Vectors of nonces that are worked on together, and nonces in integer registers beside each. */
@@ -30,17 +31,17 @@ const range = (count: number) => Array.from({ length: count }, (_, i) => i)
 /** rsi, rcx, rbx and rdi point or count; rdx is what `mulx` multiplies. */
 const INTEGERS = range(16).filter(n => ![rdx, rcx, rbx, rsp, rsi, rdi].some(other => other.n === n))
 
-function target({ bits, machine, pressure, vectors, integers, ops }: Recipe): Target {
+function renderTarget({ bits, core, pressure, vectors, integers, ops }: Recipe): RenderTarget {
   const vectorBytes = bits / 8
   const groupBytes = vectorStateBytes(vectorBytes) + integers * INTEGER_STATE_BYTES
   const shape: Shape = {
     vectorBytes,
     stateBytes: vectors * groupBytes,
     lanes: vectors * (bits / 64 + integers),
-    units: vectors * (1 + integers),
+    laneSets: vectors * (1 + integers),
   }
   const { spill, integers: integerSpill } = contextLayout(shape)
-  const spillSlot = (file: RegisterFile, n: number): Memory => {
+  const spillLocation = (file: RegisterFile, n: number): Memory => {
     const [start, bytes, count] =
       file === "integer" ? [integerSpill, 8, SPILLED_INTEGERS] : [spill, vectorBytes, SPILLED_VECTORS]
     if (n >= count) throw new RangeError(`more than ${count} values of the ${file} registers to be kept in memory`)
@@ -49,27 +50,27 @@ function target({ bits, machine, pressure, vectors, integers, ops }: Recipe): Ta
   return {
     shape,
     routine: {
-      machine,
+      core,
       window: 150,
       pressure,
       readOnly: new Set([ROW_POINTER.n]),
-      registers: { integer: INTEGERS, vector: range(bits === 512 ? 32 : 16), mask: [] },
-      spillSlot,
+      registers: { integer: INTEGERS, vector: range(bits === 512 ? 32 : 16) },
+      spillLocation,
     },
     vectors: routine => new Vectors(routine, bits),
-    ops: (routine, vectorUnit, steps) => {
-      const integerUnit = new Integers(routine)
+    ops: (routine, vectorSet, steps) => {
+      const integerSet = new Integers(routine)
       const group = (offset: number) => {
         const behind = offset + vectorStateBytes(vectorBytes)
-        const beside = range(integers).map(i => new IntegerOps(integerUnit, steps, behind + i * INTEGER_STATE_BYTES))
-        return new TogetherOps([ops(vectorUnit, steps, offset), ...beside], steps, false)
+        const beside = range(integers).map(i => new IntegerOps(integerSet, steps, behind + i * INTEGER_STATE_BYTES))
+        return new TogetherOps([ops(vectorSet, steps, offset), ...beside], steps, false)
       }
       const groups = range(vectors).map(g => group(g * groupBytes))
       const batch = new TogetherOps(groups, steps, true)
       return {
         batch,
         groups,
-        one: new IntegerOps(integerUnit, steps, vectorStateBytes(vectorBytes), batch),
+        one: new IntegerOps(integerSet, steps, vectorStateBytes(vectorBytes), batch),
       }
     },
   }
@@ -78,12 +79,12 @@ function target({ bits, machine, pressure, vectors, integers, ops }: Recipe): Ta
 const limbOps = (vectors: Vectors, steps: Steps, stateOffset: number) => new LimbOps(vectors, steps, stateOffset)
 const ifmaOps = (vectors: Vectors, steps: Steps, stateOffset: number) => new IfmaOps(vectors, steps, stateOffset)
 
-export const avx2 = target({ bits: 256, machine: zen3, pressure: 14, vectors: 1, integers: 1, ops: limbOps })
+export const avx2 = renderTarget({ bits: 256, core: zen3, pressure: 14, vectors: 1, integers: 1, ops: limbOps })
 
 /** Two vectors at a time: one's S-box leaves the multipliers idle for longer than a core can look ahead. */
-const wide = { bits: 512, machine: sapphireRapids, pressure: 29, vectors: 2, integers: 1 } as const
+const wide = { bits: 512, core: sapphireRapids, pressure: 29, vectors: 2, integers: 1 } as const
 
-export const avx512 = target({ ...wide, ops: ifmaOps })
+export const avx512 = renderTarget({ ...wide, ops: ifmaOps })
 
 /** CPUs with AVX-512 but without IFMA. */
-export const avx512Limbs = target({ ...wide, ops: limbOps })
+export const avx512Limbs = renderTarget({ ...wide, ops: limbOps })

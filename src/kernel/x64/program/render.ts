@@ -19,22 +19,22 @@ import {
   type VirtualRegister,
 } from "../assembler/operands.ts"
 import type { Feature } from "../assembler/table.ts"
-import type { BatchOps } from "../ops/batch-ops.ts"
 import { Routine, type RoutineOptions, type Statistics } from "../compiler/routine.ts"
-import { type ContextLayout, contextLayout, type Shape } from "./context.ts"
+import type { BatchOps } from "../ops/batch-ops.ts"
 import type { IntegerOps } from "../ops/integer-ops.ts"
 import { STATE_POINTER, Steps } from "../ops/steps.ts"
-import type { Place, Unit, Value } from "../registers/lane-set.ts"
+import type { LaneSet, Place, Value } from "../registers/lane-set.ts"
 import type { Vectors } from "../registers/vectors.ts"
+import { type ContextLayout, contextLayout, type Shape } from "./context.ts"
 
-export interface Target {
+export interface RenderTarget {
   readonly routine: RoutineOptions
   readonly shape: Shape
   vectors(routine: Routine): Vectors
-  ops(routine: Routine, vectors: Vectors, steps: Steps): TargetOps
+  ops(routine: Routine, vectors: Vectors, steps: Steps): RenderOps
 }
 
-export interface TargetOps {
+export interface RenderOps {
   /** Works on a batch of nonces; */
   readonly batch: BatchOps<unknown, unknown>
   /** each of these, which are alike, on a part of it; */
@@ -54,7 +54,7 @@ export interface RenderedKernel {
   readonly statistics: Statistics
 }
 
-export function renderKernel(target: Target): RenderedKernel {
+export function renderKernel(target: RenderTarget): RenderedKernel {
   const routine = new Routine(target.routine)
   const vectors = target.vectors(routine)
   const layout = contextLayout(target.shape)
@@ -75,7 +75,7 @@ export function renderKernel(target: Target): RenderedKernel {
   return {
     code,
     layout,
-    lanes: ops.batch.units.map(({ lanes }) => lanes),
+    lanes: ops.batch.laneSets.map(({ lanes }) => lanes),
     needs: routine.needs,
     entries: {
       permute: offset(labels.permute),
@@ -88,6 +88,9 @@ export function renderKernel(target: Target): RenderedKernel {
 }
 
 class Renderer {
+  readonly #routine: Routine
+  readonly #steps: Steps
+  readonly #layout: ContextLayout
   readonly #testEntry: Label
   readonly #one: IntegerOps
   readonly #batch: BatchOps<unknown, unknown>
@@ -98,28 +101,26 @@ class Renderer {
   readonly #firstLanes: readonly number[]
   readonly #groupLanes: number
 
-  constructor(
-    private readonly routine: Routine,
-    private readonly steps: Steps,
-    { one, batch, groups }: TargetOps,
-    private readonly layout: ContextLayout,
-  ) {
+  constructor(routine: Routine, steps: Steps, { one, batch, groups }: RenderOps, layout: ContextLayout) {
+    this.#routine = routine
+    this.#steps = steps
+    this.#layout = layout
     this.#testEntry = routine.label("test")
     this.#one = one
     this.#batch = batch
     this.#group = groups[0]!
     this.#groups = groups.length
     let lanes = 0
-    this.#firstLanes = this.#group.units.map(unit => (lanes += unit.lanes) - unit.lanes)
+    this.#firstLanes = this.#group.laneSets.map(laneSet => (lanes += laneSet.lanes) - laneSet.lanes)
     this.#groupLanes = lanes
   }
 
   /** OUTPUT from INPUT. */
   permute(): Label {
     return this.#entry("permute", () => {
-      const [unit] = this.#one.units
+      const [laneSet] = this.#one.laneSets
       permutation(this.#one, this.#input()).forEach((x, i) => {
-        unit!.store(this.#at(this.layout.output + 8 * i), this.#one.toWords(x)[0]!)
+        laneSet!.store(this.#at(this.#layout.output + 8 * i), this.#one.toWords(x)[0]!)
       })
     })
   }
@@ -127,17 +128,17 @@ class Renderer {
   /** PLANE and COLUMNS from INPUT. */
   preparePlane(): Label {
     return this.#entry("preparePlane", () => {
-      this.#one.keep(this.#at(this.layout.plane), plane(this.#one, this.#input()))
-      this.#overBatches(immediate(this.layout.rowBatches), () => {
+      this.#one.keep(this.#at(this.#layout.plane), plane(this.#one, this.#input()))
+      this.#overBatches(immediate(this.#layout.rowBatches), () => {
         const columns = columnPart(
           this.#group,
-          this.#everywhere(this.layout.plane),
+          this.#everywhere(this.#layout.plane),
           this.#group.fromWords(this.#counters()),
         )
         const places = this.#columns()
         columns.forEach((x, i) => {
           this.#group.toWords(x).forEach((words, u) => {
-            this.#group.units[u]!.store(places(i, u), words)
+            this.#group.laneSets[u]!.store(places(i, u), words)
           })
         })
       })
@@ -147,16 +148,16 @@ class Renderer {
   /** MASKS of row FIRST of the plane. */
   searchRow(): Label {
     return this.#entry("searchRow", () => {
-      const plane = this.#one.kept(this.#at(this.layout.plane), WIDTH)
-      this.#one.keep(this.#at(this.layout.rowPart), rowPart(this.#one, plane, this.#at(this.layout.first)))
+      const plane = this.#one.kept(this.#at(this.#layout.plane), WIDTH)
+      this.#one.keep(this.#at(this.#layout.rowPart), rowPart(this.#one, plane, this.#at(this.#layout.first)))
       this.#overBatches(
-        immediate(this.layout.rowBatches),
+        immediate(this.#layout.rowBatches),
         () => {
           const places = this.#columns()
           const columns = Array.from({ length: WIDTH }, (_, i) =>
-            this.#group.fromWords(this.#perUnit((unit, u) => unit.load(places(i, u)))),
+            this.#group.fromWords(this.#perLaneSet((laneSet, u) => laneSet.load(places(i, u)))),
           )
-          this.#group.storeState(crossing(this.#group, this.#everywhere(this.layout.rowPart), columns))
+          this.#group.storeState(crossing(this.#group, this.#everywhere(this.#layout.rowPart), columns))
         },
         this.#test,
       )
@@ -167,13 +168,13 @@ class Renderer {
   searchRange(): Label {
     return this.#entry("searchRange", () => {
       this.#overBatches(
-        this.#at(this.layout.batches),
+        this.#at(this.#layout.batches),
         () => {
           const counters = this.#counters()
-          const limbs = this.#perUnit((unit, u) =>
-            unit.reverseLowBytes(unit.add(counters[u]!, unit.broadcastWord(this.#at(this.layout.first)))),
+          const limbs = this.#perLaneSet((laneSet, u) =>
+            laneSet.reverseLowBytes(laneSet.add(counters[u]!, laneSet.broadcastWord(this.#at(this.#layout.first)))),
           )
-          const state = this.#everywhere(this.layout.input)
+          const state = this.#everywhere(this.#layout.input)
           const last = this.#group.add(this.#group.widen(state[7]!), this.#group.widen(this.#group.fromWords(limbs)))
           this.#group.storeState(firstRound(this.#group, state.with(7, this.#group.reduce(last))))
         },
@@ -184,23 +185,23 @@ class Renderer {
 
   /** A subroutine: stores which lanes' hashes are above the target, from the state after the first round. */
   test(): void {
-    const { layout, routine } = this
+    const [layout, routine] = [this.#layout, this.#routine]
     const batch = this.#batch
     routine.bind(this.#testEntry)
     const hashes = batch.toWords(hashElement(batch, batch.loadState(WIDTH)))
     const masks = this.#pointer(layout.nextMasks)
-    batch.units.forEach((unit, u) => {
+    batch.laneSets.forEach((laneSet, u) => {
       // The hash's first eight bytes are its first element little-endian; as a U512's they are read big-endian.
-      const top = unit.xor(unit.reverseBytes(hashes[u]!), unit.constant(2n ** 63n))
-      unit.storeAbove(memory(masks, 4 * u), top, unit.broadcastWord(this.#at(layout.target)))
+      const top = laneSet.xor(laneSet.reverseBytes(hashes[u]!), laneSet.constant(2n ** 63n))
+      laneSet.storeAbove(memory(masks, 4 * u), top, laneSet.broadcastWord(this.#at(layout.target)))
     })
-    routine.control("add", this.#at(layout.nextMasks), immediate(4 * batch.units.length))
+    routine.control("add", this.#at(layout.nextMasks), immediate(4 * batch.laneSets.length))
     routine.control("ret")
   }
 
   /** A loop over batches, in each of which is one over its groups: `ofGroup` works where the group's state stands. */
   #overBatches(count: Operand, ofGroup: () => void, ofBatch: () => void = () => {}): void {
-    const { routine, layout } = this
+    const [layout, routine] = [this.#layout, this.#routine]
     const [nextBatch, nextGroup] = [routine.label("batch"), routine.label("group")]
     routine.control("mov", rax, count)
     routine.control("mov", this.#at(layout.batchesLeft), rax)
@@ -227,51 +228,51 @@ class Renderer {
     routine.control("jnz", nextBatch)
   }
 
-  readonly #test = (): void => this.routine.control("call", this.#testEntry)
+  readonly #test = (): void => this.#routine.control("call", this.#testEntry)
 
   #entry(name: string, body: () => void): Label {
-    const label = this.routine.label(name)
-    this.routine.bind(label)
-    for (const register of PRESERVED) this.routine.control("push", register)
-    this.steps.begin()
+    const label = this.#routine.label(name)
+    this.#routine.bind(label)
+    for (const register of PRESERVED) this.#routine.control("push", register)
+    this.#steps.begin()
     body()
-    this.routine.control("vzeroupper")
-    for (const register of PRESERVED.toReversed()) this.routine.control("pop", register)
-    this.routine.control("ret")
+    this.#routine.control("vzeroupper")
+    for (const register of PRESERVED.toReversed()) this.#routine.control("pop", register)
+    this.#routine.control("ret")
     return label
   }
 
   #input(): Value[] {
-    return this.#one.kept(this.#at(this.layout.input), WIDTH)
+    return this.#one.kept(this.#at(this.#layout.input), WIDTH)
   }
 
   /** The group's nonces' numbers within the row or range, by unit. */
   #counters(): Value[] {
-    return this.#perUnit((unit, u) => unit.counters(this.#at(this.layout.nextCounter), this.#firstLanes[u]!))
+    return this.#perLaneSet((laneSet, u) => laneSet.counters(this.#at(this.#layout.nextCounter), this.#firstLanes[u]!))
   }
 
   /** Where a unit's words of an element of the group's columns stand. */
-  #columns(): (element: number, unit: number) => Place {
-    const columns = this.#pointer(this.layout.nextColumns)
-    return (element, unit) => memory(columns, 8 * (this.layout.rowColumns * element + this.#firstLanes[unit]!))
+  #columns(): (element: number, laneSet: number) => Place {
+    const columns = this.#pointer(this.#layout.nextColumns)
+    return (element, laneSet) => memory(columns, 8 * (this.#layout.rowColumns * element + this.#firstLanes[laneSet]!))
   }
 
   /** A pointer of the context's, in a register until the block ends. */
   #pointer(offset: number): VirtualRegister {
-    const pointer = this.routine.register("r64")
-    this.routine.emit("mov", pointer, this.#at(offset))
+    const pointer = this.#routine.register("r64")
+    this.#routine.emit("mov", pointer, this.#at(offset))
     return pointer
   }
 
   /** The words of a state from an offset on, in every lane of every unit. */
   #everywhere(offset: number): unknown[] {
     return Array.from({ length: WIDTH }, (_, i) =>
-      this.#group.fromWords(this.#perUnit(unit => unit.broadcastWord(this.#at(offset + 8 * i)))),
+      this.#group.fromWords(this.#perLaneSet(laneSet => laneSet.broadcastWord(this.#at(offset + 8 * i)))),
     )
   }
 
-  #perUnit<T>(of: (unit: Unit, u: number) => T): T[] {
-    return this.#group.units.map(of)
+  #perLaneSet<T>(of: (laneSet: LaneSet, u: number) => T): T[] {
+    return this.#group.laneSets.map(of)
   }
 
   #at(offset: number): Memory {

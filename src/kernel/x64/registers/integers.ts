@@ -1,9 +1,9 @@
 /** The integer registers as a unit of one lane, written as expressions like `vectors.ts`. */
 import { immediate, type Memory, memory, rdx, relative, type VirtualRegister } from "../assembler/operands.ts"
 import type { Routine } from "../compiler/routine.ts"
-import type { Place, Unit, Value } from "./lane-set.ts"
+import type { LaneSet, Place, Value } from "./lane-set.ts"
 
-export class Integers implements Unit {
+export class Integers implements LaneSet {
   readonly lanes = 1
   /** Half a word's bits in a register, in the block that it was loaded for. */
   #half: { readonly block: object; readonly bits: VirtualRegister } | undefined

@@ -6,7 +6,7 @@ export type Place = Memory<VirtualRegister | Register>
 /** Words, one a lane: in a register, or in memory from where instructions take them as they need them. */
 export type Value = VirtualRegister | Place
 
-export interface Unit {
+export interface LaneSet {
   /** Nonces that a value holds a word of. */
   readonly lanes: number
 

@@ -13,14 +13,14 @@ import {
   type VirtualRegister,
 } from "../assembler/operands.ts"
 import type { Routine } from "../compiler/routine.ts"
-import type { Place, Unit, Value } from "./lane-set.ts"
+import type { LaneSet, Place, Value } from "./lane-set.ts"
 
 export type Vector = Value
 
 /** Never used for anything else. */
 const ODD_HALVES = mask(7)
 
-export class Vectors implements Unit {
+export class Vectors implements LaneSet {
   readonly bytes: 32 | 64
   readonly lanes: 4 | 8
   readonly #class: "ymm" | "zmm"

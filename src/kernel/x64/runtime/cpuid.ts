@@ -1,8 +1,9 @@
 /** What this CPU can run, asked of itself by a few emitted instructions. */
+
+import { loadCode, mapPages } from "../../native/memory.ts"
 import { Assembler } from "../assembler/assembler.ts"
 import { immediate, memory, type Register, r32, r64, rax, rbx, rcx, rdi, rdx } from "../assembler/operands.ts"
 import type { Feature } from "../assembler/table.ts"
-import { loadCode, mapPages } from "../../native/memory.ts"
 
 type RegisterName = "eax" | "ebx" | "ecx" | "edx"
 

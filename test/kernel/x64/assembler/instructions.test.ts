@@ -28,7 +28,9 @@ import { disassemble, disassembler } from "./disassembler.ts"
 function bytes(mnemonic: string, ...operands: Operand[]): string {
   const assembler = new Assembler()
   assembler.emit(mnemonic, operands)
-  return Buffer.from(assembler.finish().subarray(0, assembler.length)).toString("hex")
+  const end = label("end")
+  assembler.bind(end)
+  return Buffer.from(assembler.finish().subarray(0, assembler.offsetOf(end))).toString("hex")
 }
 
 describe("bytes", () => {

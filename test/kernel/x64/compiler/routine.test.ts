@@ -1,5 +1,9 @@
 import { describe, expect, test } from "bun:test"
 import fc from "fast-check"
+import { interleave, storeEarly } from "../../../../src/kernel/compiler/integer-code.ts"
+import { loadCode, mapPages } from "../../../../src/kernel/native/memory.ts"
+import { select } from "../../../../src/kernel/x64/assembler/encode.ts"
+import { instructions } from "../../../../src/kernel/x64/assembler/instructions.ts"
 import {
   format,
   immediate,
@@ -10,12 +14,10 @@ import {
   type VirtualRegister,
 } from "../../../../src/kernel/x64/assembler/operands.ts"
 import type { Feature } from "../../../../src/kernel/x64/assembler/table.ts"
-import { Block } from "../../../../src/kernel/compiler/block.ts"
-import { interleave, storeEarly } from "../../../../src/kernel/compiler/interleave.ts"
+import { x64 } from "../../../../src/kernel/x64/compiler/architecture.ts"
 import { zen3 } from "../../../../src/kernel/x64/compiler/core-models.ts"
 import { Routine } from "../../../../src/kernel/x64/compiler/routine.ts"
 import { cpuFeatures } from "../../../../src/kernel/x64/runtime/cpuid.ts"
-import { loadCode, mapPages } from "../../../../src/kernel/native/memory.ts"
 
 const SLOTS = 6
 const SPILL = 4096
@@ -107,12 +109,12 @@ function write(routine: Routine, file: File, actions: readonly Action[]): void {
 
 function render(programs: Readonly<Partial<Record<File, readonly Action[]>>>, registers: number, window: number) {
   const routine = new Routine({
-    machine: zen3,
+    core: zen3,
     window,
     pressure: registers - 1,
     readOnly: new Set(),
-    registers: { integer: [0, 1, 6, 8, 9, 10, 11].slice(0, registers), vector: range(registers), mask: [] },
-    spillSlot: (file, n) => memory(rdi, SPILL + (file === "vector" ? 32 * n : 8 * n + 8192)),
+    registers: { integer: [0, 1, 6, 8, 9, 10, 11].slice(0, registers), vector: range(registers) },
+    spillLocation: (file, n) => memory(rdi, SPILL + (file === "vector" ? 32 * n : 8 * n + 8192)),
   })
   routine.hot = true
   for (const [file, actions] of Object.entries(programs)) write(routine, file as File, actions)
@@ -190,10 +192,12 @@ describe("stores move up to where their value is made", () => {
   const a: VirtualRegister = { kind: "virtual", class: "r64", id: 0 }
   const b: VirtualRegister = { kind: "virtual", class: "r64", id: 1 }
   const block = (...code: [mnemonic: string, ...operands: VirtualOperand[]][]) => {
-    const written = new Block()
-    for (const [mnemonic, ...operands] of code) written.emit(mnemonic, operands)
-    return storeEarly(written.instructions, new Set()).map(({ row, operands }) =>
-      [row.mnemonic, ...operands.map(format)].join(" "),
+    const written = code.map(([mnemonic, ...operands]) => ({
+      form: select(instructions.get(mnemonic)!, operands)!,
+      operands,
+    }))
+    return storeEarly(written, x64, new Set()).map(({ form, operands }) =>
+      [form.mnemonic, ...operands.map(operand => format(operand as VirtualOperand))].join(" "),
     )
   }
 
@@ -228,4 +232,20 @@ test("two streams are interleaved evenly, each in its order", () => {
   expect(interleave([..."1234"], [..."ab"]).join("")).toBe("1a23b4")
   expect(interleave([..."12"], [..."abcde"]).join("")).toBe("1abc2de")
   expect(interleave([..."123"], []).join("")).toBe("123")
+})
+
+test("a hot block whose instructions use both register files is refused, as it could not be interleaved", () => {
+  const routine = new Routine({
+    core: zen3,
+    window: 10,
+    pressure: 3,
+    readOnly: new Set(),
+    registers: { integer: [0, 1], vector: [0, 1, 2] },
+    spillLocation: (_, n) => memory(rdi, SPILL + 32 * n),
+  })
+  routine.hot = true
+  const pointer = routine.register("r64")
+  routine.emit("mov", pointer, memory(rdi))
+  routine.emit("vmovdqu", routine.register("ymm"), memory(pointer))
+  expect(() => routine.finish()).toThrow("an instruction of a hot block uses both integer and vector registers")
 })

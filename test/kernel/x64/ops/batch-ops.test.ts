@@ -1,15 +1,15 @@
 import { expect, test } from "bun:test"
 import fc from "fast-check"
+import { loadCode, mapPages } from "../../../../src/kernel/native/memory.ts"
 import { permutation } from "../../../../src/kernel/permutation.ts"
 import { memory, rdi } from "../../../../src/kernel/x64/assembler/operands.ts"
 import type { Feature } from "../../../../src/kernel/x64/assembler/table.ts"
 import { Routine } from "../../../../src/kernel/x64/compiler/routine.ts"
-import { contextLayout } from "../../../../src/kernel/x64/program/context.ts"
-import { cpuFeatures } from "../../../../src/kernel/x64/runtime/cpuid.ts"
-import { loadCode, mapPages } from "../../../../src/kernel/native/memory.ts"
-import type { Target } from "../../../../src/kernel/x64/program/render.ts"
 import { Steps } from "../../../../src/kernel/x64/ops/steps.ts"
+import { contextLayout } from "../../../../src/kernel/x64/program/context.ts"
+import type { RenderTarget } from "../../../../src/kernel/x64/program/render.ts"
 import { avx2, avx512, avx512Limbs } from "../../../../src/kernel/x64/program/render-targets.ts"
+import { cpuFeatures } from "../../../../src/kernel/x64/runtime/cpuid.ts"
 import { WIDTH } from "../../../../src/pow/constants.ts"
 import { mod, P } from "../../../../src/pow/field.ts"
 import { permute } from "../../../../src/pow/poseidon2.ts"
@@ -28,12 +28,12 @@ function missing(needs: readonly Feature[]): string | undefined {
 }
 
 /** The suite for each unit of a target: what one of them gives is the result. */
-function suites(name: string, target: Target, needs: readonly Feature[]): void {
+function suites(name: string, target: RenderTarget, needs: readonly Feature[]): void {
   const why = missing(needs)
   if (why) test.skip(`operations of ${name} (skipped: ${why})`, () => {})
   else
-    setUp(target).ops.units.forEach((unit, u) => {
-      const title = `${name}, unit ${u} (${unit.lanes === 1 ? "integers" : `${unit.lanes} lanes`})`
+    setUp(target).ops.laneSets.forEach((laneSet, u) => {
+      const title = `${name}, laneSet ${u} (${laneSet.lanes === 1 ? "integers" : `${laneSet.lanes} lanes`})`
       test(`the permutation by ${title}`, async () => {
         const run = await compile(target, permutation, WIDTH, u)
         fc.assert(
@@ -44,13 +44,13 @@ function suites(name: string, target: Target, needs: readonly Feature[]): void {
       })
       opsSuite(title, {
         // Integer units reduce products before they add them, so that a sum multiplies what was dropped.
-        droppedCarries: unit.lanes === 1 ? 100 : 8,
+        droppedCarries: laneSet.lanes === 1 ? 100 : 8,
         compile: (program, inputs) => compile(target, program, inputs, u),
       })
     })
 }
 
-function setUp(target: Target) {
+function setUp(target: RenderTarget) {
   const routine = new Routine(target.routine)
   const vectors = target.vectors(routine)
   const layout = contextLayout(target.shape)
@@ -59,19 +59,19 @@ function setUp(target: Target) {
 }
 
 /** @returns the words of the last lane of a unit */
-async function compile(target: Target, program: Program, inputs: number, u: number) {
+async function compile(target: RenderTarget, program: Program, inputs: number, u: number) {
   const { routine, layout, steps, ops } = setUp(target)
-  const unit = ops.units[u]!
+  const laneSet = ops.laneSets[u]!
   const preserved = [...target.routine.registers.integer, 3].map(n => ({ kind: "register", class: "r64", n }) as const)
   for (const register of preserved) routine.control("push", register)
   steps.begin()
   const words = Array.from({ length: inputs }, (_, i) =>
-    ops.fromWords(ops.units.map(each => each.broadcastWord(memory(rdi, layout.input + 8 * i)))),
+    ops.fromWords(ops.laneSets.map(each => each.broadcastWord(memory(rdi, layout.input + 8 * i)))),
   )
   const results = program(ops, words)
   results.forEach((x, i) => {
     // Where no row is searched, its columns lie idle.
-    unit.store(memory(rdi, layout.columns + 8 * unit.lanes * i), ops.toWords(x)[u]!)
+    laneSet.store(memory(rdi, layout.columns + 8 * laneSet.lanes * i), ops.toWords(x)[u]!)
   })
   routine.control("vzeroupper")
   for (const register of preserved.toReversed()) routine.control("pop", register)
@@ -81,11 +81,11 @@ async function compile(target: Target, program: Program, inputs: number, u: numb
   const context = mapPages(layout.size)
   const run = loadCode(routine.finish()).entry(0)
   const input = new BigUint64Array(context.buffer, layout.input, inputs)
-  const output = new BigUint64Array(context.buffer, layout.columns, results.length * unit.lanes)
+  const output = new BigUint64Array(context.buffer, layout.columns, results.length * laneSet.lanes)
   return (values: readonly bigint[]) => {
     input.set(values)
     run(context.address)
-    return results.map((_, i) => output[(i + 1) * unit.lanes - 1]!)
+    return results.map((_, i) => output[(i + 1) * laneSet.lanes - 1]!)
   }
 }
 
@@ -101,10 +101,10 @@ test.each([
   expect(doubleOften).toThrow(RangeError)
 })
 
-function overflow(target: Target): () => void {
+function overflow(target: RenderTarget): () => void {
   return () => {
     const { ops, layout } = setUp(target)
-    const x = ops.fromWords(ops.units.map(unit => unit.broadcastWord(memory(rdi, layout.input))))
+    const x = ops.fromWords(ops.laneSets.map(laneSet => laneSet.broadcastWord(memory(rdi, layout.input))))
     let sum = ops.product(x, x)
     for (let i = 0; i < 40; i++) sum = ops.double(sum)
   }

@@ -1,0 +1,90 @@
+/** x86-64 as the compiler's passes see it. */
+import type {
+  Access,
+  Architecture,
+  BlockInstruction,
+  ImplicitAccess,
+  RegisterFile,
+} from "../../compiler/architecture.ts"
+import type { EvexOptions } from "../assembler/encode.ts"
+import type { Register, RegisterClass, VirtualOperand } from "../assembler/operands.ts"
+import type { Instruction } from "../assembler/table.ts"
+
+/** An instruction over virtual registers. */
+export interface X64Instruction extends BlockInstruction {
+  readonly form: Instruction
+  readonly operands: readonly VirtualOperand[]
+  readonly options?: EvexOptions
+}
+
+/** Moves between registers and memory, by the class of a whole register. */
+const MOVE: Readonly<Partial<Record<string, string>>> = { r64: "mov", ymm: "vmovdqu", zmm: "vmovdqu64" }
+
+const isMove = ({ form }: X64Instruction, registerClass: string | undefined): boolean =>
+  registerClass !== undefined && MOVE[registerClass] === form.mnemonic
+
+const fileOf = (registerClass: string): RegisterFile =>
+  registerClass === "r32" || registerClass === "r64" ? "integer" : "vector"
+
+/** Numbers of hardware registers: integers from 0, vectors from 32, masks from 64; then the flags. */
+const FIRST_NUMBER: Readonly<Record<RegisterClass, number>> = { r32: 0, r64: 0, ymm: 32, zmm: 32, k: 64 }
+const FLAGS = 127
+const RDX = 2
+
+const numberOf = (register: Register): number => FIRST_NUMBER[register.class] + register.n
+
+/** The operand that is a register, and the other, if one is a whole register and the other is memory. */
+function movedWith(instruction: X64Instruction, memoryAt: 0 | 1): boolean {
+  const register = instruction.operands[1 - memoryAt]
+  return (
+    instruction.operands[memoryAt]?.kind === "memory" &&
+    (register?.kind === "virtual" || register?.kind === "register") &&
+    isMove(instruction, register.class)
+  )
+}
+
+export const x64: Architecture = {
+  fileOf,
+  numberOf,
+
+  /** A masked instruction that does not zero keeps the other lanes of its result. */
+  accessOf({ form, options }: X64Instruction, k: number): Access {
+    const access = form.operands[k]!
+    return access.write && options?.mask && !options.zero ? { read: true, write: true } : access
+  },
+
+  implicitAccess({ form, options }: X64Instruction): ImplicitAccess {
+    const reads: number[] = []
+    const writes: number[] = []
+    if (options?.mask) reads.push(numberOf(options.mask))
+    if (form.flags.read) reads.push(FLAGS)
+    if (form.flags.write) writes.push(FLAGS)
+    if (form.rdx.read) reads.push(RDX)
+    if (form.rdx.write) writes.push(RDX)
+    return { reads, writes }
+  },
+
+  isLoad: (instruction: X64Instruction): boolean => movedWith(instruction, 1),
+
+  storeOf: (instruction: X64Instruction) =>
+    instruction.form.mnemonic === "mov" && instruction.operands[0]?.kind === "memory"
+      ? { place: 0, value: 1 }
+      : undefined,
+
+  isCopy(instruction: X64Instruction): boolean {
+    const [to, from] = instruction.operands
+    return to?.kind === "virtual" && from?.kind === "virtual" && isMove(instruction, from.class)
+  },
+
+  /** The operand in ModRM.rm. */
+  foldable({ form }: X64Instruction): number {
+    const k = form.at.M
+    const pattern = form.operands[k]
+    return pattern && !pattern.write && pattern.memory !== undefined ? k : -1
+  },
+
+  wholeClass: (registerClass: string): string => (registerClass === "r32" ? "r64" : registerClass),
+
+  load: (to, from) => ({ mnemonic: MOVE[to.class]!, operands: [to, from] }),
+  store: (to, from) => ({ mnemonic: MOVE[from.class]!, operands: [to, from] }),
+}
