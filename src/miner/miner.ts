@@ -9,8 +9,16 @@ import { ExitCode, OperatorError } from "../errors.ts"
 import type { Log } from "../log.ts"
 import type { StatsSink } from "../observe/stats.ts"
 import { nonceHash } from "../pow/nonce-hash.ts"
-import { targetOf, verifySeal } from "../pow/target.ts"
-import type { DisconnectReason, Job, JobSource, Seal, SourceEvents, Verdict } from "../sources/source.ts"
+import { verifySeal } from "../pow/target.ts"
+import {
+  type DisconnectReason,
+  type Job,
+  type JobSource,
+  type Seal,
+  type SourceEvents,
+  targetOfJob,
+  type Verdict,
+} from "../sources/source.ts"
 import { ageOf, describeVerdict, difficultyOf, grouped, sealsOf, secondsOf } from "./phrases.ts"
 import { isNearMiss, isNonceOf, Search } from "./search.ts"
 import { splitRange } from "./split-range.ts"
@@ -198,7 +206,7 @@ export class Miner {
     return {
       sequence,
       header,
-      target: targetOf(difficulty),
+      target: targetOfJob(job),
       difficulty,
       prefix,
       stopAtCandidate: afterSeal === "wait",
@@ -211,7 +219,7 @@ export class Miner {
     if (!search || sequence !== search.sequence) return
     const foundAt = clock.now()
     const { job } = search
-    const target = targetOf(job.difficulty)
+    const target = targetOfJob(job)
     const hash = isNonceOf(job, nonce) ? verifySeal(job.header, nonce, target) : undefined
     if (!hash && !(isNonceOf(job, nonce) && isNearMiss(nonceHash(job.header, nonce), target))) {
       stats.mismatch(unit)

@@ -1,7 +1,7 @@
 /** The job that is being searched, and what has come of it. */
 import { topOf } from "../pow/target.ts"
 import { bytesToInteger } from "../pow/u512.ts"
-import type { Job } from "../sources/source.ts"
+import { isSameJob, type Job } from "../sources/source.ts"
 
 /** How the search of a job has ended so far; `cancelled` as long as nothing has come of it. */
 export type Outcome = "cancelled" | "completed" | "failed"
@@ -28,9 +28,17 @@ export class Search {
     this.since = job.receivedAt
   }
 
-  /** Whether `job` is this one come again: its search goes on where it is. */
+  /** Whether `job` is this job sent again unchanged: its search continues where it is. */
   isOf(job: Job): boolean {
-    return isSameJob(this.job, job)
+    const before = this.job
+    return (
+      isSameJob(before, job) &&
+      before.difficulty === job.difficulty &&
+      before.target === job.target &&
+      before.afterSeal === job.afterSeal &&
+      before.range?.first === job.range?.first &&
+      before.range?.last === job.range?.last
+    )
   }
 
   /**
@@ -62,20 +70,6 @@ export class Search {
 
 /** Sealed nonces that are remembered of one job; the oldest are forgotten first. */
 const MOST_SEALED = 4096
-
-/** Whether two jobs ask for the same nonces, and for the same hash of them. */
-export function isSameJob(a: Job, b: Job): boolean {
-  return (
-    a.source === b.source &&
-    a.id === b.id &&
-    a.difficulty === b.difficulty &&
-    a.afterSeal === b.afterSeal &&
-    equal(a.header, b.header) &&
-    equal(a.prefix, b.prefix) &&
-    a.range?.first === b.range?.first &&
-    a.range?.last === b.range?.last
-  )
-}
 
 /** Whether the job asks for this nonce at all. @param nonce 64 bytes */
 export function isNonceOf({ prefix, range }: Job, nonce: Uint8Array): boolean {

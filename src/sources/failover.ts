@@ -1,7 +1,8 @@
 /**
- * Several sources as one, in order of preference. The next is started when one has been down for too long, and takes
- * over with its first job; whatever is preferred to it keeps trying to connect, and takes over again with its own first
- * job. Only one's jobs are ever handed over: the others are started, or connected, but not mined for.
+ * Several sources as one, in order of preference. When a source has had no job for too long, the next one is started and
+ * takes over with its first job. A preferred source stays connected, or keeps trying to connect, and takes over again
+ * with its next job; one that loses its connections before they have worked must first prove itself. Only the active
+ * source's jobs are handed over.
  */
 import type { Clock } from "../clock.ts"
 import { sleep } from "../clock.ts"
@@ -10,168 +11,239 @@ import type { Log } from "../log.ts"
 import type { DisconnectReason, Job, JobSource, Seal, SourceEvents, Verdict } from "./source.ts"
 
 export interface FailoverOptions {
-  /** Makers of the sources, the preferred first; called anew each time one is needed. At least one. */
+  /** Makers of the sources, the preferred first; called each time one is needed. At least one. */
   readonly sources: readonly (() => JobSource)[]
   readonly clock: Clock
   readonly log: Log
-  /** How long a source may be down, while it tries again, before the next is started. */
+  /** How long a source may have no job before the next one is started. */
   readonly patienceMs?: number
 }
 
 export const DEFAULT_PATIENCE_MS = 10_000
 
-/** How long a source that is no longer needed may wait for the answers to its seals. */
+/** Limit for the answers to the seals of a source that is no longer needed. */
 const DRAIN_MS = 5000
+
+/** A source that had a job for this long has worked. */
+const WORKED_MS = 30_000
+
+/** After this many connections lost in a row before they had worked, a source must first work to take over. */
+const MAX_LOSSES = 3
 
 export function createFailover(options: FailoverOptions): JobSource {
   return options.sources.length === 1 ? options.sources[0]!() : new Failover(options)
 }
 
-interface Slot {
+interface Place {
   readonly rank: number
   readonly make: () => JobSource
   source: JobSource | undefined
-  /** Its current job, while it is connected. */
+  /** The source's current job, while it is connected. */
   job: Job | undefined
   failure: OperatorError | undefined
-  /** Running while it is down. */
+  /** Runs from the start or the loss of a job until the source has worked. */
   cancelPatience: (() => void) | undefined
+  /** Patience has run out since the source last worked: without a job, the next source is needed. */
+  overdue: boolean
+  /** Connections lost in a row before they had worked. */
+  losses: number
+  /** Runs while the source has a job, until it has worked. */
+  cancelWorked: (() => void) | undefined
+  /** The source has worked since its last connection was opened. */
+  worked: boolean
 }
 
 class Failover implements JobSource {
-  readonly #options: FailoverOptions
   readonly name = "failover"
-  readonly #slots: readonly Slot[]
-  readonly #owners = new WeakMap<Job, JobSource>()
+  readonly #options: FailoverOptions
+  readonly #places: readonly Place[]
+  readonly #owners = new WeakMap<Job, { readonly place: Place; readonly source: JobSource }>()
   readonly #submissions = new Map<JobSource, Set<Promise<Verdict>>>()
   readonly #draining = new Set<Promise<void>>()
   readonly #closing = new AbortController()
   #events: SourceEvents | undefined
-  /** Whose jobs are handed over; it stays so while it is down, until another has a job. */
-  #active: Slot | undefined
+  /** The place whose jobs are handed over. It stays active while it is down, until another has a job. */
+  #active: Place | undefined
 
   constructor(options: FailoverOptions) {
     this.#options = options
-    this.#slots = options.sources.map((make, rank) => ({
+    this.#places = options.sources.map((make, rank) => ({
       rank,
       make,
       source: undefined,
       job: undefined,
       failure: undefined,
       cancelPatience: undefined,
+      overdue: false,
+      losses: 0,
+      cancelWorked: undefined,
+      worked: false,
     }))
   }
 
   start(events: SourceEvents): void {
     this.#events = events
-    this.#launch(this.#slots[0]!)
+    this.#launch(this.#places[0])
   }
 
   async submit(seal: Seal): Promise<Verdict> {
-    const owner = this.#owners.get(seal.job)
-    const submissions = owner && this.#submissions.get(owner)
-    if (!owner || !submissions) return { result: "stale" }
-    const verdict = owner.submit(seal)
-    submissions.add(verdict)
-    void verdict.then(() => submissions.delete(verdict))
-    return await verdict
+    const { place, source } = this.#owners.get(seal.job) ?? {}
+    const submissions = source && this.#submissions.get(source)
+    if (!place || !submissions) return { result: "stale" }
+    const submission = source.submit(seal)
+    submissions.add(submission)
+    const verdict = await submission
+    submissions.delete(submission)
+    if (verdict.result === "accepted" && place.source === source && this.#events) this.#hasWorked(place, this.#events)
+    return verdict
   }
 
   exhausted(job: Job, hashes: bigint, seconds: number): void {
-    this.#owners.get(job)?.exhausted?.(job, hashes, seconds)
+    this.#owners.get(job)?.source.exhausted?.(job, hashes, seconds)
   }
 
   async close(): Promise<void> {
     this.#events = undefined
     this.#closing.abort()
-    for (const slot of this.#slots) this.#retire(slot)
+    for (const place of this.#places) this.#retire(place)
     await Promise.all(this.#draining)
   }
 
-  #launch(slot: Slot | undefined): void {
-    if (!slot || slot.source) return
-    if (slot.failure) {
-      this.#launch(this.#slots[slot.rank + 1])
+  #launch(place: Place | undefined): void {
+    if (!place || place.source) return
+    if (place.failure) {
+      this.#launchAfter(place)
       return
     }
-    const source = slot.make()
-    slot.source = source
+    const source = place.make()
+    place.source = source
     this.#submissions.set(source, new Set())
-    this.#countDown(slot)
-    source.start(this.#eventsOf(slot, source))
+    this.#startPatience(place)
+    source.start(this.#eventsOf(place, source))
   }
 
-  /** @returns what a slot's source reports to; silent once the slot has another source or none */
-  #eventsOf(slot: Slot, source: JobSource): SourceEvents {
-    const tell = (act: (events: SourceEvents) => void) => {
-      if (slot.source === source && this.#events) act(this.#events)
+  #launchAfter(place: Place): void {
+    this.#launch(this.#places[place.rank + 1])
+  }
+
+  /** @returns the events for a source; they are ignored once its place has another source or none */
+  #eventsOf(place: Place, source: JobSource): SourceEvents {
+    const report = (act: (events: SourceEvents) => void) => {
+      if (place.source === source && this.#events) act(this.#events)
     }
     return {
-      connected: name =>
-        tell(events => {
-          slot.cancelPatience?.()
-          slot.cancelPatience = undefined
-          events.connected(name)
-        }),
+      connected: name => report(events => events.connected(name)),
       disconnected: (reason, message, retryIn, name) =>
-        tell(events => {
-          slot.job = undefined
-          this.#countDown(slot)
+        report(events => {
+          if (place.job && !place.worked) place.losses++
+          place.worked = false
+          this.#lostJob(place)
           events.disconnected(reason, message, retryIn, name)
         }),
+      unusable: (message, name) =>
+        report(() => {
+          this.#options.log.warn(`${name} counts as down: ${message}`)
+          place.losses = MAX_LOSSES
+          place.overdue = true
+          this.#lostJob(place)
+        }),
       job: job =>
-        tell(events => {
-          this.#owners.set(job, source)
-          slot.job = job
-          if (slot === this.#active) events.job(job)
-          else this.#choose(events)
+        report(events => {
+          this.#owners.set(job, { place, source })
+          this.#gainedJob(place, job, events)
         }),
       noJob: () =>
-        tell(events => {
-          slot.job = undefined
-          if (slot === this.#active) events.noJob()
+        report(events => {
+          this.#lostJob(place)
+          if (place === this.#active) events.noJob()
         }),
-      failed: error => tell(events => this.#failed(slot, error, events)),
+      failed: error => report(events => this.#failed(place, error, events)),
     }
   }
 
-  #countDown(slot: Slot): void {
-    const { clock, patienceMs = DEFAULT_PATIENCE_MS } = this.#options
-    slot.cancelPatience ??= clock.after(patienceMs, () => this.#launch(this.#slots[slot.rank + 1]))
+  #gainedJob(place: Place, job: Job, events: SourceEvents): void {
+    place.job = job
+    if (place.worked) this.#stopPatience(place)
+    else place.cancelWorked ??= this.#options.clock.after(WORKED_MS, () => this.#hasWorked(place, events))
+    if (place === this.#active) events.job(job)
+    else this.#choose(events)
   }
 
-  /** Hands over to the most preferred source that has a job, if that is another. */
+  #lostJob(place: Place): void {
+    place.job = undefined
+    place.cancelWorked?.()
+    place.cancelWorked = undefined
+    if (place.overdue) this.#launchAfter(place)
+    else this.#startPatience(place)
+  }
+
+  /** The source has had a job for a while, or a share of it was accepted. */
+  #hasWorked(place: Place, events: SourceEvents): void {
+    place.cancelWorked?.()
+    place.cancelWorked = undefined
+    place.worked = true
+    place.overdue = false
+    place.losses = 0
+    if (place.job) this.#stopPatience(place)
+    this.#choose(events)
+  }
+
+  #startPatience(place: Place): void {
+    const { clock, patienceMs = DEFAULT_PATIENCE_MS } = this.#options
+    place.cancelPatience ??= clock.after(patienceMs, () => {
+      place.cancelPatience = undefined
+      place.overdue = true
+      if (!place.job) this.#launchAfter(place)
+    })
+  }
+
+  #stopPatience(place: Place): void {
+    place.cancelPatience?.()
+    place.cancelPatience = undefined
+  }
+
+  /** Hands over to the most preferred source that has a job; one that must prove itself only if no other has any. */
   #choose(events: SourceEvents): void {
-    const best = this.#slots.find(({ job }) => job !== undefined)
+    const withJob = this.#places.filter(({ job }) => job !== undefined)
+    const best = withJob.find(({ losses }) => losses < MAX_LOSSES) ?? withJob[0]
     if (!best?.job || best === this.#active) return
-    if (this.#active) this.#options.log.info(`Mining for ${best.job.source}`)
+    if (this.#active) {
+      this.#options.log.info(`mining for ${best.job.source}`)
+      this.#stopPatience(best)
+      best.overdue = false
+    }
     this.#active = best
     events.job(best.job)
-    for (const slot of this.#slots.slice(best.rank + 1)) this.#retire(slot)
+    for (const place of this.#places.slice(best.rank + 1)) this.#retire(place)
   }
 
-  #failed(slot: Slot, error: OperatorError, events: SourceEvents): void {
-    slot.failure = error
-    this.#retire(slot, "rejected", error.message)
-    if (slot === this.#active) {
+  #failed(place: Place, error: OperatorError, events: SourceEvents): void {
+    place.failure = error
+    this.#retire(place, "rejected", error.message)
+    if (place === this.#active) {
       this.#active = undefined
       events.noJob()
     }
-    if (this.#slots.every(({ failure }) => failure)) {
-      events.failed(this.#slots[0]!.failure!)
+    if (this.#places.every(({ failure }) => failure)) {
+      events.failed(this.#places[0]!.failure!)
       return
     }
     this.#options.log.error(error.message)
-    this.#launch(this.#slots[slot.rank + 1])
+    this.#launchAfter(place)
+    this.#choose(events)
   }
 
-  /** Frees a slot; its source ends in its own time. */
-  #retire(slot: Slot, reason: DisconnectReason = "closed", message = "not needed for now"): void {
-    const { source } = slot
-    slot.cancelPatience?.()
-    slot.cancelPatience = undefined
-    slot.job = undefined
-    slot.source = undefined
+  /** Frees a place; its source closes once its seals are answered. */
+  #retire(place: Place, reason: DisconnectReason = "closed", message = "not needed at present"): void {
+    const { source } = place
+    this.#stopPatience(place)
+    place.cancelWorked?.()
+    place.cancelWorked = undefined
+    place.job = undefined
+    place.source = undefined
+    place.worked = false
+    place.overdue = false
+    place.losses = 0
     if (!source) return
     this.#events?.disconnected(reason, message, Number.POSITIVE_INFINITY, source.name)
     const drained = this.#drain(source)

@@ -1,8 +1,9 @@
 /**
- * Where jobs come from, whatever the wire: a node or pool over QUIC, a Stratum pool, the HTTP job API. A source owns
- * its connection: it reconnects by itself, and it alone knows which job is current on its wire.
+ * The interface of everything that provides jobs: a node or pool over QUIC, a Stratum pool, the HTTP job API. A source
+ * owns its connection: it reconnects by itself, and only it knows which job is current on its wire.
  */
 import type { OperatorError } from "../errors.ts"
+import { targetOf } from "../pow/target.ts"
 
 /** An inclusive range of nonces, each a U512 (0 … 2^512 − 1). */
 export interface NonceRange {
@@ -13,21 +14,33 @@ export interface NonceRange {
 export interface Job {
   /** The source's own identifier, sent back with every seal. */
   readonly id: string
-  /** The `name` of the source it came from: of several behind one failover, that one's. */
+  /** The `name` of the source that sent it; never a failover's. */
   readonly source: string
   /** The mining hash, 32 bytes. */
   readonly header: Uint8Array
-  /** 1 … 2^512 − 1; a pool's is its share's. */
+  /** 1 … 2^512 − 1. A pool's is the difficulty of a share. */
   readonly difficulty: bigint
-  /** First bytes of every nonce searched, given by the source: Stratum's extranonce; empty elsewhere. At most 16 bytes. */
+  /** The number that a hash must be below, 1 … 2^512 − 1, if the source sent it; if absent, the difficulty decides. */
+  readonly target?: bigint
+  /** The first bytes of every nonce: Stratum's extranonce, empty for other sources. At most 16 bytes. */
   readonly prefix: Uint8Array
   /** Search exactly these nonces, in order, and nothing else (the HTTP job API). Excludes `prefix`. */
   readonly range?: NonceRange
-  /** Whether the search ends with the first seal (a node sends the next job) or goes on (a pool's shares). */
+  /** Whether the search stops at the first seal (a node sends the next job) or continues (a pool's shares). */
   readonly afterSeal: "wait" | "continue"
   /** Clock milliseconds at arrival. */
   readonly receivedAt: number
 }
+
+/** Whether two jobs seal the same thing: a nonce of one is a nonce of the other. Their difficulties may differ. */
+export function isSameJob(a: Job, b: Job): boolean {
+  return a.source === b.source && a.id === b.id && equal(a.header, b.header) && equal(a.prefix, b.prefix)
+}
+
+/** The number that a hash must be below to seal this job. */
+export const targetOfJob = ({ target, difficulty }: Job): bigint => target ?? targetOf(difficulty)
+
+const equal = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, i) => byte === b[i])
 
 /** A nonce that `pow` has confirmed for its job. */
 export interface Seal {
@@ -36,17 +49,17 @@ export interface Seal {
   readonly nonce: Uint8Array
   /** 64 bytes, big-endian U512, below the job's target. */
   readonly hash: Uint8Array
-  /** Nonces tried for this job since its arrival or its last seal, by all units. */
+  /** Nonces that all units tried for this job since its arrival or its last seal. */
   readonly hashes: bigint
-  /** Seconds since the job's arrival, or its last seal. */
+  /** Seconds since the job's arrival or its last seal. */
   readonly seconds: number
-  /** Which unit found it, for people: `avx2/3`, `cuda/0`. */
+  /** The unit that found it: `avx2/3`, `cuda/0`. */
   readonly unit: string
 }
 
 /**
- * What became of a submitted seal. `sent`: written to a wire that never answers (a node's); `stale`: its job was
- * replaced before it could be sent, so it was not; `lost`: sent, but the connection ended without an answer.
+ * What became of a submitted seal. `sent`: written to a wire that never answers (a node's). `stale`: never sent, because
+ * its job was replaced first. `lost`: sent, but never answered.
  */
 export type Verdict =
   | { readonly result: "sent" | "accepted" | "stale" | "lost" }
@@ -55,36 +68,40 @@ export type Verdict =
 /** Why a connection ended; bounded, for a metric's label. */
 export type DisconnectReason = "closed" | "timeout" | "refused" | "unreachable" | "protocol" | "handshake" | "rejected"
 
-/** `source` is the `name` of the source an event is about: of several behind one failover, that one's. */
+/** `source` is the `name` of the source that an event is about; never a failover's. */
 export interface SourceEvents {
   /** Authenticated as far as the wire tells; jobs may follow. */
   connected(source: string): void
   /**
    * The connection ended or an attempt failed; the source tries again in `retryIn` milliseconds. Infinity: a failover
-   * has no need of it for now.
+   * does not need it at present.
    */
   disconnected(reason: DisconnectReason, message: string, retryIn: number, source: string): void
+  /**
+   * The source counts as down although it can be reached: its shares are refused, or it falls silent again and again.
+   * It tries again by itself. Follows `disconnected`; only a failover needs it.
+   */
+  unusable?(message: string, source: string): void
   /** A job that replaces the one before it at once. */
   job(job: Job): void
-  /** The current job is void and there is no other (an API job was cancelled, a pool cleared its jobs). */
+  /** The current job is void and no other replaces it: an API job was cancelled, a pool cleared its jobs. */
   noJob(): void
-  /** The source has given up for good. */
+  /** The source has given up permanently. */
   failed(error: OperatorError): void
 }
 
 export interface JobSource {
   /** Its URL without credentials, fit for logs and labels: `quic://127.0.0.1:9833`. */
   readonly name: string
-  /** Begins to connect; called once. Events come until `close`. */
+  /** Starts to connect. Called once; events come until `close`. */
   start(events: SourceEvents): void
   /**
-   * Sends a seal of this source's current job. While the connection is down the seal is held, and sent after
-   * reconnecting if its job is still the wire's current one; a seal of a replaced job is never sent.
-   * Never rejects: what happened is the verdict.
+   * Sends a seal of this source's current job. While the connection is down the seal is held; it is sent after the
+   * reconnect if its job is still current. A seal of a replaced job is never sent. Never rejects.
    */
   submit(seal: Seal): Promise<Verdict>
-  /** Says that the search of `job` ended without a seal: its range is exhausted. */
+  /** Reports that the range of `job` is exhausted without a seal. */
   exhausted?(job: Job, hashes: bigint, seconds: number): void
-  /** Says goodbye on the wire and frees everything; settles within a second. No event follows. */
+  /** Closes the connection and frees everything. Settles within a second; no event follows. */
   close(): Promise<void>
 }

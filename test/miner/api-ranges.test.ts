@@ -8,7 +8,7 @@ import { nonceHash } from "../../src/pow/nonce-hash.ts"
 import { targetOf } from "../../src/pow/target.ts"
 import { bytesToInteger, integerToBytes, U512_MAX } from "../../src/pow/u512.ts"
 import { createApiSource } from "../../src/sources/api/api-source.ts"
-import type { JobResult } from "../../src/sources/api/job-queue.ts"
+import type { ApiJobResult } from "../../src/sources/api/job-queue.ts"
 import { collectLog } from "../support/collect-log.ts"
 
 const log = collectLog()
@@ -34,7 +34,7 @@ const hashOf = (nonce: bigint) => bytesToInteger(nonceHash(header, integerToByte
 let jobs = 0
 
 /** Posts a range and asks until it is decided. */
-async function mine(first: bigint, last: bigint, difficulty: bigint): Promise<JobResult> {
+async function mine(first: bigint, last: bigint, difficulty: bigint): Promise<ApiJobResult> {
   const job_id = `job ${++jobs}`
   const body = {
     job_id,
@@ -47,7 +47,7 @@ async function mine(first: bigint, last: bigint, difficulty: bigint): Promise<Jo
   expect(status).toBe(200)
   for (;;) {
     const response = await fetch(`${source.name}/result/${encodeURIComponent(job_id)}`)
-    const result = (await response.json()) as JobResult
+    const result = (await response.json()) as ApiJobResult
     if (result.status !== "running") return result
   }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { isNearMiss, isNonceOf, isSameJob, Search } from "../../src/miner/search.ts"
+import { isNearMiss, isNonceOf, Search } from "../../src/miner/search.ts"
 import { integerToBytes } from "../../src/pow/u512.ts"
 import type { Job } from "../../src/sources/source.ts"
 
@@ -13,19 +13,20 @@ const job: Job = {
   receivedAt: 0,
 }
 
-test("a job is the same when all that is hashed, judged and answered is", () => {
+test("a job continues its search if everything that is hashed, judged and answered is equal", () => {
   const copy = { ...job, header: job.header.slice(), prefix: job.prefix.slice(), receivedAt: 5 }
-  expect(isSameJob(job, copy)).toBe(true)
+  expect(new Search(job).isOf(copy)).toBe(true)
   const others: Partial<Job>[] = [
     { id: "2" },
     { source: "quic://other:9833" },
     { header: new Uint8Array(32).fill(2) },
     { difficulty: 1001n },
+    { target: 5n },
     { prefix: Uint8Array.of(1) },
     { afterSeal: "continue" },
     { range: { first: 0n, last: 1n } },
   ]
-  for (const other of others) expect(isSameJob(job, { ...copy, ...other })).toBe(false)
+  for (const other of others) expect(new Search(job).isOf({ ...copy, ...other })).toBe(false)
 })
 
 test("a nonce belongs to a job by its prefix and its range", () => {

@@ -99,13 +99,79 @@ async function switchToSecond(): Promise<void> {
 describe("the next source", () => {
   test("is not started while the first is up, or down for a moment", async () => {
     latest("a").up()
+    latest("a").job("a1")
     await clock.advance(600_000)
     latest("a").down()
     await clock.advance(PATIENCE - 1)
     latest("a").down()
     latest("a").up()
+    latest("a").job("a1")
     await clock.advance(600_000)
     expect(counts()).toEqual([1, 0, 0])
+  })
+
+  test("is started when the first is connected and has no job", async () => {
+    latest("a").up()
+    await clock.advance(PATIENCE - 1)
+    expect(counts()).toEqual([1, 0, 0])
+    await clock.advance(1)
+    expect(counts()).toEqual([1, 1, 0])
+    latest("b").up()
+    latest("b").job("b1")
+    latest("a").job("a1")
+    await settle()
+    expect([jobs(), latest("a").closed, latest("b").closed]).toEqual([["b1", "a1"], false, true])
+  })
+
+  test("is started when the first withdraws its job without another", async () => {
+    latest("a").up()
+    latest("a").job("a1")
+    await clock.advance(600_000)
+    latest("a").events!.noJob()
+    await clock.advance(PATIENCE)
+    expect(counts()).toEqual([1, 1, 0])
+    expect(events.count("noJob")).toBe(1)
+  })
+
+  test("takes over from one that sends a job and closes again and again, and keeps its place", async () => {
+    for (const wait of [1000, 2000, 4000, 8000]) {
+      latest("a").up()
+      latest("a").job("a1")
+      await clock.advance(300)
+      latest("a").down()
+      await clock.advance(wait)
+    }
+    expect(counts()).toEqual([1, 1, 0])
+    latest("b").up()
+    latest("b").job("b1")
+    for (const wait of [16_000, 30_000]) {
+      latest("a").job("a2")
+      await clock.advance(300)
+      latest("a").down()
+      await clock.advance(wait)
+    }
+    expect([jobs().at(-1), counts()]).toEqual(["b1", [1, 1, 0]])
+    latest("a").job("a3")
+    await clock.advance(30_000)
+    await settle()
+    expect([jobs().at(-1), latest("b").closed]).toEqual(["a3", true])
+  })
+
+  test("is started at once when the first is unusable, and gives back when that one has worked", async () => {
+    latest("a").up()
+    latest("a").job("a1")
+    await clock.advance(60_000)
+    latest("a").down()
+    latest("a").events!.unusable!("the pool refused 5 shares in a row: banned", "a")
+    expect(counts()).toEqual([1, 1, 0])
+    expect(log.texts).toContain("warn a counts as down: the pool refused 5 shares in a row: banned")
+    latest("b").up()
+    latest("b").job("b1")
+    latest("a").up()
+    latest("a").job("a2")
+    expect(jobs()).toEqual(["a1", "b1"])
+    await clock.advance(30_000)
+    expect(jobs()).toEqual(["a1", "b1", "a2"])
   })
 
   test("is started when the first is down for longer, whatever it tries meanwhile", async () => {

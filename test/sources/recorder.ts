@@ -12,6 +12,7 @@ export type RecordedEvent =
     }
   | { readonly kind: "job"; readonly job: Job }
   | { readonly kind: "noJob" }
+  | { readonly kind: "unusable"; readonly message: string }
   | { readonly kind: "failed"; readonly error: OperatorError }
 
 /** Keeps a source's events and lets a test wait for the next of a kind. */
@@ -34,6 +35,10 @@ export class Recorder implements SourceEvents {
 
   noJob(): void {
     this.#add({ kind: "noJob" })
+  }
+
+  unusable(message: string): void {
+    this.#add({ kind: "unusable", message })
   }
 
   failed(error: OperatorError): void {

@@ -6,11 +6,11 @@ import type { Clock } from "../../clock.ts"
 import type { Job, NonceRange, Seal } from "../source.ts"
 import type { MineRequest } from "./mine-request.ts"
 
-export type JobStatus = "running" | "completed" | "failed" | "cancelled"
+export type ApiJobStatus = "running" | "completed" | "failed" | "cancelled"
 
 /** What `GET /result` tells; `running` also while the job waits for its turn. */
-export interface JobResult {
-  readonly status: JobStatus
+export interface ApiJobResult {
+  readonly status: ApiJobStatus
   readonly job_id: string
   /** 128 hex digits; null unless completed. */
   readonly nonce: string | null
@@ -64,7 +64,7 @@ const ALIGNMENT = 2n ** 16n
 
 interface Entry {
   readonly request: MineRequest
-  status: JobStatus
+  status: ApiJobStatus
   seal: Seal | undefined
   /** The first nonce not yet tried. */
   next: bigint
@@ -112,7 +112,7 @@ export class JobQueue {
     if (!this.#running) this.#searchNext()
   }
 
-  result(id: string): JobResult | undefined {
+  result(id: string): ApiJobResult | undefined {
     const entry = this.#entries.get(id)
     if (!entry) return undefined
     const nonce = entry.seal ? entry.seal.nonce.toHex() : null
@@ -197,7 +197,7 @@ export class JobQueue {
     return { first: next, last: end < request.range.last ? end : request.range.last }
   }
 
-  #finish(entry: Entry, status: JobStatus): void {
+  #finish(entry: Entry, status: ApiJobStatus): void {
     entry.status = status
     entry.endedAt = this.#clock.now()
     entry.cancelTimer()

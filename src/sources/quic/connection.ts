@@ -38,7 +38,6 @@ export class Connection implements Receiver {
   #bytesReceived: bigint
   #heardAt: number
   #suspect = false
-  #jobs = 0
   #over = false
   #goodbye: Promise<void> | undefined
 
@@ -54,11 +53,6 @@ export class Connection implements Receiver {
   /** Whether the node has fallen silent: what is sent now may never arrive. */
   get suspect(): boolean {
     return this.#suspect
-  }
-
-  /** Jobs received, good or bad. */
-  get jobs(): number {
-    return this.#jobs
   }
 
   /** Grows with every datagram: a write was received if it has grown since. */
@@ -88,7 +82,6 @@ export class Connection implements Receiver {
       return
     }
     if (!last) return
-    this.#jobs++
     this.#events.job(last)
   }
 

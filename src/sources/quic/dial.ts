@@ -8,7 +8,7 @@
 import type { Clock } from "../../clock.ts"
 import { Backoff, type BackoffOptions, doublingBackoff } from "../backoff.ts"
 import type { Resolve } from "./resolve.ts"
-import type { Address, Session, SessionEnd, Transport } from "./transport.ts"
+import type { PeerAddress, Session, SessionEnd, Transport } from "./transport.ts"
 
 /** Rounds a second apart for ten minutes: a datagram a second is no burden, a node restarts within that time. */
 const silentBackoff: BackoffOptions = { firstMs: 1000, capMs: 30_000, steady: 600 }
@@ -142,7 +142,7 @@ export class Dialer {
     return this.#addresses
   }
 
-  #attempt(address: Address): void {
+  #attempt(address: PeerAddress): void {
     if (!this.#dialing) return
     const { transport, clock } = this.#options
     let receiver: Receiver | undefined

@@ -6,7 +6,7 @@
 import { isIPv6, SocketAddress } from "node:net"
 import type { QuicEndpoint, QuicSession, QuicStream, SessionOptions } from "node:quic"
 import { StreamWriter } from "./stream-writer.ts"
-import type { Address, Session, SessionEnd, SessionEvents, Transport } from "./transport.ts"
+import type { PeerAddress, Session, SessionEnd, SessionEvents, Transport } from "./transport.ts"
 
 /** The protocol's name in the TLS handshake; it counts up with every incompatible change. */
 export const ALPN = "quantus-miner/2"
@@ -53,7 +53,7 @@ export function createTransport(): Transport {
 class NodeQuicTransport implements Transport {
   readonly #endpoints = new Map<"ipv4" | "ipv6", QuicEndpoint>()
 
-  connect(address: Address, events: SessionEvents): Session {
+  connect(address: PeerAddress, events: SessionEvents): Session {
     return new NodeQuicSession(() => this.#open(address), events)
   }
 
@@ -65,7 +65,7 @@ class NodeQuicTransport implements Transport {
     this.#endpoints.clear()
   }
 
-  async #open({ ip, port }: Address): Promise<QuicSession> {
+  async #open({ ip, port }: PeerAddress): Promise<QuicSession> {
     const quic = await loadQuic()
     const family = isIPv6(ip) ? "ipv6" : "ipv4"
     return await quic.connect(new SocketAddress({ address: ip, port, family }), {

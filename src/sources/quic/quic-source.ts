@@ -6,11 +6,10 @@
 import type { Clock } from "../../clock.ts"
 import { ExitCode, OperatorError } from "../../errors.ts"
 import type { Log } from "../../log.ts"
-import { targetOf } from "../../pow/target.ts"
-import { bytesToInteger } from "../../pow/u512.ts"
 import type { Credential } from "../credential.ts"
+import { HeldSeals, isBelowTarget } from "../held-seals.ts"
 import { matchesPin } from "../pin.ts"
-import type { Job, JobSource, Seal, SourceEvents, Verdict } from "../source.ts"
+import { isSameJob, type Job, type JobSource, type Seal, type SourceEvents, type Verdict } from "../source.ts"
 import { Connection, type JobMessage } from "./connection.ts"
 import { Dialer, type Occasion, type Receiver } from "./dial.ts"
 import { completedMessage, failedMessage, fitsFrame, readyMessage } from "./messages.ts"
@@ -57,11 +56,6 @@ interface Current {
   sealed: boolean
 }
 
-interface Held {
-  readonly seal: Seal
-  readonly settle: (verdict: Verdict) => void
-}
-
 /** A seal that was written; in doubt until something is received after it. */
 interface Written {
   readonly seal: Seal
@@ -76,6 +70,7 @@ class QuicSource implements JobSource {
   readonly #options: QuicSourceOptions
   readonly name: string
   readonly #dialer: Dialer
+  readonly #held: HeldSeals
   readonly #warned = new Set<string>()
   #events: SourceEvents | undefined
   #connection: Connection | undefined
@@ -83,12 +78,12 @@ class QuicSource implements JobSource {
   #cancelConfirmation = () => {}
   #refusals = 0
   #current: Current | undefined
-  #held: Held[] = []
   #written: Written[] = []
 
   constructor(options: QuicSourceOptions) {
     this.#options = options
     this.name = options.name
+    this.#held = new HeldSeals(options.log)
     this.#dialer = new Dialer(
       { ...options, random: options.random ?? Math.random },
       {
@@ -112,7 +107,7 @@ class QuicSource implements JobSource {
     if (current.sent.has(seal.nonce)) return stale
     if (current.job.afterSeal === "wait") current.sealed = true
     if (this.#isLive(current)) return Promise.resolve(this.#send(seal))
-    return this.#hold(seal)
+    return this.#held.hold(seal)
   }
 
   async close(): Promise<void> {
@@ -204,7 +199,9 @@ class QuicSource implements JobSource {
   #leave(): void {
     const connection = this.#connection
     if (!connection) return
-    for (const { seal } of this.#inDoubt(connection)) this.#held.push({ seal, settle: () => {} })
+    for (const { seal } of this.#inDoubt(connection)) {
+      this.#held.add({ seal, sentBefore: true, settle: () => {} })
+    }
     this.#written = []
     this.#cancelConfirmation()
     this.#confirmed = false
@@ -218,7 +215,7 @@ class QuicSource implements JobSource {
     if (message.kind === "badJob") {
       this.#warnOnce(`the node sent a job that cannot be mined: ${message.problem}; such jobs are answered "failed"`)
       connection.send(failedMessage(message.id))
-      this.#discardHeld()
+      this.#held.discardAll()
       if (this.#current) this.#events?.noJob()
       this.#current = undefined
       return
@@ -226,7 +223,7 @@ class QuicSource implements JobSource {
     const job = this.#jobOf(message)
     const before = this.#current
     const same = before !== undefined && isSameJob(before.job, job)
-    if (!same) this.#discardHeld()
+    if (!same) this.#held.discardAll()
     this.#current = { job, from: connection, sent: same ? before.sent : new SentNonces(), sealed: false }
     if (this.#sendHeld(job) && job.afterSeal === "wait") this.#current.sealed = true
     else this.#events?.job(job)
@@ -263,32 +260,11 @@ class QuicSource implements JobSource {
     return this.#written.filter(({ bytesReceived }) => bytesReceived === connection.bytesReceived)
   }
 
-  #hold(seal: Seal): Promise<Verdict> {
-    const { promise, resolve } = Promise.withResolvers<Verdict>()
-    if (this.#held.length >= MAX_WAITING) this.#held.shift()?.settle({ result: "lost" })
-    this.#held.push({ seal, settle: resolve })
-    return promise
-  }
-
   /** @returns whether any was sent */
   #sendHeld(job: Job): boolean {
-    const held = this.#held
-    this.#held = []
-    let any = false
-    for (const { seal, settle } of held) {
-      if (!isSealOf(seal, job)) {
-        settle({ result: "stale" })
-        continue
-      }
-      settle(this.#send(seal))
-      any = true
-    }
-    return any
-  }
-
-  #discardHeld(): void {
-    for (const { settle } of this.#held) settle({ result: "stale" })
-    this.#held = []
+    const held = this.#held.takeFor(job)
+    for (const { seal, settle } of held) settle(this.#send(seal))
+    return held.length > 0
   }
 
   #warnOnce(message: string): void {
@@ -309,21 +285,14 @@ class QuicSource implements JobSource {
     const connection = this.#connection
     this.#leave()
     this.#current = undefined
-    this.#discardHeld()
+    this.#held.discardAll()
     await connection?.close()
     await this.#options.transport.close()
   }
 }
 
-/** Whether two jobs are one and the same search: a difficulty may change, what is sealed may not. */
-function isSameJob(a: Job, b: Job): boolean {
-  return a.id === b.id && a.header.length === b.header.length && a.header.every((byte, i) => byte === b.header[i])
-}
-
-/** Whether `seal` is one of `job`, whose difficulty may have changed since the seal's own was sent. */
-function isSealOf(seal: Seal, job: Job): boolean {
-  return isSameJob(seal.job, job) && bytesToInteger(seal.hash) < targetOf(job.difficulty)
-}
+/** Whether `seal` is a seal of `job`, whose difficulty may have changed since the seal was found. */
+const isSealOf = (seal: Seal, job: Job): boolean => isSameJob(seal.job, job) && isBelowTarget(seal, job)
 
 function sendReady(connection: Connection, token: Credential): void {
   const message = readyMessage(token.read())

@@ -2,7 +2,7 @@
 import type { DisconnectReason } from "../source.ts"
 
 /** An IP address, IPv6 without brackets, and a UDP port. */
-export interface Address {
+export interface PeerAddress {
   readonly ip: string
   readonly port: number
 }
@@ -37,7 +37,7 @@ export interface Session {
 
 export interface Transport {
   /** Begins a handshake; events come after it has returned. */
-  connect(address: Address, events: SessionEvents): Session
+  connect(address: PeerAddress, events: SessionEvents): Session
   /** Frees what its sessions shared. */
   close(): Promise<void>
 }

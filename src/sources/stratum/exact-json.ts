@@ -1,13 +1,13 @@
-/** JSON whose integers lose no digit: a pool's difficulty goes far beyond 2^53. */
+/** JSON whose integers keep every digit: a pool's difficulty can far exceed 2^53. */
 
-/** No number that a pool means has more digits: a U512 has 155. */
+/** A U512 has 155 digits. */
 const MAX_DIGITS = 200
 
 type Reviver = (key: string, value: unknown, context: { readonly source?: string }) => unknown
 
 /**
- * `JSON.parse`, where an integer outside ±(2^53 − 1) comes as a `bigint`, however it is written (`12e20` too).
- * @throws SyntaxError where the text is no JSON, RangeError where it is nested too deeply
+ * `JSON.parse`, but an integer outside ±(2^53 − 1) becomes a `bigint` in any notation (`12e20` too).
+ * @throws SyntaxError if the text is not JSON, RangeError if it is nested too deeply
  */
 export function parseExactJson(text: string): unknown {
   return JSON.parse(text, exactly as Parameters<typeof JSON.parse>[1])
@@ -18,7 +18,7 @@ const exactly: Reviver = (_key, value, { source }) => {
   return integerOf(source) ?? value
 }
 
-/** The integer that a JSON number's text denotes; undefined for a fraction or an absurd size. */
+/** The integer that the text of a JSON number denotes; undefined for a fraction or more than 200 digits. */
 function integerOf(source: string): bigint | undefined {
   const [, sign, whole, fraction = "", exponent = "0"] = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/i.exec(source) ?? []
   if (whole === undefined) return undefined

@@ -1,6 +1,6 @@
-/** Newline-delimited text out of a byte stream, in whatever pieces it comes. */
+/** Reads newline-demaxBytesed text from a byte stream, in pieces of any size. */
 
-/** A line's bytes without its newline; a pool that sends more is not speaking the protocol. */
+/** Bytes of a line without its newline; a peer that sends more does not speak the protocol. */
 export const MAX_LINE_BYTES = 64 * 1024
 
 const NEWLINE = 0x0a
@@ -10,19 +10,19 @@ export class LineTooLong extends Error {
 }
 
 export class LineReader {
-  readonly #limit: number
+  readonly #maxBytes: number
   readonly #decoder = new TextDecoder()
   #parts: Uint8Array[] = []
   #length = 0
 
-  constructor(limit: number = MAX_LINE_BYTES) {
-    this.#limit = limit
+  constructor(maxBytes: number = MAX_LINE_BYTES) {
+    this.#maxBytes = maxBytes
   }
 
   /**
-   * Takes the stream's next bytes and yields the lines they complete, blank ones left out. To be read to its end; the
-   * bytes are copied where they must be kept.
-   * @throws LineTooLong as soon as a line is over the limit, after the lines before it
+   * Takes the next bytes of the stream and yields the lines that they complete, without blank lines and without a BOM.
+   * Must be read to its end. Bytes that are kept are copied.
+   * @throws LineTooLong as soon as a line exceeds the maximum, after the lines before it
    */
   *push(chunk: Uint8Array): Generator<string, void, undefined> {
     let start = 0
@@ -37,7 +37,7 @@ export class LineReader {
 
   #add(part: Uint8Array): void {
     this.#length += part.length
-    if (this.#length > this.#limit) throw new LineTooLong(`a line is longer than ${this.#limit} bytes`)
+    if (this.#length > this.#maxBytes) throw new LineTooLong(`a line is longer than ${this.#maxBytes} bytes`)
     this.#parts.push(part)
   }
 

@@ -1,4 +1,4 @@
-/** One connection to a pool from its login to its end: who answers what, and whether the pool is still there. */
+/** One connection to a pool, from its login to its end: matches answers to requests and notices silence. */
 import type { Clock } from "../../clock.ts"
 import type { OperatorError } from "../../errors.ts"
 import type { Log } from "../../log.ts"
@@ -16,7 +16,10 @@ import {
   type StratumJob,
   shareVerdict,
   submitLine,
+  UnreadableLine,
+  type WireId,
 } from "./messages.ts"
+import { SilenceWatch } from "./silence.ts"
 import type { Connect, Drop, Socket } from "./socket.ts"
 
 export interface Credentials {
@@ -29,23 +32,38 @@ export interface Credentials {
 
 export interface SessionEvents {
   loggedIn(): void
-  /** The pool's newest job, null where it has none; `clean`: it takes no more shares of those before. */
+  /** The pool's newest job, null if it has none. `clean`: shares of earlier jobs are no longer accepted. */
   job(job: StratumJob | null, clean: boolean): void
   /** Once, last, unless `close` was called. */
-  ended(why: Drop | OperatorError): void
+  ended(end: Drop | OperatorError): void
 }
 
-export type Answer = { readonly result: "accepted" | "lost" } | { readonly result: "rejected"; readonly reason: string }
+/** `unanswered`: the connection ended first. `lost`: the pool sent other messages, but no answer within 30 s. */
+export type Answer =
+  | { readonly result: "accepted" | "unanswered" | "lost" }
+  | { readonly result: "rejected"; readonly reason: string }
 
-/** Connecting, TLS and the login's answer together. */
+/** Limit for connecting, TLS and the login together. */
 const LOGIN_TIMEOUT_MS = 15_000
 const KEEPALIVE_MS = 30_000
-/** A pool that says it answers `keepalived` and is silent for this long after one is gone. */
-const SILENCE_MS = 15_000
+/** A pool that announced `keepalive` must answer within this time. */
+const KEEPALIVE_ANSWER_MS = 15_000
 const ANSWER_TIMEOUT_MS = 30_000
-const LOGIN_ID = 1
-/** Different warnings about what a pool sends, in one session. */
+const LOOK_EVERY_MS = 1000
+/** Unreadable lines in a row that end the connection. */
+const MAX_UNREADABLE = 3
+const SHOWN_CHARACTERS = 80
+/** Different warnings about a pool's messages, per session. */
 const MAX_WARNINGS = 8
+/** Requests that may still be answered; older ones are forgotten. */
+const MAX_OUTSTANDING = 1024
+
+interface Request {
+  readonly kind: "login" | "keepalive" | "share"
+  readonly sentAt: number
+  /** Undefined once a share has its verdict: a late answer still belongs to it. */
+  settle: ((answer: Answer) => void) | undefined
+}
 
 export class StratumSession {
   readonly #credentials: Credentials
@@ -54,61 +72,82 @@ export class StratumSession {
   readonly #events: SessionEvents
   readonly #socket: Socket
   readonly #lines = new LineReader()
-  readonly #pending = new Map<number, (answer: Answer) => void>()
+  /** By id, the oldest first. */
+  readonly #outstanding = new Map<string, Request>()
   readonly #warned = new Set<string>()
-  readonly #cancelLogin: () => void
+  readonly #silence: SilenceWatch
+  readonly #stopLooking: () => void
+  #cancelLogin = () => {}
   #cancelKeepalive = () => {}
-  #cancelSilence = () => {}
-  #session: string | undefined
-  #expectsKeepalive = false
+  #cancelKeepaliveAnswer = () => {}
+  #session: WireId | undefined
+  /** A job that came before the login was answered. */
+  #early: Extract<PoolMessage, { kind: "job" }> | undefined
   #sequence: bigint | undefined
-  #lastId = LOGIN_ID
+  #lastId = 0
+  #hadLine = false
+  #unreadable = 0
   #ended = false
 
-  /** @throws OperatorError where `connect` does */
+  /** @throws OperatorError if `connect` does */
   constructor(connect: Connect, credentials: Credentials, clock: Clock, log: Log, events: SessionEvents) {
     this.#credentials = credentials
     this.#clock = clock
     this.#log = log
     this.#events = events
+    this.#silence = new SilenceWatch(clock)
     this.#socket = connect({
-      open: () => this.#open(),
+      open: () => this.login(),
       data: chunk => this.#receive(chunk),
-      closed: why => this.#end(why),
+      closed: end => this.#end(end),
     })
-    this.#cancelLogin = clock.after(LOGIN_TIMEOUT_MS, () =>
-      this.#drop({ reason: "timeout", message: `no login within ${LOGIN_TIMEOUT_MS / 1000} s` }),
-    )
+    this.#expectLogin()
+    this.#stopLooking = clock.every(LOOK_EVERY_MS, () => this.#look())
   }
 
-  /** @param nonce 64 bytes @param hash 64 bytes. `lost`: the connection ended, or 30 s passed, without an answer */
-  submit(jobId: string, nonce: Uint8Array, hash: Uint8Array): Promise<Answer> {
-    if (this.#ended || this.#session === undefined) return Promise.resolve({ result: "lost" })
-    const id = ++this.#lastId
+  /** Logs in, again if the pool no longer knows this login. Shares can be submitted after `loggedIn`. */
+  login(): void {
+    const { login, password, agent } = this.#credentials
+    if (this.#session !== undefined) this.#expectLogin()
+    this.#session = undefined
+    this.#write("login", id => loginLine(id, login, password, agent))
+  }
+
+  /** @param nonce 64 bytes @param hash 64 bytes */
+  submit(jobId: WireId, nonce: Uint8Array, hash: Uint8Array): Promise<Answer> {
+    const session = this.#session
+    if (this.#ended || session === undefined) return Promise.resolve({ result: "unanswered" })
     const { promise, resolve } = Promise.withResolvers<Answer>()
-    const cancel = this.#clock.after(ANSWER_TIMEOUT_MS, () => settle({ result: "lost" }))
-    const settle = (answer: Answer) => {
-      cancel()
-      this.#pending.delete(id)
-      resolve(answer)
-    }
-    this.#pending.set(id, settle)
-    this.#socket.write(submitLine(id, this.#session, jobId, nonce, hash))
+    this.#write("share", id => submitLine(id, session, jobId, nonce, hash), resolve)
     return promise
   }
 
-  /** Shares in flight are lost; no event follows. */
+  /** Closes the connection; shares in flight are unanswered, and no event follows. */
   close(): void {
     if (this.#release()) this.#socket.close()
   }
 
-  #open(): void {
-    const { login, password, agent } = this.#credentials
-    this.#socket.write(loginLine(LOGIN_ID, login, password, agent))
+  #expectLogin(): void {
+    this.#cancelLogin()
+    this.#cancelLogin = this.#clock.after(LOGIN_TIMEOUT_MS, () =>
+      this.#drop({ reason: "timeout", message: `no login within ${LOGIN_TIMEOUT_MS / 1000} s` }),
+    )
+  }
+
+  #write(kind: Request["kind"], lineOf: (id: number) => string, settle?: (answer: Answer) => void): void {
+    const id = ++this.#lastId
+    this.#outstanding.set(String(id), { kind, sentAt: this.#clock.now(), settle })
+    if (this.#outstanding.size > MAX_OUTSTANDING) {
+      const [oldest, request] = this.#outstanding.entries().next().value!
+      request.settle?.({ result: "lost" })
+      this.#outstanding.delete(oldest)
+    }
+    this.#socket.write(lineOf(id))
   }
 
   #receive(chunk: Uint8Array): void {
-    this.#cancelSilence()
+    this.#silence.heard()
+    this.#cancelKeepaliveAnswer()
     try {
       for (const text of this.#lines.push(chunk)) {
         if (this.#ended) return
@@ -121,33 +160,68 @@ export class StratumSession {
   }
 
   #read(text: string): void {
+    const first = !this.#hadLine
+    this.#hadLine = true
     try {
-      this.#handle(parsePoolMessage(text))
+      const message = parsePoolMessage(text)
+      this.#unreadable = 0
+      this.#handle(message)
     } catch (error) {
       if (!(error instanceof MalformedMessage)) throw error
-      this.#warnOnce(`ignored a message of the pool: ${error.message}`)
+      if (error instanceof UnreadableLine) this.#unreadableLine(text, first)
+      else this.#warnOnce(`ignored a message of the pool: ${error.message}`)
+    }
+  }
+
+  #unreadableLine(text: string, first: boolean): void {
+    const shown = this.#withoutSecrets(printable(text, SHOWN_CHARACTERS))
+    if (first || ++this.#unreadable >= MAX_UNREADABLE) {
+      this.#drop({ reason: "protocol", message: `the peer does not speak Stratum, it sent: ${shown}` })
+    } else {
+      this.#warnOnce(`ignored an unreadable line of the pool: ${shown}`)
     }
   }
 
   #handle(message: PoolMessage): void {
-    if (message.kind === "answer") this.#answered(message.id, message.result, message.error)
+    if (message.kind === "answer") this.#answered(message)
     else if (message.kind === "unknown") this.#warnOnce(`ignored a message of the pool: ${message.method}`)
-    else if (this.#session !== undefined) this.#takeJob(message.job, message.clean)
+    else if (this.#session === undefined) this.#early = message
+    else this.#takeJob(message.job, message.clean)
   }
 
-  #answered(id: number | undefined, result: unknown, error: string | undefined): void {
-    if (isKeepalive(result)) return
-    if (this.#session === undefined) {
-      if (id === LOGIN_ID || error !== undefined) this.#loginAnswered(result, error)
-      return
-    }
-    const settle = id === undefined ? undefined : this.#pending.get(id)
-    if (!settle) {
-      if (error !== undefined) this.#log.warn(`the pool says: ${this.#withoutSecrets(error)}`)
-      return
-    }
+  #answered({ id, result, error }: Extract<PoolMessage, { kind: "answer" }>): void {
+    const request = isKeepalive(result) ? this.#takeKeepalive(id) : this.#takeRequest(id)
+    if (request?.kind === "login") this.#loginAnswered(result, error)
+    else if (request?.kind === "keepalive") this.#keepaliveAnswered(error)
+    else if (request?.kind === "share") this.#shareAnswered(request, result, error)
+    else if (error !== undefined && this.#session === undefined) this.#loginAnswered(result, error)
+    else if (error !== undefined) this.#log.warn(`the pool reports: ${this.#withoutSecrets(error)}`)
+  }
+
+  /** @returns the request of this id; without an id, the only outstanding one */
+  #takeRequest(id: string | undefined): Request | undefined {
+    const key = id ?? (this.#outstanding.size === 1 ? this.#outstanding.keys().next().value! : undefined)
+    const request = key === undefined ? undefined : this.#outstanding.get(key)
+    if (request) this.#outstanding.delete(key!)
+    return request
+  }
+
+  /** `KEEPALIVED` answers the oldest ping, never a share or a login. */
+  #takeKeepalive(id: string | undefined): undefined {
+    const isPing = (key: string | undefined) => key !== undefined && this.#outstanding.get(key)?.kind === "keepalive"
+    const key = isPing(id) ? id : [...this.#outstanding.keys()].find(isPing)
+    if (key !== undefined) this.#outstanding.delete(key)
+  }
+
+  #shareAnswered({ settle }: Request, result: unknown, error: string | undefined): void {
     const verdict = error === undefined ? shareVerdict(result) : error
-    settle(verdict === true ? { result: "accepted" } : { result: "rejected", reason: this.#withoutSecrets(verdict) })
+    settle?.(verdict === true ? { result: "accepted" } : { result: "rejected", reason: this.#withoutSecrets(verdict) })
+  }
+
+  #keepaliveAnswered(error: string | undefined): void {
+    if (error === undefined) return
+    this.#log.info(`the pool does not take keepalived (${this.#withoutSecrets(error)}): it is no longer sent`)
+    this.#cancelKeepalive()
   }
 
   #loginAnswered(result: unknown, error: string | undefined): void {
@@ -158,25 +232,34 @@ export class StratumSession {
     try {
       const login = parseLoginResult(result)
       this.#session = login.session
-      this.#expectsKeepalive = login.keepalive
       this.#cancelLogin()
-      this.#cancelKeepalive = this.#clock.every(KEEPALIVE_MS, () => this.#keepalive())
+      this.#cancelKeepalive()
+      if (login.keepalive) this.#cancelKeepalive = this.#clock.every(KEEPALIVE_MS, () => this.#keepalive())
       this.#events.loggedIn()
-      if (login.job !== null) this.#takeJob(login.job, true)
+      this.#takeFirstJobs(login.job)
     } catch (failure) {
       if (!(failure instanceof MalformedMessage)) throw failure
       this.#drop({ reason: "protocol", message: failure.message })
     }
   }
 
+  /** In the order of their arrival: a job that came before the login's answer, then the answer's own. */
+  #takeFirstJobs(job: unknown): void {
+    const early = this.#early
+    this.#early = undefined
+    if (early) this.#takeJob(early.job, early.clean)
+    if (job !== null && !this.#ended) this.#takeJob(job, true)
+  }
+
   #takeJob(value: unknown, clean: boolean): void {
     const job = this.#usable(value)
     const last = this.#sequence
     if (job?.sequence !== undefined && last !== undefined && job.sequence < last) {
-      this.#log.debug(`ignored job ${printable(job.id)}: its seq ${job.sequence} is before ${last}`)
+      this.#log.debug(`ignored job ${printable(job.id)}: its seq ${job.sequence} is lower than ${last}`)
       return
     }
     if (job) this.#sequence = job.sequence ?? last
+    this.#silence.jobArrived()
     this.#events.job(job, clean)
   }
 
@@ -193,31 +276,55 @@ export class StratumSession {
   }
 
   #keepalive(): void {
-    this.#socket.write(keepaliveLine(++this.#lastId, this.#session!))
-    if (!this.#expectsKeepalive) return
-    this.#cancelSilence()
-    this.#cancelSilence = this.#clock.after(SILENCE_MS, () =>
-      this.#drop({ reason: "timeout", message: `no answer to keepalived within ${SILENCE_MS / 1000} s` }),
+    const session = this.#session
+    if (session === undefined) return
+    this.#write("keepalive", id => keepaliveLine(id, session))
+    this.#cancelKeepaliveAnswer()
+    this.#cancelKeepaliveAnswer = this.#clock.after(KEEPALIVE_ANSWER_MS, () =>
+      this.#dropSilent(`no answer to keepalived within ${KEEPALIVE_ANSWER_MS / 1000} s`),
     )
   }
 
-  #drop(why: Drop): void {
+  /** Notices silence, and shares that a pool which still talks does not answer. */
+  #look(): void {
+    const now = this.#clock.now()
+    const waiting = [...this.#outstanding.values()].filter(({ settle }) => settle)
+    const silent = this.#silence.problem(waiting[0]?.sentAt)
+    if (silent !== undefined && this.#session !== undefined) {
+      this.#dropSilent(silent)
+      return
+    }
+    if (this.#silence.isSuspect) return
+    for (const request of waiting) {
+      if (now - request.sentAt < ANSWER_TIMEOUT_MS) break
+      request.settle?.({ result: "lost" })
+      request.settle = undefined
+    }
+  }
+
+  #dropSilent(message: string): void {
+    this.#drop({ reason: "timeout", message, silent: true })
+  }
+
+  #drop(end: Drop): void {
     this.#socket.close()
-    this.#end(why)
+    this.#end(end)
   }
 
-  #end(why: Drop | OperatorError): void {
-    if (this.#release()) this.#events.ended(why)
+  #end(end: Drop | OperatorError): void {
+    if (this.#release()) this.#events.ended(end)
   }
 
-  /** @returns whether this was the end; false where it had ended before */
+  /** @returns whether this was the end; false if it had ended before */
   #release(): boolean {
     if (this.#ended) return false
     this.#ended = true
     this.#cancelLogin()
     this.#cancelKeepalive()
-    this.#cancelSilence()
-    for (const settle of this.#pending.values()) settle({ result: "lost" })
+    this.#cancelKeepaliveAnswer()
+    this.#stopLooking()
+    for (const { settle } of this.#outstanding.values()) settle?.({ result: "unanswered" })
+    this.#outstanding.clear()
     return true
   }
 

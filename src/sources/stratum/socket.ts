@@ -6,18 +6,20 @@ import type { Credential } from "../credential.ts"
 import { matchesPin } from "../pin.ts"
 import type { DisconnectReason } from "../source.ts"
 
-/** How a connection ended, or why it never began. */
+/** Why a connection ended or could not be opened. */
 export interface Drop {
   readonly reason: DisconnectReason
   readonly message: string
+  /** The connection was there, and nothing came over it. */
+  readonly silent?: boolean
 }
 
 export interface SocketEvents {
-  /** Connected and, over TLS, the pool proven to be itself. */
+  /** Connected; over TLS, the certificate has been verified. */
   open(): void
   data(chunk: Uint8Array): void
-  /** Once, last. An `OperatorError` is permanent: trying again would not help. */
-  closed(why: Drop | OperatorError): void
+  /** Once, last. An `OperatorError` is permanent: another attempt would not help. */
+  closed(end: Drop | OperatorError): void
 }
 
 export interface Socket {
@@ -26,7 +28,7 @@ export interface Socket {
   close(): void
 }
 
-/** Begins to connect; events come after it has returned. @throws OperatorError where the pin cannot be read */
+/** Starts to connect; events come after it has returned. @throws OperatorError if the pin cannot be read */
 export type Connect = (events: SocketEvents) => Socket
 
 export interface StratumAddress {
@@ -35,14 +37,13 @@ export interface StratumAddress {
   readonly host: string
   readonly port: number
   /**
-   * SHA-256 of the certificate's DER, 64 lower-case hex digits, asked before each connection. Where there is one, the
-   * certificate is trusted by it alone, so a pool's self-signed one will do; otherwise by the system's roots and its
-   * host name.
+   * SHA-256 of the certificate's DER, 64 lower-case hex digits, read before each connection. If given, it alone decides,
+   * so a self-signed certificate is accepted; if absent, the system's roots and the host name decide.
    */
   readonly pin?: Credential | undefined
 }
 
-/** @param roots PEM certificates to trust in place of the system's */
+/** @param roots PEM certificates to trust instead of the system's */
 export function connectTo(address: StratumAddress, roots?: readonly string[]): Connect {
   return events => {
     const pin = address.tls ? address.pin?.read() : undefined
@@ -83,7 +84,7 @@ export function connectTo(address: StratumAddress, roots?: readonly string[]): C
   }
 }
 
-/** @param roots PEM certificates to trust; undefined: any certificate, whose pin is checked afterwards */
+/** @param roots PEM certificates to trust; undefined: any certificate, its pin is checked afterwards */
 function openTls({ host, port }: StratumAddress, roots: readonly string[] | undefined): tls.TLSSocket {
   return tls.connect({
     host,
@@ -94,7 +95,7 @@ function openTls({ host, port }: StratumAddress, roots: readonly string[] | unde
   })
 }
 
-/** The machine's own trust store, so that what its administrator added or removed counts; Mozilla's where it has none. */
+/** The machine's trust store, as its administrator maintains it; Mozilla's if it is empty. */
 function systemRoots(): readonly string[] {
   const system = tls.getCACertificates("system")
   return system.length > 0 ? system : tls.rootCertificates
@@ -103,7 +104,7 @@ function systemRoots(): readonly string[] {
 function pinError({ host, port, pin }: StratumAddress): OperatorError {
   return new OperatorError(
     `${host}:${port} shows another certificate than the one pinned by ${pin!.description}: get its SHA-256 from the ` +
-      "pool again, and if it has not changed, do not trust this connection",
+      "pool again; if it has not changed, do not trust this connection",
     ExitCode.rejected,
   )
 }

@@ -1,61 +1,97 @@
 /**
- * A Stratum pool as a `JobSource`: logs in, again after every loss, hands over the pool's jobs and sends it shares,
- * each once. A share without an answer is lost: the pool may have taken it, so it is never sent again.
+ * A Stratum pool as a `JobSource`: logs in, again after every loss, hands over the pool's jobs and sends it shares. A
+ * share that was not answered before the connection ended is sent once more if the pool still has its job.
  */
 import type { Clock } from "../../clock.ts"
 import { ExitCode, OperatorError } from "../../errors.ts"
 import type { Log } from "../../log.ts"
-import { Backoff, doublingBackoff } from "../backoff.ts"
-import type { Job, JobSource, Seal, SourceEvents, Verdict } from "../source.ts"
-import type { StratumJob } from "./messages.ts"
-import { type Credentials, StratumSession } from "./session.ts"
+import { Backoff, type BackoffOptions, doublingBackoff } from "../backoff.ts"
+import { type HeldSeal, HeldSeals, isBelowTarget } from "../held-seals.ts"
+import {
+  isSameJob,
+  type Job,
+  type JobSource,
+  type Seal,
+  type SourceEvents,
+  targetOfJob,
+  type Verdict,
+} from "../source.ts"
+import { blamesAge, blamesRepetition, endsLogin, type StratumJob, type WireId } from "./messages.ts"
+import { type Answer, type Credentials, StratumSession } from "./session.ts"
 import type { Connect, Drop } from "./socket.ts"
 
 export interface StratumOptions {
   /** `stratum+tcp://host:port` */
   readonly name: string
-  /** Of `connectTo`; tests hand in their own. */
+  /** The result of `connectTo`; tests pass their own. */
   readonly connect: Connect
-  /** Asked before each login, so that what lies in a file may change; may throw an OperatorError. */
+  /** Called before each login, since a file may have changed; may throw an OperatorError. */
   readonly credentials: () => Credentials
   readonly clock: Clock
   readonly log: Log
   /** Uniform in 0 … 1, for the back-off's jitter. */
   readonly random?: () => number
+  /** What this process has learned about the pool; kept by a caller that creates its source again. */
+  readonly record?: PoolRecord
 }
 
-/** Rejections in a row, each naming the login itself, after which another attempt is pointless. */
+export interface PoolRecord {
+  /** Whether the pool accepted any share: its login was valid once, so a rejection may pass. */
+  accepted: boolean
+}
+
+/** Login rejections in a row after which the pool counts as down, or the login as wrong. */
 const MAX_REJECTIONS = 3
-/** Jobs of a session that the pool may still take shares of (`clean_jobs: false`). */
+/** Refused shares in a row after which the pool counts as down. */
+const MAX_REFUSALS = 5
+/** Silences in a row after which the pool counts as down. */
+const MAX_SILENCES = 2
+/** Attempts to log in again, on the same connection and then on a new one, after which the pool counts as down. */
+const MAX_LOGINS = 2
+/** Jobs of a session whose shares the pool may still accept (`clean_jobs: false`). */
 const MAX_OPEN_JOBS = 8
-/** Shares that wait for the connection's return; more are of no use to a pool whose job has moved on. */
-const MAX_HELD = 64
+/** A connection that had a job for this long has worked. */
+const WORKED_MS = 30_000
+
+/** For a pool that can be reached and refuses shares: a ban may pass. */
+const downBackoff: BackoffOptions = { firstMs: 10_000, capMs: 300_000, steady: 1 }
 
 export function createStratumSource(options: StratumOptions): JobSource {
   return new StratumSource(options)
 }
 
-interface Held {
-  readonly seal: Seal
-  readonly settle: (verdict: Verdict) => void
+interface OpenJob {
+  readonly job: Job
+  readonly wireId: WireId
 }
 
 class StratumSource implements JobSource {
-  readonly #options: StratumOptions
   readonly name: string
+  readonly #options: StratumOptions
+  readonly #record: PoolRecord
   readonly #backoff: Backoff
+  readonly #downBackoff: Backoff
+  readonly #held: HeldSeals
   #events: SourceEvents | undefined
   #session: StratumSession | undefined
   #cancelRetry = () => {}
-  #open: StratumJob[] = []
-  #held: Held[] = []
+  #cancelWorked = () => {}
+  /** Newest first; empty while no job is known on this connection. */
+  #open: OpenJob[] = []
   #online = false
   #rejections = 0
+  #refusals = 0
+  #silences = 0
+  #logins = 0
 
   constructor(options: StratumOptions) {
+    const { name, log, random = Math.random, record = { accepted: false } } = options
+    this.name = name
     this.#options = options
-    this.name = options.name
-    this.#backoff = new Backoff(doublingBackoff, options.random ?? Math.random)
+    this.#record = record
+    this.#backoff = new Backoff(doublingBackoff, random)
+    this.#downBackoff = new Backoff(downBackoff, random)
+    this.#held = new HeldSeals(log)
   }
 
   start(events: SourceEvents): void {
@@ -63,19 +99,21 @@ class StratumSource implements JobSource {
     this.#connect()
   }
 
-  async submit(seal: Seal): Promise<Verdict> {
-    if (!this.#events) return { result: "stale" }
-    if (!this.#online) return this.#hold(seal)
-    const job = this.#open.find(open => isJobOf(seal, open))
-    return job ? await this.#session!.submit(job.id, seal.nonce, seal.hash) : { result: "stale" }
+  submit(seal: Seal): Promise<Verdict> {
+    if (!this.#events) return Promise.resolve({ result: "stale" })
+    if (!this.#online) return this.#held.hold(seal)
+    const { promise, resolve } = Promise.withResolvers<Verdict>()
+    void this.#send({ seal, sentBefore: false, settle: resolve })
+    return promise
   }
 
   async close(): Promise<void> {
     this.#events = undefined
     this.#cancelRetry()
+    this.#cancelWorked()
     this.#session?.close()
     this.#session = undefined
-    this.#settleHeld({ result: "stale" })
+    this.#held.discardAll()
   }
 
   #connect(): void {
@@ -96,88 +134,172 @@ class StratumSource implements JobSource {
         this.#events?.connected(this.name)
       },
       job: (job, clean) => this.#take(job, clean),
-      ended: why => this.#ended(why),
+      ended: end => this.#ended(end),
     })
   }
 
   #take(wire: StratumJob | null, clean: boolean): void {
     if (clean) this.#open = []
     if (!wire) {
+      this.#cancelWorked()
       this.#events?.noJob()
       return
     }
-    this.#open = [wire, ...this.#open].slice(0, MAX_OPEN_JOBS)
-    this.#online = true
-    this.#backoff.reset()
-    this.#events?.job(this.#jobOf(wire))
-    this.#sendHeld()
+    const job = this.#jobOf(wire)
+    const others = this.#open.filter(open => !isSameJob(open.job, job))
+    this.#open = [{ job, wireId: wire.wireId }, ...others].slice(0, MAX_OPEN_JOBS)
+    if (!this.#online) {
+      this.#online = true
+      this.#cancelWorked = this.#options.clock.after(WORKED_MS, () => this.#backoff.reset())
+    }
+    this.#events?.job(job)
+    for (const held of this.#held.takeFor(job)) void this.#send(held)
   }
 
-  #jobOf({ id, header, difficulty, extranonce }: StratumJob): Job {
+  #jobOf({ id, header, difficulty, target, extranonce }: StratumJob): Job {
     return {
       id,
       source: this.name,
       header,
       difficulty,
+      ...(target !== undefined && { target }),
       prefix: extranonce,
       afterSeal: "continue",
       receivedAt: this.#options.clock.now(),
     }
   }
 
-  #ended(why: Drop | OperatorError): void {
-    this.#session = undefined
-    this.#online = false
-    this.#open = []
-    const permanent = why instanceof OperatorError ? why : this.#rejectedForGood(why)
-    if (permanent) {
-      this.#settleHeld({ result: "stale" })
-      this.#events?.failed(permanent)
-    } else {
-      this.#retry(why as Drop)
+  async #send(held: HeldSeal): Promise<void> {
+    const { seal, sentBefore, settle } = held
+    const open = this.#open.find(({ job }) => isSameJob(job, seal.job))
+    const isTaken = open && (sentBefore ? isRepeatable(seal, open.job) : isBelowTarget(seal, open.job))
+    if (!isTaken) {
+      settle({ result: sentBefore ? "lost" : "stale" })
+      return
+    }
+    const answer = await this.#session!.submit(open.wireId, seal.nonce, seal.hash)
+    this.#answered(held, answer)
+  }
+
+  #answered(held: HeldSeal, answer: Answer): void {
+    const { seal, sentBefore, settle } = held
+    switch (answer.result) {
+      case "accepted":
+        this.#accepted()
+        settle({ result: "accepted" })
+        break
+      case "lost":
+        settle({ result: "lost" })
+        break
+      case "unanswered":
+        if (this.#events && !sentBefore) this.#held.add({ ...held, sentBefore: true })
+        else settle({ result: "lost" })
+        break
+      case "rejected":
+        if (sentBefore && blamesRepetition(answer.reason)) {
+          this.#accepted()
+          settle({ result: "accepted" })
+        } else if (endsLogin(answer.reason) && this.#events) {
+          this.#loginEnded(held, answer.reason)
+        } else {
+          settle(answer)
+          this.#refused(seal, answer.reason)
+        }
     }
   }
 
-  #retry({ reason, message }: Drop): void {
-    const retryIn = this.#backoff.next()
+  #accepted(): void {
+    this.#refusals = this.#silences = this.#logins = 0
+    this.#record.accepted = true
+    this.#backoff.reset()
+    this.#downBackoff.reset()
+  }
+
+  /** A share of a job that has been replaced meanwhile was just late. */
+  #refused(seal: Seal, reason: string): void {
+    if (blamesAge(reason) && !this.#open.some(({ job }) => isSameJob(job, seal.job))) return
+    if (++this.#refusals >= MAX_REFUSALS) {
+      this.#countAsDown("rejected", `the pool refused ${MAX_REFUSALS} shares in a row: ${reason}`)
+    }
+  }
+
+  /** The pool no longer knows this login, though the connection is there. The share waits for the next login. */
+  #loginEnded(held: HeldSeal, reason: string): void {
+    this.#held.add(held)
+    // Several shares may be answered so, of which the first has acted.
+    if (!this.#online) return
+    this.#online = false
+    this.#open = []
+    this.#cancelWorked()
+    const message = `the pool no longer accepts this login: ${reason}`
+    this.#logins++
+    if (this.#logins === 1) {
+      this.#options.log.warn(`${message}; logging in again`)
+      this.#session!.login()
+    } else if (this.#logins > MAX_LOGINS) {
+      this.#countAsDown("rejected", message)
+    } else {
+      this.#leave()
+      this.#retry({ reason: "rejected", message })
+    }
+  }
+
+  #ended(end: Drop | OperatorError): void {
+    this.#leave()
+    const permanent = end instanceof OperatorError ? end : this.#rejectedForGood(end)
+    if (permanent) {
+      this.#held.discardAll()
+      this.#events?.failed(permanent)
+      return
+    }
+    const drop = end as Drop
+    if (drop.silent && ++this.#silences >= MAX_SILENCES) this.#countAsDown(drop.reason, drop.message)
+    else if (this.#isLockedOut(drop)) this.#countAsDown(drop.reason, drop.message)
+    else this.#retry(drop)
+  }
+
+  #leave(): void {
+    this.#session?.close()
+    this.#session = undefined
+    this.#online = false
+    this.#open = []
+    this.#cancelWorked()
+  }
+
+  #countAsDown(reason: Drop["reason"], message: string): void {
+    this.#leave()
+    this.#refusals = this.#silences = this.#logins = this.#rejections = 0
+    this.#retry({ reason, message }, this.#downBackoff)
+    this.#events?.unusable?.(message, this.name)
+  }
+
+  #retry({ reason, message }: Drop, backoff = this.#backoff): void {
+    const retryIn = backoff.next()
+    this.#cancelRetry()
     this.#cancelRetry = this.#options.clock.after(retryIn, () => this.#connect())
     this.#events?.disconnected(reason, message, retryIn, this.name)
   }
 
+  /** Whether a login that was valid once is rejected again and again. */
+  #isLockedOut({ reason }: Drop): boolean {
+    if (reason !== "rejected") return false
+    if (this.#logins > 0 && ++this.#logins > MAX_LOGINS) return true
+    return this.#record.accepted && this.#rejections >= MAX_REJECTIONS
+  }
+
   #rejectedForGood({ reason, message }: Drop): OperatorError | undefined {
     this.#rejections = reason === "rejected" && blamesLogin(message) ? this.#rejections + 1 : 0
-    if (this.#rejections < MAX_REJECTIONS) return undefined
+    if (this.#record.accepted || this.#rejections < MAX_REJECTIONS) return undefined
     return new OperatorError(`${this.name}: ${message}. Check --login and --password.`, ExitCode.rejected)
   }
-
-  #hold(seal: Seal): Promise<Verdict> {
-    const { promise, resolve } = Promise.withResolvers<Verdict>()
-    this.#held.push({ seal, settle: resolve })
-    if (this.#held.length > MAX_HELD) this.#held.shift()!.settle({ result: "stale" })
-    return promise
-  }
-
-  #sendHeld(): void {
-    const held = this.#held
-    this.#held = []
-    for (const { seal, settle } of held) void this.submit(seal).then(settle)
-  }
-
-  #settleHeld(verdict: Verdict): void {
-    for (const { settle } of this.#held) settle(verdict)
-    this.#held = []
-  }
 }
 
-/** A pool's job is what its fields say: the same ones after a reconnect are the same job. */
-function isJobOf({ job }: Seal, open: StratumJob): boolean {
-  return job.id === open.id && equal(job.header, open.header) && equal(job.prefix, open.extranonce)
-}
+/** Whether a share that was sent before may be sent again: the pool compares it with the same target. */
+const isRepeatable = (seal: Seal, job: Job): boolean => targetOfJob(seal.job) === targetOfJob(job)
 
-const equal = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0
-
-/** Whether a rejection is about who logs in, not about the pool's state. */
+/** Whether a rejection is about who logs in, and will not pass. */
 function blamesLogin(message: string): boolean {
+  if (/\bban|block|too many|limit|later|temporar|maintenance/i.test(message)) return false
   const wrong = /invalid|wrong|bad|unknown|malformed|missing|incorrect|unauthori[sz]ed|not (a )?valid|not found/i
   return wrong.test(message) && /address|wallet|login|user|account|password|worker/i.test(message)
 }

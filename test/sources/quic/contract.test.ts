@@ -1,7 +1,7 @@
 import { fingerprint } from "../../../src/sources/pin.ts"
 import { newJobMessage } from "../../../src/sources/quic/messages.ts"
 import { createQuicSource } from "../../../src/sources/quic/quic-source.ts"
-import type { Address, SessionEvents } from "../../../src/sources/quic/transport.ts"
+import type { PeerAddress, SessionEvents } from "../../../src/sources/quic/transport.ts"
 import type { JobSource } from "../../../src/sources/source.ts"
 import { collectLog } from "../../support/collect-log.ts"
 import { FakeClock } from "../../support/fake-clock.ts"
@@ -44,7 +44,7 @@ class NodePeer extends FakeTransport implements Peer {
     this.clock.every(1000, () => this.#alive()?.heard())
   }
 
-  override connect(address: Address, events: SessionEvents): FakeSession {
+  override connect(address: PeerAddress, events: SessionEvents): FakeSession {
     const session = super.connect(address, events)
     const { send } = session
     session.send = bytes => {

@@ -1,5 +1,5 @@
 import { encodeFrame, FrameDecoder } from "../../../src/sources/quic/frames.ts"
-import type { Address, Session, SessionEnd, SessionEvents, Transport } from "../../../src/sources/quic/transport.ts"
+import type { PeerAddress, Session, SessionEnd, SessionEvents, Transport } from "../../../src/sources/quic/transport.ts"
 
 export const CERTIFICATE = new TextEncoder().encode("the node's certificate")
 
@@ -12,7 +12,7 @@ export class FakeSession implements Session {
   readonly #decoder = new FrameDecoder()
 
   constructor(
-    readonly address: Address,
+    readonly address: PeerAddress,
     readonly events: SessionEvents,
   ) {}
 
@@ -58,7 +58,7 @@ export class FakeTransport implements Transport {
   readonly sessions: FakeSession[] = []
   closed = false
 
-  connect(address: Address, events: SessionEvents): FakeSession {
+  connect(address: PeerAddress, events: SessionEvents): FakeSession {
     const session = new FakeSession(address, events)
     this.sessions.push(session)
     return session

@@ -29,7 +29,9 @@ export class FakePool implements Peer {
   /** What the next connections come to instead of opening. */
   failures: (Drop | OperatorError)[] = []
   answering = true
+  keepalive = true
   #reason: string | undefined
+  #once: string | undefined
   #job: object | null = null
   #events: SocketEvents | undefined
   #wake = () => {}
@@ -74,8 +76,12 @@ export class FakePool implements Peer {
     }
   }
 
-  rejectWith(reason: string): void {
+  rejectWith(reason: string | undefined): void {
     this.#reason = reason
+  }
+
+  rejectOnce(reason: string): void {
+    this.#once = reason
   }
 
   stopAnswering(): void {
@@ -143,11 +149,13 @@ export class FakePool implements Peer {
   #reply({ id, method }: Sent): void {
     if (method === "login") {
       const error = this.logins.length > 1 ? this.logins.shift() : this.logins[0]
-      const result = { id: "session", status: "OK", extensions: ["keepalive"], job: this.#job }
+      const result = { id: "session", status: "OK", extensions: this.keepalive ? ["keepalive"] : [], job: this.#job }
       this.answer(id, result, error && { code: -1, message: error })
     } else if (this.answering) {
       const result = { status: method === "keepalived" ? "KEEPALIVED" : "OK" }
-      this.answer(id, result, method === "submit" && this.#reason ? { code: 23, message: this.#reason } : undefined)
+      const reason = method === "submit" ? (this.#once ?? this.#reason) : undefined
+      if (method === "submit") this.#once = undefined
+      this.answer(id, result, reason && { code: 23, message: reason })
     }
   }
 }

@@ -10,6 +10,7 @@ import {
   parsePoolMessage,
   printable,
   shareVerdict,
+  submitLine,
 } from "../../../src/sources/stratum/messages.ts"
 
 const captured = (await Bun.file(new URL("../../vectors/stratum-captured.jsonl", import.meta.url)).text())
@@ -28,7 +29,7 @@ describe("captured messages", () => {
   test("the login's answer", () => {
     const message = parsePoolMessage(captured[0])
     if (message.kind !== "answer") throw new Error(message.kind)
-    expect(message).toMatchObject({ id: 1 })
+    expect(message).toMatchObject({ id: "1" })
     const login = parseLoginResult(message.result)
     expect(login).toMatchObject({ session: "d5adbda4-fd6c-4f33-8924-b3c1ae35dcbc", keepalive: true })
     const first = parseJob(login.job)
@@ -60,14 +61,84 @@ describe("difficulty", () => {
     ["1", 1n],
     [2 ** 53 + 2, 2n ** 53n + 2n],
     [String(U512_MAX), U512_MAX],
+    [2000.5, 2001n],
+    ["2000.0", 2000n],
+    ["2000.5", 2001n],
+    ["2e3", 2000n],
+    ["1.5E+2", 150n],
+    [0.25, 1n],
   ])("%p", (difficulty, expected) => {
     const text = JSON.stringify({ method: "job", params: { job: { ...job, difficulty } } })
     const message = parsePoolMessage(text)
     expect(parseJob((message as { job: unknown }).job).difficulty).toBe(expected)
   })
 
-  test.each([0, -1, 1.5, "", "0x10", "1e3", String(U512_MAX + 1n), null, true])("%p is none", difficulty => {
+  test.each([0, -1, "", "0x10", "0.0", "1e999", String(U512_MAX + 1n), null, true])("%p is none", difficulty => {
     expect(() => parseJob({ ...job, difficulty })).toThrow(MalformedMessage)
+  })
+})
+
+describe("target", () => {
+  const targetOfText = (text: string) => parseJob({ ...job, target: text })
+  const hex = (value: bigint) => value.toString(16).padStart(128, "0")
+
+  test("of 128 digits decides, with or without 0x", () => {
+    const target = targetOf(1000n) - 5n
+    expect(targetOfText(hex(target))).toMatchObject({ target, difficulty: 1000n })
+    expect(targetOfText(`0x${hex(target).toUpperCase()}`)).toMatchObject({ target })
+  })
+
+  test("may differ from the difficulty by 1 %, or by 1", () => {
+    expect(targetOfText(hex(targetOf(1009n)))).toMatchObject({ target: targetOf(1009n), difficulty: 1000n })
+    expect(parseJob({ ...job, difficulty: 1.5, target: hex((2n * U512_MAX) / 3n) }).target).toBe((2n * U512_MAX) / 3n)
+    for (const other of [1020n, 980n, 10n ** 10n]) {
+      expect(() => targetOfText(hex(targetOf(other)))).toThrow(/disagree: 1000, .* is that of/)
+    }
+  })
+
+  test("alone is enough", () => {
+    const { difficulty, ...rest } = job
+    expect(parseJob({ ...rest, target: hex(targetOf(77n)) })).toMatchObject({ difficulty: 77n, target: targetOf(77n) })
+  })
+
+  test.each(["ffff", hex(1n).slice(1), `${hex(1n)}0`, hex(0n)])("%p is not guessed: the difficulty decides", text => {
+    expect(targetOfText(text)).toMatchObject({ difficulty: 1000n })
+    expect(targetOfText(text)).not.toHaveProperty("target")
+  })
+
+  test("and difficulty both unusable refuse the job with both values", () => {
+    expect(() => parseJob({ ...job, difficulty: "many", target: "00ff" })).toThrow(/many.*00ff/)
+  })
+})
+
+describe("loose readings", () => {
+  test.each(["[]", "{}", '""', "0", "false", '{"code":0,"message":""}'])(
+    "an error of %s beside a result is none",
+    error => {
+      const message = parsePoolMessage(`{"id":2,"error":${error},"result":{"status":"OK"}}`)
+      expect(message).toEqual({ kind: "answer", id: "2", result: { status: "OK" } })
+    },
+  )
+
+  test("an id is read as a number or as text", () => {
+    for (const id of ['"17"', "17"]) {
+      expect(parsePoolMessage(`{"id":${id},"result":true}`)).toMatchObject({ id: "17" })
+    }
+    expect(parsePoolMessage('{"result":true}')).toMatchObject({ id: undefined })
+  })
+
+  test("a login's answer needs no status, and its session may be a number", () => {
+    expect(parseLoginResult({ id: 7, job: null })).toMatchObject({ session: 7 })
+  })
+
+  test("ids go back in the type they came in", () => {
+    const text = `{"method":"job","params":${JSON.stringify(job).replace('"1-1"', "123456789012345678901")}}`
+    const message = parsePoolMessage(text) as { job: unknown }
+    const { id, wireId } = parseJob(message.job)
+    expect(id).toBe("123456789012345678901")
+    expect(submitLine(2, 9, wireId, new Uint8Array(64), new Uint8Array(64))).toContain(
+      '"id":9,"job_id":123456789012345678901,',
+    )
   })
 })
 
@@ -78,7 +149,7 @@ test.each([
   { extranonce: "0" },
   { extranonce: "00".repeat(17) },
   { job_id: "" },
-  { job_id: 7 },
+  { job_id: {} },
   { seq: "next" },
 ])("a job with %p is refused by name", bad => {
   expect(() => parseJob({ ...job, ...bad })).toThrow(Object.keys(bad)[0]!)
@@ -106,7 +177,7 @@ test.each([
   ['{"id":2,"error":"stale"}', "stale"],
   ['{"id":2,"error":{"code":1}}', "no reason given"],
 ])("the error of %s", (line, error) => {
-  expect(parsePoolMessage(line)).toMatchObject({ kind: "answer", id: 2, error })
+  expect(parsePoolMessage(line)).toMatchObject({ kind: "answer", id: "2", error })
 })
 
 test("an error of null is none", () => {

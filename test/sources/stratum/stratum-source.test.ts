@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test"
 import fc from "fast-check"
 import { ExitCode, OperatorError } from "../../../src/errors.ts"
+import { U512_MAX } from "../../../src/pow/u512.ts"
 import type { JobSource } from "../../../src/sources/source.ts"
 import { settle } from "../../support/fake-clock.ts"
 import { headerOf, Recorder, sealOf } from "../recorder.ts"
@@ -205,12 +206,15 @@ describe("shares", () => {
     expect(await verdict).toEqual({ result: "rejected", reason: "stale" })
   })
 
-  test("one without an answer for 30 s is lost and not sent again; a late answer changes nothing", async () => {
+  test("one that a talking pool does not answer for 30 s is lost; a late answer changes nothing", async () => {
     const job = await startWith()
     pool.stopAnswering()
     const verdict = source.submit(sealOf(job))
     await pool.arrived(1)
-    await pool.elapse(30_000)
+    for (let i = 0; i < 6; i++) {
+      await pool.elapse(5000)
+      pool.say({ method: "notice" })
+    }
     expect(await verdict).toEqual({ result: "lost" })
     pool.answer(pool.submits()[0]!.id, { status: "OK" })
     pool.drop()
@@ -218,10 +222,191 @@ describe("shares", () => {
     expect(pool.submits()).toHaveLength(1)
   })
 
+  test("an answer without an id is that of the only request", async () => {
+    const job = await startWith()
+    pool.stopAnswering()
+    const verdict = source.submit(sealOf(job))
+    await pool.arrived(1)
+    pool.say({ result: { status: "OK" }, error: [] })
+    expect(await verdict).toEqual({ result: "accepted" })
+  })
+
+  test("an answer without an id is nobody's while two wait", async () => {
+    const job = await startWith()
+    pool.stopAnswering()
+    const verdicts = [1, 2].map(salt => source.submit(sealOf(job, salt)))
+    await pool.arrived(2)
+    pool.say({ result: { status: "OK" } })
+    pool.say({ id: String(pool.submits()[0]!.id), result: { status: "OK" } })
+    expect(await verdicts[0]).toEqual({ result: "accepted" })
+    pool.say({ error: "low" })
+    expect(await verdicts[1]).toEqual({ result: "rejected", reason: "low" })
+  })
+
+  test('one in flight when the connection ends is sent once more; then "duplicate" means accepted', async () => {
+    const job = await startWith()
+    pool.stopAnswering()
+    const verdict = source.submit(sealOf(job))
+    await pool.arrived(1)
+    pool.drop()
+    pool.answering = true
+    pool.rejectWith("Duplicate share")
+    await pool.elapse((await events.next("disconnected")).retryIn)
+    expect(await verdict).toEqual({ result: "accepted" })
+    expect(pool.submits().map(({ params }) => params.nonce)).toEqual([
+      sealOf(job).nonce.toHex(),
+      sealOf(job).nonce.toHex(),
+    ])
+  })
+
+  test.each([
+    ["another extranonce", {}, "00131610"],
+    ["another difficulty", { difficulty: 2n }, "00131609"],
+    ["another header", { header: headerOf(5) }, "00131609"],
+  ])("one in flight is lost if its job comes back with %s", async (_what, fields, extranonce) => {
+    const job = await startWith()
+    pool.stopAnswering()
+    const verdict = source.submit(sealOf(job))
+    await pool.arrived(1)
+    pool.extranonce = extranonce
+    pool.drop()
+    pool.offer({ ...first, ...fields })
+    await pool.elapse((await events.next("disconnected")).retryIn)
+    expect(await verdict).toEqual({ result: "lost" })
+    expect(pool.submits()).toHaveLength(1)
+  })
+
+  test("held ones below a raised difficulty are void, with one line", async () => {
+    const job = await startWith()
+    pool.drop()
+    const verdicts = [1, 2, 3].map(salt => source.submit(sealOf(job, salt)))
+    pool.offer({ ...first, difficulty: U512_MAX })
+    await pool.elapse((await events.next("disconnected")).retryIn)
+    expect(await Promise.all(verdicts)).toEqual(Array(3).fill({ result: "stale" }))
+    expect(pool.submits()).toEqual([])
+    expect(pool.log.texts.filter(text => text.includes("higher difficulty"))).toHaveLength(1)
+  })
+
   test("an error of the pool that answers none of them is shown", async () => {
     await startWith()
     pool.say({ id: null, error: { code: 1, message: "maintenance at noon" } })
-    expect(pool.log.lines).toContainEqual({ level: "warn", message: "the pool says: maintenance at noon" })
+    expect(pool.log.lines).toContainEqual({ level: "warn", message: "the pool reports: maintenance at noon" })
+  })
+})
+
+describe("a login that ends", () => {
+  const unusable = () => events.events.filter(({ kind }) => kind === "unusable").length
+
+  test("is renewed on the same connection, and the share is sent again", async () => {
+    const job = await startWith()
+    pool.rejectOnce("Unauthenticated")
+    expect(await source.submit(sealOf(job))).toEqual({ result: "accepted" })
+    expect([pool.connections, pool.submits().length]).toEqual([1, 2])
+    expect(pool.sent.filter(({ method }) => method === "login")).toHaveLength(2)
+  })
+
+  test("a second time is renewed on a new connection; a third time the pool counts as down", async () => {
+    const job = await startWith()
+    pool.rejectWith("Unauthenticated")
+    const verdict = source.submit(sealOf(job))
+    await pool.elapse(1000)
+    expect(pool.connections).toBe(2)
+    await pool.elapse(1000)
+    expect([pool.connections, unusable()]).toEqual([2, 1])
+    pool.rejectWith(undefined)
+    await pool.elapse(300_000)
+    expect(await verdict).toEqual({ result: "accepted" })
+  })
+
+  test("five refused shares in a row make the pool count as down, with its own words", async () => {
+    const job = await startWith()
+    pool.rejectWith("You are banned")
+    for (let i = 0; i < 4; i++) await source.submit(sealOf(job, i))
+    expect(unusable()).toBe(0)
+    await source.submit(sealOf(job, 4))
+    expect(unusable()).toBe(1)
+    const { message, retryIn } = await events.next("disconnected")
+    expect([message, retryIn]).toEqual(["the pool refused 5 shares in a row: You are banned", 10_000])
+  })
+
+  test("a ban that passes does not end the source", async () => {
+    const job = await startWith()
+    expect(await source.submit(sealOf(job))).toEqual({ result: "accepted" })
+    pool.logins = ["Invalid login: worker not authorized"]
+    pool.drop()
+    await pool.elapse(3_600_000)
+    expect([events.count("failed"), unusable() > 0]).toEqual([0, true])
+    const waits = events.events.flatMap(event => (event.kind === "disconnected" ? [event.retryIn] : []))
+    expect(Math.max(...waits)).toBe(300_000)
+    pool.logins = [undefined]
+    await pool.elapse(300_000)
+    expect(events.count("connected")).toBe(2)
+  })
+
+  test("late shares of a replaced job are no reason", async () => {
+    const job = await startWith()
+    pool.stopAnswering()
+    const verdicts = [1, 2, 3, 4, 5, 6].map(salt => source.submit(sealOf(job, salt)))
+    await pool.arrived(6)
+    pool.offer(second)
+    for (const { id } of pool.submits()) pool.answer(id, undefined, { code: 21, message: "Stale share" })
+    await Promise.all(verdicts)
+    expect(unusable()).toBe(0)
+  })
+})
+
+describe("silence", () => {
+  const unusable = () => events.events.filter(({ kind }) => kind === "unusable").length
+
+  test("of 30 s after a share is a loss; the share is sent again, and a second silence counts as down", async () => {
+    const job = await startWith()
+    await source.submit(sealOf(job, 9))
+    pool.stopAnswering()
+    const verdict = source.submit(sealOf(job))
+    await pool.arrived(2)
+    await pool.elapse(31_000)
+    expect((await events.next("disconnected")).message).toContain("no byte for 30 s after a share")
+    await pool.elapse(1000)
+    expect([pool.connections, pool.submits().length, unusable()]).toEqual([2, 3, 0])
+    await pool.elapse(31_000)
+    expect(unusable()).toBe(1)
+    expect(await verdict).toEqual({ result: "lost" })
+  })
+
+  test("of ten job intervals is a loss, at least 60 s", async () => {
+    pool.keepalive = false
+    await startWith()
+    for (let i = 0; i < 3; i++) {
+      await pool.elapse(10_000)
+      pool.offer(i % 2 === 0 ? second : first)
+    }
+    await pool.elapse(99_000)
+    expect(events.count("disconnected")).toBe(0)
+    await pool.elapse(2000)
+    expect((await events.next("disconnected")).message).toBe("the pool is silent: no byte for 100 s")
+  })
+
+  test("of 5 min is a loss before three intervals were seen", async () => {
+    pool.keepalive = false
+    await startWith()
+    await pool.elapse(299_000)
+    expect(events.count("disconnected")).toBe(0)
+    await pool.elapse(2000)
+    expect(events.count("disconnected")).toBe(1)
+  })
+})
+
+describe("before the login is answered", () => {
+  test("a job is kept, and taken with the answer", async () => {
+    pool.logins = []
+    const { answer } = pool
+    pool.answer = () => {}
+    source.start(events)
+    await settle()
+    pool.say(wireJob({ job_id: "early" }))
+    expect(events.events).toEqual([])
+    answer.call(pool, 1, { id: 12, job: null })
+    expect((await events.nextJob()).id).toBe("early")
   })
 })
 
@@ -244,7 +429,7 @@ describe("connection", () => {
     expect((await events.next("disconnected")).reason).toBe("timeout")
   })
 
-  test("attempts wait 1 s, doubling to 30 s, and 1 s again after a job", async () => {
+  test("attempts wait 1 s, doubling to 30 s, and 1 s again after a connection that worked", async () => {
     pool.failures = Array(8).fill({ reason: "refused", message: "refused" })
     source.start(events)
     const waits: number[] = []
@@ -256,8 +441,81 @@ describe("connection", () => {
     expect(waits).toEqual([1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000])
     pool.offer(first)
     await events.nextJob()
+    await pool.elapse(29_000)
+    pool.drop()
+    const { retryIn } = await events.next("disconnected")
+    expect(retryIn).toBe(30_000)
+    await pool.elapse(retryIn)
+    await events.nextJob()
+    await pool.elapse(30_000)
     pool.drop()
     expect((await events.next("disconnected")).retryIn).toBe(1000)
+  })
+
+  test("a pool that sends a job and closes is tried less and less often", async () => {
+    pool.offer(first)
+    source.start(events)
+    for (let i = 0; i < 600; i++) {
+      await pool.elapse(100)
+      if (i % 3 === 2) pool.drop()
+    }
+    expect(pool.connections).toBeLessThanOrEqual(7)
+  })
+
+  test("an accepted share means that the connection worked", async () => {
+    pool.failures = Array(5).fill({ reason: "refused", message: "refused" })
+    pool.offer(first)
+    source.start(events)
+    await pool.elapse(40_000)
+    expect(await source.submit(sealOf(await events.nextJob()))).toEqual({ result: "accepted" })
+    pool.drop()
+    expect((await events.next("disconnected")).retryIn).toBe(1000)
+  })
+
+  test("an unreadable first line ends it, and three in a row", async () => {
+    source.start(events)
+    const login = pool.logins
+    pool.logins = []
+    pool.answering = false
+    const reply = pool.answer
+    pool.answer = () => {}
+    await settle()
+    pool.raw("<!DOCTYPE html>\n<html>\n")
+    const { reason, message } = await events.next("disconnected")
+    expect([reason, message]).toEqual(["protocol", "the peer does not speak Stratum, it sent: <!DOCTYPE html>"])
+    pool.answer = reply
+    pool.logins = login
+    pool.offer(first)
+    await pool.elapse(1000)
+    await events.nextJob()
+    pool.raw("\u0007first\n")
+    pool.raw("second\n")
+    pool.say({ method: "notice" })
+    pool.raw("third\n")
+    expect(events.count("disconnected")).toBe(1)
+    expect(pool.log.texts).toContain("warn ignored an unreadable line of the pool: first")
+    pool.raw("fourth\nfifth\n")
+    expect((await events.next("disconnected")).reason).toBe("protocol")
+  })
+
+  test("keepalived is sent only to a pool that announced it, and no more after an error", async () => {
+    const pings = () => pool.sent.filter(({ method }) => method === "keepalived")
+    await startWith()
+    pool.answering = false
+    await pool.elapse(30_000)
+    pool.answer(pings()[0]!.id, undefined, { code: -3, message: "Unknown method" })
+    for (let i = 0; i < 10; i++) {
+      await pool.elapse(30_000)
+      pool.offer(first)
+    }
+    expect([pings().length, events.count("disconnected")]).toEqual([1, 0])
+  })
+
+  test("a BOM is stripped", async () => {
+    await startWith()
+    pool.raw(`\ufeff${JSON.stringify(wireJob({ job_id: "a" }))}\n`)
+    expect((await events.nextJob()).id).toBe("a")
+    expect(pool.log.lines).toEqual([])
   })
 
   test("a permanent failure is told once", async () => {
@@ -328,7 +586,7 @@ test("fuzzed lines never break the source", async () => {
     { numRuns: 3000 },
   )
   pool.raw("\n")
-  pool.say(wireJob({ job_id: "after", seq: 10 }))
   await pool.elapse(60_000)
+  pool.say(wireJob({ job_id: "after", seq: 10 }))
   expect(events.events.some(event => event.kind === "job" && event.job.id === "after")).toBe(true)
 })

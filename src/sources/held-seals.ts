@@ -1,0 +1,68 @@
+/** Seals that wait for a connection: the one queue of both wires. */
+import type { Log } from "../log.ts"
+import { bytesToInteger } from "../pow/u512.ts"
+import { isSameJob, type Job, type Seal, targetOfJob, type Verdict } from "./source.ts"
+
+export interface HeldSeal {
+  readonly seal: Seal
+  /** Whether it was written to an earlier connection, so that the peer may have it already. */
+  readonly sentBefore: boolean
+  readonly settle: (verdict: Verdict) => void
+}
+
+/** The oldest seals are dropped first: a peer's job has usually moved on by then. */
+const MAX_HELD = 64
+
+export class HeldSeals {
+  readonly #log: Log
+  #held: HeldSeal[] = []
+
+  constructor(log: Log) {
+    this.#log = log
+  }
+
+  /** Holds a seal that was never sent. @returns its verdict, once there is one */
+  hold(seal: Seal): Promise<Verdict> {
+    const { promise, resolve } = Promise.withResolvers<Verdict>()
+    this.add({ seal, sentBefore: false, settle: resolve })
+    return promise
+  }
+
+  add(held: HeldSeal): void {
+    this.#held.push(held)
+    if (this.#held.length > MAX_HELD) discard(this.#held.shift()!)
+  }
+
+  /** Empties the queue. @returns the seals that `job` still takes; all others have their verdict */
+  takeFor(job: Job): HeldSeal[] {
+    const [kept, low]: [HeldSeal[], HeldSeal[]] = [[], []]
+    for (const held of this.#takeAll()) {
+      if (!isSameJob(held.seal.job, job)) discard(held)
+      else if (isBelowTarget(held.seal, job)) kept.push(held)
+      else low.push(held)
+    }
+    for (const held of low) discard(held)
+    if (low.length > 0) {
+      this.#log.info(`${job.id} was sent again with a higher difficulty: held seals below it are void (${low.length})`)
+    }
+    return kept
+  }
+
+  /** Gives every held seal its verdict: `lost` if it was sent before, else `stale`. */
+  discardAll(): void {
+    for (const held of this.#takeAll()) discard(held)
+  }
+
+  #takeAll(): HeldSeal[] {
+    const held = this.#held
+    this.#held = []
+    return held
+  }
+}
+
+/** Whether a seal of this job meets its target, which may have changed since the seal was found. */
+export const isBelowTarget = (seal: Seal, job: Job): boolean => bytesToInteger(seal.hash) < targetOfJob(job)
+
+function discard({ sentBefore, settle }: HeldSeal): void {
+  settle({ result: sentBefore ? "lost" : "stale" })
+}
