@@ -13,7 +13,7 @@
 import { basename } from "node:path"
 import { parseArgs } from "node:util"
 import { systemClock as clock, sleep } from "../src/clock.ts"
-import { CpuEngine } from "../src/engines/cpu/cpu-engine.ts"
+import { createCpuEngine } from "../src/engines/cpu/cpu-engine.ts"
 import { KERNELS } from "../src/engines/cpu/kernels.ts"
 import { nextSequence } from "../src/engines/sequence.ts"
 import { readCpuInfo } from "../src/host/cpu-info.ts"
@@ -98,7 +98,7 @@ async function engines(names: readonly string[]): Promise<Contender[]> {
   const usable: Contender[] = []
   for (const kernel of names) {
     const random = (bytes: number) => crypto.getRandomValues(new Uint8Array(bytes))
-    const engine = new CpuEngine({ kernel, workers, random, clock, log: silent })
+    const engine = createCpuEngine({ kernel, workers, random, clock, log: silent })
     try {
       await engine.prepare()
     } catch (error) {

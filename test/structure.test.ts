@@ -94,7 +94,26 @@ test("packages come in at the rim only", () => {
   expect(wrong.map(show)).toEqual([])
 })
 
-test("shared memory is touched in one file", () => {
+/** Rooms of `engines`, and the rooms of `engines` that each may import. */
+const ENGINE_ROOMS: Readonly<Record<string, readonly string[]>> = {
+  "engines/threads": [],
+  "engines/cpu": ["engines/threads"],
+  "engines/gpu": ["engines/threads"],
+}
+
+test("CPU and GPU engines share threads and do not know each other", () => {
+  const isRoom = (room: string) => room in ENGINE_ROOMS
+  const wrong = imports.filter(({ file, target }) => {
+    const [from, to] = [
+      dirname(file).split("/").slice(0, 2).join("/"),
+      dirname(target).split("/").slice(0, 2).join("/"),
+    ]
+    return isRoom(from) && isRoom(to) && from !== to && !ENGINE_ROOMS[from]!.includes(to)
+  })
+  expect(wrong.map(show)).toEqual([])
+})
+
+test("shared memory is touched in two files", () => {
   const touching = [...texts].filter(([, text]) => /\bAtomics\.|new SharedArrayBuffer/.test(text)).map(([file]) => file)
-  expect(touching).toEqual(["engines/cpu/shared-memory.ts"])
+  expect(touching.sort()).toEqual(["engines/threads/shared-memory.ts", "engines/threads/slot.ts"])
 })

@@ -4,7 +4,7 @@ import type { Clock } from "../clock.ts"
 import type { HashingSettings } from "../config/options.ts"
 import { fileCache } from "../engines/cpu/calibration-cache.ts"
 import { chooseEngine } from "../engines/cpu/choose.ts"
-import { CpuEngine } from "../engines/cpu/cpu-engine.ts"
+import { type CpuEngine, createCpuEngine } from "../engines/cpu/cpu-engine.ts"
 import { KERNELS } from "../engines/cpu/kernels.ts"
 import type { Engine } from "../engines/engine.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
@@ -115,7 +115,7 @@ export class Machine {
   }
 
   #createEngine(kernel: string, workers: number): CpuEngine {
-    return new CpuEngine({
+    return createCpuEngine({
       kernel,
       workers,
       affinity: this.#pins,

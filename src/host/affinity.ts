@@ -18,7 +18,7 @@ export function threadAffinity(): number[] | undefined {
 }
 
 /** The system's number of the calling thread, undefined elsewhere than on Linux. */
-export function threadNumber(): number | undefined {
+export function currentThreadId(): number | undefined {
   try {
     return Number(basename(readlinkSync("/proc/thread-self")))
   } catch {
@@ -29,7 +29,7 @@ export function threadNumber(): number | undefined {
 /**
  * Lets a thread of this process run on `cpus` only. False when the system has no such call or refuses, as for CPUs
  * outside the cpuset: the thread then runs where it could before.
- * @param thread of `threadNumber`; without one the calling thread (in a worker: the worker's)
+ * @param thread of `currentThreadId`; without one the calling thread (in a worker: the worker's)
  */
 export function setThreadAffinity(cpus: Iterable<number>, thread = 0): boolean {
   const set = new Uint8Array(setBytes)

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test"
-import { readAffinity, setThreadAffinity, threadAffinity, threadNumber } from "../../src/host/affinity.ts"
+import { currentThreadId, readAffinity, setThreadAffinity, threadAffinity } from "../../src/host/affinity.ts"
 import { libc, monotonicMicroseconds } from "../../src/host/libc.ts"
 import { scratch } from "./support.ts"
 
@@ -29,7 +29,7 @@ describe.skipIf(!linux)("on Linux", () => {
   test("a thread can be pinned by its number", () => {
     const before = threadAffinity()!
     const [cpu] = before
-    expect(setThreadAffinity([cpu!], threadNumber())).toBe(true)
+    expect(setThreadAffinity([cpu!], currentThreadId())).toBe(true)
     expect(threadAffinity()).toEqual([cpu!])
     setThreadAffinity(before)
   })

@@ -1,7 +1,7 @@
 /** The HTTP job API, the loop and a real engine together: ranges are searched exactly. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { systemClock as clock } from "../../src/clock.ts"
-import { CpuEngine } from "../../src/engines/cpu/cpu-engine.ts"
+import { createCpuEngine } from "../../src/engines/cpu/cpu-engine.ts"
 import { Miner } from "../../src/miner/miner.ts"
 import { Stats } from "../../src/observe/stats.ts"
 import { nonceHash } from "../../src/pow/nonce-hash.ts"
@@ -14,7 +14,7 @@ import { collectLog } from "../support/collect-log.ts"
 const log = collectLog()
 const source = createApiSource({ host: "127.0.0.1", port: 0, clock, log })
 const random = (bytes: number) => crypto.getRandomValues(new Uint8Array(bytes))
-const engine = new CpuEngine({ kernel: "wasm", workers: 2, random, clock, log })
+const engine = createCpuEngine({ kernel: "wasm", workers: 2, random, clock, log })
 const stats = new Stats({ clock, version: "test", units: () => engine.units })
 const stop = new AbortController()
 let mining: Promise<void>

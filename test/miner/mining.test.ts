@@ -1,6 +1,6 @@
 import { expect, setDefaultTimeout, test } from "bun:test"
 import { systemClock } from "../../src/clock.ts"
-import { CpuEngine } from "../../src/engines/cpu/cpu-engine.ts"
+import { createCpuEngine } from "../../src/engines/cpu/cpu-engine.ts"
 import { Miner } from "../../src/miner/miner.ts"
 import { nonceHash } from "../../src/pow/nonce-hash.ts"
 import { targetOf } from "../../src/pow/target.ts"
@@ -53,7 +53,7 @@ async function mine(source: ScriptedSource, told: string[] = []): Promise<Seal[]
   const log = collectLog()
   const random = (bytes: number) => new Uint8Array(bytes).fill(0x5a)
   await source.mine(source => {
-    const engine = new CpuEngine({ kernel: "wasm", workers: 2, random, clock: systemClock, log })
+    const engine = createCpuEngine({ kernel: "wasm", workers: 2, random, clock: systemClock, log })
     return new Miner({ source, engines: [engine], stats: recordingStats(told), clock: systemClock, log })
   })
   expect(log.lines.filter(({ level }) => level === "warn" || level === "error")).toEqual([])

@@ -20,7 +20,7 @@ export class FakeEngine implements Engine {
     readonly name: string,
     readonly starting: Promise<void> = Promise.resolve(),
   ) {
-    this.units = [{ id: `${name}/0`, kind: "cpu", hashes: 0n, expectedSeals: 0, restarts: 0, sequence: 0 }]
+    this.units = [{ id: `${name}/0`, kind: "cpu", hashes: 0n, expectedSeals: 0, sequence: 0 }]
   }
 
   async start(events: EngineEvents): Promise<void> {

@@ -11,7 +11,7 @@ export type FakeUnit = { -readonly [Key in keyof Unit]: Unit[Key] }
 
 /** A unit that hashes `rate` a second for as long as the clock is wound by `Bench.run`. */
 export function fakeUnit(id: string, kind: Unit["kind"] = "cpu"): FakeUnit {
-  return { id, kind, hashes: 0n, expectedSeals: 0, restarts: 0, sequence: 1 }
+  return { id, kind, hashes: 0n, expectedSeals: 0, sequence: 1 }
 }
 
 export function fakeJob(id: string, job: Partial<Job> = {}): Job {

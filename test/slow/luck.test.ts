@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test"
 import { systemClock } from "../../src/clock.ts"
-import { CpuEngine } from "../../src/engines/cpu/cpu-engine.ts"
+import { type CpuEngine, createCpuEngine } from "../../src/engines/cpu/cpu-engine.ts"
 import { KERNELS } from "../../src/engines/cpu/kernels.ts"
 import type { Candidate, Work } from "../../src/engines/engine.ts"
 import { nextSequence } from "../../src/engines/sequence.ts"
@@ -29,7 +29,7 @@ for (const kernel of Object.keys(KERNELS)) {
   let onCandidate: (candidate: Candidate) => void = () => {}
 
   beforeAll(async () => {
-    engine = new CpuEngine({
+    engine = createCpuEngine({
       kernel,
       workers: WORKERS,
       random: bytes => crypto.getRandomValues(new Uint8Array(bytes)),

@@ -15,7 +15,6 @@ const units = Array.from({ length: 4 }, (_, index): Unit => {
   return {
     id: `avx2/${index}`,
     kind: "cpu",
-    restarts: 0,
     sequence: 1,
     get hashes() {
       return BigInt(Math.floor(tested()))

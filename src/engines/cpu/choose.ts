@@ -7,10 +7,10 @@ import { ExitCode, OperatorError } from "../../errors.ts"
 import type { Log } from "../../log.ts"
 import { U512_MAX } from "../../pow/u512.ts"
 import { nextSequence } from "../sequence.ts"
+import { RefusedKernel } from "../threads/messages.ts"
 import type { Calibration, CalibrationCache, CalibrationKey } from "./calibration-cache.ts"
 import type { CpuEngine } from "./cpu-engine.ts"
 import { FALLBACK_OF } from "./kernels.ts"
-import { RefusedKernel } from "./worker-thread.ts"
 
 export interface ChooseOptions {
   /** Candidates by name, usually fastest first; one only: it is taken without being measured. */

@@ -1,5 +1,5 @@
-/** Entry of a worker thread: an entry point of its own in the built executable. */
+/** Entry point of a CPU worker's thread. */
 import { KERNELS } from "./kernels.ts"
-import { serveWorker } from "./worker-main.ts"
+import { serveCpuWorker } from "./worker-main.ts"
 
-serveWorker(KERNELS)
+serveCpuWorker(KERNELS)

@@ -2,7 +2,7 @@
 import { type Kernel, ROW } from "../../kernel/kernel.ts"
 import { planeBase, spongeBeforeLast } from "../../kernel/nonce-plane.ts"
 import { createWasmKernel } from "../../kernel/wasm/wasm-kernel.ts"
-import { selfTest } from "../cpu/self-test.ts"
+import { selfTest } from "../self-test.ts"
 import type { DeviceSearch } from "./device-search.ts"
 
 /** Rows, and how many of their nonces are to be candidates. */

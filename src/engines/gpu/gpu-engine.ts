@@ -1,51 +1,50 @@
-/**
- * The engine of one device: a worker thread of its own, run as CPU workers are. Each device has its engine, so that one
- * that cannot be used leaves the others alone.
- */
+/** The engine of one GPU: a worker thread that drives it. Each GPU has an engine, so that one failure spares the others. */
 import type { Clock } from "../../clock.ts"
 import type { Log } from "../../log.ts"
 import { workerEntry } from "../../worker-entry.ts"
-import { CpuEngine, type Patience } from "../cpu/cpu-engine.ts"
-import type { DeviceBrief } from "./worker-main.ts"
+import { type Patience, ThreadEngine } from "../threads/thread-engine.ts"
+import type { DeviceTask } from "./worker-main.ts"
 
-export interface GpuEngineOptions extends Omit<DeviceBrief, "launchMs"> {
+export type GpuEngine = ThreadEngine<DeviceTask>
+
+export interface GpuEngineOptions extends Omit<DeviceTask, "launchMs"> {
   /** The unit's number: 0 for `cuda/0`. */
   readonly number: number
   readonly random: (bytes: number) => Uint8Array
   readonly clock: Clock
   readonly log: Log
-  /** A module that calls `serveDevice`, in place of the miner's own. */
+  /** A module that calls `serveDevice`; the miner's own by default. */
   readonly entry?: string | URL
 }
 
-/** Milliseconds of a launch: long enough that the host does not matter, short enough that a new job does not wait. */
+/** Milliseconds of a launch: long enough to hide the host's overhead, short enough to take up a new job quickly. */
 const LAUNCH_MS = 100
 
-/** The same where a display hangs on the device and is to stay smooth. */
+/** The same for a device that drives a display, which must stay responsive. */
 const DISPLAY_LAUNCH_MS = 15
 
 /**
- * Drivers compile at the start, for a first one six times, which takes some of them a minute each. A device that makes
- * no progress for five seconds has hung: its thread and its context are made anew. At the third failure within an hour,
- * in which three starts that hang have room, it is dropped.
+ * Drivers compile at the start, up to six times at the first one, and some take a minute each time. A device without
+ * progress for five seconds has hung: its thread and its context are replaced. At the third failure within an hour, which
+ * leaves room for three starts that hang, the device is given up.
  */
-const PATIENCE: Patience = { startWithin: 600_000, stillLooks: 20, mostFailures: 2, failuresWithin: 3_600_000 }
+const PATIENCE: Patience = { startMs: 600_000, maxStillLooks: 20, maxFailures: 2, failureWindowMs: 3_600_000 }
 
 /** Its only unit is `cuda/N` or `opencl/N`. */
-export function createGpuEngine(options: GpuEngineOptions): CpuEngine {
+export function createGpuEngine(options: GpuEngineOptions): GpuEngine {
   const { number, random, clock, log, entry = workerEntry("engines/gpu"), ...rest } = options
   const launchMs = options.device.display ? DISPLAY_LAUNCH_MS : LAUNCH_MS
-  const brief: DeviceBrief = { ...rest, launchMs }
-  return new CpuEngine({
-    kernel: options.device.api,
+  const task: DeviceTask = { ...rest, launchMs }
+  return new ThreadEngine({
+    name: options.device.api,
     kind: "gpu",
     firstUnit: number,
     workers: 1,
-    brief: () => brief,
+    entry,
+    task: () => task,
     patience: PATIENCE,
     random,
     clock,
     log,
-    entry,
   })
 }

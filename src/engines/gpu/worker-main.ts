@@ -1,19 +1,19 @@
-/** A device's side of its worker's life: open it, prove its program, search until asked to leave. */
-
-import { SharedMemory } from "../cpu/shared-memory.ts"
-import type { WorkerOrder, WorkerReport } from "../cpu/worker-main.ts"
+/** A GPU worker's life: open the device, test its program, search until asked to leave. */
+import { RefusedKernel, type WorkerOrder } from "../threads/messages.ts"
+import { type Report, serveOrder } from "../threads/serve-order.ts"
+import { openMemory } from "../threads/shared-memory.ts"
 import type { GpuDevice } from "./device.ts"
 import { launchLoop } from "./launch-loop.ts"
 import { UnsupportedDevice } from "./library.ts"
 import { openTuned, rowsOfLaunch, WrongDevice } from "./tuning.ts"
 
-/** What a device's worker is told beside a worker's order. */
-export interface DeviceBrief {
+/** A device to search with, and how. */
+export interface DeviceTask {
   readonly device: GpuDevice
-  /** Nonces of a launch, as far as they take a second at most; undefined: as many as take `launchMs`. */
+  /** Nonces of a launch, limited to what takes a second; undefined: as many as take `launchMs`. */
   readonly batchSize: number | undefined
   readonly launchMs: number
-  /** Milliseconds to pause between two launches. */
+  /** Pause between two launches, in milliseconds. */
   readonly throttleMs: number
   readonly stateDir: string | undefined
   readonly recalibrate: boolean
@@ -21,48 +21,38 @@ export interface DeviceBrief {
   readonly version: string
 }
 
-declare const self: Worker
-
 /**
- * Waits for the order and carries it out; the thread ends with it.
- * @param open a test's own, for faults that devices do not show when asked
+ * Waits for the order and carries it out; then the thread ends.
+ * @param open opens the device; a test's own, for faults that devices do not show on demand
  */
-export function serveDevice(open: typeof openTuned = openTuned): void {
-  self.onmessage = (event: MessageEvent<WorkerOrder>) => {
-    self.onmessage = null
-    carryOut(event.data, event.data.brief as DeviceBrief, open)
-  }
-}
+export const serveDevice = (open: typeof openTuned = openTuned): void =>
+  serveOrder<DeviceTask>((order, report) => search(order, open, report))
 
-function carryOut(order: WorkerOrder, brief: DeviceBrief, open: typeof openTuned): void {
-  try {
-    search(order, brief, open)
-  } catch (error) {
-    if (error instanceof UnsupportedDevice) report({ kind: "refused", why: error.message, unsupported: true })
-    else if (error instanceof WrongDevice) report({ kind: "refused", why: error.message, unsupported: false })
-    else report({ kind: "crashed", why: String(error) })
-  }
-}
-
-function search({ buffer, slot, salt }: WorkerOrder, brief: DeviceBrief, open: typeof openTuned): void {
-  const { device, throttleMs } = brief
-  const { search, tuning } = open(device, { ...brief, now: () => performance.now() })
+function search({ buffer, slot, salt, task }: WorkerOrder<DeviceTask>, open: typeof openTuned, report: Report): void {
+  const { search, tuning } = opened(task, open)
   try {
     report({ kind: "ready", pinned: true })
-    const memory = new SharedMemory(buffer)
+    const memory = openMemory(buffer)
     launchLoop({
       memory,
       slot: memory.slots[slot]!,
       device: search,
-      rows: rowsOfLaunch(tuning.hashesPerSecond, brief),
-      throttleMs,
+      rows: rowsOfLaunch(tuning.hashesPerSecond, task),
+      throttleMs: task.throttleMs,
       sleep: ms => Bun.sleepSync(ms),
       salt,
-      ring: () => report({ kind: "ring" }),
+      notify: () => report({ kind: "notify" }),
     })
   } finally {
     search.close()
   }
 }
 
-const report = (message: WorkerReport): void => self.postMessage(message)
+function opened(task: DeviceTask, open: typeof openTuned): ReturnType<typeof openTuned> {
+  try {
+    return open(task.device, { ...task, now: () => performance.now() })
+  } catch (error) {
+    if (error instanceof UnsupportedDevice) throw new RefusedKernel(error.message, true)
+    throw error instanceof WrongDevice ? new RefusedKernel(error.message, false) : error
+  }
+}

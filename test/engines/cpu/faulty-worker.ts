@@ -1,7 +1,10 @@
 /** A worker whose kernels fail on demand: at a certain target, in the first worker of an engine or in every one. */
+
+import type { CpuTask } from "../../../src/engines/cpu/cpu-engine.ts"
 import { createKernel, type KernelRecipe, type KernelTable } from "../../../src/engines/cpu/kernels.ts"
-import { SharedMemory } from "../../../src/engines/cpu/shared-memory.ts"
-import { serveWorker, type WorkerOrder } from "../../../src/engines/cpu/worker-main.ts"
+import { serveCpuWorker } from "../../../src/engines/cpu/worker-main.ts"
+import type { WorkerOrder } from "../../../src/engines/threads/messages.ts"
+import { SharedMemory } from "../../../src/engines/threads/shared-memory.ts"
 import { type Kernel, UnsupportedKernel } from "../../../src/kernel/kernel.ts"
 import { CLAIM_FIRST, CRASH_ALL, CRASH_FIRST, FAULT_AFTER, HANG_FIRST } from "./faults.ts"
 
@@ -9,7 +12,7 @@ declare const self: Worker
 
 let slot = -1
 let memory: SharedMemory
-const keep = ({ data }: MessageEvent<WorkerOrder>) => {
+const keep = ({ data }: MessageEvent<WorkerOrder<CpuTask>>) => {
   slot = data.slot
   memory = new SharedMemory(data.buffer)
 }
@@ -27,7 +30,7 @@ const kernels: KernelTable = {
   }),
 }
 
-serveWorker(kernels)
+serveCpuWorker(kernels)
 
 function recipe(load: () => Kernel): KernelRecipe {
   return { render: () => undefined, load }

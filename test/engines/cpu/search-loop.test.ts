@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { type SearchOptions, searchLoop } from "../../../src/engines/cpu/search-loop.ts"
-import { SharedMemory, type SharedWork } from "../../../src/engines/cpu/shared-memory.ts"
+import { SharedMemory } from "../../../src/engines/threads/shared-memory.ts"
+import type { SharedWork } from "../../../src/engines/threads/views.ts"
 import { ROW } from "../../../src/kernel/kernel.ts"
 import { bytesToInteger, integerToBytes, U512_MAX } from "../../../src/pow/u512.ts"
 import { type ToyHooks, ToyKernel } from "../../support/toy-kernel.ts"
@@ -28,10 +29,10 @@ function setUp(hooks: ToyHooks, options: { slots?: number; seed?: number } = {})
   const memory = SharedMemory.create(options.slots ?? 2)
   for (const slot of memory.slots) slot.reset()
   const slot = memory.slots[0]!
-  const rings: number[] = []
+  const notified: number[] = []
   const kernel = new ToyKernel(hooks, options.seed)
-  const search: SearchOptions = { memory, slot, kernel, salt, ring: () => rings.push(1) }
-  return { memory, slot, other: memory.slots[1]!, rings, run: () => searchLoop(search) }
+  const search: SearchOptions = { memory, slot, kernel, salt, notify: () => notified.push(1) }
+  return { memory, slot, other: memory.slots[1]!, notified, run: () => searchLoop(search) }
 }
 
 function candidates(slot: SharedMemory["slots"][number]): { sequence: number; nonce: bigint }[] {
@@ -46,7 +47,7 @@ function candidates(slot: SharedMemory["slots"][number]): { sequence: number; no
 describe("what counts", () => {
   test("rows without a hit count whole, the one with the winner up to it", () => {
     const rows: number[] = []
-    const { memory, slot, rings, run } = setUp({
+    const { memory, slot, notified, run } = setUp({
       row: t0 => {
         rows.push(t0)
         if (rows.length > 1000) slot.leave()
@@ -57,7 +58,7 @@ describe("what counts", () => {
     memory.assign(work(1, 3000))
     run()
     expect(candidates(slot)).toHaveLength(1)
-    expect(rings).toHaveLength(1)
+    expect(notified).toHaveLength(1)
     const counted = slot.hashesOf(1)
     expect(slot.hashes).toBe(BigInt(rows.length * ROW))
     expect(counted > slot.hashes - BigInt(ROW) && counted <= slot.hashes).toBe(true)
@@ -225,7 +226,7 @@ describe("nonces", () => {
         if (sequence === stopAt) slot.leave()
         else memory.assign(work(++sequence, 1))
       }
-      searchLoop({ memory, slot, kernel: new ToyKernel(), salt, ring: () => {} })
+      searchLoop({ memory, slot, kernel: new ToyKernel(), salt, notify: () => {} })
     }
     expect(seen).toHaveLength(30)
     expect(new Set(seen).size).toBe(30)

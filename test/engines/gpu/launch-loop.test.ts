@@ -1,9 +1,11 @@
 /** A device's worker on this thread, with a device that reports what a test says. */
 import { describe, expect, test } from "bun:test"
-import { SALT_BYTES } from "../../../src/engines/cpu/base-nonce.ts"
-import { SharedMemory, type SharedWork, type Slot } from "../../../src/engines/cpu/shared-memory.ts"
 import { DeviceSearch } from "../../../src/engines/gpu/device-search.ts"
 import { launchLoop } from "../../../src/engines/gpu/launch-loop.ts"
+import { SALT_BYTES } from "../../../src/engines/threads/base-nonce.ts"
+import { SharedMemory } from "../../../src/engines/threads/shared-memory.ts"
+import type { Slot } from "../../../src/engines/threads/slot.ts"
+import type { SharedWork } from "../../../src/engines/threads/views.ts"
 import { bytesToInteger, integerToBytes } from "../../../src/pow/u512.ts"
 import { fakeCompute } from "./fake-compute.ts"
 
@@ -51,7 +53,7 @@ function run(
     if (taken >= turns) slot.leave()
     return take(launch)
   }
-  const ring = () => {
+  const notify = () => {
     for (let found = slot.peek(); found; found = slot.peek()) {
       nonces.push(found.nonce)
       slot.drop()
@@ -61,8 +63,8 @@ function run(
   const salt = new Uint8Array(SALT_BYTES).fill(5)
   const sleeps: number[] = []
   const sleep = (ms: number) => void sleeps.push(ms)
-  launchLoop({ memory, slot, device, rows: ROWS, throttleMs, sleep, salt, ring })
-  ring()
+  launchLoop({ memory, slot, device, rows: ROWS, throttleMs, sleep, salt, notify })
+  notify()
   return { memory, slot, nonces, sleeps }
 }
 

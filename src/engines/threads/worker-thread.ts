@@ -1,41 +1,28 @@
-/** The engine's side of one worker thread: its start, its reports, its end. */
-import type { WorkerOrder, WorkerReport } from "./worker-main.ts"
-
-/** A kernel that cannot run here or that computes wrongly; the next best is used. */
-export class RefusedKernel extends Error {
-  override readonly name = "RefusedKernel"
-
-  /** @param unsupported whether this machine lacks something, rather than the kernel being wrong */
-  constructor(
-    message: string,
-    readonly unsupported: boolean,
-  ) {
-    super(message)
-  }
-}
+/** The engine's side of one worker thread: start, reports, end. */
+import { RefusedKernel, type WorkerOrder, type WorkerReport } from "./messages.ts"
 
 export type ReadyThread = Omit<Extract<WorkerReport, { kind: "ready" }>, "kind">
 
 export interface ThreadEvents {
-  /** The worker has something to show in its slot. */
-  ring(): void
-  /** The thread ended by itself after it was ready, without having been asked to. */
+  /** The worker's slot holds something new. */
+  notified(): void
+  /** The thread ended after it was ready, without having been asked to. */
   died(why: string): void
 }
 
-export class WorkerThread {
+export class WorkerThread<Task> {
   /**
-   * Settles once the worker has proved its kernel: whether it is pinned as ordered, and the system's number of it.
-   * Rejects with RefusedKernel, or with the error that the worker died of.
+   * Resolves once the worker's kernel has passed its self-test. Rejects with RefusedKernel, or with the error that the
+   * worker died of.
    */
   readonly ready: Promise<ReadyThread>
-  /** Settles when the thread has ended. */
+  /** Resolves when the thread has ended. */
   readonly gone: Promise<void>
   readonly #worker: Worker
   #ending = false
 
-  /** @param entry a module that calls `serveWorker` */
-  constructor(entry: string | URL, order: WorkerOrder, events: ThreadEvents) {
+  /** @param entry a module that calls `serveOrder` with the same task type */
+  constructor(entry: string | URL, order: WorkerOrder<Task>, events: ThreadEvents) {
     this.#worker = new Worker(entry)
     const ready = Promise.withResolvers<ReadyThread>()
     const gone = Promise.withResolvers<void>()
@@ -58,8 +45,8 @@ export class WorkerThread {
           return ready.resolve(data)
         case "refused":
           return fail(new RefusedKernel(data.why, data.unsupported))
-        case "ring":
-          return events.ring()
+        case "notify":
+          return events.notified()
         case "crashed":
           return fail(new Error(data.why))
       }
@@ -75,7 +62,7 @@ export class WorkerThread {
     this.#worker.postMessage(order)
   }
 
-  /** From now on the thread's end is not reported as its death. */
+  /** The thread's end is no longer reported as its death. */
   expectEnd(): void {
     this.#ending = true
   }

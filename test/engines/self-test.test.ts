@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test"
-import { createKernel, KERNELS } from "../../../src/engines/cpu/kernels.ts"
-import { answersDigest, selfTest } from "../../../src/engines/cpu/self-test.ts"
-import type { Kernel } from "../../../src/kernel/kernel.ts"
-import { createWasmKernel } from "../../../src/kernel/wasm/wasm-kernel.ts"
-import { refusalOf } from "../../support/kernels.ts"
+import { createKernel, KERNELS } from "../../src/engines/cpu/kernels.ts"
+import { answersDigest, selfTest } from "../../src/engines/self-test.ts"
+import type { Kernel } from "../../src/kernel/kernel.ts"
+import { createWasmKernel } from "../../src/kernel/wasm/wasm-kernel.ts"
+import { refusalOf } from "../support/kernels.ts"
 
 const wasm = createWasmKernel("wasm")
 

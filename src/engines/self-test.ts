@@ -4,11 +4,11 @@
  * than everything else at start: of its answers there is a digest.
  */
 import { createHash } from "node:crypto"
-import { type Kernel, ROW } from "../../kernel/kernel.ts"
-import { planeBase, planeNonce, spongeBeforeLast } from "../../kernel/nonce-plane.ts"
-import { nonceHash, type Permutation } from "../../pow/nonce-hash.ts"
-import { permute } from "../../pow/poseidon2.ts"
-import { nonceAt } from "./range.ts"
+import { type Kernel, ROW } from "../kernel/kernel.ts"
+import { planeBase, planeNonce, spongeBeforeLast } from "../kernel/nonce-plane.ts"
+import { nonceHash, type Permutation } from "../pow/nonce-hash.ts"
+import { permute } from "../pow/poseidon2.ts"
+import { nonceAt } from "./threads/range.ts"
 
 /** Published hashes (of the chain's own implementation), one of random and two of extreme bytes. */
 const VECTORS: readonly { readonly header: string; readonly nonce: string; readonly hash: string }[] = [
@@ -39,7 +39,7 @@ const RANGE_NONCES = 64
 const ROW_AT = 0x2a5_1234
 const RANGE_AT = 0xffff_f04d
 
-/** SHA-256 of the hashes of the row's first `ROW` nonces and of the range; `test/engines/cpu/self-test.test.ts` asks the reference. */
+/** SHA-256 of the hashes of the row's first `ROW` nonces and of the range; `test/engines/self-test.test.ts` asks the reference. */
 const ANSWERS = "6657b60d0b71205cf7fd0d61e2d908c25b920407746b83e4ae3db07614b5c87d"
 
 /** Nonces to search, and their hashes by some permutation. */

@@ -1,5 +1,5 @@
 /** A thread that assigns works without end, each with one byte and one number all over. */
-import { SharedMemory } from "../../../src/engines/cpu/shared-memory.ts"
+import { SharedMemory } from "../../../src/engines/threads/shared-memory.ts"
 
 declare const self: Worker
 

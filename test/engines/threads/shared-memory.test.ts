@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from "bun:test"
-import { SharedMemory, type SharedWork } from "../../../src/engines/cpu/shared-memory.ts"
+import { SharedMemory } from "../../../src/engines/threads/shared-memory.ts"
+import type { SharedWork } from "../../../src/engines/threads/views.ts"
 
 function work(sequence: number, more: Partial<SharedWork> = {}): SharedWork {
   return {

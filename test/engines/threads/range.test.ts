@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test"
 import fc from "fast-check"
-import { CHUNK, chunkOf, nonceAt, rangeOf } from "../../../src/engines/cpu/range.ts"
+import { CHUNK, chunkOf, nonceAt, rangeOf } from "../../../src/engines/threads/range.ts"
 import { bytesToInteger, integerToBytes, U512_MAX } from "../../../src/pow/u512.ts"
 import type { NonceRange } from "../../../src/sources/source.ts"
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test"
 import fc from "fast-check"
-import { baseNonce, SALT_BYTES } from "../../../src/engines/cpu/base-nonce.ts"
+import { baseNonce, SALT_BYTES } from "../../../src/engines/threads/base-nonce.ts"
 
 const salt = Uint8Array.from({ length: SALT_BYTES }, (_, i) => 0xa0 + i)
 

@@ -1,24 +1,25 @@
 /**
- * An exact range of nonces, cut into chunks that workers lease one at a time. Chunks lie on absolute multiples of
- * `CHUNK`, so all nonces of one differ in their last four bytes only; the first and the last chunk of a range may be
- * parts.
+ * An exact range of nonces, cut into chunks that workers lease one at a time. Chunks begin at absolute multiples of
+ * `CHUNK`, so all nonces of a chunk differ in their last four bytes only. The first and last chunk of a range may be
+ * partial.
  */
 import { bytesToInteger, integerToBytes } from "../../pow/u512.ts"
 import type { NonceRange } from "../../sources/source.ts"
 
-/** Nonces in a chunk: some milliseconds of one worker, so that workers end a range together. */
+/** Nonces in a chunk: some milliseconds of one worker, so that all workers finish a range together. */
 export const CHUNK = 4096
 
-/** Part of a chunk, all of it inside the range. */
+/** The part of a chunk that lies inside the range. */
 export interface ChunkPart {
-  /** 64 bytes; the nonce at the chunk's offset 0, which need not be inside the range. */
+  /** 64 bytes: the nonce at offset 0 of the chunk, which may lie outside the range. */
   readonly base: Uint8Array
-  /** Offsets from `base`: the first inside the range, and the first behind it (or behind the chunk). */
+  /** Offset from `base` of the first nonce inside the range. */
   readonly begin: number
+  /** Offset from `base` of the first nonce behind the range or the chunk. */
   readonly end: number
 }
 
-/** @returns undefined where the range has no such chunk */
+/** @returns undefined if the range has no such chunk */
 export function chunkOf(range: NonceRange, chunk: bigint): ChunkPart | undefined {
   const size = BigInt(CHUNK)
   const start = range.first - (range.first % size) + chunk * size

@@ -1,0 +1,38 @@
+/** What an engine and a worker thread send each other. Everything after the order passes through shared memory. */
+
+/** The only message that a worker receives. @typeParam Task must survive structured cloning */
+export interface WorkerOrder<Task> {
+  readonly buffer: SharedArrayBuffer
+  /** Index of the worker's slot. */
+  readonly slot: number
+  /** `SALT_BYTES` bytes, the same for all workers of an engine. */
+  readonly salt: Uint8Array
+  /** Logical CPU to run on; undefined: any. */
+  readonly cpu: number | undefined
+  /** What to search with: a CPU kernel or a device. */
+  readonly task: Task
+}
+
+export type WorkerReport =
+  /**
+   * The kernel has passed its self-test. `pinned` is false if the thread could not be bound to the ordered CPU;
+   * `threadId` is the system's, undefined if the thread cannot be bound later.
+   */
+  | { readonly kind: "ready"; readonly pinned: boolean; readonly threadId?: number | undefined }
+  /** The kernel cannot run here (`unsupported`), or returned a wrong result. */
+  | { readonly kind: "refused"; readonly why: string; readonly unsupported: boolean }
+  /** The slot holds something new for the engine. */
+  | { readonly kind: "notify" }
+  | { readonly kind: "crashed"; readonly why: string }
+
+/** A kernel that cannot run here or returned a wrong result; the engine's owner tries the next one. */
+export class RefusedKernel extends Error {
+  override readonly name = "RefusedKernel"
+  /** True if this machine lacks something; false if the kernel computed wrongly. */
+  readonly unsupported: boolean
+
+  constructor(message: string, unsupported: boolean) {
+    super(message)
+    this.unsupported = unsupported
+  }
+}

@@ -1,0 +1,415 @@
+/**
+ * An engine of worker threads, for CPUs and GPUs alike. It writes the work into shared memory, reads counters and
+ * candidates there, and replaces workers that die or hang.
+ */
+import { type Clock, sleep } from "../../clock.ts"
+import { setThreadAffinity } from "../../host/affinity.ts"
+import { UnsupportedKernel } from "../../kernel/kernel.ts"
+import type { Log } from "../../log.ts"
+import { topOf } from "../../pow/target.ts"
+import { integerToBytes } from "../../pow/u512.ts"
+import type { Engine, EngineEvents, Unit, Work } from "../engine.ts"
+import { SALT_BYTES } from "./base-nonce.ts"
+import { RefusedKernel } from "./messages.ts"
+import { chunkOf } from "./range.ts"
+import { createMemory } from "./shared-memory.ts"
+import { sharedNow } from "./shared-now.ts"
+import { ThreadUnit } from "./thread-unit.ts"
+import type { EngineSlot, SharedWork } from "./views.ts"
+import { WorkerThread } from "./worker-thread.ts"
+
+/** @typeParam Task what a worker is given to search with; must survive structured cloning */
+export interface ThreadEngineOptions<Task> {
+  /** Names the engine and, with a number, its units: `avx2`, `cuda`. */
+  readonly name: string
+  readonly kind: Unit["kind"]
+  /** Number of the first unit; 0 by default. */
+  readonly firstUnit?: number
+  /** 1 … `MAX_WORKERS`. */
+  readonly workers: number
+  /** A module that calls `serveOrder` with this type of task. */
+  readonly entry: string | URL
+  /** The task of a new worker. @throws UnsupportedKernel if it cannot run here */
+  readonly task: () => Task
+  /** Logical CPUs that workers are pinned to, cyclically in this order; undefined: none is pinned. */
+  readonly affinity?: readonly number[] | undefined
+  /** Pins a running worker to other CPUs; the system's call by default. */
+  readonly setAffinity?: typeof setThreadAffinity
+  /** Returns that many random bytes, different for every engine of the process. */
+  readonly random: (bytes: number) => Uint8Array
+  readonly clock: Clock
+  readonly log: Log
+  readonly patience?: Patience
+}
+
+/** How long an engine waits for a worker before it replaces it, and how often it does. */
+export interface Patience {
+  /** Milliseconds for a worker to load and test its kernel. */
+  readonly startMs: number
+  /** Looks without a heartbeat after which a worker counts as hung; there are four looks a second. */
+  readonly maxStillLooks: number
+  /** A unit whose threads fail more often than this within `failureWindowMs` is given up. */
+  readonly maxFailures: number
+  readonly failureWindowMs: number
+}
+
+export const MAX_WORKERS = 1024
+
+/** Workers, and room for threads that are ending beside them. */
+const SLOTS = MAX_WORKERS + 64
+
+/** Interval between two looks at all workers. */
+const LOOK_INTERVAL_MS = 250
+
+const PATIENCE: Patience = { startMs: 30_000, maxStillLooks: 4, maxFailures: 5, failureWindowMs: 60_000 }
+
+/** Time that a worker is given to leave. */
+const LEAVE_MS = 500
+
+/** Candidates that are passed on before the event loop gets another turn. */
+const CANDIDATES_PER_TURN = 4
+
+export class ThreadEngine<Task> implements Engine {
+  readonly name: string
+  readonly #options: ThreadEngineOptions<Task>
+  readonly #memory = createMemory(SLOTS)
+  readonly #patience: Patience
+  readonly #salt: Uint8Array
+  readonly #free: EngineSlot[]
+  #affinity: readonly number[] | undefined
+  readonly #all: ThreadUnit<Task>[] = []
+  #size = 0
+  #work: Work | null = null
+  /** Version at which a candidate of the current work was passed on. */
+  #answered = 0
+  #exhausted = false
+  #draining = false
+  #closed = false
+  #events: EngineEvents | undefined
+  #prepared: Promise<void> | undefined
+  /** Settles when the last requested change of size is complete; changes run one at a time. */
+  #resized: Promise<void> = Promise.resolve()
+  #stopLooking = () => {}
+
+  constructor(options: ThreadEngineOptions<Task>) {
+    this.name = options.name
+    this.#options = options
+    this.#patience = options.patience ?? PATIENCE
+    this.#salt = options.random(SALT_BYTES)
+    this.#affinity = options.affinity
+    this.#free = this.#memory.slots.toReversed()
+  }
+
+  get units(): readonly ThreadUnit<Task>[] {
+    return this.#all.slice(0, this.#size)
+  }
+
+  /**
+   * Starts the workers, which test their kernel and then sleep; `start` does it if it was not done before.
+   * Rejects with RefusedKernel, or with the error that a worker died of; then all threads are asked to end.
+   */
+  prepare(): Promise<void> {
+    this.#prepared ??= this.#grow(this.#options.workers).catch(async error => {
+      await this.close()
+      throw error
+    })
+    return this.#prepared
+  }
+
+  async start(events: EngineEvents): Promise<void> {
+    this.#events = events
+    await this.prepare()
+    this.#stopLooking = this.#options.clock.every(LOOK_INTERVAL_MS, () => this.#look())
+  }
+
+  assign(work: Work | null): void {
+    this.#work = work
+    this.#exhausted = false
+    this.#memory.assign(work && shared(work))
+    // The counts and chunks that ended threads hold for the previous work are no longer needed.
+    for (const unit of this.#all) this.#free.push(...unit.settlePast())
+  }
+
+  resume(sequence: number): void {
+    if (this.#work?.sequence === sequence && this.#memory.claimed) this.#memory.reopen()
+  }
+
+  hashesOf(sequence: number): bigint {
+    if (this.#work?.sequence !== sequence) return 0n
+    return this.#slots().reduce((sum, slot) => sum + slot.hashesOf(sequence), 0n)
+  }
+
+  /** If a worker cannot be added, logs a warning and keeps those that run. @param units 1 … `MAX_WORKERS` */
+  async resize(units: number): Promise<void> {
+    if (!Number.isInteger(units) || units < 1 || units > MAX_WORKERS) {
+      throw new RangeError(`workers: expected 1 … ${MAX_WORKERS}, got ${units}`)
+    }
+    await this.prepare()
+    this.#resized = this.#resized
+      .then(() => (units >= this.#size ? this.#grow(units) : this.#shrink(units)))
+      .catch((error: Error) => {
+        if (!this.#closed) this.#options.log.warn(`${this.#size} workers run instead of ${units}: ${error.message}`)
+      })
+    return this.#resized
+  }
+
+  /**
+   * Pins all workers again, including those that run; the work continues.
+   * @param affinity as in the options
+   * @param allowed CPUs for workers that are no longer pinned
+   */
+  repin(affinity: readonly number[] | undefined, allowed: readonly number[]): void {
+    this.#affinity = affinity
+    for (const unit of this.#all) {
+      unit.cpu = this.#cpuOf(unit)
+      this.#pin(unit, unit.cpu === undefined ? allowed : [unit.cpu])
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#stopLooking()
+    this.#memory.assign(null)
+    const ends = this.#all.map(unit => this.#retire(unit))
+    await Promise.all(ends)
+  }
+
+  /** Adds units up to `size` while the work continues. Rejects if one cannot start; that one and later ones are removed. */
+  async #grow(size: number): Promise<void> {
+    const added = Array.from({ length: size - this.#size }, (_, i) => this.#unit(this.#size + i))
+    this.#size = size
+    const started = await Promise.allSettled(added.map(unit => this.#spawn(unit)))
+    const failed = started.find(result => result.status === "rejected")
+    if (!failed) return
+    const running = added.findIndex(unit => !unit.current?.ready)
+    this.#size = Math.min(this.#size, added[Math.max(0, running)]!.index)
+    for (const unit of this.#all.slice(this.#size)) void this.#retire(unit)
+    throw failed.reason
+  }
+
+  #shrink(size: number): void {
+    const removed = this.units.slice(size)
+    this.#size = size
+    for (const unit of removed) void this.#retire(unit)
+  }
+
+  #unit(index: number): ThreadUnit<Task> {
+    const { kind, firstUnit = 0 } = this.#options
+    const unit = (this.#all[index] ??= new ThreadUnit<Task>(
+      `${this.name}/${firstUnit + index}`,
+      kind,
+      index,
+      () => this.#searching,
+    ))
+    unit.cpu = this.#cpuOf(unit)
+    return unit
+  }
+
+  #cpuOf({ index }: ThreadUnit<Task>): number | undefined {
+    return this.#affinity?.[index % this.#affinity.length]
+  }
+
+  #pin({ id, current }: ThreadUnit<Task>, cpus: readonly number[]): void {
+    const { setAffinity = setThreadAffinity, log } = this.#options
+    if (current?.threadId === undefined) return
+    if (!setAffinity(cpus, current.threadId)) log.warn(`${id} could not be moved to CPU ${cpus.join()}`)
+  }
+
+  /** Sequence that workers search now; 0: none. */
+  get #searching(): number {
+    return this.#work && !this.#memory.claimed && !this.#exhausted ? this.#work.sequence : 0
+  }
+
+  #slots(): EngineSlot[] {
+    return this.#all.flatMap(unit => unit.slots)
+  }
+
+  /** Gives the unit a thread. Rejects if the thread does not start; then it is asked to end. */
+  async #spawn(unit: ThreadUnit<Task>): Promise<void> {
+    const { clock, entry, log } = this.#options
+    const task = this.#task()
+    const slot = this.#free.pop()
+    if (!slot) throw new Error("shared memory has no slot for another worker")
+    slot.reset()
+    const thread = new WorkerThread(
+      entry,
+      {
+        buffer: this.#memory.buffer,
+        slot: slot.index,
+        salt: this.#salt,
+        cpu: unit.cpu,
+        task,
+      },
+      {
+        notified: () => this.#lookAtSlots(),
+        died: why => this.#replace(unit, why),
+      },
+    )
+    const { cpu } = unit
+    const current: NonNullable<ThreadUnit<Task>["current"]> = { thread, slot, ready: false }
+    unit.current = current
+    unit.still = 0
+    const late = Promise.withResolvers<never>()
+    const cancel = clock.after(this.#patience.startMs, () =>
+      late.reject(new Error(`did not start within ${this.#patience.startMs / 1000} s`)),
+    )
+    try {
+      const { pinned, threadId } = await Promise.race([thread.ready, late.promise])
+      current.ready = true
+      current.threadId = threadId
+      if (unit.cpu !== cpu && unit.cpu !== undefined) this.#pin(unit, [unit.cpu])
+      else if (!pinned) log.warn(`${unit.id} could not be pinned to CPU ${cpu}: the scheduler places it`)
+    } catch (error) {
+      if (unit.current === current) void this.#retire(unit)
+      throw error
+    } finally {
+      cancel()
+    }
+  }
+
+  #task(): Task {
+    try {
+      return this.#options.task()
+    } catch (error) {
+      throw error instanceof UnsupportedKernel ? new RefusedKernel(error.message, true) : error
+    }
+  }
+
+  /**
+   * Removes the unit's thread and asks it to end. Settles when it has ended or `LEAVE_MS` have passed; a thread that
+   * hangs ends when it continues, or with the process. Threads are never terminated: `terminate` blocks the main thread
+   * for as long as the thread hangs in a system call.
+   */
+  async #retire(unit: ThreadUnit<Task>): Promise<void> {
+    const { current } = unit
+    if (!current) return
+    unit.current = undefined
+    const former = { slot: current.slot, gone: false }
+    unit.former.push(former)
+    const gone = current.thread.gone.then(() => {
+      former.gone = true
+      this.#reopenUnanswered()
+      this.#wakeHeirs(current.slot)
+    })
+    current.thread.expectEnd()
+    current.slot.leave()
+    this.#wakeHeirs(current.slot)
+    const { clock } = this.#options
+    const settled = new AbortController()
+    void gone.then(() => settled.abort())
+    await sleep(clock, LEAVE_MS, settled.signal)
+  }
+
+  /** A thread may have claimed the end of the search and died before it showed its candidate: the search continues. */
+  #reopenUnanswered(): void {
+    this.#drain()
+    if (this.#work && !this.#closed && this.#memory.claimed && this.#answered !== this.#memory.version)
+      this.#memory.reopen()
+  }
+
+  /** Lets other workers finish the chunk that a worker left. */
+  #wakeHeirs(slot: EngineSlot): void {
+    if (!this.#closed && this.#leftOf(slot) && !this.#memory.claimed) this.#memory.reopen()
+  }
+
+  /** True if a slot holds an unfinished chunk of the current range. */
+  #leftOf(slot: EngineSlot): boolean {
+    const { range, sequence } = this.#work ?? {}
+    const progress = range && slot.progress(sequence!)
+    return progress !== undefined && progress.offset < chunkOf(range!, progress.chunk)!.end
+  }
+
+  /** Replaces a unit's thread that has died or hangs. */
+  #replace(unit: ThreadUnit<Task>, why: string): void {
+    if (this.#closed || unit.index >= this.#size) return
+    void this.#retire(unit)
+    this.#reopenUnanswered()
+    this.#events?.restarted(unit.id, why)
+    this.#revive(unit, why)
+  }
+
+  #revive(unit: ThreadUnit<Task>, why: string): void {
+    const now = this.#options.clock.now()
+    unit.failures = [...unit.failures.filter(at => now - at < this.#patience.failureWindowMs), now]
+    if (unit.failures.length > this.#patience.maxFailures) this.#giveUp(unit, why)
+    else this.#spawn(unit).catch((error: Error) => this.#reviveAgain(unit, error.message))
+  }
+
+  #reviveAgain(unit: ThreadUnit<Task>, why: string): void {
+    if (!this.#closed && unit.index < this.#size) this.#revive(unit, why)
+  }
+
+  #giveUp(unit: ThreadUnit<Task>, why: string): void {
+    this.#options.log.error(`${unit.id} failed repeatedly and was given up: ${why}`)
+    if (this.units.every(({ current }) => current === undefined)) this.#events?.failed(why)
+    this.#checkExhausted()
+  }
+
+  /** Looks at all workers, in case a notification is late or a thread sends none any more. */
+  #look(): void {
+    for (const unit of this.units) {
+      if (!unit.current?.ready) continue
+      const { heartbeat } = unit.current.slot
+      unit.still = heartbeat === unit.heartbeat ? unit.still + 1 : 0
+      unit.heartbeat = heartbeat
+      if (unit.still >= this.#patience.maxStillLooks)
+        this.#replace(unit, `it made no progress for ${(LOOK_INTERVAL_MS * this.#patience.maxStillLooks) / 1000} s`)
+    }
+    this.#lookAtSlots()
+  }
+
+  #lookAtSlots(): void {
+    for (const unit of this.units) {
+      const { slot } = unit.current ?? {}
+      if (!slot || slot.sequence === unit.reported || slot.sequence === 0) continue
+      unit.reported = slot.sequence
+      this.#events?.switched(unit.id, unit.reported, slot.switchMs / 1000)
+    }
+    this.#drain()
+    this.#checkExhausted()
+  }
+
+  /** Passes on candidates from the rings, oldest first, a few per turn. */
+  #drain(): void {
+    if (this.#draining) return
+    this.#draining = true
+    let left = CANDIDATES_PER_TURN
+    for (const unit of this.#all) {
+      for (const slot of unit.slots) {
+        for (let found = slot.peek(); found && left > 0; found = slot.peek()) {
+          slot.drop()
+          if (found.sequence !== this.#work?.sequence || this.#closed) continue
+          left -= 1
+          this.#answered = this.#memory.version
+          this.#events?.candidate({ ...found, unit: unit.id })
+        }
+      }
+    }
+    this.#draining = false
+    if (left === 0) setImmediate(() => this.#lookAtSlots())
+  }
+
+  #checkExhausted(): void {
+    const work = this.#work
+    if (!work?.range || this.#exhausted || this.#closed || this.#memory.claimed) return
+    const { version } = this.#memory
+    const searching = this.units.some(({ current }) => current && current.slot.drainedAt !== version)
+    if (searching || this.#slots().some(slot => slot.peek() || this.#leftOf(slot))) return
+    if (this.units.every(({ current }) => !current)) return
+    this.#exhausted = true
+    this.#events?.exhausted(work.sequence)
+  }
+}
+
+function shared(work: Work): SharedWork {
+  return {
+    sequence: work.sequence,
+    assignedAt: sharedNow(),
+    perHash: 1 / Number(work.difficulty),
+    top: topOf(work.target),
+    header: work.header,
+    prefix: work.prefix,
+    range: work.range && { first: integerToBytes(work.range.first), last: integerToBytes(work.range.last) },
+    stopAtCandidate: work.stopAtCandidate,
+  }
+}

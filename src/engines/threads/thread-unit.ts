@@ -1,0 +1,71 @@
+import type { Unit } from "../engine.ts"
+import type { EngineSlot } from "./views.ts"
+import type { WorkerThread } from "./worker-thread.ts"
+
+/** The thread that a unit has now. */
+export interface CurrentThread<Task> {
+  readonly thread: WorkerThread<Task>
+  readonly slot: EngineSlot
+  ready: boolean
+  /** The system's number of the thread; known once it is ready. */
+  threadId?: number | undefined
+}
+
+/** A unit of an engine over all the threads that it has had. */
+export class ThreadUnit<Task> implements Unit {
+  readonly id: string
+  readonly kind: Unit["kind"]
+  readonly index: number
+  /** Undefined before the start, and after the unit was given up or removed. */
+  current: CurrentThread<Task> | undefined
+  /** Slots of former threads whose counts are not in `#past` yet. */
+  readonly former: { readonly slot: EngineSlot; gone: boolean }[] = []
+  /** The last sequence that `switched` was called with. */
+  reported = 0
+  /** Looks since the heartbeat last changed. */
+  still = 0
+  heartbeat = -1
+  /** Recent failures of this unit's threads, clock milliseconds. */
+  failures: number[] = []
+  /** Logical CPU that its threads are pinned to. */
+  cpu: number | undefined
+  readonly #past = { hashes: 0n, expectedSeals: 0 }
+  readonly #searching: () => number
+
+  /** @param searching returns the sequence that the engine's workers search now, 0 if none */
+  constructor(id: string, kind: Unit["kind"], index: number, searching: () => number) {
+    this.id = id
+    this.kind = kind
+    this.index = index
+    this.#searching = searching
+  }
+
+  get slots(): EngineSlot[] {
+    const former = this.former.map(({ slot }) => slot)
+    return this.current ? [...former, this.current.slot] : former
+  }
+
+  get hashes(): bigint {
+    return this.slots.reduce((sum, slot) => sum + slot.hashes, this.#past.hashes)
+  }
+
+  get expectedSeals(): number {
+    return this.slots.reduce((sum, slot) => sum + slot.expectedSeals, this.#past.expectedSeals)
+  }
+
+  get sequence(): number {
+    const sequence = this.#searching()
+    return this.current?.slot.sequence === sequence ? sequence : 0
+  }
+
+  /** Adds the counts of former threads that have ended to the past. @returns their slots, which are free again */
+  settlePast(): EngineSlot[] {
+    const ended = this.former.filter(({ gone }) => gone).map(({ slot }) => slot)
+    for (const slot of ended) {
+      this.#past.hashes += slot.hashes
+      this.#past.expectedSeals += slot.expectedSeals
+    }
+    this.former.splice(0, this.former.length, ...this.former.filter(({ gone }) => !gone))
+    return ended
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * Shared memory as the engine sees it and as a worker sees it. Both are views of the same bytes; each offers only what
+ * its side may do.
+ */
+
+/** A work as workers see it. */
+export interface SharedWork {
+  readonly sequence: number
+  /** Time of the assignment, from `sharedNow`. */
+  readonly assignedAt: number
+  /** 1 / difficulty. */
+  readonly perHash: number
+  /** Top 64 bits of the target. */
+  readonly top: bigint
+  /** 32 bytes. */
+  readonly header: Uint8Array
+  /** 0 … 16 bytes. */
+  readonly prefix: Uint8Array
+  /** 64 bytes each, big-endian, inclusive. */
+  readonly range: { readonly first: Uint8Array; readonly last: Uint8Array } | undefined
+  readonly stopAtCandidate: boolean
+}
+
+/** A chunk of a range by its number, and the first offset in it that has not been tested. */
+export interface Progress {
+  readonly chunk: bigint
+  readonly offset: number
+}
+
+/** What both sides read of the control block. */
+interface ControlBlock {
+  /** The sequence lock's value: it changes with every assignment and every reopening. */
+  readonly version: number
+}
+
+export interface EngineMemory extends ControlBlock {
+  /** For the workers' orders. */
+  readonly buffer: SharedArrayBuffer
+  readonly slots: readonly EngineSlot[]
+  /** True if a worker has claimed the end of the current work. */
+  readonly claimed: boolean
+  /** Replaces the work and wakes all workers. @param work null: idle */
+  assign(work: SharedWork | null): void
+  /** Wakes workers that sleep because the work's end was claimed or its range had no chunk left. */
+  reopen(): void
+}
+
+export interface WorkerMemory extends ControlBlock {
+  readonly slots: readonly WorkerSlot[]
+  /** The work of an even `version`; null if idle, undefined if the engine has replaced it meanwhile. */
+  read(version: number): SharedWork | null | undefined
+  /** Sleeps until the version changes, at most a quarter of a second. */
+  sleep(version: number): void
+  /** True while the work of `version` may be searched. */
+  isOpen(version: number): boolean
+  /**
+   * Decides, by one exchange that is the same for every row, whether a row of the work of `version` counts: the search
+   * has neither ended nor been replaced.
+   * @param ends true if the row ends the search for all workers; then only one worker is admitted
+   */
+  admit(version: number, ends: boolean): boolean
+  /** Number of the next chunk of the range of `sequence`; undefined if that is no longer the current work. */
+  leaseChunk(sequence: number): bigint | undefined
+}
+
+/** What both sides read of a slot. */
+interface SlotState {
+  readonly index: number
+  /** True once the engine has asked the worker to end. */
+  readonly leaving: boolean
+  /** Sequence of the work that the worker took up last; 0: none. */
+  readonly sequence: number
+  /** The unfinished part of this slot's chunk of the range of `sequence`. */
+  progress(sequence: number): Progress | undefined
+}
+
+export interface EngineSlot extends SlotState {
+  /** Prepares the slot for a new worker. The count of planes continues, so that no nonce repeats. */
+  reset(): void
+  /** Asks the worker to end. */
+  leave(): void
+  /** Increases at least every quarter of a second while the worker lives. */
+  readonly heartbeat: number
+  /** Nonces tested, all works. */
+  readonly hashes: bigint
+  /** Σ 1 / difficulty over the nonces counted. */
+  readonly expectedSeals: number
+  /** Milliseconds from the assignment of `sequence` until the worker took it up. */
+  readonly switchMs: number
+  /** Nonces counted for `sequence`. */
+  hashesOf(sequence: number): bigint
+  /** Version at which the range had no chunk left for this worker. */
+  readonly drainedAt: number
+  /** The oldest candidate in the ring; it stays there until `drop`. */
+  peek(): { readonly sequence: number; readonly nonce: Uint8Array } | undefined
+  /** Frees the place of the oldest candidate. */
+  drop(): void
+}
+
+export interface WorkerSlot extends SlotState {
+  /** Shows that the worker lives. */
+  beat(): void
+  /** Starts to count for a work. */
+  take(work: SharedWork): void
+  /** Adds nonces tested, whether they count for a work or not. */
+  addHashes(count: number): void
+  /** Adds nonces that count for the work taken last. */
+  count(work: SharedWork, count: number): void
+  /** Number of a plane that this slot has never begun. */
+  nextPlane(): bigint
+  /** Reports that the range has no chunk left for this worker at this version. */
+  markDrained(version: number): void
+  readonly drainedAt: number
+  /** Takes ownership of a chunk of the range of `sequence`. */
+  beginChunk(sequence: number, progress: Progress): void
+  /** True if this is the worker's place in its chunk; false once another worker has inherited the chunk. */
+  holds(progress: Progress): boolean
+  /** Moves on in the chunk. @returns false if another worker has inherited the chunk meanwhile */
+  advance(from: Progress, offset: number): boolean
+  /** Takes the chunk from its owner, so that exactly one heir finishes it. @returns false if another one was faster */
+  takeChunk(from: Progress): boolean
+  /** True if the ring has room for a candidate. */
+  readonly hasRoom: boolean
+  /** Sleeps until the ring may have room, at most a millisecond, so that new work is noticed. */
+  awaitRoom(): void
+  /** Writes a candidate into the ring, which has room. The engine sees it after `publish`. */
+  write(sequence: number, nonce: Uint8Array): void
+  /** Shows the candidate written last. @returns true if the engine must be notified, having seen all earlier ones */
+  publish(): boolean
+}
