@@ -1,6 +1,7 @@
 /**
  * A configuration file: options by their keys, and `[[source]]` tables of those that a source can have for itself.
- * Read as TOML, or as JSON where its name ends in `.json`; every complaint names the file, the line and the key.
+ * TOML or JSON, by its content. `${VAR}` and `${VAR:-default}` in texts are expanded, `$$` is a dollar sign. Every error
+ * names the file, the line and the key.
  */
 import { dirname, resolve } from "node:path"
 import { ExitCode, OperatorError } from "../errors.ts"
@@ -28,8 +29,12 @@ const SOURCE = "source"
  * @param path as the operator gave it; relative paths in the file are resolved against its directory
  * @throws OperatorError (config)
  */
-export async function readConfigFile(path: string, content: string): Promise<ConfigFile> {
-  const entries = await parseEntries(path, content)
+export async function readConfigFile(
+  path: string,
+  content: string,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<ConfigFile> {
+  const entries = (await parseEntries(path, content)).map(entry => expanded(path, entry, env))
   const sources = entries.filter(entry => entry.key === SOURCE)
   return {
     given: readTable(
@@ -42,15 +47,39 @@ export async function readConfigFile(path: string, content: string): Promise<Con
 
 async function parseEntries(path: string, content: string): Promise<readonly Entry[]> {
   // The parsers are loaded only by those who have such a file.
-  const { parseEntries } = path.endsWith(".json")
-    ? await import("./json-entries.ts")
-    : await import("./toml-entries.ts")
+  const { parseEntries } = isJson(path, content) ? await import("./json-entries.ts") : await import("./toml-entries.ts")
   try {
     return parseEntries(content)
   } catch (error) {
     if (!(error instanceof SyntaxFault)) throw error
     throw fault(`${path}:${error.line}`, error.message)
   }
+}
+
+/** A brace decides; the name decides only for what neither format clearly is, so that the error is the likelier one. */
+function isJson(path: string, content: string): boolean {
+  const start = content.replace(/^(?:\s|\/\/.*|\/\*[\s\S]*?\*\/)*/, "")
+  return start.startsWith("{") || (path.endsWith(".json") && !/^(?:#|\[{1,2}[A-Za-z_]|[\w-]+\s*=)/.test(start))
+}
+
+function expanded(path: string, entry: Entry, env: Readonly<Record<string, string | undefined>>): Entry {
+  const expand = (value: Value): Value => {
+    if (value.kind === "list") return { ...value, items: value.items.map(expand) }
+    if (value.kind === "table") return { ...value, entries: value.entries.map(inner => expanded(path, inner, env)) }
+    return value.kind === "text" ? { ...value, text: expandVariables(value.text) } : value
+  }
+  const expandVariables = (text: string) =>
+    text.replace(/\$\$|\$\{([^}]*)\}/g, (match, inside?: string) => {
+      if (inside === undefined) return "$"
+      const [, name, standard] = /^([A-Za-z_][A-Za-z0-9_]*)(?::-([\s\S]*))?$/.exec(inside) ?? []
+      const origin = `${path}:${entry.line}: ${entry.key}`
+      if (name === undefined)
+        throw fault(origin, `has ${match}: write \${VAR}, \${VAR:-default}, or $$ for a dollar sign`)
+      const value = env[name] || standard
+      if (value === undefined) throw fault(origin, `names the variable ${name}, which is not set`)
+      return value
+    })
+  return { ...entry, value: expand(entry.value) }
 }
 
 function readSources(path: string, { value, line }: Entry): FileSource[] {

@@ -2,6 +2,7 @@
  * From command line, environment and file to one typed configuration, or to one sentence about what is wrong. It is
  * complete before anything is connected, and reads nothing but the files it is pointed at.
  */
+import { hostname } from "node:os"
 import { ExitCode, OperatorError } from "../errors.ts"
 import { readArgv } from "./argv.ts"
 import type { Command } from "./commands.ts"
@@ -54,7 +55,7 @@ export async function resolveConfig<C extends Command>(
   const { given: flag, positionals } = readArgv(command, args)
   const variable = readVariables(command, env, warn)
   const configPath = flag.get("config") ?? variable.get("config")
-  const file = configPath ? await loadConfigFile(configPath, files, warn) : EMPTY
+  const file = configPath ? await loadConfigFile(configPath, env, files, warn) : EMPTY
   const layers = { flag, variable, file: file.given }
   const settings = Object.fromEntries(
     optionsOf(command)
@@ -65,7 +66,8 @@ export async function resolveConfig<C extends Command>(
       }),
   ) as unknown as Settings<C>
 
-  const inputs = { layers, fileSources: file.sources, env, files, warn, inform }
+  const minerName = (settings as { name?: string }).name ?? hostname()
+  const inputs = { layers, fileSources: file.sources, env, files, warn, inform, minerName }
   const mines = command === "serve" || (command === "demo" && (flag.has("url") || variable.has("url")))
   return {
     command,
@@ -87,21 +89,44 @@ function parsed(name: OptionName, given: Given | undefined): unknown {
 
 function readVariables(command: Command, env: Environment, warn: (message: string) => void): Map<OptionName, Given> {
   const given = new Map<OptionName, Given>()
+  const linked = Object.keys(env).filter(variable => isServiceLink(variable, env))
+  // An empty variable is how env files and container templates write an absent one.
+  const isSet = (variable: string) => env[variable] !== undefined && env[variable] !== "" && !linked.includes(variable)
   for (const name of optionsOf(command)) {
-    const origin = variablesOf(name).find(variable => env[variable] !== undefined)
+    const origin = variablesOf(name).find(isSet)
     if (origin !== undefined) given.set(name, { layer: "variable", origin, text: env[origin]! })
   }
   const known = new Set(OPTION_NAMES.flatMap(variablesOf))
   for (const variable of Object.keys(env)) {
-    if (variable.startsWith("MINER_") && !known.has(variable)) warn(`The variable ${variable} is unknown, and ignored`)
+    if (!variable.startsWith("MINER_") || known.has(variable) || linked.includes(variable)) continue
+    warn(`the variable ${variable} is unknown and ignored`)
+  }
+  if (linked.length > 0) {
+    warn(`${linked.join(", ")} come from a Kubernetes service and are ignored: set enableServiceLinks: false`)
   }
   return given
 }
 
-async function loadConfigFile(given: Given, files: Files, warn: (message: string) => void): Promise<ConfigFile> {
+/**
+ * Whether Kubernetes made the variable for a service: for one named `miner-metrics` there are
+ * MINER_METRICS_SERVICE_HOST, MINER_METRICS_SERVICE_PORT, MINER_METRICS_PORT=tcp://… and MINER_METRICS_PORT_9900_TCP….
+ */
+function isServiceLink(variable: string, env: Environment): boolean {
+  const [, service, kind] =
+    /^(MINER(?:_[A-Z0-9_]+?)?)_(SERVICE_HOST|SERVICE_PORT\w*|PORT|PORT_\d+_(?:TCP|UDP|SCTP)\w*)$/.exec(variable) ?? []
+  if (service === undefined || env[`${service}_SERVICE_HOST`] === undefined) return false
+  return kind !== "PORT" || /^(?:tcp|udp|sctp):\/\//.test(env[variable] ?? "")
+}
+
+async function loadConfigFile(
+  given: Given,
+  env: Environment,
+  files: Files,
+  warn: (message: string) => void,
+): Promise<ConfigFile> {
   const path = parseGiven(given, optionOf("config").parser) as string
   const content = readText(path, given.origin, files)
-  const file = await readConfigFile(path, content)
+  const file = await readConfigFile(path, content, env)
   // Every value is looked at, also those of other commands: a slip in a file should not wait to be noticed.
   for (const table of [file, ...file.sources]) {
     for (const [name, value] of table.given) parsed(name, value)

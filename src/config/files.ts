@@ -1,11 +1,13 @@
 /** The file system as configuration sees it; a parameter, so that tests need none. */
-import { closeSync, openSync, readdirSync, readSync, statSync } from "node:fs"
+import { closeSync, openSync, readdirSync, readFileSync, readSync, realpathSync, statSync } from "node:fs"
 
 export interface Files {
-  /** @throws Node's error with its `code` where the file cannot be read */
+  /** UTF-8 text without a byte order mark. @throws Node's error with its `code` if the file cannot be read */
   read(path: string): string
   /** Permission bits. @throws as `read` */
   mode(path: string): number
+  /** Whether the file is on a read-only mount, where its mode cannot be changed. */
+  isReadOnly(path: string): boolean
   /** Whether it can be read more than once, as a pipe cannot. @throws as `read` */
   lasts(path: string): boolean
   /** Names in a directory, sorted; none where it cannot be read. */
@@ -15,6 +17,7 @@ export interface Files {
 export const systemFiles: Files = {
   read: readAtMost,
   mode: path => statSync(path).mode & 0o777,
+  isReadOnly: isOnReadOnlyMount,
   lasts: path => statSync(path).isFile(),
   list(directory) {
     try {
@@ -37,9 +40,41 @@ function readAtMost(path: string): string {
     do length += read = readSync(descriptor, bytes, length, bytes.length - length, null)
     while (read > 0)
     if (length > MOST_BYTES) throw Object.assign(new Error(`${path} is too large`), { code: "EFBIG" })
-    return bytes.toString("utf8", 0, length)
+    const content = bytes.subarray(0, length)
+    if (isUtf16(content)) throw Object.assign(new Error(`${path} is UTF-16`), { code: UTF16 })
+    return content.toString("utf8").replace(/^\uFEFF/, "")
   } finally {
     closeSync(descriptor)
+  }
+}
+
+/** The `code` of the error for a file in UTF-16, as Windows' editors and PowerShell's `>` write it. */
+const UTF16 = "EUTF16"
+
+/** A byte order mark of UTF-16, or its zero byte beside the first ASCII character. */
+function isUtf16(content: Buffer): boolean {
+  const [first, second] = content
+  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) return true
+  return content.length >= 2 && (first === 0) !== (second === 0)
+}
+
+/** By Linux's table of mounts, whose last match is the mount in force; false if there is no table. */
+function isOnReadOnlyMount(path: string): boolean {
+  try {
+    const real = realpathSync(path)
+    const mounts = readFileSync("/proc/self/mountinfo", "utf8")
+      .split("\n")
+      .map(line => line.split(" "))
+    const covering = mounts.filter(([, , , , point]) => {
+      const directory = point?.replace(/\\040/g, " ")
+      return (
+        directory !== undefined && (real === directory || real.startsWith(directory === "/" ? "/" : `${directory}/`))
+      )
+    })
+    const deepest = covering.reduce((best, mount) => (mount[4]!.length >= best[4]!.length ? mount : best))
+    return deepest[5]!.split(",").includes("ro")
+  } catch {
+    return false
   }
 }
 
@@ -54,6 +89,7 @@ export function fileProblem(error: unknown): string | undefined {
     EPERM: "cannot be read by this user",
     EISDIR: "is a directory",
     EFBIG: "is too large",
+    [UTF16]: "is UTF-16 text: save it as UTF-8",
   }
   return known[code] ?? `cannot be read (${code})`
 }

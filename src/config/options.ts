@@ -3,7 +3,19 @@
  * (`MINER_CPU_WORKERS`), its key in a configuration file (`cpu_workers`), its check, its help and its documentation.
  */
 import type { Command } from "./commands.ts"
-import { address, bigInteger, boolean, duration, host, integer, oneOf, type Parser, path, text } from "./parse.ts"
+import {
+  address,
+  bigInteger,
+  boolean,
+  duration,
+  host,
+  integer,
+  oneOf,
+  type Parser,
+  path,
+  text,
+  visibleText,
+} from "./parse.ts"
 import { cpuAffinity, engineName, gpuSelection } from "./selections.ts"
 import { NODE_PORT, sourceUrls } from "./source-url.ts"
 
@@ -83,11 +95,11 @@ export const OPTIONS = {
     help: "A file that holds the certificate's SHA-256, read again before every reconnect",
   }),
   login: option({
-    parser: text,
+    parser: visibleText,
     commands: SOURCED,
     value: "ADDRESS.WORKER",
     perSource: true,
-    help: "A Stratum pool's login",
+    help: "A Stratum pool's login; {name} stands for the miner's name",
   }),
   password: option({
     parser: text,
@@ -110,6 +122,12 @@ export const OPTIONS = {
     default: "no",
     perSource: true,
     help: "Search on in a QUIC pool's job after a result, for pools that do not send it again",
+  }),
+  name: option({
+    parser: visibleText,
+    commands: MINING,
+    value: "TEXT",
+    help: "The miner's name, for {name} in logins and tokens; the host name if absent",
   }),
   config: option({
     parser: path,

@@ -43,8 +43,26 @@ export const boolean: Parser<boolean> = {
 
 export const isBoolean = (text: string): boolean => BOOLEANS.has(text.toLowerCase())
 
-/** Any text, as it stands. */
+/** Any text. */
 export const text: Parser<string> = { kind: "text", parse: value => value }
+
+/** Text that is sent or shown: without control and invisible characters, or quotes around it. */
+export const visibleText: Parser<string> = {
+  kind: "text",
+  parse(value) {
+    const hidden = invisibleCharacter(value)
+    if (hidden) return refuse(`text without ${hidden}`)
+    return /^(["']).*\1$/.test(value) ? refuse("text without quotes around it") : value
+  },
+}
+
+/** The first control, format or non-ASCII space character of a text: `U+200B at position 7`, counted from 1. */
+export function invisibleCharacter(value: string): string | undefined {
+  const at = [...value].findIndex(character => /[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}/u.test(character))
+  if (at < 0) return
+  const code = [...value][at]!.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0")
+  return `U+${code} at position ${at + 1}`
+}
 
 /** A path; one in a configuration file is relative to that file. */
 export const path: Parser<string> = { kind: "path", parse: value => value }
@@ -111,7 +129,8 @@ export interface Address {
 export function address(defaultPort: number): Parser<Address> {
   return {
     kind: "text",
-    parse: value => addressOf(value, defaultPort) ?? refuse("HOST or HOST:PORT, an IPv6 address in brackets"),
+    parse: value =>
+      addressOf(value.replace(/\/$/, ""), defaultPort) ?? refuse("HOST or HOST:PORT, an IPv6 address in brackets"),
   }
 }
 

@@ -5,26 +5,35 @@ export type Protocol = "quic" | "stratum+tcp" | "stratum+tls"
 
 export interface SourceUrl extends Address {
   readonly protocol: Protocol
+  /** The scheme as written, if it is one of other miners' for an unencrypted connection. */
+  readonly clearScheme?: string
 }
 
 /** A node's QUIC port, and of old its HTTP port. */
 export const NODE_PORT = 9833
 
-const DEFAULT_PORTS: Readonly<Record<Protocol, number | undefined>> = {
-  quic: NODE_PORT,
-  "stratum+tcp": undefined,
-  "stratum+tls": undefined,
+/** Schemes as they are read; those of other miners have the meaning that they have there. */
+const SCHEMES: Readonly<Record<string, Protocol>> = {
+  quic: "quic",
+  "stratum+tcp": "stratum+tcp",
+  "stratum+tls": "stratum+tls",
+  "stratum+ssl": "stratum+tls",
+  ssl: "stratum+tls",
+  tls: "stratum+tls",
+  stratum: "stratum+tcp",
+  tcp: "stratum+tcp",
 }
 
 const WANTED = "quic://HOST[:PORT], stratum+tcp://HOST:PORT or stratum+tls://HOST:PORT"
 
 /** One URL. Credentials in it are refused: they would end up in logs and labels. */
 export function sourceUrl(value: string): SourceUrl {
-  const [, scheme, rest] = /^([a-z0-9+]+):\/\/(.*?)\/?$/.exec(value) ?? []
-  const protocol = (Object.keys(DEFAULT_PORTS) as Protocol[]).find(known => known === scheme)
-  const address = protocol && addressOf(rest!, DEFAULT_PORTS[protocol])
+  const [, scheme = "", rest] = /^([a-z0-9+]+):\/\/(.*?)\/?$/.exec(value) ?? []
+  const protocol = Object.hasOwn(SCHEMES, scheme) ? SCHEMES[scheme] : undefined
+  const address = protocol && addressOf(rest!, protocol === "quic" ? NODE_PORT : undefined)
   if (!address) throw new Malformed(WANTED)
-  return { protocol, ...address }
+  const isClearAlias = protocol === "stratum+tcp" && scheme !== protocol
+  return { protocol, ...address, ...(isClearAlias && { clearScheme: scheme }) }
 }
 
 /** One or more URLs, separated by commas. */

@@ -6,8 +6,8 @@ import { CREDENTIALS, credentialFile, findCredential, type Level } from "./crede
 import type { Files } from "./files.ts"
 import { type Given, givenError, type Layer, parseGiven } from "./given.ts"
 import { type OptionName, optionOf, type Value } from "./options.ts"
-import type { Address } from "./parse.ts"
-import { PIN, type Secret, secretFile } from "./secrets.ts"
+import { type Address, addressText } from "./parse.ts"
+import { LOGIN, PASSWORD, PIN, type Secret, type SecretKind, secretFile } from "./secrets.ts"
 import { type SourceUrl, sourceName } from "./source-url.ts"
 
 export type SourceConfig = QuicSourceConfig | StratumSourceConfig
@@ -42,10 +42,15 @@ export interface SourceInputs {
   /** Takes what the operator should know though it stops nothing. */
   readonly warn: (message: string) => void
   readonly inform: (message: string) => void
+  /** Stands for `{name}` in logins and tokens. */
+  readonly minerName: string
 }
 
 /** Files that the node writes into the directory of its chain, and credentials that a service manager hands over. */
 const STANDARD_FILES = { token: "miner-auth-token", pin: "miner-tls-cert-sha256" }
+
+/** Credentials of a pool, which only a service manager hands over. */
+const POOL_FILES = { login: "miner-login", password: "miner-password" }
 
 const DEFAULT_PASSWORD: Secret = { description: "the usual password", read: () => "x" }
 
@@ -54,6 +59,13 @@ export function resolveSources(inputs: SourceInputs): readonly SourceConfig[] {
   const urls = resolveUrls(inputs)
   const twice = urls.find((url, i) => urls.findIndex(other => sourceName(other) === sourceName(url)) < i)
   if (twice) throw new OperatorError(`${sourceName(twice)} is named twice as a source`, ExitCode.config)
+  for (const url of urls) {
+    if (url.clearScheme === undefined) continue
+    inputs.inform(
+      `${url.clearScheme}:// is read as stratum+tcp://, which is not encrypted: ` +
+        `the encrypted spelling is stratum+tls://${addressText(url)}`,
+    )
+  }
   const pinsNode = urls.some(url => url.protocol === "quic")
   return urls.map(url => {
     const own = inputs.fileSources.find(({ given }) => sourceName(urlOf(given)) === sourceName(url))
@@ -86,24 +98,42 @@ function quicSource(context: SourceContext): QuicSourceConfig {
   if (!token) throw context.missing("token", "--auth-token-file FILE", STANDARD_FILES.token)
   const pin = context.credential("pin") ?? context.standard("pin", token.file)
   if (!pin) throw context.missing(PIN.name, "--tls-cert-sha256-file FILE", STANDARD_FILES.pin)
-  return { ...url, protocol: "quic", name, token, pin, keepMining: context.value("keepMining") ?? false }
+  const named: Secret = { ...token, read: () => withName(token.read(), context.minerName) }
+  const keepMining = context.value("keepMining") ?? false
+  return { host: url.host, port: url.port, protocol: "quic", name, token: named, pin, keepMining }
 }
 
 /** @param pinsNode a general pin is the node's, and the pool's is in its `[[source]]` table */
 function stratumSource(context: SourceContext, pinsNode: boolean): StratumSourceConfig {
   const { url, name } = context
-  const login = context.value("login")
+  const protocol = url.protocol as StratumSourceConfig["protocol"]
+  const pin = context.givenCredential("pin", pinsNode)
+  if (pin && protocol === "stratum+tcp") {
+    const remedy = `write stratum+tls:// or remove the ${PIN.name}`
+    throw new OperatorError(
+      `${pin.origin} has no effect on ${name}, which is not encrypted: ${remedy}`,
+      ExitCode.config,
+    )
+  }
+  const login = context.value("login") ?? context.handedOver(POOL_FILES.login, LOGIN)?.read()
   if (login === undefined) {
     throw new OperatorError(`${name} needs a login: give --login ADDRESS.WORKER`, ExitCode.config)
   }
+  const password = context.credential("password") ?? context.handedOver(POOL_FILES.password, PASSWORD)
   return {
-    ...url,
-    protocol: url.protocol as StratumSourceConfig["protocol"],
+    host: url.host,
+    port: url.port,
+    protocol,
     name,
-    login,
-    password: context.credential("password") ?? DEFAULT_PASSWORD,
-    pin: url.protocol === "stratum+tls" ? context.credential("pin", pinsNode) : undefined,
+    login: withName(login, context.minerName),
+    password: password ?? DEFAULT_PASSWORD,
+    pin: protocol === "stratum+tls" ? context.credential("pin", pinsNode) : undefined,
   }
+}
+
+/** Replaces `{name}` by the miner's name; `{{` and `}}` stand for braces. */
+export function withName(text: string, name: string): string {
+  return text.replace(/\{\{|\}\}|\{name\}/g, match => (match === "{name}" ? name : match[0]!))
 }
 
 /** Looks up one source's options: flags, variables, its own table, the file's general options. */
@@ -129,6 +159,26 @@ class SourceContext {
     return given && parseOption(option, given)
   }
 
+  get minerName(): string {
+    return this.#inputs.minerName
+  }
+
+  /** The option that gives a credential, by value or file. @param ownOnly as for `credential` */
+  givenCredential(which: keyof typeof CREDENTIALS, ownOnly = false): Given | undefined {
+    const { value, file } = CREDENTIALS[which]
+    const levels = ownOnly ? [this.#own] : this.#levels()
+    return levels.map(level => level.get(value) ?? level.get(file)).find(given => given !== undefined)
+  }
+
+  /** What the service manager handed over under that name; undefined if it is absent or empty. */
+  handedOver(file: string, kind: SecretKind): Secret | undefined {
+    const { env, files } = this.#inputs
+    const directory = env["CREDENTIALS_DIRECTORY"]
+    // A unit can set an empty default, for miners that need none.
+    if (!directory || !files.list(directory).includes(file) || files.read(join(directory, file)).trim() === "") return
+    return secretFile(join(directory, file), "$CREDENTIALS_DIRECTORY", kind, files)
+  }
+
   /** @param ownOnly general options are meant for other sources */
   credential(which: keyof typeof CREDENTIALS, ownOnly = false): Secret | undefined {
     const { files, warn } = this.#inputs
@@ -140,14 +190,12 @@ class SourceContext {
    * where a node on this machine keeps it.
    */
   standard(which: keyof typeof STANDARD_FILES, besideFile?: string): Secret | undefined {
-    const { env, files, inform, warn } = this.#inputs
+    const { files, inform, warn } = this.#inputs
     const file = STANDARD_FILES[which]
     const { kind } = CREDENTIALS[which]
+    const handedOver = this.handedOver(file, kind)
+    if (handedOver) return handedOver
     const has = (directory: string) => files.list(directory).includes(file)
-    const handedOver = env["CREDENTIALS_DIRECTORY"]
-    // A service's unit can have an empty one, for those who need none.
-    if (handedOver && has(handedOver) && files.read(join(handedOver, file)).trim() !== "")
-      return secretFile(join(handedOver, file), "$CREDENTIALS_DIRECTORY", kind, files)
     const beside = besideFile && dirname(besideFile)
     const directory = beside && has(beside) ? beside : this.#nodeDirectory(has)
     if (directory === undefined) return undefined

@@ -224,7 +224,7 @@ describe("notes", () => {
 
   test("an unknown variable is warned about", async () => {
     expect(await messages([], { ...CREDENTIALS, MINER_CPU_WORKRS: "2" })).toEqual([
-      "The variable MINER_CPU_WORKRS is unknown, and ignored",
+      "the variable MINER_CPU_WORKRS is unknown and ignored",
     ])
   })
 })

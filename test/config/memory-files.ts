@@ -6,6 +6,7 @@ export interface MemoryFile {
   readonly mode?: number
   /** Reading it fails with this code. */
   readonly code?: string
+  readonly readOnlyMount?: boolean
   /** Not a file that can be read again. */
   readonly pipe?: boolean
 }
@@ -24,6 +25,7 @@ export function memoryFiles(files: Readonly<Record<string, string | MemoryFile>>
       return text
     },
     mode: path => find(path).mode ?? 0o600,
+    isReadOnly: path => find(path).readOnlyMount === true,
     lasts: path => find(path).pipe !== true,
     list(directory) {
       const inside = Object.keys(files).filter(path => path.startsWith(`${directory}/`))

@@ -16,7 +16,7 @@ test("anything else is refused, credentials included", () => {
     "node:9833",
     "http://node:9833",
     "stratum+tcp://pool",
-    "stratum://pool:1",
+    "http2://pool:1",
     "quic://",
     "quic://a:1/path",
     "quic://user:secret@node:1",
