@@ -34,7 +34,12 @@ describe("the unit", () => {
 
   test("gets its secrets by credentials that may be missing", () => {
     const names = (key: string) => settings(unit, key).map(value => value.split(":")[0])
-    expect(names("LoadCredential")).toEqual(["miner-auth-token", "miner-tls-cert-sha256", "miner-login", "miner-password"])
+    expect(names("LoadCredential")).toEqual([
+      "miner-auth-token",
+      "miner-tls-cert-sha256",
+      "miner-login",
+      "miner-password",
+    ])
     expect(names("SetCredential")).toEqual(names("LoadCredential"))
   })
 
