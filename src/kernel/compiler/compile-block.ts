@@ -28,9 +28,9 @@ export function compileBlock(code: readonly BlockInstruction[], isHot: boolean, 
   if (!isHot) return allocate(code, options)
   const split = splitByFile(code, options.architecture)
   if (!split) throw new Error("an instruction of a hot block uses both integer and vector registers")
-  if (split.vector.length === 0 || split.integer.length === 0) return allocate(schedule(code, options), options)
   const vector = allocate(schedule(split.vector, options), options)
   const integer = allocate(storeEarly(split.integer, options.architecture, options.readOnly), options)
+  if (split.vector.length === 0) return integer
   return {
     code: interleave(vector.code, integer.code),
     stores: vector.stores + integer.stores,

@@ -1,10 +1,23 @@
 import { expect, test } from "bun:test"
+import { renderKernel } from "../../../src/kernel/x64/program/render.ts"
+import { renderTargetOf, VARIANTS } from "../../../src/kernel/x64/program/render-targets.ts"
 import { type CpuIdentity, cpuIdentity, identify, type ReadCpuid } from "../../../src/kernel/x64/runtime/cpuid.ts"
-import { createX64Kernel, type X64KernelName } from "../../../src/kernel/x64/x64-kernel.ts"
+import { createX64Kernel, loadKernel, type X64KernelName } from "../../../src/kernel/x64/x64-kernel.ts"
 import { refusalOf } from "../../support/kernels.ts"
 import { kernelSuite } from "../kernel-suite.ts"
 
 const NAMES: readonly X64KernelName[] = ["avx512", "avx512-limbs", "avx2"]
+
+/** Without integer nonces, every engine is tested too: what all nonces share is then computed by steps of its own. */
+const VARIANTS_TESTED = {
+  ...VARIANTS,
+  ...Object.fromEntries(NAMES.map(engine => [`${engine}:0`, { engine, integers: 0 }])),
+}
+
+for (const [name, { engine, integers }] of Object.entries(VARIANTS_TESTED)) {
+  if (name !== engine && refusalOf(engine) === undefined)
+    kernelSuite(name, async () => loadKernel(name, renderKernel(renderTargetOf(engine, integers))))
+}
 
 for (const name of NAMES) {
   const why = refusalOf(name)

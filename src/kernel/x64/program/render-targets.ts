@@ -8,7 +8,7 @@ import { IfmaOps } from "../ops/ifma-ops.ts"
 import { INTEGER_STATE_BYTES, IntegerOps } from "../ops/integer-ops.ts"
 import { LimbOps } from "../ops/limb-ops.ts"
 import { vectorStateBytes } from "../ops/state-memory.ts"
-import { ROW_POINTER, type Steps } from "../ops/steps.ts"
+import { ROW_POINTER, Steps } from "../ops/steps.ts"
 import { TogetherOps } from "../ops/together-ops.ts"
 import { Integers } from "../registers/integers.ts"
 import { Vectors } from "../registers/vectors.ts"
@@ -36,11 +36,12 @@ function renderTarget({ bits, core, pressure, vectors, integers, ops }: Recipe):
   const groupBytes = vectorStateBytes(vectorBytes) + integers * INTEGER_STATE_BYTES
   const shape: Shape = {
     vectorBytes,
-    stateBytes: vectors * groupBytes,
+    // Without integer nonces, the single state has a place behind the batch's.
+    stateBytes: vectors * groupBytes + (integers === 0 ? INTEGER_STATE_BYTES : 0),
     lanes: vectors * (bits / 64 + integers),
     laneSets: vectors * (1 + integers),
   }
-  const { spill, integers: integerSpill } = contextLayout(shape)
+  const { spill, integers: integerSpill, state } = contextLayout(shape)
   const spillLocation = (file: RegisterFile, n: number): Memory => {
     const [start, bytes, count] =
       file === "integer" ? [integerSpill, 8, SPILLED_INTEGERS] : [spill, vectorBytes, SPILLED_VECTORS]
@@ -59,6 +60,7 @@ function renderTarget({ bits, core, pressure, vectors, integers, ops }: Recipe):
     },
     vectors: routine => new Vectors(routine, bits),
     ops: (routine, vectorSet, steps) => {
+      const singleSteps = new Steps(vectorSet, state)
       const integerSet = new Integers(routine)
       const group = (offset: number) => {
         const behind = offset + vectorStateBytes(vectorBytes)
@@ -70,7 +72,11 @@ function renderTarget({ bits, core, pressure, vectors, integers, ops }: Recipe):
       return {
         batch,
         groups,
-        one: new IntegerOps(integerSet, steps, vectorStateBytes(vectorBytes), batch),
+        one:
+          integers > 0
+            ? new IntegerOps(integerSet, steps, vectorStateBytes(vectorBytes), batch)
+            : new IntegerOps(integerSet, singleSteps, vectors * groupBytes),
+        steps: integers > 0 ? [steps] : [steps, singleSteps],
       }
     },
   }
@@ -79,12 +85,40 @@ function renderTarget({ bits, core, pressure, vectors, integers, ops }: Recipe):
 const limbOps = (vectors: Vectors, steps: Steps, stateOffset: number) => new LimbOps(vectors, steps, stateOffset)
 const ifmaOps = (vectors: Vectors, steps: Steps, stateOffset: number) => new IfmaOps(vectors, steps, stateOffset)
 
-export const avx2 = renderTarget({ bits: 256, core: zen3, pressure: 14, vectors: 1, integers: 1, ops: limbOps })
+const avx2Recipe = { bits: 256, core: zen3, pressure: 14, vectors: 1, integers: 1, ops: limbOps } as const
 
 /** Two vectors at a time: one's S-box leaves the multipliers idle for longer than a core can look ahead. */
 const wide = { bits: 512, core: sapphireRapids, pressure: 29, vectors: 2, integers: 1 } as const
 
-export const avx512 = renderTarget({ ...wide, ops: ifmaOps })
+/** What an engine's kernel is rendered from; `avx512-limbs` is for CPUs with AVX-512 but without IFMA. */
+const RECIPES = {
+  avx512: { ...wide, ops: ifmaOps },
+  "avx512-limbs": { ...wide, ops: limbOps },
+  avx2: avx2Recipe,
+} as const satisfies Record<string, Recipe>
 
-/** CPUs with AVX-512 but without IFMA. */
-export const avx512Limbs = renderTarget({ ...wide, ops: limbOps })
+export type X64Engine = keyof typeof RECIPES
+
+/** An engine's kernel with another number of nonces in integer registers beside each vector. */
+export const renderTargetOf = (engine: X64Engine, integers: number): RenderTarget =>
+  renderTarget({ ...RECIPES[engine], integers })
+
+export const avx2 = renderTargetOf("avx2", 1)
+export const avx512 = renderTargetOf("avx512", 1)
+export const avx512Limbs = renderTargetOf("avx512-limbs", 1)
+
+export interface Variant {
+  readonly engine: X64Engine
+  /** Nonces in integer registers beside each vector. */
+  readonly integers: number
+}
+
+/** Kernels that differ by what suits a core; the one that bears its engine's name is the default. */
+export const VARIANTS: Readonly<Record<string, Variant>> = {
+  avx512: { engine: "avx512", integers: 1 },
+  "avx512:2": { engine: "avx512", integers: 2 },
+  "avx512-limbs": { engine: "avx512-limbs", integers: 1 },
+  "avx512-limbs:0": { engine: "avx512-limbs", integers: 0 },
+  avx2: { engine: "avx2", integers: 1 },
+  "avx2:2": { engine: "avx2", integers: 2 },
+}

@@ -41,6 +41,8 @@ export interface RenderOps {
   readonly groups: readonly BatchOps<unknown, unknown>[]
   /** and this on a single state, for what all nonces share. */
   readonly one: IntegerOps
+  /** The steps of all of these, to be rendered after everything else. */
+  readonly steps: readonly Steps[]
 }
 
 export interface RenderedKernel {
@@ -69,7 +71,7 @@ export function renderKernel(target: RenderTarget): RenderedKernel {
   }
   renderer.test()
   routine.hot = true
-  steps.finish()
+  for (const each of ops.steps) each.finish()
   const code = routine.finish()
   const offset = (label: Label) => routine.offsetOf(label)
   return {
