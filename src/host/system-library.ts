@@ -43,17 +43,33 @@ export function openCLibrary<const Table extends Record<string, FFIFunction>>(ta
   throw failure
 }
 
-/** glibc's and musl's, where the loader's links to them lead; glibc's before 2.34 are two files. */
-const C_LIBRARY = /\/(lib(c|dl)(\.so(\.\d+)?|-[\d.]+\.so)|(ld-|libc\.)musl-\w+\.so\.\d+)$/
+/** Paths of glibc's and musl's C library with their links resolved; before 2.34 glibc consists of two files. */
+const C_LIBRARY = /\/(lib(c|dl)(\.so(\.\d+)?|-[\d.]+\.so)|(ld-|libc\.)musl-\w+\.so\.\d+)( \(deleted\))?$/
 
 function cLibraries(): readonly string[] {
   if (process.platform !== "linux") return []
   try {
-    const mapped = readFileSync("/proc/self/maps", "utf8").split("\n")
-    return [...new Set(mapped.map(line => line.slice(line.indexOf("/"))).filter(path => C_LIBRARY.test(path)))]
+    return cLibrariesIn(readFileSync("/proc/self/maps", "utf8"))
   } catch {
     return []
   }
+}
+
+/**
+ * The C library's files in a process's memory map, each as the loader finds the copy that is mapped: by path, or by
+ * SONAME if an upgrade has replaced the file. Opening the replacement would map a second C library.
+ * @param maps text of `/proc/PID/maps`
+ */
+export function cLibrariesIn(maps: string): readonly string[] {
+  const mapped = maps.split("\n").map(line => line.slice(line.indexOf("/")))
+  return [...new Set(mapped.filter(path => C_LIBRARY.test(path)).map(nameOfMapped))]
+}
+
+function nameOfMapped(path: string): string {
+  if (!path.endsWith(" (deleted)")) return path
+  const file = path.slice(path.lastIndexOf("/") + 1, -" (deleted)".length)
+  if (file.includes("musl-")) return file.replace(/^ld-/, "libc.")
+  return file.startsWith("libdl") ? "libdl.so.2" : "libc.so.6"
 }
 
 let loader: ReturnType<typeof openLoader> | undefined

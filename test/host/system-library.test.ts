@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, test } from "bun:test"
-import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { openCLibrary, openSystemLibrary } from "../../src/host/system-library.ts"
+import { cLibrariesIn, openCLibrary, openSystemLibrary } from "../../src/host/system-library.ts"
 
 const MODULE = join(import.meta.dir, "../../src/host/system-library.ts")
 const NAME = "libnobody-has-it.so.1"
@@ -37,5 +37,48 @@ describe.skipIf(process.platform !== "linux")("a library of the system", () => {
 
   test("that is not there is told in the loader's words", () => {
     expect(() => openSystemLibrary("libnone.so.1", getpid)).toThrow(/libnone\.so\.1.*No such file/)
+  })
+})
+
+/** Programs start on copies of these by the loader itself. */
+const LOADER = "/lib64/ld-linux-x86-64.so.2"
+const GLIBC = ["c.so.6", "dl.so.2", "pthread.so.0", "m.so.6"].map(name => `/lib/x86_64-linux-gnu/lib${name}`)
+
+describe("a C library that an upgrade replaced under the process", () => {
+  test.skipIf(!existsSync(LOADER) || !GLIBC.every(existsSync))(
+    "still serves new threads, and no second one is mapped",
+    () => {
+      const directory = mkdtempSync(join(tmpdir(), "glibc-"))
+      try {
+        for (const path of GLIBC) copyFileSync(path, join(directory, path.slice(path.lastIndexOf("/") + 1)))
+        const program = join(import.meta.dir, "replaced-libc.ts")
+        const { stdout, stderr } = Bun.spawnSync([
+          LOADER,
+          "--library-path",
+          directory,
+          readFileSync("/proc/self/maps", "utf8").match(/\S*\/bun\S*/)?.[0] ?? process.execPath,
+          program,
+          directory,
+        ])
+        expect(stderr.toString()).toBe("")
+        const { cpus, replaced, copies } = JSON.parse(stdout.toString())
+        expect({ replaced, copies }).toEqual({ replaced: true, copies: 1 })
+        expect(cpus).toBeGreaterThan(0)
+      } finally {
+        rmSync(directory, { recursive: true })
+      }
+    },
+  )
+
+  test.each([
+    ["/usr/lib/x86_64-linux-gnu/libc.so.6", "libc.so.6"],
+    ["/usr/lib/x86_64-linux-gnu/libdl.so.2", "libdl.so.2"],
+    ["/lib/x86_64-linux-gnu/libc-2.31.so", "libc.so.6"],
+    ["/lib/x86_64-linux-gnu/libdl-2.31.so", "libdl.so.2"],
+    ["/lib/ld-musl-x86_64.so.1", "libc.musl-x86_64.so.1"],
+  ])("%s is found as %s", (path, name) => {
+    const line = (suffix: string) => `7f00-7f01 r-xp 00000000 08:01 12 ${path}${suffix}`
+    expect(cLibrariesIn(line(""))).toEqual([path])
+    expect(cLibrariesIn(line(" (deleted)"))).toEqual([name])
   })
 })
