@@ -1,0 +1,168 @@
+/**
+ * Makes a release on a Linux x64 machine: executables and archives for every platform, packages, checksums, inventories
+ * and provenance. The bytes depend on the commit alone.
+ *
+ *     bun scripts/release.ts [--outdir DIR] [--executables]
+ *
+ * `--executables` makes only the executables, uncompressed. The working tree must be committed. MINISIGN_KEY names a
+ * secret key of minisign, which signs SHA256SUMS. RELEASE_BUILDER is a URI for the provenance statement.
+ */
+import { createHash } from "node:crypto"
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { parseArgs } from "node:util"
+import packageJson from "../package.json" with { type: "json" }
+import { bundle } from "./bundle.ts"
+import { cycloneDx, provenance, type Release, spdx } from "./release/inventory.ts"
+import { signAdHoc } from "./release/mach-o.ts"
+import { nfpm, writePackages } from "./release/packages.ts"
+import { lockedPackages, runtimeFor } from "./release/runtimes.ts"
+import { type ArchiveEntry, writeTar } from "./release/tar.ts"
+import { TARGETS, type Target } from "./release/targets.ts"
+import { writeZip } from "./release/zip.ts"
+
+const ROOT = join(import.meta.dir, "..")
+const CACHE = join(ROOT, "node_modules/.cache/release")
+
+try {
+  await main()
+} catch (error) {
+  const errors = error instanceof AggregateError ? error.errors : [error]
+  for (const { message } of errors) console.error(`release: ${message}`)
+  process.exit(1)
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: { outdir: { type: "string", default: join(ROOT, "dist/release") }, executables: { type: "boolean" } },
+  })
+  const { outdir } = values
+  const release = describeRelease()
+  rmSync(outdir, { recursive: true, force: true })
+  mkdirSync(outdir, { recursive: true })
+  const scratch = mkdtempSync(join(tmpdir(), "quantus-release-"))
+  try {
+    const executables = new Map<Target, string>()
+    for (const target of TARGETS) executables.set(target, await buildExecutable(target, release, scratch))
+    if (values.executables) {
+      for (const [{ name }, path] of executables) copyFileSync(path, join(outdir, name))
+    } else {
+      for (const [target, path] of executables) publish(target, path, release, outdir)
+      writeLinuxPackages(executables, release, scratch, outdir)
+      writeInventories(release, outdir)
+    }
+    writeChecksums(release, outdir)
+  } finally {
+    rmSync(scratch, { recursive: true, force: true })
+  }
+}
+
+function describeRelease(): Release {
+  const git = (...args: string[]) => output(["git", "-C", ROOT, ...args]).trim()
+  if (git("status", "--porcelain")) throw new Error("the working tree has changes that are not committed")
+  const [commit, time] = git("log", "-1", "--format=%H %ct").split(" ")
+  return { version: packageJson.version, commit: commit!, time: Number(time), packages: lockedPackages(ROOT) }
+}
+
+async function buildExecutable(target: Target, { packages }: Release, scratch: string): Promise<string> {
+  const started = performance.now()
+  const locked = packages.get(target.runtimePackage)
+  if (!locked) throw new Error(`package-lock.json has no ${target.runtimePackage}`)
+  const runtime = runtimeFor(target, locked, CACHE)
+  const directory = join(scratch, target.name)
+  mkdirSync(directory)
+  const foreign = { target: target.bun, runtime }
+  const path = await bundle({ outfile: join(directory, "quantus-miner"), bytecode: false, foreign })
+  if (target.name.startsWith("darwin-")) writeFileSync(path, signAdHoc(readFileSync(path), "quantus-miner"))
+  chmodSync(path, 0o755)
+  console.log(`${target.name}: built in ${((performance.now() - started) / 1000).toFixed(1)} s`)
+  return path
+}
+
+/** Writes a target's archive, and the executable under the established miner's name. */
+function publish(target: Target, executable: string, { version, time }: Release, outdir: string): void {
+  const folder = `quantus-miner-${version}-${target.name}`
+  const entry = (path: string, from: string, mode: number): ArchiveEntry => ({
+    path: `${folder}/${path}`,
+    bytes: readFileSync(from),
+    mode,
+  })
+  const systemd = [...new Bun.Glob("systemd/**").scanSync({ cwd: ROOT })].sort()
+  const texts = ["LICENSE", "README.md", ...(target.name.startsWith("linux-") ? systemd : [])]
+  const entries = [
+    entry(target.name.startsWith("windows-") ? "quantus-miner.exe" : "quantus-miner", executable, 0o755),
+    ...texts.map(path => entry(path, join(ROOT, path), 0o644)),
+  ]
+  const archive = join(outdir, `${folder}.${target.archive}`)
+  if (target.archive === "zip") writeFileSync(archive, writeZip(entries, time))
+  else {
+    const tar = archive.replace(/\.xz$/, "")
+    writeFileSync(tar, writeTar(entries, time))
+    // With two threads the blocks, and so the bytes, are the same on every machine.
+    output(["xz", "--threads=2", "--block-size=32MiB", "-6", tar])
+  }
+  if (target.upstreamAsset) copyFileSync(executable, join(outdir, target.upstreamAsset))
+}
+
+function writeLinuxPackages(
+  executables: ReadonlyMap<Target, string>,
+  release: Release,
+  scratch: string,
+  outdir: string,
+) {
+  const tool = nfpm(CACHE)
+  for (const [name, architecture] of [
+    ["linux-x64", "amd64"],
+    ["linux-arm64", "arm64"],
+  ] as const) {
+    const [, executable] = [...executables].find(([target]) => target.name === name)!
+    const { version, time } = release
+    writePackages({ root: ROOT, version, time, executable, architecture, scratch, outdir, nfpm: tool })
+  }
+}
+
+function writeInventories(release: Release, outdir: string): void {
+  const documents = { cdx: cycloneDx(release), spdx: spdx(release) }
+  for (const [kind, document] of Object.entries(documents))
+    writeFileSync(join(outdir, `quantus-miner-${release.version}.${kind}.json`), json(document))
+}
+
+/** Writes `SHA256SUMS` and `provenance.json` over everything else, and signs the checksums where a key is given. */
+function writeChecksums(release: Release, outdir: string): void {
+  const sums = new Map(
+    readdirSync(outdir)
+      .sort()
+      .map(name => [name, sha256(join(outdir, name))]),
+  )
+  const { MINISIGN_KEY, RELEASE_BUILDER = "urn:quantus-miner:local" } = process.env
+  writeFileSync(join(outdir, ".provenance"), json(provenance(release, sums, RELEASE_BUILDER)))
+  renameSync(join(outdir, ".provenance"), join(outdir, "provenance.json"))
+  sums.set("provenance.json", sha256(join(outdir, "provenance.json")))
+  const file = join(outdir, "SHA256SUMS")
+  writeFileSync(file, [...sums].map(([name, sum]) => `${sum}  ${name}\n`).join(""))
+  if (MINISIGN_KEY) output(["minisign", "-S", "-s", MINISIGN_KEY, "-m", file, "-t", `quantus-miner ${release.version}`])
+  else console.log("skipped: SHA256SUMS.minisig: MINISIGN_KEY names no key")
+  process.stdout.write(readFileSync(file, "utf8"))
+}
+
+const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`
+
+const sha256 = (path: string): string => createHash("sha256").update(readFileSync(path)).digest("hex")
+
+/** @throws where the command fails */
+function output(command: string[]): string {
+  const { success, stdout, stderr } = Bun.spawnSync(command, { stdin: "ignore" })
+  if (!success) throw new Error(`${command.join(" ")}: ${stderr}`)
+  return stdout.toString()
+}

@@ -1,0 +1,91 @@
+/** Debian and RPM packages by nfpm. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+
+const NFPM = "github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.1"
+
+/** nfpm's path; built by Go into `cache` on first use. */
+export function nfpm(cache: string): string {
+  const path = join(cache, "nfpm")
+  if (!existsSync(path)) run(["go", "install", NFPM], { GOBIN: cache })
+  return path
+}
+
+export interface PackageInput {
+  readonly root: string
+  readonly version: string
+  readonly time: number
+  /** The executable, not stripped: its program stands behind the sections that `strip` keeps. */
+  readonly executable: string
+  readonly architecture: "amd64" | "arm64"
+  readonly scratch: string
+  readonly outdir: string
+  readonly nfpm: string
+}
+
+/** Writes the .deb and the .rpm of an architecture into `outdir`. */
+export function writePackages(input: PackageInput): void {
+  const { root, scratch, outdir, time } = input
+  const staged = join(scratch, `packages-${input.architecture}`)
+  mkdirSync(staged, { recursive: true })
+  writeFileSync(
+    join(staged, "quantus-miner.service"),
+    packagedUnit(readFileSync(join(root, "systemd/quantus-miner.service"), "utf8")),
+  )
+  writeFileSync(join(staged, "copyright"), copyright(readFileSync(join(root, "LICENSE"), "utf8")))
+  const config = join(staged, "nfpm.yaml")
+  const values = {
+    VERSION: input.version,
+    ARCHITECTURE: input.architecture,
+    EXECUTABLE: input.executable,
+    STAGED: staged,
+    ROOT: root,
+  }
+  writeFileSync(config, fill(readFileSync(join(root, "deploy/packages/nfpm.yaml"), "utf8"), values))
+  for (const packager of ["deb", "rpm"])
+    run([input.nfpm, "package", "--packager", packager, "--config", config, "--target", outdir], {
+      SOURCE_DATE_EPOCH: `${time}`,
+    })
+}
+
+/**
+ * Puts values in the places of the form `${NAME}`.
+ * @throws where a place has no value
+ */
+export function fill(template: string, values: Readonly<Record<string, string>>): string {
+  return template.replace(/\$\{(\w+)\}/g, (_, name: string) => {
+    const value = values[name]
+    if (value === undefined) throw new Error(`the template has an unknown place ${name}`)
+    return value
+  })
+}
+
+/** The unit for an executable that a package owns. */
+export function packagedUnit(unit: string): string {
+  const packaged = unit.replaceAll("/usr/local/bin/", "/usr/bin/")
+  if (packaged === unit) throw new Error("the unit does not start /usr/local/bin/quantus-miner")
+  return packaged
+}
+
+/** https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/ */
+function copyright(license: string): string {
+  const indented = license
+    .trim()
+    .split("\n")
+    .map(line => ` ${line || "."}`)
+  return [
+    "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/",
+    "Upstream-Name: quantus-miner",
+    "",
+    "Files: *",
+    `Copyright: ${/Copyright \(c\) (.*)/.exec(license)![1]}`,
+    "License: MIT",
+    ...indented,
+    "",
+  ].join("\n")
+}
+
+function run(command: string[], env: Record<string, string>): void {
+  const { success, stdout, stderr } = Bun.spawnSync(command, { env: { ...process.env, ...env } })
+  if (!success) throw new Error(`${command.join(" ")}: ${stdout}${stderr}`)
+}

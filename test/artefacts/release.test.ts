@@ -1,0 +1,60 @@
+/** The release in dist/release, as `npm run release` left it. */
+import { expect, test } from "bun:test"
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { TARGETS } from "../../scripts/release/targets.ts"
+import { readSignature } from "../support/mach-o-reader.ts"
+
+const ROOT = join(import.meta.dir, "../..")
+const RELEASE = join(ROOT, "dist/release")
+if (!existsSync(join(RELEASE, "SHA256SUMS"))) throw new Error("run `npm run release` first")
+
+test("the executables are the same when built in another directory", () => {
+  const copy = mkdtempSync(join(tmpdir(), "quantus-rebuild-"))
+  try {
+    const run = (...command: string[]) => {
+      const { exitCode, stderr } = Bun.spawnSync(command, { cwd: copy })
+      expect(`${exitCode} ${exitCode ? stderr : ""}`).toBe("0 ")
+    }
+    run("git", "clone", "--quiet", ROOT, "checkout")
+    run("cp", "-a", join(ROOT, "node_modules"), "checkout/node_modules")
+    run(process.execPath, "checkout/scripts/release.ts", "--executables", "--outdir", join(copy, "out"))
+    const sum = (path: string) => new Bun.CryptoHasher("sha256").update(readFileSync(path)).digest("hex")
+    for (const { name, upstreamAsset } of TARGETS) {
+      if (upstreamAsset)
+        expect(`${name} ${sum(join(copy, "out", name))}`).toBe(`${name} ${sum(join(RELEASE, upstreamAsset))}`)
+    }
+  } finally {
+    rmSync(copy, { recursive: true, force: true })
+  }
+})
+
+test.each(TARGETS.filter(({ name }) => name.startsWith("darwin-")).map(target => [target.name, target] as const))(
+  "%s has a valid ad-hoc signature",
+  (_, { upstreamAsset }) => {
+    const file = readFileSync(join(RELEASE, upstreamAsset!))
+    const valid = { identifier: "quantus-miner", flags: 2, wrongPages: 0, wrongBlobs: 0, endsTogether: true }
+    expect(readSignature(file)).toMatchObject(valid)
+    // The reader sees a changed byte.
+    file[file.length >> 1]! ^= 1
+    expect(readSignature(file).wrongPages).toBe(1)
+  },
+)
+
+const blocks = [...readFileSync(join(ROOT, "docs/verifying.md"), "utf8").matchAll(/```sh\n(.*?)```/gs)].map(
+  ([, text]) => text!,
+)
+
+test("docs/verifying.md has its commands", () => expect(blocks).toHaveLength(3))
+
+test.each(blocks)("docs/verifying.md: %s", commands => {
+  const { exitCode, stdout, stderr } = Bun.spawnSync(["bash", "-euo", "pipefail", "-c", commands], { cwd: RELEASE })
+  expect(`${exitCode} ${stderr}`).toBe("0 ")
+  expect(stdout.toString()).not.toBe("")
+})
+
+test("a changed file does not pass the documented check", () => {
+  const command = "sed '1s/^./x/' SHA256SUMS | sha256sum --check --ignore-missing"
+  expect(Bun.spawnSync(["bash", "-c", command], { cwd: RELEASE }).exitCode).not.toBe(0)
+})
