@@ -6,13 +6,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   pow: [],
   kernel: ["pow", "host/system-library.ts"],
   host: ["top"],
-  sources: ["top", "pow"],
+  sources: ["top", "pow", "http"],
+  http: ["top"],
   engines: ["top", "pow", "kernel", "host", "sources/source.ts"],
-  observe: ["top", "engines/engine.ts", "sources/source.ts", "host"],
-  miner: ["top", "pow", "engines/engine.ts", "engines/sequence.ts", "sources/source.ts", "observe/stats.ts"],
+  observe: ["top", "http", "engines/engine.ts", "miner/events.ts", "miner/pauses.ts", "sources/source.ts", "host"],
+  miner: ["top", "pow", "engines/engine.ts", "engines/sequence.ts", "sources/source.ts"],
   devnode: ["top", "pow", "sources"],
   config: ["top", "host"],
-  commands: ["top", "pow", "kernel", "host", "sources", "engines", "observe", "miner", "devnode", "config"],
+  commands: ["top", "pow", "kernel", "host", "sources", "engines", "observe", "miner", "devnode", "config", "http"],
 }
 
 /** Rooms that open no connection of any kind. */

@@ -5,6 +5,7 @@ import type { MiningSettings } from "../config/options.ts"
 import { watchEffectiveCpus } from "../host/cpu-watch.ts"
 import { readEffectiveCpus } from "../host/effective-cpus.ts"
 import { createNotifier, feedWatchdog, type Notifier, watchdogTimeout } from "../host/systemd.ts"
+import { EngineSet } from "../miner/engine-set.ts"
 import { Miner } from "../miner/miner.ts"
 import { serveMonitoring } from "../observe/monitoring.ts"
 import { Stats, type StatsSink } from "../observe/stats.ts"
@@ -49,13 +50,13 @@ async function mineOn(machine: Machine, options: MiningOptions, notifier: Notifi
   const { config, output, stop, openSource } = options
   const { settings } = config
   const { log, terminal } = output
-  let miner: Miner | undefined
-  const units = () => (miner?.engines ?? []).flatMap(engine => engine.units)
+  const engines = new EngineSet(machine.engines)
+  const units = () => engines.units
   const stats = new Stats({ clock, version, units, details: unit => machine.details(unit) })
   stats.effectiveCpus(machine.cpus)
   const source = await openSource({ clock, log, stats })
   const replaceEngine = machine.replaceEngine.bind(machine)
-  miner = new Miner({ source, engines: machine.engines, stats, clock, log, replaceEngine })
+  const miner = new Miner({ source, engines, events: stats, clock, log, replaceEngine })
 
   const { metricsHost: host, metricsPort: port } = settings
   const monitoring = port === undefined ? undefined : await serveMonitoring({ stats, host, port, clock, log })

@@ -1,13 +1,12 @@
 /**
- * The one loop: takes jobs from a source, has the engines search them, lets the reference judge what they find, and
- * hands the source what it confirms.
+ * Takes jobs from a source, has the engines search them, verifies what they find against the reference, and gives the
+ * source each confirmed seal.
  */
 import type { Clock } from "../clock.ts"
 import type { Candidate, Engine, EngineEvents, Work } from "../engines/engine.ts"
 import { nextSequence } from "../engines/sequence.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
 import type { Log } from "../log.ts"
-import type { StatsSink } from "../observe/stats.ts"
 import { nonceHash } from "../pow/nonce-hash.ts"
 import { verifySeal } from "../pow/target.ts"
 import {
@@ -19,32 +18,33 @@ import {
   targetOfJob,
   type Verdict,
 } from "../sources/source.ts"
+import type { EngineSet } from "./engine-set.ts"
+import type { MinerEvents } from "./events.ts"
+import { isNearMiss, isNonceOf, JobSearch } from "./job-search.ts"
+import { type PauseReason, Pauses } from "./pauses.ts"
 import { ageOf, describeVerdict, difficultyOf, grouped, sealsOf, secondsOf } from "./phrases.ts"
-import { isNearMiss, isNonceOf, Search } from "./search.ts"
 import { splitRange } from "./split-range.ts"
 
 export interface MinerOptions {
   /** Several sources behind a failover look like one. */
   readonly source: JobSource
-  /** One or more; started by the miner. */
-  readonly engines: readonly Engine[]
-  readonly stats: StatsSink
+  /** Started and closed by the miner. */
+  readonly engines: EngineSet
+  readonly events: MinerEvents
   readonly clock: Clock
   readonly log: Log
-  /** Another engine for one that cannot hash (any more), not started; undefined where there is none. */
+  /** Another engine, not started, in place of one that cannot hash (any more); undefined if none is left. */
   readonly replaceEngine?: (failed: Engine) => Promise<Engine | undefined>
 }
 
-/** A job that is searched for longer is warned about: a node that is syncing sends no other, and nothing cancels it. */
-const OLD_AFTER = 120_000
+/** Age at which a job is warned about: a node that is syncing sends no other, and nothing cancels it. */
+const OLD_JOB_MS = 120_000
 
 export class Miner {
   readonly #options: MinerOptions
-  /** Engines that have started and can hash. */
-  readonly #live: Engine[] = []
-  /** Engines that are starting, or live. */
-  readonly #all = new Set<Engine>()
-  #search: Search | undefined
+  readonly #engines: EngineSet
+  readonly #pauses = new Pauses(paused => (paused ? this.#pause() : this.#resume()))
+  #search: JobSearch | undefined
   /** Live engines that have not searched all of their part of the range yet. */
   #unfinished = new Set<Engine>()
   #cancelOldWarning = () => {}
@@ -54,24 +54,20 @@ export class Miner {
 
   constructor(options: MinerOptions) {
     this.#options = options
-  }
-
-  /** Engines that exist at this moment, for those who read their units. */
-  get engines(): readonly Engine[] {
-    return [...this.#all]
+    this.#engines = options.engines
   }
 
   /**
    * Mines until `signal` is aborted, then ends everything within two seconds.
-   * Rejects with an OperatorError when the source gives up, or when no engine is left that can hash.
+   * Rejects with an OperatorError if the source gives up, or if no engine is left that can hash.
    */
   async run(signal: AbortSignal): Promise<void> {
-    const { source, engines } = this.#options
+    const { source } = this.#options
     const { promise, resolve } = this.#ended
     this.#running = true
     signal.addEventListener("abort", () => resolve(), { once: true })
     if (signal.aborted) resolve()
-    for (const engine of engines) void this.#start(engine)
+    for (const engine of this.#engines.existing) void this.#start(engine)
     source.start(this.#sourceEvents())
     try {
       await promise
@@ -80,85 +76,97 @@ export class Miner {
     }
   }
 
+  /** Pauses for a reason, or takes the reason back; engines rest while at least one reason stands. */
+  setPaused(reason: PauseReason, paused: boolean): void {
+    if (!this.#pauses.set(reason, paused)) return
+    const rest = this.#pauses.reasons
+    const state = rest.length > 0 ? `paused (${rest.join(", ")})` : "mining"
+    this.#options.log.info(`${paused ? "pause" : "resume"} (${reason}): now ${state}`)
+  }
+
+  /** Why the miner is paused; empty while it is not. */
+  get pauseReasons(): readonly PauseReason[] {
+    return this.#pauses.reasons
+  }
+
   async #close(): Promise<void> {
     this.#running = false
     this.#endSearch("the miner stops")
-    await Promise.all([this.#options.source.close(), ...this.engines.map(engine => engine.close())])
+    await Promise.all([this.#options.source.close(), this.#engines.close()])
   }
 
   async #start(engine: Engine): Promise<void> {
-    this.#all.add(engine)
     try {
       await engine.start(this.#engineEvents(engine))
     } catch (error) {
       return this.#lose(engine, error instanceof Error ? error.message : String(error))
     }
     if (!this.#running) return
-    this.#live.push(engine)
+    this.#engines.started(engine)
     const search = this.#search
-    if (!search || search.sequence === 0) return
-    if (!search.job.range) engine.assign(this.#workOf(search))
-    // Where others are searching a range already it is divided, and this engine waits for the next.
+    if (search?.sequence === undefined) return
+    if (!search.job.range) engine.assign(workOf(search.job, search.sequence))
+    // If other engines already search a range, it is divided and this engine waits for the next.
     else if (this.#unfinished.size === 0) this.#begin(search)
   }
 
   /** Ends an engine that cannot hash, and starts the next best one in its place. */
   async #lose(engine: Engine, why: string): Promise<void> {
     const { log, replaceEngine } = this.#options
-    if (!this.#running || !this.#all.delete(engine)) return
-    const hashed = this.#live.includes(engine)
-    if (hashed) {
-      // What it has counted since the last seal still belongs to the next one.
-      if (this.#search) this.#search.counted -= engine.hashesOf(this.#search.sequence)
-      this.#live.splice(this.#live.indexOf(engine), 1)
-    }
-    log.warn(`the engine ${engine.name} cannot be used: ${why}`)
+    if (!this.#running) return
+    const search = this.#search
+    const counted = search?.sequence === undefined ? 0n : engine.hashesOf(search.sequence)
+    const hashed = this.#engines.remove(engine)
+    if (hashed === undefined) return
+    if (hashed) search?.account.loseEngine(counted)
+    log.warn(`engine ${engine.name} cannot be used: ${why}`)
     await engine.close()
     const next = await replaceEngine?.(engine)
     if (!this.#running) return void next?.close()
     if (next) {
-      log.warn(`the engine ${next.name} is used in place of ${engine.name}`)
+      log.warn(`engine ${next.name} replaces ${engine.name}`)
+      this.#engines.add(next)
       void this.#start(next)
-    } else if (this.#all.size === 0) {
+    } else if (this.#engines.existing.length === 0) {
       const exitCode = hashed ? ExitCode.lost : ExitCode.selfTest
       this.#ended.reject(new OperatorError(`no engine is left that can hash: ${why}`, exitCode))
       return
     }
-    if (this.#search?.job.range && this.#search.sequence !== 0) this.#begin(this.#search)
+    if (this.#search?.job.range && this.#search.sequence !== undefined) this.#begin(this.#search)
   }
 
   #sourceEvents(): SourceEvents {
-    const { stats, log } = this.#options
+    const { events, log } = this.#options
     const net = log.withTag("net")
     return {
       connected: source => {
         net.success(`connected to ${source}`)
-        stats.connected(source)
+        events.connected(source)
       },
       disconnected: (reason: DisconnectReason, message: string, retryIn: number, source: string) => {
         if (Number.isFinite(retryIn)) net.warn(`${source}: ${message}; next attempt in ${secondsOf(retryIn)}`)
         else net.info(`${source}: ${message}`)
-        stats.disconnected(reason, message, retryIn, source)
+        events.disconnected(reason, message, retryIn, source)
       },
       job: job => this.#take(job),
-      noJob: () => this.#endSearch("its source has withdrawn it"),
+      noJob: () => this.#endSearch("its source withdrew it"),
       failed: error => this.#ended.reject(error),
     }
   }
 
   #engineEvents(engine: Engine): EngineEvents {
-    const { stats, log } = this.#options
+    const { events, log } = this.#options
     return {
       candidate: candidate => this.#judge(engine, candidate),
       exhausted: sequence => this.#exhausted(engine, sequence),
       switched: (unit, sequence, seconds) => {
-        if (!this.#hashing) log.debug(`first hash by ${unit}, ${(1000 * seconds).toFixed(1)} ms after its job came`)
+        if (!this.#hashing) log.debug(`first hash by ${unit}, ${(1000 * seconds).toFixed(1)} ms after its job arrived`)
         this.#hashing = true
-        stats.switched(unit, sequence, seconds)
+        events.switched(unit, sequence, seconds)
       },
       restarted: (unit, why) => {
         log.warn(`${unit} was replaced: ${why}`)
-        stats.restarted(unit, why)
+        events.restarted(unit, why)
       },
       failed: why => void this.#lose(engine, why),
     }
@@ -169,52 +177,62 @@ export class Miner {
     const before = this.#search
     if (before?.isOf(job)) {
       before.job = job
-      if (before.sequence === 0) this.#begin(before)
+      if (before.sequence === undefined) this.#begin(before)
       return
     }
     const wasSearched = before !== undefined && this.#conclude(before)
-    const search = new Search(job)
+    const search = new JobSearch(job)
     this.#search = search
-    // First the engines, then the words.
+    // The engines come first: logging may take longer than a switch.
     this.#begin(search)
-    if (before) this.#tellEnd(before, wasSearched ? "it was replaced" : undefined, job)
-    this.#options.stats.job(job)
-    const level = before && isNextSlice(before.job, job) ? "debug" : "info"
+    if (before) this.#reportEnd(before, wasSearched ? "it was replaced" : undefined)
+    this.#options.events.job(job)
+    const level = before?.toBeContinued && before.job.id === job.id ? "debug" : "info"
     this.#options.log.withTag("job")[level](`${job.id} of ${job.source}, difficulty ${difficultyOf(job)}`)
     this.#warnWhenOld(search)
   }
 
   /** Has all engines search the job from now on, under a new sequence. */
-  #begin(search: Search): void {
-    if (search.sequence !== 0) search.counted -= this.#hashesOf(search.sequence)
-    search.sequence = nextSequence()
-    const { range } = search.job
-    if (!range) {
-      const work = this.#workOf(search)
-      for (const engine of this.#live) engine.assign(work)
+  #begin(search: JobSearch): void {
+    if (search.sequence !== undefined) search.account.endWork(this.#engines.hashesOf(search.sequence))
+    search.sequence = undefined
+    search.resumes = true
+    if (this.#pauses.reasons.length > 0) {
+      this.#engines.assign(null)
       return
     }
-    const parts = splitRange(range, this.#live.map(hashesSoFar))
-    this.#unfinished = new Set(this.#live.filter((_, i) => parts[i]))
-    this.#live.forEach((engine, i) => {
-      engine.assign(parts[i] ? { ...this.#workOf(search), range: parts[i] } : null)
+    const sequence = nextSequence()
+    search.sequence = sequence
+    const work = workOf(search.job, sequence)
+    const { range } = search.job
+    if (!range) {
+      this.#engines.assign(work)
+      return
+    }
+    const { live } = this.#engines
+    const parts = splitRange(range, live.map(hashesSoFar))
+    this.#unfinished = new Set(live.filter((_, i) => parts[i]))
+    live.forEach((engine, i) => {
+      engine.assign(parts[i] ? { ...work, range: parts[i] } : null)
     })
   }
 
-  #workOf({ job, sequence }: Search): Work {
-    const { header, difficulty, prefix, afterSeal } = job
-    return {
-      sequence,
-      header,
-      target: targetOfJob(job),
-      difficulty,
-      prefix,
-      stopAtCandidate: afterSeal === "wait",
-    }
+  /** The search keeps its account, so that its hashes still belong to its next seal. */
+  #pause(): void {
+    const search = this.#search
+    if (search?.sequence === undefined) return
+    search.account.endWork(this.#engines.hashesOf(search.sequence))
+    search.sequence = undefined
+    this.#unfinished.clear()
+    this.#engines.assign(null)
+  }
+
+  #resume(): void {
+    if (this.#running && this.#search?.resumes) this.#begin(this.#search)
   }
 
   #judge(engine: Engine, { sequence, nonce, unit }: Candidate): void {
-    const { clock, log, stats } = this.#options
+    const { clock, log, events } = this.#options
     const search = this.#search
     if (!search || sequence !== search.sequence) return
     const foundAt = clock.now()
@@ -222,14 +240,14 @@ export class Miner {
     const target = targetOfJob(job)
     const hash = isNonceOf(job, nonce) ? verifySeal(job.header, nonce, target) : undefined
     if (!hash && !(isNonceOf(job, nonce) && isNearMiss(nonceHash(job.header, nonce), target))) {
-      stats.mismatch(unit)
-      log.error(`${unit} reported the nonce ${nonce.toHex()}, which is no seal of job ${job.id}: it was not sent`)
+      events.mismatch(unit)
+      log.error(`${unit} reported nonce ${nonce.toHex()}, which is not a seal of job ${job.id}: it was not sent`)
     }
     if (!hash || !search.addSeal(nonce)) {
       engine.resume(sequence)
       return
     }
-    const { hashes, seconds } = search.settle(this.#hashesOf(sequence), foundAt, 1n)
+    const { hashes, seconds } = search.account.settle(this.#engines.hashesOf(sequence), foundAt, 1n)
     search.outcome = "completed"
     if (job.afterSeal === "wait") this.#idle(search)
     void this.#submit({ job, nonce, hash, hashes, seconds, unit }, foundAt)
@@ -238,9 +256,9 @@ export class Miner {
   }
 
   async #submit(seal: Seal, foundAt: number): Promise<void> {
-    const { source, stats, clock, log } = this.#options
+    const { source, events, clock, log } = this.#options
     const verdict: Verdict = await source.submit(seal)
-    stats.seal(seal, verdict, (clock.now() - foundAt) / 1000)
+    events.seal(seal, verdict, (clock.now() - foundAt) / 1000)
     const [level, message] = describeVerdict(seal, verdict)
     log.withTag("net")[level](message)
   }
@@ -251,24 +269,21 @@ export class Miner {
     this.#unfinished.delete(engine)
     if (this.#unfinished.size > 0) return
     const { clock, log, source } = this.#options
-    const { hashes, seconds } = search.settle(this.#hashesOf(sequence), clock.now())
-    if (search.outcome === "cancelled") search.outcome = "failed"
+    const { hashes, seconds } = search.account.settle(this.#engines.hashesOf(sequence), clock.now())
+    if (search.job.slice?.isLast === false) search.toBeContinued = true
+    else if (search.outcome === "cancelled") search.outcome = "failed"
     this.#idle(search)
     log.withTag("job").debug(`the range of ${search.job.id} is exhausted after ${grouped(hashes)} hashes`)
     source.exhausted?.(search.job, hashes, seconds)
   }
 
-  /** Nonces counted for a work, by all engines. */
-  #hashesOf(sequence: number): bigint {
-    return this.#live.reduce((sum, engine) => sum + engine.hashesOf(sequence), 0n)
-  }
-
   /** Lets the engines rest; the job stays, in case it comes again. */
-  #idle(search: Search): void {
-    search.sequence = 0
-    search.counted = 0n
+  #idle(search: JobSearch): void {
+    search.sequence = undefined
+    search.resumes = false
+    search.account.rest()
     this.#unfinished.clear()
-    for (const engine of this.#live) engine.assign(null)
+    this.#engines.assign(null)
   }
 
   /** Ends the current search, if any, without another one. */
@@ -278,44 +293,43 @@ export class Miner {
     const wasSearched = this.#conclude(search)
     this.#search = undefined
     if (wasSearched) this.#idle(search)
-    this.#tellEnd(search, wasSearched ? why : undefined)
+    this.#reportEnd(search, wasSearched ? why : undefined)
   }
 
-  /** Closes the account of a search. @returns whether engines were at it */
-  #conclude(search: Search): boolean {
+  /** Closes the account of a search. @returns whether it was searched, or paused while it was */
+  #conclude(search: JobSearch): boolean {
     this.#cancelOldWarning()
-    if (search.sequence === 0) return false
-    search.settle(this.#hashesOf(search.sequence), this.#options.clock.now())
+    if (!search.isOpen) return false
+    const counted = search.sequence === undefined ? 0n : this.#engines.hashesOf(search.sequence)
+    search.account.settle(counted, this.#options.clock.now())
     return true
   }
 
-  /**
-   * @param why undefined where the search had ended before, and that was told
-   * @param next the job in its place
-   */
-  #tellEnd({ job, beganAt, hashes, seals, outcome }: Search, why: string | undefined, next?: Job): void {
-    const { clock, log, stats } = this.#options
+  /** @param why undefined if the search had already ended and that was logged */
+  #reportEnd({ job, beganAt, account, seals, outcome, toBeContinued }: JobSearch, why: string | undefined): void {
+    const { clock, log, events } = this.#options
     if (why !== undefined) {
       const age = ageOf(clock.now() - beganAt)
-      log.withTag("job").info(`${job.id} ended, ${why}: ${age} old, ${grouped(hashes)} hashes, ${sealsOf(seals)}`)
+      const counts = `${grouped(account.hashes)} hashes, ${sealsOf(seals)}`
+      log.withTag("job").info(`${job.id} ended, ${why}: ${age} old, ${counts}`)
     }
-    if (!next || !isNextSlice(job, next)) stats.jobEnded(job, outcome)
+    if (!toBeContinued) events.jobEnded(job, outcome)
   }
 
-  #warnWhenOld(search: Search): void {
+  #warnWhenOld(search: JobSearch): void {
     const { clock, log } = this.#options
     if (search.job.range) return
-    this.#cancelOldWarning = clock.after(search.beganAt + OLD_AFTER - clock.now(), () => {
-      log
-        .withTag("job")
-        .warn(`${search.job.id} is two minutes old and ${search.job.source} has sent no other (a node may be syncing)`)
+    this.#cancelOldWarning = clock.after(search.beganAt + OLD_JOB_MS - clock.now(), () => {
+      const { id, source } = search.job
+      log.withTag("job").warn(`${id} is two minutes old and ${source} has sent no other (a node may be syncing)`)
     })
   }
 }
 
-/** Slices of one range come as jobs of the same name. */
-const isNextSlice = (before: Job, next: Job): boolean =>
-  next.range !== undefined && next.id === before.id && next.source === before.source
+function workOf(job: Job, sequence: number): Work {
+  const { header, difficulty, prefix, afterSeal } = job
+  return { sequence, header, target: targetOfJob(job), difficulty, prefix, stopAtCandidate: afterSeal === "wait" }
+}
 
-/** How much an engine gets of a range: what it has done so far says how fast it is. */
+/** An engine's weight when a range is divided: its hashes so far show how fast it is. */
 const hashesSoFar = ({ units }: Engine): bigint => units.reduce((sum, { hashes }) => sum + hashes, 1n)

@@ -1,11 +1,11 @@
-/** How the loop speaks of numbers and of what became of a seal. */
+/** Numbers and verdicts as the miner's log writes them. */
 import type { Log } from "../log.ts"
 import type { Job, Seal, Verdict } from "../sources/source.ts"
 
 /** `1,234,567` */
 export const grouped = (value: bigint | number): string => value.toLocaleString("en-US")
 
-/** `1,234,567`, and `1.23e+45` where nobody would count the digits. */
+/** `1,234,567`, and from 10^15 on `1.23e+45`. */
 export const difficultyOf = ({ difficulty }: Job): string =>
   difficulty < 10n ** 15n ? grouped(difficulty) : Number(difficulty).toExponential(2)
 
@@ -23,7 +23,7 @@ export function ageOf(ms: number): string {
 /** `2 s`, `1.5 s` */
 export const secondsOf = (ms: number): string => `${Number((ms / 1000).toFixed(1))} s`
 
-/** What is said of a verdict, and how loud. */
+/** The log line of a verdict and its level. */
 export function describeVerdict({ job, unit }: Seal, verdict: Verdict): [level: keyof Levels, message: string] {
   const seal = `the seal of ${job.id} by ${unit}`
   switch (verdict.result) {
@@ -34,7 +34,7 @@ export function describeVerdict({ job, unit }: Seal, verdict: Verdict): [level: 
     case "rejected":
       return ["warn", `${seal} was rejected by ${job.source}: ${verdict.reason}`]
     case "stale":
-      return ["info", `${seal} came too late: the job was replaced, so it was not sent`]
+      return ["info", `${seal} is stale: its job was replaced, so it was not sent`]
     case "lost":
       return ["warn", `${seal} was sent, but the connection ended before ${job.source} answered`]
   }

@@ -1,9 +1,9 @@
 import type { NonceRange } from "../sources/source.ts"
 
 /**
- * Cuts a range into consecutive parts, one for each weight and in proportion to it, that together are the range.
+ * Divides a range into consecutive parts, one per weight and proportional to it.
  * @param weights positive, one or more
- * @returns undefined in the place of a part that came out empty
+ * @returns the parts in order; undefined for an empty part
  */
 export function splitRange({ first, last }: NonceRange, weights: readonly bigint[]): (NonceRange | undefined)[] {
   const total = weights.reduce((a, b) => a + b, 0n)

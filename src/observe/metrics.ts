@@ -7,7 +7,7 @@ import { Counter, Gauge, type Metric, Registry, type RegistryContentType } from 
 import type { DisconnectReason } from "../sources/source.ts"
 import type { Distribution } from "./distribution.ts"
 import { type ProcessMetric, processMetrics } from "./process-metrics.ts"
-import { JOB_STATUSES, SEAL_RESULTS, type Snapshot, type UnitSnapshot } from "./snapshot.ts"
+import { JOB_OUTCOMES, SEAL_RESULTS, type Snapshot, type UnitSnapshot } from "./snapshot.ts"
 import type { Stats } from "./stats.ts"
 
 export type MetricsFormat = "prometheus" | "openmetrics"
@@ -176,7 +176,7 @@ function registerJobs(scrape: Scrape, stats: Stats): void {
   )
   scrape.gauge("miner_job_age_seconds", "Seconds since the job being searched arrived.", now => now.job?.ageSeconds)
   scrape.counters("miner_jobs_total", "Jobs by how they ended.", ["status"], now =>
-    JOB_STATUSES.map(status => [{ status }, now.jobs[status]]),
+    JOB_OUTCOMES.map(status => [{ status }, now.jobs[status]]),
   )
   scrape.counter(
     "miner_expected_seals_total",

@@ -1,27 +1,19 @@
 /** Everything a person or a monitor can see of the miner at one moment, as plain values. */
-import type { Limit } from "../host/effective-cpus.ts"
-import type { DisconnectReason, Verdict } from "../sources/source.ts"
+import type { EffectiveCpus } from "../host/effective-cpus.ts"
+import type { DisconnectReason, JobOutcome, Verdict } from "../sources/source.ts"
 import type { Rates } from "./hash-rate.ts"
 
 export type SealResult = Verdict["result"]
 
 export const SEAL_RESULTS: readonly SealResult[] = ["sent", "accepted", "rejected", "stale", "lost"]
 
-/** How the search of a job ended: with a seal, with an exhausted range or an unusable job, or replaced before either. */
-export type JobStatus = "completed" | "failed" | "cancelled"
-
-export const JOB_STATUSES: readonly JobStatus[] = ["completed", "failed", "cancelled"]
+export const JOB_OUTCOMES: readonly JobOutcome[] = ["completed", "failed", "cancelled"]
 
 /** What became of a request to the HTTP job API. */
 export type MineResult = "accepted" | "duplicate" | "invalid" | "error"
 
-/** The CPUs the process may really use. */
-export interface EffectiveCpus {
-  readonly count: number
-  /** The cpuset's cpulist, where there is one. */
-  readonly mask?: string | undefined
-  readonly decidedBy: Limit
-}
+/** The CPUs that the process may use, as far as they are shown. */
+export type CpuSnapshot = Pick<EffectiveCpus, "count" | "decidedBy"> & Partial<Pick<EffectiveCpus, "mask">>
 
 /** What is known of a unit besides its counters; all of it optional, since machines differ in what they tell. */
 export interface UnitDetails {
@@ -113,14 +105,14 @@ export interface Snapshot {
   readonly restarts: number
   readonly mismatches: number
   readonly job: JobSnapshot | undefined
-  readonly jobs: Readonly<Record<JobStatus, number>>
+  readonly jobs: Readonly<Record<JobOutcome, number>>
   /** The sources in order of preference. */
   readonly sources: readonly SourceSnapshot[]
   /** Over all sources. */
   readonly seals: Readonly<Record<SealResult, number>>
   /** Newest first. */
   readonly recentSeals: readonly RecentSeal[]
-  readonly cpus: EffectiveCpus | undefined
+  readonly cpus: CpuSnapshot | undefined
   /** Why the miner is not earning at this moment; undefined while it is connected and hashing. */
   readonly notReady: string | undefined
 }

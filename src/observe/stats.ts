@@ -1,13 +1,13 @@
 /** The one accounting of what happens: the mining loop tells it, everything that people and monitors see is read here. */
 import type { Clock } from "../clock.ts"
 import type { Unit } from "../engines/engine.ts"
-import type { DisconnectReason, Job, Seal, Verdict } from "../sources/source.ts"
+import type { MinerEvents } from "../miner/events.ts"
+import type { DisconnectReason, Job, JobOutcome, Seal, Verdict } from "../sources/source.ts"
 import { Distribution } from "./distribution.ts"
 import type { Rates } from "./hash-rate.ts"
 import { HISTORY_STEP, History, type RateSeries } from "./history.ts"
 import {
-  type EffectiveCpus,
-  type JobStatus,
+  type CpuSnapshot,
   type MineResult,
   type RecentSeal,
   SEAL_RESULTS,
@@ -19,28 +19,11 @@ import {
 } from "./snapshot.ts"
 import { UnitMeters } from "./unit-meters.ts"
 
-/** What the mining loop tells. Arguments are in the order of `SourceEvents` and `EngineEvents`, to be passed on as they come. */
-export interface StatsSink {
+/** Everything that statistics are made of: the miner's events, and those of the other parts. */
+export interface StatsSink extends MinerEvents {
   /** Makes a source known before its first event, so that it is shown as down. Call in order of preference. */
   source(name: string): void
-  connected(source: string): void
-  /** @param retryIn milliseconds; not finite where the source is not tried again, which counts as no reconnect */
-  disconnected(reason: DisconnectReason, message: string, retryIn: number, source: string): void
-  /**
-   * `job` is searched from now on. The one before it ends, if nobody has ended it: completed if it had a seal,
-   * cancelled if not. The same job (source and id) again changes nothing.
-   */
-  job(job: Job): void
-  /** `job` is not searched any more; nothing happens if it had ended before. */
-  jobEnded(job: Job, status: JobStatus): void
-  /** What became of a seal. @param latencySeconds from the engine's report of the candidate to the verdict */
-  seal(seal: Seal, verdict: Verdict, latencySeconds: number): void
-  /** A unit took up a new work. @param seconds since it was assigned */
-  switched(unit: string, sequence: number, seconds: number): void
-  restarted(unit: string, why: string): void
-  /** A candidate that the reference did not confirm. */
-  mismatch(unit: string): void
-  effectiveCpus(cpus: EffectiveCpus): void
+  effectiveCpus(cpus: CpuSnapshot): void
   /** A request to the HTTP job API was decided. */
   mineRequest(result: MineResult): void
   /** An HTTP request was answered. @param endpoint a route's name, of a bounded set: `/metrics`, `/result`, `other` */
@@ -95,14 +78,14 @@ export class Stats implements StatsSink {
   #activeSource: string | undefined
   #job: Job | undefined
   #jobHadSeal = false
-  readonly #jobs: Record<JobStatus, number> = { completed: 0, failed: 0, cancelled: 0 }
+  readonly #jobs: Record<JobOutcome, number> = { completed: 0, failed: 0, cancelled: 0 }
   readonly #recentSeals: { readonly at: number; readonly seal: Omit<RecentSeal, "agoSeconds"> }[] = []
   readonly #unitSeals = new Map<string, number>()
   readonly #restarts = new Map<string, number>()
   readonly #mismatches = new Map<string, number>()
   readonly #httpRequests = new Map<string, HttpRequests>()
   readonly #mineRequests: Record<MineResult, number> = { accepted: 0, duplicate: 0, invalid: 0, error: 0 }
-  #cpus: EffectiveCpus | undefined
+  #cpus: CpuSnapshot | undefined
 
   constructor(options: StatsOptions) {
     const { clock } = options
@@ -143,10 +126,10 @@ export class Stats implements StatsSink {
     this.#activeSource = job.source
   }
 
-  jobEnded(job: Job, status: JobStatus): void {
+  jobEnded(job: Job, outcome: JobOutcome): void {
     if (this.#job?.source !== job.source || this.#job.id !== job.id) return
     this.#job = undefined
-    this.#jobs[status] += 1
+    this.#jobs[outcome] += 1
   }
 
   seal(seal: Seal, verdict: Verdict, latencySeconds: number): void {
@@ -174,7 +157,7 @@ export class Stats implements StatsSink {
     increment(this.#mismatches, unit)
   }
 
-  effectiveCpus({ count, mask, decidedBy }: EffectiveCpus): void {
+  effectiveCpus({ count, mask, decidedBy }: CpuSnapshot): void {
     this.#cpus = { count, mask, decidedBy }
   }
 

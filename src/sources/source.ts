@@ -26,6 +26,8 @@ export interface Job {
   readonly prefix: Uint8Array
   /** Search exactly these nonces, in order, and nothing else (the HTTP job API). Excludes `prefix`. */
   readonly range?: NonceRange
+  /** Present if `range` is a slice of the job's range; the slices of a job share its id. */
+  readonly slice?: { readonly isLast: boolean }
   /** Whether the search stops at the first seal (a node sends the next job) or continues (a pool's shares). */
   readonly afterSeal: "wait" | "continue"
   /** Clock milliseconds at arrival. */
@@ -41,6 +43,9 @@ export function isSameJob(a: Job, b: Job): boolean {
 export const targetOfJob = ({ target, difficulty }: Job): bigint => target ?? targetOf(difficulty)
 
 const equal = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, i) => byte === b[i])
+
+/** How the search of a job ended: with a seal, with an exhausted range, or replaced before either. */
+export type JobOutcome = "completed" | "failed" | "cancelled"
 
 /** A nonce that `pow` has confirmed for its job. */
 export interface Seal {

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { systemClock as clock } from "../../src/clock.ts"
 import { createCpuEngine } from "../../src/engines/cpu/cpu-engine.ts"
+import { EngineSet } from "../../src/miner/engine-set.ts"
 import { Miner } from "../../src/miner/miner.ts"
 import { Stats } from "../../src/observe/stats.ts"
 import { nonceHash } from "../../src/pow/nonce-hash.ts"
@@ -20,7 +21,7 @@ const stop = new AbortController()
 let mining: Promise<void>
 
 beforeAll(() => {
-  mining = new Miner({ source, engines: [engine], stats, clock, log }).run(stop.signal)
+  mining = new Miner({ source, engines: new EngineSet([engine]), events: stats, clock, log }).run(stop.signal)
 })
 afterAll(async () => {
   stop.abort()

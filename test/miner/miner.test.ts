@@ -115,7 +115,7 @@ describe("a candidate", () => {
     expect(source.submitted).toEqual([])
     expect(told).toContain("mismatch a/0")
     expect(engine.resumed).toEqual([engine.work!.sequence])
-    expect(lines().at(-1)).toStartWith("error a/0 reported the nonce 00")
+    expect(lines().at(-1)).toStartWith("error a/0 reported nonce 00")
     await stop()
   })
 
@@ -195,7 +195,7 @@ describe("after a seal", () => {
       { result: "rejected", reason: "low difficulty" },
       `warn the seal of 1 by a/0 was rejected by ${NODE}: low difficulty`,
     ],
-    [{ result: "stale" }, "info the seal of 1 by a/0 came too late: the job was replaced, so it was not sent"],
+    [{ result: "stale" }, "info the seal of 1 by a/0 is stale: its job was replaced, so it was not sent"],
     [{ result: "lost" }, `warn the seal of 1 by a/0 was sent, but the connection ended before ${NODE} answered`],
   ]
   for (const [verdict, line] of verdicts) {
@@ -222,7 +222,8 @@ describe("a range", () => {
     engines[0]!.units = [{ ...engines[0]!.units[0]!, hashes: 99n }]
     engines[1]!.units = [{ ...engines[1]!.units[0]!, hashes: 899n }]
     const { job, source, clock, told, lines, stop } = await setUp(engines)
-    const asked = job("1", { difficulty: HARD, range: { first: 100n, last: 1099n } })
+    const more = { isLast: false }
+    const asked = job("1", { difficulty: HARD, range: { first: 100n, last: 1099n }, slice: more })
     expect(engines.map(({ work }) => work!.range)).toEqual([
       { first: 100n, last: 199n },
       { first: 200n, last: 1099n },
@@ -237,12 +238,27 @@ describe("a range", () => {
     expect(source.exhaustions).toEqual([{ job: asked, hashes: 1000n, seconds: 0.75 }])
     expect(told.at(-1)).toBe("job 1")
     // The next slice of the same job is no end of it, and no news.
-    job("1", { difficulty: HARD, range: { first: 1100n, last: 2000n } })
+    job("1", { difficulty: HARD, range: { first: 1100n, last: 2000n }, slice: { isLast: true } })
     expect(told.at(-1)).toBe("job 1")
     expect(lines().at(-1)).toStartWith(`debug 1 of ${NODE}`)
     source.events!.noJob()
     expect(told.at(-1)).toBe("jobEnded 1 cancelled")
     await stop()
+  })
+
+  test("of a job that waits for its next turn has not ended when another job takes its turn", async () => {
+    const engine = new FakeEngine("a")
+    const { job, told, stop } = await setUp([engine])
+    const turn = (id: string, first: bigint, isLast: boolean) => {
+      job(id, { difficulty: HARD, range: { first, last: first + 9n }, slice: { isLast } })
+      engine.events!.exhausted(engine.work!.sequence)
+    }
+    turn("1", 0n, false)
+    turn("2", 0n, false)
+    turn("1", 10n, true)
+    turn("2", 10n, true)
+    await stop()
+    expect(told.filter(line => line.startsWith("jobEnded"))).toEqual(["jobEnded 1 failed", "jobEnded 2 failed"])
   })
 
   test("that is being searched is not divided again for an engine that comes up late", async () => {
@@ -303,16 +319,16 @@ describe("an engine", () => {
   test("that fails gives way to the next, and the job goes on with its count", async () => {
     const engines = [new FakeEngine("a"), new FakeEngine("b")]
     const next = new FakeEngine("c")
-    const { job, source, miner, lines, stop } = await setUp(engines, async () => next)
+    const { job, source, engines: set, lines, stop } = await setUp(engines, async () => next)
     job("1")
     engines[0]!.counted = 40n
     engines[1]!.counted = 2n
     engines[0]!.events!.failed("out of memory")
     await settle()
     expect(engines[0]!.closed).toBe(true)
-    expect(miner.engines).toEqual([engines[1]!, next])
-    expect(lines()).toContain("warn the engine a cannot be used: out of memory")
-    expect(lines()).toContain("warn the engine c is used in place of a")
+    expect(set.existing).toEqual([engines[1]!, next])
+    expect(lines()).toContain("warn engine a cannot be used: out of memory")
+    expect(lines()).toContain("warn engine c replaces a")
     next.counted = 3n
     next.find(nonce(1))
     await settle()
@@ -385,4 +401,51 @@ test("a source that a failover lets go is no trouble", async () => {
   source.events!.disconnected("closed", "not needed for now", Number.POSITIVE_INFINITY, NODE)
   expect(lines().at(-1)).toBe(`info ${NODE}: not needed for now`)
   await stop()
+})
+
+describe("a pause", () => {
+  test("rests the engines until its last reason is gone; the count continues", async () => {
+    const engine = new FakeEngine("a")
+    const { job, miner, source, lines, stop } = await setUp([engine])
+    job("1")
+    engine.counted = 30n
+    miner.setPaused("operator", true)
+    expect(engine.work).toBeNull()
+    miner.setPaused("battery", true)
+    miner.setPaused("operator", false)
+    expect(engine.work).toBeNull()
+    expect(miner.pauseReasons).toEqual(["battery"])
+    miner.setPaused("battery", false)
+    engine.counted = 12n
+    engine.find(nonce(1))
+    await settle()
+    expect(source.submitted[0]!.hashes).toBe(42n)
+    expect(lines()).toContain("info pause (battery): now paused (operator, battery)")
+    expect(lines()).toContain("info resume (battery): now mining")
+    await stop()
+  })
+
+  test("lasts over jobs, and the newest is searched afterwards", async () => {
+    const engine = new FakeEngine("a")
+    const { job, miner, told, stop } = await setUp([engine])
+    job("1")
+    miner.setPaused("operator", true)
+    const second = job("2", { header: new Uint8Array(32).fill(7) })
+    expect(engine.work).toBeNull()
+    miner.setPaused("operator", false)
+    expect(engine.work).toMatchObject({ header: second.header })
+    expect(told.slice(1)).toEqual(["job 1", "jobEnded 1 cancelled", "job 2"])
+    await stop()
+  })
+
+  test("does not wake the engines of a job that is sealed", async () => {
+    const engine = new FakeEngine("a")
+    const { job, miner, stop } = await setUp([engine])
+    job("1")
+    engine.find(nonce(1))
+    miner.setPaused("operator", true)
+    miner.setPaused("operator", false)
+    expect(engine.work).toBeNull()
+    await stop()
+  })
 })

@@ -1,13 +1,14 @@
 import { expect, setDefaultTimeout, test } from "bun:test"
 import { systemClock } from "../../src/clock.ts"
 import { createCpuEngine } from "../../src/engines/cpu/cpu-engine.ts"
+import { EngineSet } from "../../src/miner/engine-set.ts"
 import { Miner } from "../../src/miner/miner.ts"
 import { nonceHash } from "../../src/pow/nonce-hash.ts"
 import { targetOf } from "../../src/pow/target.ts"
 import { bytesToInteger } from "../../src/pow/u512.ts"
 import type { Job, JobSource, Seal, SourceEvents, Verdict } from "../../src/sources/source.ts"
 import { collectLog } from "../support/collect-log.ts"
-import { NODE, recordingStats } from "./support.ts"
+import { NODE, recordingEvents } from "./support.ts"
 
 // Real threads on a machine that may be busy with other things.
 setDefaultTimeout(60_000)
@@ -54,7 +55,13 @@ async function mine(source: ScriptedSource, told: string[] = []): Promise<Seal[]
   const random = (bytes: number) => new Uint8Array(bytes).fill(0x5a)
   await source.mine(source => {
     const engine = createCpuEngine({ kernel: "wasm", workers: 2, random, clock: systemClock, log })
-    return new Miner({ source, engines: [engine], stats: recordingStats(told), clock: systemClock, log })
+    return new Miner({
+      source,
+      engines: new EngineSet([engine]),
+      events: recordingEvents(told),
+      clock: systemClock,
+      log,
+    })
   })
   expect(log.lines.filter(({ level }) => level === "warn" || level === "error")).toEqual([])
   for (const { job, nonce, hash, hashes } of source.seals) {

@@ -1,6 +1,7 @@
 import type { Candidate, Engine, EngineEvents, Unit, Work } from "../../src/engines/engine.ts"
-import { type Miner, Miner as RealMiner } from "../../src/miner/miner.ts"
-import type { StatsSink } from "../../src/observe/stats.ts"
+import { EngineSet } from "../../src/miner/engine-set.ts"
+import type { MinerEvents } from "../../src/miner/events.ts"
+import { Miner } from "../../src/miner/miner.ts"
 import type { Job, JobSource, Seal, SourceEvents, Verdict } from "../../src/sources/source.ts"
 import { collectLog } from "../support/collect-log.ts"
 import { FakeClock, settle } from "../support/fake-clock.ts"
@@ -83,6 +84,7 @@ export class FakeSource implements JobSource {
 
 export interface Bench {
   readonly miner: Miner
+  readonly engines: EngineSet
   readonly source: FakeSource
   readonly clock: FakeClock
   /** Log lines as `level message`. */
@@ -104,8 +106,15 @@ export async function setUp(
   const clock = new FakeClock(1000)
   const log = collectLog()
   const told: string[] = []
-  const stats = recordingStats(told)
-  const miner = new RealMiner({ source, engines, stats, clock, log, ...(replaceEngine && { replaceEngine }) })
+  const set = new EngineSet(engines)
+  const miner = new Miner({
+    source,
+    engines: set,
+    events: recordingEvents(told),
+    clock,
+    log,
+    ...(replaceEngine && { replaceEngine }),
+  })
   const abort = new AbortController()
   const ended = miner.run(abort.signal)
   ended.catch(() => {})
@@ -113,6 +122,7 @@ export async function setUp(
   source.events!.connected(NODE)
   return {
     miner,
+    engines: set,
     source,
     clock,
     told,
@@ -147,9 +157,8 @@ export const nonce = (n: number, first = 0): Uint8Array => {
   return bytes
 }
 
-export function recordingStats(told: string[]): StatsSink {
+export function recordingEvents(told: string[]): MinerEvents {
   return {
-    source: name => told.push(`source ${name}`),
     connected: source => told.push(`connected ${source}`),
     disconnected: (reason, _message, _retryIn, source) => told.push(`disconnected ${reason} ${source}`),
     job: job => told.push(`job ${job.id}`),
@@ -158,8 +167,5 @@ export function recordingStats(told: string[]): StatsSink {
     switched: (unit, _sequence, seconds) => told.push(`switched ${unit} ${seconds}`),
     restarted: unit => told.push(`restarted ${unit}`),
     mismatch: unit => told.push(`mismatch ${unit}`),
-    effectiveCpus: () => {},
-    mineRequest: () => {},
-    httpRequest: () => {},
   }
 }

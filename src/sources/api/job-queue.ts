@@ -1,15 +1,16 @@
 /**
- * The API's jobs from acceptance to oblivion. One is searched at a time, a slice of its range each turn, so that a job
- * with an endless range starves none behind it and each knows how far it is; what a slice leaves, the next begins with.
+ * The API's jobs from acceptance until they are forgotten. Jobs take turns: each turn searches one slice of a job's
+ * range, so that a job with a huge range does not starve the jobs behind it and every job reports its progress.
  */
 import type { Clock } from "../../clock.ts"
-import type { Job, NonceRange, Seal } from "../source.ts"
+import type { Job, JobOutcome, NonceRange, Seal } from "../source.ts"
 import type { MineRequest } from "./mine-request.ts"
 
-export type ApiJobStatus = "running" | "completed" | "failed" | "cancelled"
+export type ApiJobStatus = "running" | JobOutcome
 
-/** What `GET /result` tells; `running` also while the job waits for its turn. */
+/** The body of `GET /result`. */
 export interface ApiJobResult {
+  /** `running` also while the job waits for its turn. */
   readonly status: ApiJobStatus
   readonly job_id: string
   /** 128 hex digits; null unless completed. */
@@ -40,7 +41,7 @@ export const defaultLimits: QueueLimits = {
 }
 
 export interface QueueEvents {
-  /** Search this slice now, in place of whatever came before. */
+  /** Search this slice now instead of the previous one. */
   search(slice: Job): void
   /** Nothing is left to search. */
   idle(): void
@@ -57,8 +58,8 @@ export class KnownJob extends Error {
 /** How long a slice should take: short beside a client's patience, long beside the milliseconds that a switch costs. */
 const SLICE_SECONDS = 2
 const FIRST_SLICE = 2 ** 18
-/** A slice is at most so many times the last one, so that one odd measurement does no harm. */
-const GROWTH = 16
+/** A slice is at most this many times as long as the last one, so that one odd measurement does no harm. */
+const MAX_GROWTH = 16
 /** Slices end before a multiple of this, where kernels change rows. */
 const ALIGNMENT = 2n ** 16n
 
@@ -127,7 +128,7 @@ export class JobQueue {
     }
   }
 
-  /** @returns whether there was an unfinished job of this id; it is one no more when this returns */
+  /** Cancels an unfinished job. @returns false if there is none of this id */
   cancel(id: string): boolean {
     const entry = this.#entries.get(id)
     if (entry?.status !== "running") return false
@@ -135,7 +136,7 @@ export class JobQueue {
     return true
   }
 
-  /** Takes the seal of the slice being searched. @returns false where its job is not searched any more */
+  /** Takes the seal of the slice being searched. @returns false if its job is no longer searched */
   seal(seal: Seal): boolean {
     if (this.#running?.slice !== seal.job) return false
     const { entry } = this.#running
@@ -149,7 +150,7 @@ export class JobQueue {
   exhausted(slice: Job, hashes: bigint, seconds: number): void {
     if (this.#running?.slice !== slice) return
     const { entry } = this.#running
-    this.#sliceSize = Math.max(1, Math.min(this.#sliceSize * GROWTH, (Number(hashes) / seconds) * SLICE_SECONDS))
+    this.#sliceSize = Math.max(1, Math.min(this.#sliceSize * MAX_GROWTH, (Number(hashes) / seconds) * SLICE_SECONDS))
     entry.hashes += hashes
     entry.next = slice.range!.last + 1n
     if (entry.next > entry.request.range.last) {
@@ -160,7 +161,7 @@ export class JobQueue {
     }
   }
 
-  /** Forgets everything, without a word. */
+  /** Forgets everything without reporting anything. */
   clear(): void {
     for (const { cancelTimer } of this.#entries.values()) cancelTimer()
     this.#entries.clear()
@@ -178,13 +179,15 @@ export class JobQueue {
     const receivedAt = this.#clock.now()
     entry.startedAt ??= receivedAt
     const { id, header, difficulty } = entry.request
+    const range = this.#sliceOf(entry)
     const slice: Job = {
       id,
       source: this.#source,
       header,
       difficulty,
       prefix: new Uint8Array(),
-      range: this.#sliceOf(entry),
+      range,
+      slice: { isLast: range.last === entry.request.range.last },
       afterSeal: "wait",
       receivedAt,
     }
@@ -202,7 +205,7 @@ export class JobQueue {
     entry.endedAt = this.#clock.now()
     entry.cancelTimer()
     entry.cancelTimer = this.#clock.after(this.#limits.keepMs, () => this.#entries.delete(entry.request.id))
-    // Last of the map, so that the map's first finished job is the one that ended first.
+    // Moves to the end, so that the map's first finished job is the one that ended first.
     this.#entries.delete(entry.request.id)
     this.#entries.set(entry.request.id, entry)
     this.#forgetOldest()

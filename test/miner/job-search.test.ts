@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { isNearMiss, isNonceOf, Search } from "../../src/miner/search.ts"
+import { isNearMiss, isNonceOf, JobSearch } from "../../src/miner/job-search.ts"
 import { integerToBytes } from "../../src/pow/u512.ts"
 import type { Job } from "../../src/sources/source.ts"
 
@@ -15,7 +15,7 @@ const job: Job = {
 
 test("a job continues its search if everything that is hashed, judged and answered is equal", () => {
   const copy = { ...job, header: job.header.slice(), prefix: job.prefix.slice(), receivedAt: 5 }
-  expect(new Search(job).isOf(copy)).toBe(true)
+  expect(new JobSearch(job).isOf(copy)).toBe(true)
   const others: Partial<Job>[] = [
     { id: "2" },
     { source: "quic://other:9833" },
@@ -26,7 +26,7 @@ test("a job continues its search if everything that is hashed, judged and answer
     { afterSeal: "continue" },
     { range: { first: 0n, last: 1n } },
   ]
-  for (const other of others) expect(new Search(job).isOf({ ...copy, ...other })).toBe(false)
+  for (const other of others) expect(new JobSearch(job).isOf({ ...copy, ...other })).toBe(false)
 })
 
 test("a nonce belongs to a job by its prefix and its range", () => {
@@ -47,27 +47,8 @@ test("a hash that misses by bits behind the first 64 was rightly reported", () =
   expect(isNearMiss(integerToBytes(8n << 448n), target)).toBe(false)
 })
 
-test("hashes are settled from seal to seal", () => {
-  const search = new Search(job)
-  expect(search.settle(100n, 2000)).toEqual({ hashes: 100n, seconds: 2 })
-  expect(search.settle(150n, 2500)).toEqual({ hashes: 50n, seconds: 0.5 })
-  expect(search.hashes).toBe(150n)
-})
-
-test("a seal took one hash at least, which the next account lacks", () => {
-  const search = new Search(job)
-  const totals: [total: bigint, hashes: bigint][] = [
-    [100n, 100n],
-    [100n, 1n],
-    [100n, 1n],
-    [110n, 8n],
-  ]
-  for (const [total, hashes] of totals) expect(search.settle(total, 0, 1n).hashes).toBe(hashes)
-  expect(search.settle(105n, 0).hashes).toBe(0n)
-})
-
 test("a nonce is sealed once", () => {
-  const search = new Search(job)
+  const search = new JobSearch(job)
   expect(search.addSeal(integerToBytes(1n))).toBe(true)
   expect(search.addSeal(integerToBytes(2n))).toBe(true)
   expect(search.addSeal(integerToBytes(1n))).toBe(false)

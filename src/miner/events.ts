@@ -1,0 +1,24 @@
+/** What the miner reports while it runs. Statistics implement it; the miner knows nothing of who listens. */
+import type { DisconnectReason, Job, JobOutcome, Seal, Verdict } from "../sources/source.ts"
+
+/** Arguments are in the order of `SourceEvents` and `EngineEvents`, so that both can be passed on unchanged. */
+export interface MinerEvents {
+  connected(source: string): void
+  /** @param retryIn milliseconds; not finite if the source is not tried again, which counts as no reconnect */
+  disconnected(reason: DisconnectReason, message: string, retryIn: number, source: string): void
+  /**
+   * The engines search `job` from now on. The job before it ends if it has not ended yet: completed if it had a seal,
+   * cancelled otherwise. The same job (source and id) again changes nothing.
+   */
+  job(job: Job): void
+  /** `job` is no longer searched; ignored if it has already ended. */
+  jobEnded(job: Job, outcome: JobOutcome): void
+  /** The verdict on a seal. @param latencySeconds from the engine's report of the candidate to the verdict */
+  seal(seal: Seal, verdict: Verdict, latencySeconds: number): void
+  /** A unit took up a new work. @param seconds since its assignment */
+  switched(unit: string, sequence: number, seconds: number): void
+  /** A unit died or hung and was replaced. */
+  restarted(unit: string, why: string): void
+  /** The reference did not confirm a candidate of this unit. */
+  mismatch(unit: string): void
+}
