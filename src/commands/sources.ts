@@ -43,5 +43,6 @@ async function stratumMaker(config: StratumSourceConfig, context: SourceContext)
   const { name, protocol, host, port, login, password, pin } = config
   const connect = connectTo({ tls: protocol === "stratum+tls", host, port, pin })
   const credentials = () => ({ login, password: password.read(), agent: `quantus-miner/${version}` })
-  return () => createStratumSource({ name, connect, credentials, ...context })
+  const record = { accepted: false }
+  return () => createStratumSource({ name, connect, credentials, record, ...context })
 }

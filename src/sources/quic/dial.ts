@@ -60,6 +60,7 @@ export class Dialer {
   #dialing = false
   #cancelRound = () => {}
   #nextRound = 0
+  #rounds = 0
   #reported: { reason: string; at: number } | undefined
 
   constructor(options: DialOptions, events: DialEvents) {
@@ -77,6 +78,7 @@ export class Dialer {
     this.stop()
     this.#dialing = true
     this.#reported = undefined
+    this.#rounds = 0
     const wait = this.#firstWait(occasion)
     this.#plan(wait)
     return wait
@@ -85,6 +87,11 @@ export class Dialer {
   /** The node is of use: the next refusal is the first one. */
   accepted(): void {
     this.#refusal.reset()
+  }
+
+  /** Whether the node left the first round of attempts unanswered, as one does that is starting. */
+  get wasAway(): boolean {
+    return this.#rounds > 1
   }
 
   get dialing(): boolean {
@@ -117,6 +124,7 @@ export class Dialer {
   }
 
   #round(): void {
+    this.#rounds++
     this.#plan(this.#silence.next())
     this.#lookUp().then(addresses => {
       for (const [i, ip] of addresses.slice(0, MAX_ADDRESSES).entries()) {

@@ -77,6 +77,8 @@ class QuicSource implements JobSource {
   #confirmed = false
   #cancelConfirmation = () => {}
   #refusals = 0
+  /** A job was received with this token: it was valid once. */
+  #hadJob = false
   #current: Current | undefined
   #written: Written[] = []
 
@@ -181,8 +183,9 @@ class QuicSource implements JobSource {
 
   /** A node that does not know the token hangs up, and says no more than that. */
   #refused(): void {
-    this.#refusals++
-    if (this.#refusals >= MAX_REFUSALS) {
+    // A node that was away in between is restarting again and again: its closes say nothing about the token.
+    this.#refusals = this.#dialer.wasAway ? 1 : this.#refusals + 1
+    if (this.#refusals >= MAX_REFUSALS && !this.#hadJob) {
       this.#fail(tokenError(this.name, this.#options.token))
       return
     }
@@ -211,6 +214,7 @@ class QuicSource implements JobSource {
 
   #take(connection: Connection, message: JobMessage): void {
     if (connection !== this.#connection) return
+    this.#hadJob = true
     this.#confirm()
     if (message.kind === "badJob") {
       this.#warnOnce(`the node sent a job that cannot be mined: ${message.problem}; such jobs are answered "failed"`)

@@ -555,3 +555,33 @@ describe("closing", () => {
     expect([transport.open, clock.pending, take()]).toEqual([0, 0, []])
   })
 })
+
+test("closes of a node that restarts again and again say nothing about the token", async () => {
+  const { clock, transport, take } = setUp()
+  await clock.advance(0)
+  for (let i = 0; i < 5; i++) {
+    // The node leaves the first attempt unanswered, as it is starting.
+    await clock.advance(1000)
+    transport.last.open()
+    await clock.advance(20)
+    transport.last.end()
+    const before = transport.sessions.length
+    while (transport.sessions.length === before) await clock.advance(100)
+  }
+  expect(take().filter(line => line.startsWith("failed"))).toEqual([])
+})
+
+test("closes after a job was received are no rejection of the token", async () => {
+  const { clock, transport, open, take } = setUp()
+  const session = await open()
+  session.receive(newJob("1"))
+  session.end()
+  for (let i = 0; i < 5; i++) {
+    const before = transport.sessions.length
+    while (transport.sessions.length === before) await clock.advance(100)
+    transport.last.open()
+    await clock.advance(20)
+    transport.last.end()
+  }
+  expect(take().filter(line => line.startsWith("failed"))).toEqual([])
+})
