@@ -27,6 +27,8 @@ export type ConstantRows = readonly (readonly bigint[])[]
  * everything that varies from its arguments.
  */
 export interface Step {
+  /** For listings. */
+  readonly name?: string
   /** From one state to the next, of the same length. */
   apply<V, W>(ops: Ops<V, W>, state: readonly V[], constants: readonly Constant[]): V[]
   /** Its operations mostly wait for each other: a target that can does well to work on several states at once. */

@@ -30,6 +30,7 @@ export const firstLayer = <V, W>(ops: Ops<V, W>, state: readonly V[]): V[] =>
 
 /** `M_E`, and constants. */
 const layer: Step = {
+  name: "layer",
   apply(ops, state, constants) {
     const sums = externalLayer(
       ops,
@@ -56,6 +57,7 @@ export const externalRounds = <V, W>(ops: Ops<V, W>, rows: ConstantRows, state: 
     : ops.repeat(roundWithConstantsLast, rows, state)
 
 const roundWithConstantsFirst: Step = {
+  name: "external-round",
   apply: (ops, state, constants) =>
     externalLayer(
       ops,
@@ -64,6 +66,7 @@ const roundWithConstantsFirst: Step = {
 }
 
 const roundWithConstantsLast: Step = {
+  name: "external-round",
   apply: (ops, state, constants) =>
     externalLayer(
       ops,
@@ -131,6 +134,7 @@ export const internalRounds = <V, W>(ops: Ops<V, W>, state: readonly V[]): V[] =
  * Only u is ever multiplied by a variable.
  */
 const internalRound: Step = {
+  name: "internal-round",
   apply(ops, [u, ...w], [kappa]) {
     const others = w.reduce((sum, wi) => ops.add(sum, ops.widen(wi)), ops.addConstant(ops.zero(), kappa!))
     const y = ops.reduce(sbox(ops, u!))

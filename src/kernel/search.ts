@@ -88,6 +88,7 @@ export function hashElement<V, W>(ops: Ops<V, W>, afterFirstRound: readonly V[])
 
 /** The last round, down to element 0; the others stay what they were. */
 const lastRound: Step = {
+  name: "last-round",
   apply(ops, state) {
     const products = state.map(x => sbox(ops, x))
     return [ops.reduce(externalLayerFirst(ops, products)), ...state.slice(1)]

@@ -6,12 +6,24 @@ import { instructions } from "./instructions.ts"
 import { format, type Label, label, type Operand } from "./operands.ts"
 import type { Feature, Instruction } from "./table.ts"
 
+/** Receives what is assembled, for listings. */
+export interface AssemblyObserver {
+  /** @param at bytes from the code's start */
+  label(at: number, name: string): void
+  instruction(at: number, form: Instruction, operands: readonly Operand[], options?: EvexOptions): void
+}
+
 export class Assembler {
+  readonly #observer: AssemblyObserver | undefined
   readonly #code: number[] = []
   readonly #fixups: Fixup[] = []
   readonly #places = new Map<string, number>()
   readonly #constants = new Map<string, { label: Label; words: readonly bigint[] }>()
   readonly #needs = new Set<Feature>()
+
+  constructor(observer?: AssemblyObserver) {
+    this.#observer = observer
+  }
 
   /** @throws Error naming mnemonic and operands, where the table has no such form */
   emit(mnemonic: string, operands: readonly Operand[] = [], options?: EvexOptions): void {
@@ -22,6 +34,7 @@ export class Assembler {
 
   /** As `emit`, the form already chosen. */
   emitForm(form: Instruction, operands: readonly Operand[], options?: EvexOptions): void {
+    this.#observer?.instruction(this.#code.length, form, operands, options)
     for (const need of form.needs) this.#needs.add(need)
     encode(form, operands, this.#code, this.#fixups, options)
   }
@@ -30,6 +43,7 @@ export class Assembler {
   bind(label: Label): void {
     if (this.#places.has(label.name)) throw new Error(`label ${label.name} is bound twice`)
     this.#places.set(label.name, this.#code.length)
+    this.#observer?.label(this.#code.length, label.name)
   }
 
   /** A place after the code that holds these 64-bit words; equal ones are shared. Aligned to 64 bytes. */

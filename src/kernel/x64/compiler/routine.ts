@@ -3,7 +3,7 @@
  * registers between them, assembled as one position-independent piece.
  */
 import { type CompileOptions, compileBlock } from "../../compiler/compile-block.ts"
-import { Assembler } from "../assembler/assembler.ts"
+import { Assembler, type AssemblyObserver } from "../assembler/assembler.ts"
 import { type EvexOptions, select } from "../assembler/encode.ts"
 import { instructions } from "../assembler/instructions.ts"
 import {
@@ -30,14 +30,16 @@ export interface Statistics {
 
 export class Routine {
   readonly statistics: Statistics = { instructions: 0, stores: 0, reloads: 0 }
-  readonly #assembler = new Assembler()
+  readonly #assembler: Assembler
   readonly #options: RoutineOptions
   #block: X64Instruction[] = []
   #labels = 0
   #isHot = false
   #registers = 0
 
-  constructor(options: RoutineOptions) {
+  /** @param observer receives the code in the order of its addresses */
+  constructor(options: RoutineOptions, observer?: AssemblyObserver) {
+    this.#assembler = new Assembler(observer)
     this.#options = options
   }
 

@@ -65,7 +65,7 @@ export class Steps {
   ): RenderedStep {
     const constants = rows[0]!.map((_, column) => ({ column, rows }))
     const rendered: RenderedStep = {
-      entry: this.#v.routine.label("step"),
+      entry: this.#v.routine.label(step.name ?? "step"),
       render: () => {
         for (const ops of parts)
           ops.storeState(step.apply(ops, ops.loadState(elements, step.linearFrom), constants), step.linearFrom)

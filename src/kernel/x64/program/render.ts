@@ -4,6 +4,7 @@
 import { WIDTH } from "../../../pow/constants.ts"
 import { permutation } from "../../permutation.ts"
 import { columnPart, crossing, firstRound, hashElement, plane, rowPart } from "../../search.ts"
+import type { AssemblyObserver } from "../assembler/assembler.ts"
 import {
   immediate,
   type Label,
@@ -46,7 +47,10 @@ export interface RenderOps {
 }
 
 export interface RenderedKernel {
+  /** Machine code, then constants. */
   readonly code: Uint8Array
+  /** Bytes of machine code. */
+  readonly codeBytes: number
   readonly layout: ContextLayout
   /** Nonces of each unit of a batch, in their order. */
   readonly lanes: readonly number[]
@@ -56,8 +60,9 @@ export interface RenderedKernel {
   readonly statistics: Statistics
 }
 
-export function renderKernel(target: RenderTarget): RenderedKernel {
-  const routine = new Routine(target.routine)
+/** @param observer receives the code in the order of its addresses */
+export function renderKernel(target: RenderTarget, observer?: AssemblyObserver): RenderedKernel {
+  const routine = new Routine(target.routine, observer)
   const vectors = target.vectors(routine)
   const layout = contextLayout(target.shape)
   const steps = new Steps(vectors, layout.state)
@@ -72,10 +77,13 @@ export function renderKernel(target: RenderTarget): RenderedKernel {
   renderer.test()
   routine.hot = true
   for (const each of ops.steps) each.finish()
+  const end = routine.label("end")
+  routine.bind(end)
   const code = routine.finish()
   const offset = (label: Label) => routine.offsetOf(label)
   return {
     code,
+    codeBytes: offset(end),
     layout,
     lanes: ops.batch.laneSets.map(({ lanes }) => lanes),
     needs: routine.needs,
