@@ -32,7 +32,8 @@ export function openGpus(options: GpusOptions): Gpus {
 
 /** A driver that fails is worth a warning; that there is none, or no GPU, is only told where GPUs were asked for. */
 function listed({ settings, find = findDevices, log }: GpusOptions): readonly FoundDevice[] {
-  const { devices, missing, failures } = find()
+  const { devices, missing, failures, notes } = find()
+  for (const note of notes) log.withTag("gpu").info(note)
   for (const failure of failures) log.withTag("gpu").warn(`a driver's GPUs are not used: ${failure}`)
   if (devices.length === 0 && failures.length === 0) {
     const level = settings.gpuDevices.kind === "all" ? "debug" : "warn"

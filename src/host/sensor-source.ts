@@ -1,6 +1,6 @@
-/** One way to read the sensors of GPUs: a driver's library, or files of the system. */
+/** A source of GPU sensor readings: a driver's library, or files of the system. */
 
-/** What is not told is undefined. */
+/** Values that the device does not report are undefined. */
 export interface SensorReading {
   readonly temperatureCelsius?: number | undefined
   /** 0 … 100. */
@@ -11,7 +11,7 @@ export interface SensorReading {
 }
 
 export interface SensorSource {
-  /** @param pci `0000:01:00.0`; undefined where the source does not know the device */
+  /** @param pci `0000:01:00.0`; @returns undefined if the source does not know the device */
   read(pci: string): Promise<SensorReading | undefined>
   close(): void
 }

@@ -1,21 +1,21 @@
-/** What a GPU tells of itself while it works, by its PCI address. */
+/** Sensor readings of GPUs while they work, by PCI address. */
 import type { Clock } from "../clock.ts"
 import { nvmlThread } from "./nvml/thread.ts"
 import type { SensorReading, SensorSource } from "./sensor-source.ts"
 import { amdgpuSensors } from "./sensors-amdgpu.ts"
 
 export interface SensorWatch {
-  /** The last reading. */
+  /** The latest reading. */
   of(pci: string): SensorReading | undefined
   stop(): void
 }
 
-const EVERY = 5000
+const READ_EVERY_MS = 5000
 
-/** The sources of this machine. @param root where /sys is */
+/** The host's sources. @param root where /sys is */
 export const sensorSources = (clock: Clock, root = "/"): SensorSource[] => [nvmlThread(clock), amdgpuSensors(root)]
 
-/** Reads the devices' sensors every five seconds, the first time at once. */
+/** Reads the devices' sensors now and then every five seconds. */
 export function watchSensors(pcis: readonly string[], sources: readonly SensorSource[], clock: Clock): SensorWatch {
   const readings = new Map<string, SensorReading>()
   let reading = false
@@ -23,14 +23,14 @@ export function watchSensors(pcis: readonly string[], sources: readonly SensorSo
     if (reading) return
     reading = true
     for (const pci of pcis) {
-      const told = await firstOf(sources, pci)
-      if (told) readings.set(pci, told)
+      const latest = await firstOf(sources, pci)
+      if (latest) readings.set(pci, latest)
       else readings.delete(pci)
     }
     reading = false
   }
   void readAll()
-  const cancel = clock.every(EVERY, () => void readAll())
+  const cancel = clock.every(READ_EVERY_MS, () => void readAll())
   return {
     of: pci => readings.get(pci),
     stop() {

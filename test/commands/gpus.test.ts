@@ -15,13 +15,16 @@ function opened(gpuDevices: HashingSettings["gpuDevices"], found: FoundDevices) 
 
 test("a driver that fails is warned about", () => {
   const failure = "no CUDA device: cuInit: CUDA_ERROR_SYSTEM_DRIVER_MISMATCH"
-  const { open, lines } = opened({ kind: "count", count: 1 }, { devices: [], missing: [failure], failures: [failure] })
+  const { open, lines } = opened(
+    { kind: "count", count: 1 },
+    { devices: [], missing: [failure], failures: [failure], notes: [] },
+  )
   expect(open).toThrow("--gpu-devices 1 is more than there are: 0")
   expect(lines()).toEqual([`warn a driver's GPUs are not used: ${failure}`])
 })
 
 test("why there is no GPU is told where one was asked for", () => {
-  const found: FoundDevices = { devices: [], missing: ["there is no libcuda.so.1"], failures: [] }
+  const found: FoundDevices = { devices: [], missing: ["there is no libcuda.so.1"], failures: [], notes: [] }
   const { open, lines } = opened({ kind: "list", devices: [0] }, found)
   expect(open).toThrow("--gpu-devices names 0")
   expect(lines()).toEqual(["warn there is no GPU: there is no libcuda.so.1"])

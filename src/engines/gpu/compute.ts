@@ -1,7 +1,7 @@
 /**
  * What the search needs of a device, whichever API drives it: memory, kernels in one in-order queue, fences, and reads
- * that do not wait for what was queued after the fence. Bound to the thread that opened it. Every method throws
- * `DeviceError` where the driver reports an error; the device is then to be closed and opened again.
+ * that do not wait for work queued after the fence. Bound to the thread that opened it. Every method throws
+ * `DeviceError` if the driver reports an error; the device must then be closed and opened again.
  */
 import type { GpuDevice } from "./device.ts"
 
@@ -17,17 +17,17 @@ export type Argument = { readonly memory: Memory } | { readonly u32: number } | 
 export interface Compute {
   readonly device: GpuDevice
   allocate(bytes: number): Memory
-  /** Frees memory once what was queued is done with it. */
+  /** Frees memory after the queued work that uses it. */
   free(memory: Memory): void
-  /** Queues zeroing the first `bytes` of it; a multiple of 4. */
+  /** Queues zeroing the first `bytes` of `memory`; a multiple of 4. */
   clear(memory: Memory, bytes: number): void
-  /** Queues a kernel. @param groups how many groups of `groupSize` threads */
+  /** Queues a kernel. @param groups number of groups of `groupSize` threads */
   launch(kernel: string, groups: number, groupSize: number, args: readonly Argument[]): void
-  /** Marks the queue's end as it is now and hands all of it to the device. */
+  /** Marks the present end of the queue and submits the queue to the device. */
   fence(): Fence
-  /** Sleeps until all that was queued before the fence is done; a fence is waited for once. */
+  /** Sleeps until all work queued before the fence is done. Each fence is waited for once. */
   wait(fence: Fence): void
-  /** Reads memory at once, beside what is queued; only what lies before a fence that was waited for is settled. */
+  /** Reads memory at once, beside the queue. Only data written before an awaited fence is defined. */
   read(memory: Memory, into: Uint8Array): void
   /** Frees everything; never throws. */
   close(): void
@@ -35,10 +35,7 @@ export interface Compute {
 
 export type Fence = bigint
 
-/** Opens a device and builds the kernels; slow (a driver's compiler runs). */
-export type OpenCompute = (device: GpuDevice) => Compute
-
-/** A driver's refusal: which call, and the driver's own name of the error. */
+/** An error that a driver reports: the call, and the driver's name of the error. */
 export class DeviceError extends Error {
   override readonly name = "DeviceError"
 

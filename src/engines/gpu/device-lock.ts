@@ -1,36 +1,31 @@
-/** A lock for each device, so that two miners do not share a card. The system frees it with the process. */
+/** One lock per device, so that two miners do not share a card. The system releases it with the process. */
 import { closeSync, constants, fchmodSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { libc } from "../../host/libc.ts"
 import { deviceKey, type GpuDevice } from "./device.ts"
-
-export interface DeviceLock {
-  release(): void
-}
-
-export type Locked =
-  | { readonly kind: "locked"; readonly lock: DeviceLock }
-  /** Another process has it. */
-  | { readonly kind: "taken"; readonly process: string }
-  /** Locks cannot be made here: no C library, or no directory to write to. */
-  | { readonly kind: "unlockable" }
+import { type Locked, lockMutex } from "./device-mutex.ts"
 
 /** LOCK_EX | LOCK_NB. */
 const EXCLUSIVE_NOW = 2 | 4
 
-/** Directories that all users' miners see come first, then a service's own. */
+/** Lock directories in order: one that all users share, then the service's own, then the temporary one. */
 export function lockDirectories(env: Readonly<Record<string, string | undefined>>): string[] {
   const { RUNTIME_DIRECTORY: service } = env
   return ["/run/lock", ...(service ? [service.split(":")[0]!] : []), tmpdir()]
 }
 
-/** @param directories where the lock's file may be, the first that can be written to */
-export function lockDevice(device: GpuDevice, directories: readonly string[]): Locked {
+/**
+ * Locks a device by `flock`, on Windows by a named mutex.
+ * @param directories where the lock file may be; the first writable one is used
+ */
+export function lockDevice(device: GpuDevice, directories: readonly string[], platform = process.platform): Locked {
+  const name = `quantus-miner-gpu-${identityOf(device).replace(/[^\w.-]/g, "_")}`
+  if (platform === "win32") return lockMutex(name)
   const flock = libc()?.flock
   if (!flock) return { kind: "unlockable" }
   for (const directory of directories) {
-    const path = join(directory, `quantus-miner-gpu-${nameOf(device).replace(/[^\w.-]/g, "_")}.lock`)
+    const path = join(directory, `${name}.lock`)
     const opened = open(path)
     if (opened === undefined) continue
     const { file, writable } = opened
@@ -47,12 +42,12 @@ export function lockDevice(device: GpuDevice, directories: readonly string[]): L
   return { kind: "unlockable" }
 }
 
-/** The same by every API; parts of one card are not in each other's way. */
-const nameOf = (device: GpuDevice): string => device.part ?? device.pci ?? deviceKey(device)
+/** Equal for every API; MIG instances of one card do not exclude each other. */
+const identityOf = (device: GpuDevice): string => device.part ?? device.pci ?? deviceKey(device)
 
 /**
- * Opens the file of a user's miner or makes one, which any user's may lock. A file that is there is not opened with
- * O_CREAT: in a directory such as /run/lock the kernel refuses that for others' files (`fs.protected_regular`).
+ * Opens the lock file, or creates one that any user's miner may lock. An existing file is opened without O_CREAT: in a
+ * directory such as /run/lock the kernel refuses that for other users' files (`fs.protected_regular`).
  */
 function open(path: string): { readonly file: number; readonly writable: boolean } | undefined {
   const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
@@ -64,7 +59,7 @@ function open(path: string): { readonly file: number; readonly writable: boolean
     }
   }
   const made = attempt(O_RDWR | O_CREAT | O_EXCL, true)
-  // The process's mask had its say.
+  // Undoes the umask.
   if (made) fchmodSync(made.file, 0o666)
   return made ?? attempt(O_RDWR, true) ?? attempt(O_RDONLY, false)
 }

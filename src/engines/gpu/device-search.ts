@@ -7,11 +7,11 @@ import { type Kernel, ROW } from "../../kernel/kernel.ts"
 import { WIDTH } from "../../pow/constants.ts"
 import type { Argument, Compute, Fence, Memory } from "./compute.ts"
 
-/** How a launch is laid out on a device. */
+/** Shape of a launch. */
 export interface Geometry {
   /** Threads of a group. */
   readonly groupSize: number
-  /** Groups of a launch, at most; threads take several nonces each. */
+  /** The largest number of groups of a launch; each thread tests several nonces. */
   readonly groups: number
 }
 
@@ -35,7 +35,7 @@ interface Buffers {
   rows: Memory | undefined
 }
 
-/** Launches that may be queued at once. */
+/** The largest number of queued launches. */
 export const IN_FLIGHT = 2
 
 const STATE_BYTES = 8 * WIDTH
@@ -47,12 +47,12 @@ export class DeviceSearch implements Kernel {
   readonly #out: Memory
   readonly #columns: Memory
   readonly #free: Buffers[]
-  /** What a launch that overflowed is run again with. */
+  /** Buffers for repeating a launch that overflowed. */
   readonly #spare: Buffers
   #geometry: Geometry = { groupSize: 64, groups: 64 }
   #top = 0n
   #state: BigUint64Array = new BigUint64Array(WIDTH)
-  /** The state whose columns stand, or will stand, in `#columns`. */
+  /** The state whose column parts `#columns` holds once the queue is done. */
   #columnsOf: BigUint64Array | undefined
 
   constructor(
@@ -98,7 +98,8 @@ export class DeviceSearch implements Kernel {
   }
 
   /**
-   * Queues rows `first` … `first + count − 1` of the prepared plane; at most `IN_FLIGHT` launches before one is taken.
+   * Queues rows `first` … `first + count − 1` of the prepared plane.
+   * @throws RangeError if `IN_FLIGHT` launches are queued
    */
   launchRows(first: number, count: number): Launch {
     return this.#launch({ kind: "rows", first, count, nonces: count * ROW, state: this.#state, top: this.#top })
@@ -110,8 +111,8 @@ export class DeviceSearch implements Kernel {
   }
 
   /**
-   * Waits for the oldest launch. A launch with more hits than fit is run again in halves.
-   * @returns the hits' indexes, ascending: `row · ROW + t1`, or the offset from `first`
+   * Waits for the oldest launch. One with more hits than fit is repeated in halves.
+   * @returns indexes of the hits, ascending: `row · ROW + t1`, or the offset from `first`
    */
   take(launch: Launch): Uint32Array {
     this.#compute.wait(launch.fence)
@@ -160,13 +161,13 @@ export class DeviceSearch implements Kernel {
     return buffers.rows
   }
 
-  /** Queues a kernel with work for so many threads; `columns` and `permute` are given exactly as many. */
+  /** Queues a kernel that has work for `threads` threads. */
   #run(kernel: DeviceKernel, threads: number, args: readonly Argument[]): void {
     const { groupSize, groups } = this.#geometry
     this.#compute.launch(kernel, Math.min(Math.ceil(threads / groupSize), groups), groupSize, args)
   }
 
-  /** Undefined where there were more than fit. */
+  /** @returns undefined if more hits were found than fit */
   #read({ hits }: Buffers): Uint32Array | undefined {
     const words = new Uint32Array(1 + HITS)
     this.#compute.read(hits, new Uint8Array(words.buffer))

@@ -1,19 +1,19 @@
-/** Known answers before mining, on the device itself: what a CPU's kernel has to pass, and some thousand nonces more. */
+/** The self-test of a device: that of a CPU kernel, and 8,192 nonces more. */
 import { type Kernel, ROW } from "../../kernel/kernel.ts"
 import { planeBase, spongeBeforeLast } from "../../kernel/nonce-plane.ts"
 import { createWasmKernel } from "../../kernel/wasm/wasm-kernel.ts"
 import { selfTest } from "../self-test.ts"
 import type { DeviceSearch } from "./device-search.ts"
 
-/** Rows, and how many of their nonces are to be candidates. */
+/** The tested rows, and a target that one nonce in 32 meets. */
 const ROWS = 32
 const FIRST_ROW = 54_321
 const TOP = 2n ** 64n / 32n
 
 /**
- * Compares the device with the reference: its vectors and known nonces, then 8,192 nonces of one launch with what the
- * portable kernel, itself held against the reference, finds among them.
- * @returns what is wrong, a part of a sentence; undefined where nothing is
+ * Compares the device with the reference by vectors and known nonces, then one launch of 8,192 nonces with the portable
+ * kernel, which the tests compare with the reference.
+ * @returns the difference, as part of a sentence; undefined if there is none
  */
 export function testDevice(search: DeviceSearch): string | undefined {
   return selfTest(search) ?? testLaunch(search)
@@ -36,5 +36,5 @@ function testLaunch(search: DeviceSearch): string | undefined {
   }).flat()
   const found = [...search.take(search.launchRows(FIRST_ROW, ROWS))]
   const same = found.length === expected.length && found.every((index, i) => index === expected[i])
-  return same ? undefined : `other candidates in a launch than there are: ${found.length} for ${expected.length}`
+  return same ? undefined : `wrong candidates in a launch: ${found.length} for ${expected.length}`
 }

@@ -4,8 +4,10 @@ export type GpuApi = "cuda" | "opencl"
 
 export interface GpuDevice {
   readonly api: GpuApi
-  /** Its place in the API's own enumeration (OpenCL: over all platforms). */
+  /** Index in the API's own enumeration (OpenCL: over all platforms). */
   readonly index: number
+  /** Name of the OpenCL platform; undefined for CUDA. */
+  readonly platform?: string | undefined
   readonly name: string
   /** Bytes of memory. */
   readonly memory: number
@@ -13,27 +15,27 @@ export interface GpuDevice {
   readonly computeUnits: number
   /** Whether it shares the host's memory. */
   readonly integrated: boolean
-  /** Whether it is the host's processor that poses as a device: for tests only. */
+  /** Whether it is the host's processor listed as a device: for tests only. */
   readonly processor: boolean
-  /** Whether a display hangs on it, so that launches must be short. */
+  /** Whether it drives a display, so that launches must be short. */
   readonly display: boolean
-  /** `0000:01:00.0`, lower case; undefined where the driver does not tell. */
+  /** `0000:01:00.0`, lower case; undefined if the driver does not report it. */
   readonly pci: string | undefined
-  /** The card's, 32 hex digits; undefined where the driver does not tell. */
+  /** UUID of the card, 32 hex digits; undefined if the driver does not report it. */
   readonly uuid: string | undefined
-  /** The same of the part of a card that is all of it that is seen (MIG); undefined: all of it is. */
+  /** UUID of the MIG instance if only one is visible; undefined for a whole card. */
   readonly part: string | undefined
-  /** `CUDA 12.4, driver 550.54.14`, `OpenCL 3.0 CUDA, driver 550.54.14`: API, then the driver's own version. */
+  /** API, then the driver's own version: `CUDA 12.4, driver 550.54.14`, `OpenCL 3.0 CUDA, driver 550.54.14`. */
   readonly driver: string
   /** `sm_90`, `OpenCL C 1.2`. */
   readonly architecture: string
 }
 
-/** What tells one card from another between two starts. */
+/** The identity of a card across restarts. */
 export const deviceKey = ({ part, uuid, pci, api, index }: GpuDevice): string =>
   part ?? uuid ?? pci ?? `${api}-${index}`
 
-/** What an API calls itself, and the driver's own version where it is known. */
+/** `api`, then the driver's own version if it is known. */
 export const driverText = (api: string, version: string): string => (version === "" ? api : `${api}, driver ${version}`)
 
 /** `0000:01:00.0` of domain, bus, device and function. */

@@ -1,4 +1,4 @@
-/** Opens a device by its API: the program is rendered for it, compiled by its driver, and a search is set up. */
+/** Opens a device: renders the program for it and lets its driver compile it. */
 import { DEVICE_KERNELS } from "../../kernel/device-program.ts"
 import { renderOpenCl } from "../../kernel/opencl/opencl-program.ts"
 import type { SumForm } from "../../kernel/ptx/ptx-ops.ts"
@@ -12,11 +12,11 @@ import { openOpenCl } from "./opencl/api.ts"
 import { openOpenClCompute } from "./opencl/compute.ts"
 import { openClDevices } from "./opencl/devices.ts"
 
-/** How a program is built for a device. */
+/** Options for building a program. */
 export interface Build {
-  /** Threads of a group, at most. */
+  /** The largest number of threads of a group. */
   readonly groupSize: number
-  /** Registers of a thread, at most (CUDA); undefined: the compiler's choice. */
+  /** The largest number of registers of a thread (CUDA); undefined: the compiler's choice. */
   readonly registers?: number | undefined
   /** How carries are rendered (CUDA). */
   readonly form?: SumForm | undefined
@@ -28,7 +28,7 @@ export interface Build {
 export function openDevice(device: GpuDevice, build: Build): Compute {
   if (device.api === "cuda") return openCudaCompute(openCuda(), device, renderPtx(build), DEVICE_KERNELS)
   const api = openOpenCl()
-  // Handles are this thread's own: devices are found again by their place.
+  // Handles belong to this thread's library: the device is looked up again by index.
   const found = openClDevices(api, device.processor ? "all" : "gpu").find(({ index }) => index === device.index)
   if (!found) throw new UnsupportedDevice(`there is no OpenCL device ${device.index} any more`)
   return openOpenClCompute(api, found, renderOpenCl(), DEVICE_KERNELS, build.limbs ? ["LIMBS"] : [])

@@ -1,16 +1,16 @@
-/** Which of the GPUs that were found are mined on. */
+/** Which of the listed GPUs are mined on. */
 import { ExitCode, OperatorError } from "../../errors.ts"
 import type { FoundDevice } from "./find-devices.ts"
 
-/** Every GPU, the first so many, or those with these indexes or PCI addresses (`0000:01:00.0`). */
+/** All GPUs, the first `count`, or a list of indexes and PCI addresses (`0000:01:00.0`). */
 export type DeviceSelection =
   | { readonly kind: "all" }
   | { readonly kind: "count"; readonly count: number }
   | { readonly kind: "list"; readonly devices: readonly (number | string)[] }
 
 /**
- * Integrated GPUs are left out where there is a discrete one, unless they are allowed or named.
- * @throws OperatorError (config) where a named device, or as many as were asked for, are not there
+ * Integrated GPUs are left out beside a discrete one, unless they are allowed or named.
+ * @throws OperatorError (config) if a named device is absent or `count` exceeds the number of GPUs
  */
 export function selectDevices(
   found: readonly FoundDevice[],

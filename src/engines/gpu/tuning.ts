@@ -1,11 +1,11 @@
 /**
- * How launches are laid out on a device: measured at the first start, remembered after it. A layout is the group's size,
- * the number of groups, which says how many nonces a thread takes, and on CUDA the registers of a thread, which decide
- * how many threads a multiprocessor holds. A layout that a driver refuses or compiles wrongly is passed over.
+ * Tuning of a device: layouts are measured at the first start, and the fastest is kept for later ones. A layout is the
+ * group size, the number of groups, which determines the nonces of a thread, and on CUDA the registers of a thread,
+ * which determine the threads that a multiprocessor holds. Layouts that a driver refuses or compiles wrongly are skipped.
  */
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { MOST_NONCES } from "../../kernel/device-program.ts"
+import { MAX_NONCES } from "../../kernel/device-program.ts"
 import { ROW } from "../../kernel/kernel.ts"
 import { DeviceError } from "./compute.ts"
 import { deviceKey, type GpuDevice } from "./device.ts"
@@ -19,12 +19,12 @@ export interface Layout extends Build {
 
 export interface Tuning {
   readonly layout: Layout
-  /** Measured with that layout. */
+  /** Rate of `layout` when it was measured. */
   readonly hashesPerSecond: number
 }
 
 export interface TuningOptions {
-  /** Where tunings are kept; undefined: they are not. */
+  /** Where tunings are kept; undefined: nowhere. */
   readonly stateDir: string | undefined
   readonly version: string
   readonly recalibrate: boolean
@@ -32,7 +32,7 @@ export interface TuningOptions {
   readonly now: () => number
 }
 
-/** How a device is opened and proved; a test's own, for faults that devices do not show when asked. */
+/** How a device is opened and tested; a test may pass its own, for faults that real devices do not show on request. */
 export interface DeviceAccess {
   readonly open: typeof openDevice
   readonly test: typeof testDevice
@@ -40,29 +40,29 @@ export interface DeviceAccess {
 
 const DEVICES: DeviceAccess = { open: openDevice, test: testDevice }
 
-/** A device computes wrongly, whatever its layout. */
+/** A device computes wrong hashes. */
 export class WrongDevice extends Error {
   override readonly name = "WrongDevice"
 }
 
 /**
- * Milliseconds of a launch that a layout is measured by; the best of so many. Those before it, which find out how large
- * it is, take about twice as long: a card that idled has its clocks up by then.
+ * The shortest launch that is measured, and the number of measured launches, of which the fastest counts. The launches
+ * that determine the size take about twice as long: an idle card raises its clocks in that time.
  */
 const MEASURE_MS = 100
 const REPEATS = 3
 
-/** Groups for each multiprocessor: builds are compared with the first number, the others are tried with the best build. */
+/** Groups per multiprocessor: builds are compared with the first number; the fastest build is measured with the others. */
 const GROUPS_PER_UNIT = [64, 16, 256] as const
 
-/** Rows that a device is first tried with; doubled until they take long enough to be measured. */
+/** Rows of the first launch; doubled until a launch takes `MEASURE_MS`. */
 const FIRST_ROWS = 16
-const MOST_ROWS = MOST_NONCES / ROW
+const MAX_ROWS = MAX_NONCES / ROW
 
-/** Milliseconds of a launch, at most. */
-const MOST_LAUNCH_MS = 1000
+/** The longest launch. */
+const MAX_LAUNCH_MS = 1000
 
-/** Few registers and many threads, or many registers and short code; `docs/gpu.md` has what the compiler makes of each. */
+/** Few registers and many threads, or many registers and short code; `docs/gpu.md` has the compiler's counts for each. */
 const CUDA_BUILDS: readonly Build[] = [
   { groupSize: 128, registers: 76, form: "pairs" },
   { groupSize: 128, registers: 168, form: "pairs" },
@@ -77,11 +77,11 @@ const OPENCL_BUILDS: readonly Build[] = [
   { groupSize: 256, limbs: true },
 ]
 
-/** Compilers of processors make a program anew for every group size. */
+/** Compilers for processors compile a program again for every group size. */
 const PROCESSOR_BUILDS: readonly Build[] = [{ groupSize: 1 }]
 
 /**
- * The device, opened with the layout that is remembered for it, or else found to be the fastest, and proved.
+ * Opens the device with its kept layout, or with the fastest one after measuring, and tests it.
  * @throws DeviceError, WrongDevice, UnsupportedDevice
  */
 export function openTuned(
@@ -99,27 +99,27 @@ export function openTuned(
   return measured
 }
 
-/** Rows of a launch that takes about so many milliseconds at this rate. */
+/** Rows of a launch that takes about `milliseconds` at this rate. */
 export function rowsFor(hashesPerSecond: number, milliseconds: number): number {
   return rowsOf((hashesPerSecond * milliseconds) / 1000)
 }
 
 /**
- * Rows of a launch: those of a batch, where one was asked for, else as many as take `launchMs`. A batch takes a second
- * at most, since a device without progress for five is taken for hung.
+ * Rows of a launch: `batchSize` nonces if it is given, else a launch of `launchMs`. A batch is cut to one second, since
+ * a device without progress for five seconds counts as hung.
  */
 export function rowsOfLaunch(
   hashesPerSecond: number,
   { batchSize, launchMs }: { readonly batchSize: number | undefined; readonly launchMs: number },
 ): number {
   if (batchSize === undefined) return rowsFor(hashesPerSecond, launchMs)
-  return Math.min(rowsOf(batchSize), rowsFor(hashesPerSecond, MOST_LAUNCH_MS))
+  return Math.min(rowsOf(batchSize), rowsFor(hashesPerSecond, MAX_LAUNCH_MS))
 }
 
-/** Rows of a launch of so many nonces. */
-export const rowsOf = (nonces: number): number => Math.max(1, Math.min(MOST_ROWS, Math.round(nonces / ROW)))
+/** Rows of a launch of about `nonces`, 1 … MAX_ROWS. */
+export const rowsOf = (nonces: number): number => Math.max(1, Math.min(MAX_ROWS, Math.round(nonces / ROW)))
 
-/** Nonces a second, of launches that together take a while. */
+/** Measures nonces per second. */
 export function measure(search: DeviceSearch, now: () => number): number {
   search.setTarget(0n)
   search.preparePlane(new BigUint64Array(12).fill(1n))
@@ -130,12 +130,12 @@ export function measure(search: DeviceSearch, now: () => number): number {
   }
   let rows = FIRST_ROWS
   time(rows)
-  while (rows < MOST_ROWS / 2 && time(rows) < MEASURE_MS) rows *= 2
+  while (rows < MAX_ROWS / 2 && time(rows) < MEASURE_MS) rows *= 2
   const best = Math.min(...Array.from({ length: REPEATS }, () => time(rows)))
   return (rows * ROW * 1000) / best
 }
 
-/** @throws the first layout's error where no layout can be used */
+/** @throws the first layout's error if no layout can be used */
 function measureAll(
   device: GpuDevice,
   now: () => number,
@@ -191,7 +191,7 @@ function openProved(device: GpuDevice, layout: Layout, { open, test }: DeviceAcc
   }
 }
 
-/** What comes of it, or what a layout may have to do with: another may do. */
+/** Returns errors that another layout may not have. */
 function attempt<Outcome>(run: () => Outcome): Outcome | DeviceError | WrongDevice {
   try {
     return run()
@@ -201,12 +201,12 @@ function attempt<Outcome>(run: () => Outcome): Outcome | DeviceError | WrongDevi
   }
 }
 
-/** One file for each device, valid for one driver and one version of the miner. */
+/** One file per device. */
 function file(device: GpuDevice, stateDir: string): string {
   return join(stateDir, `gpu-${device.api}-${deviceKey(device).replace(/[^\w.-]/g, "_")}.json`)
 }
 
-/** A part of a card (MIG), or another card in its slot, has other units or memory. */
+/** What a tuning is valid for. A MIG instance, or another card in the same place, differs in units or memory. */
 const validFor = ({ name, driver, architecture, computeUnits, memory }: GpuDevice, version: string) => ({
   version,
   name,
@@ -228,7 +228,7 @@ function load(device: GpuDevice, { stateDir, version }: TuningOptions): Tuning |
   }
 }
 
-/** A state directory that cannot be written to costs a measurement at the next start, and nothing else. */
+/** Ignores an unwritable state directory: the next start measures again. */
 function save(device: GpuDevice, { stateDir, version }: TuningOptions, tuning: Tuning): void {
   if (stateDir === undefined) return
   const path = file(device, stateDir)

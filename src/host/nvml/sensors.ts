@@ -1,7 +1,7 @@
-/** NVIDIA's management library, by `bun:ffi`. */
+/** Sensors of NVIDIA cards by the management library (nvml.h). */
 import type { ConvertFns } from "bun:ffi"
 import type { SensorReading, SensorSource } from "../sensor-source.ts"
-import { openSystemLibrary } from "../system-library.ts"
+import { openNvmlLibrary } from "./library.ts"
 
 const FUNCTIONS = {
   nvmlInit_v2: { args: [], returns: "i32" },
@@ -22,59 +22,52 @@ const GPU_TEMPERATURE = 0
 const GRAPHICS_CLOCK = 0
 const MEMORY_CLOCK = 2
 
-const LIBRARIES = process.platform === "win32" ? ["nvml.dll"] : ["libnvidia-ml.so.1"]
-
-/** Undefined where there is no NVIDIA driver. @param functions those of the library, or a test's */
-export function nvmlSensors(functions: NvmlFunctions | undefined = openNvml()): SensorSource | undefined {
+/** @param functions a test may pass its own @returns undefined without an NVIDIA driver */
+export function nvmlSensors(
+  functions: NvmlFunctions | undefined = openNvmlLibrary(FUNCTIONS),
+): SensorSource | undefined {
   return functions && functions.nvmlInit_v2() === 0 ? new NvmlSensors(functions) : undefined
 }
 
 class NvmlSensors implements SensorSource {
   readonly #handles = new Map<string, bigint | undefined>()
 
-  constructor(private readonly nvml: NvmlFunctions) {}
+  readonly #nvml: NvmlFunctions
+
+  constructor(nvml: NvmlFunctions) {
+    this.#nvml = nvml
+  }
 
   async read(pci: string): Promise<SensorReading | undefined> {
     const device = this.#handle(pci)
     if (device === undefined) return undefined
-    const { nvml } = this
-    const megahertz = (clock: number) => asked(into => nvml.nvmlDeviceGetClockInfo(device, clock, into), 1e6)
+    const nvml = this.#nvml
+    const megahertz = (clock: number) => query(into => nvml.nvmlDeviceGetClockInfo(device, clock, into), 1e6)
     return {
-      temperatureCelsius: asked(into => nvml.nvmlDeviceGetTemperature(device, GPU_TEMPERATURE, into), 1),
-      fanPercent: asked(into => nvml.nvmlDeviceGetFanSpeed(device, into), 1),
-      powerWatts: asked(into => nvml.nvmlDeviceGetPowerUsage(device, into), 1e-3),
+      temperatureCelsius: query(into => nvml.nvmlDeviceGetTemperature(device, GPU_TEMPERATURE, into), 1),
+      fanPercent: query(into => nvml.nvmlDeviceGetFanSpeed(device, into), 1),
+      powerWatts: query(into => nvml.nvmlDeviceGetPowerUsage(device, into), 1e-3),
       clockHertz: megahertz(GRAPHICS_CLOCK),
       memoryClockHertz: megahertz(MEMORY_CLOCK),
     }
   }
 
   close(): void {
-    this.nvml.nvmlShutdown()
+    this.#nvml.nvmlShutdown()
   }
 
   #handle(pci: string): bigint | undefined {
     if (!this.#handles.has(pci)) {
       const handle = new BigUint64Array(1)
-      const status = this.nvml.nvmlDeviceGetHandleByPciBusId_v2(new TextEncoder().encode(`${pci}\0`), handle)
+      const status = this.#nvml.nvmlDeviceGetHandleByPciBusId_v2(new TextEncoder().encode(`${pci}\0`), handle)
       this.#handles.set(pci, status === 0 ? handle[0] : undefined)
     }
     return this.#handles.get(pci)
   }
 }
 
-/** An answer in the unit's `scale`; undefined where this device does not give it. */
-function asked(call: (into: Uint32Array) => number, scale: number): number | undefined {
+/** Asks for one value and multiplies it by `scale`; undefined if the device does not report it. */
+function query(call: (into: Uint32Array) => number, scale: number): number | undefined {
   const into = new Uint32Array(1)
   return call(into) === 0 ? into[0]! * scale : undefined
-}
-
-function openNvml(): NvmlFunctions | undefined {
-  for (const name of LIBRARIES) {
-    try {
-      return openSystemLibrary(name, FUNCTIONS).symbols
-    } catch {
-      // There is none: no NVIDIA driver.
-    }
-  }
-  return undefined
 }

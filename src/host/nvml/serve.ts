@@ -1,4 +1,4 @@
-/** NVML's side of its thread: answers questions one after the other, as long as each may take. */
+/** The NVML thread: answers one question after another; each may take minutes. */
 import type { SensorReading, SensorSource } from "../sensor-source.ts"
 import { nvmlSensors } from "./sensors.ts"
 
@@ -7,12 +7,12 @@ export type NvmlQuestion = string
 
 export type NvmlReport =
   | { readonly kind: "reading"; readonly pci: string; readonly reading: SensorReading | undefined }
-  /** There is no NVML here. */
+  /** NVML is absent. */
   | { readonly kind: "none" }
 
 declare const self: Worker
 
-/** @param sensors a test's own */
+/** @param sensors a test may pass its own */
 export function serveNvml(sensors: SensorSource | undefined = nvmlSensors()): void {
   const report = (message: NvmlReport) => self.postMessage(message)
   if (!sensors) {

@@ -1,24 +1,24 @@
 /**
- * NVML in a thread of its own. Its calls take milliseconds, but minutes on a card whose firmware does not answer any
- * more: jobs and seals must not wait for it. Until it answers there are no readings of the others either.
+ * NVML in a dedicated thread. Its calls take milliseconds, but minutes on a card whose firmware hangs: jobs and seals
+ * must not wait for it. Until such a call returns, the other cards have no readings either.
  */
 import type { Clock } from "../../clock.ts"
 import { workerEntry } from "../../worker-entry.ts"
 import type { SensorReading, SensorSource } from "../sensor-source.ts"
 import type { NvmlQuestion, NvmlReport } from "./serve.ts"
 
-/** Milliseconds that an answer is waited for. */
-const ANSWER_WITHIN = 2000
+/** Limit for one answer. */
+const ANSWER_WITHIN_MS = 2000
 
-/** @param entry a module that calls `serveNvml`, in place of the miner's own */
+/** @param entry a module that calls `serveNvml`; a test may pass its own */
 export const nvmlThread = (clock: Clock, entry: string | URL = workerEntry("host/nvml")): SensorSource =>
   new NvmlThread(clock, entry)
 
 class NvmlThread implements SensorSource {
   readonly #clock: Clock
-  /** Undefined where there is no NVML. */
+  /** Undefined if NVML is absent. */
   #worker: Worker | undefined
-  /** The question that is not answered yet: none is asked until it is. */
+  /** The pending question; the next one is asked after its answer. */
   #asked: { readonly pci: string; readonly settle: (reading: SensorReading | undefined) => void } | undefined
 
   constructor(clock: Clock, entry: string | URL) {
@@ -40,7 +40,7 @@ class NvmlThread implements SensorSource {
     const { promise, resolve } = Promise.withResolvers<SensorReading | undefined>()
     this.#asked = { pci, settle: resolve }
     this.#worker.postMessage(pci satisfies NvmlQuestion)
-    const cancel = this.#clock.after(ANSWER_WITHIN, () => resolve(undefined))
+    const cancel = this.#clock.after(ANSWER_WITHIN_MS, () => resolve(undefined))
     const reading = await promise
     cancel()
     return reading

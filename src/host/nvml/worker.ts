@@ -1,4 +1,4 @@
-/** Entry of NVML's thread: an entry point of its own in the built executable. */
+/** Entry point of the NVML thread; bundled separately in the executable. */
 import { serveNvml } from "./serve.ts"
 
 serveNvml()

@@ -63,6 +63,16 @@ test("tells a part of a card from the card, where the driver does", () => {
   expect(listed(CARDS, ({ cuDeviceGetUuid_v2: _, ...older }) => older).part).toBeUndefined()
 })
 
+test("lists the devices of a driver that reports no UUID (384 … 395)", () => {
+  const { cuDeviceGetUuid: _, cuDeviceGetUuid_v2: __, ...old } = fakeCuda(CARDS).functions
+  expect(cudaDevices(initialise(new CudaApi(old)), "/nowhere")[0]).toMatchObject({ uuid: undefined, part: undefined })
+})
+
+test("takes the driver's version from NVML where no kernel module has it", () => {
+  const [device] = cudaDevices(initialise(new CudaApi(fakeCuda(CARDS).functions)), "/nowhere", () => "566.03")
+  expect(device!.driver).toBe("CUDA 12.4, driver 566.03")
+})
+
 test("tells the driver's own version where the kernel does", () => {
   const root = mkdtempSync(join(tmpdir(), "cuda-"))
   try {

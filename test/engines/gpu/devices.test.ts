@@ -6,8 +6,9 @@ import { join } from "node:path"
 import { CudaApi, initialise } from "../../../src/engines/gpu/cuda/api.ts"
 import type { GpuDevice } from "../../../src/engines/gpu/device.ts"
 import { lockDevice, lockDirectories } from "../../../src/engines/gpu/device-lock.ts"
+import { lockMutex, type MutexFunctions } from "../../../src/engines/gpu/device-mutex.ts"
 import { eachOnce, findDevices } from "../../../src/engines/gpu/find-devices.ts"
-import { NoDriver, openLibrary } from "../../../src/engines/gpu/library.ts"
+import { libraryNames, NoDriver, openEach, openLibrary } from "../../../src/engines/gpu/library.ts"
 import { selectDevices } from "../../../src/engines/gpu/select-devices.ts"
 import { OperatorError } from "../../../src/errors.ts"
 import { DEVICE } from "./fake-compute.ts"
@@ -24,7 +25,7 @@ describe("devices of both APIs", () => {
   test("are one card where their PCI addresses are the same", () => {
     const same = device({ index: 3 })
     const another = device({ pci: "0000:02:00.0", index: 4 })
-    expect(eachOnce([cuda], [same, another])).toEqual([
+    expect(eachOnce([cuda], [same, another]).devices).toEqual([
       { device: cuda, other: same },
       { device: another, other: undefined },
     ])
@@ -32,18 +33,36 @@ describe("devices of both APIs", () => {
 
   test("are one card where their UUIDs are the same", () => {
     const same = device({ pci: undefined, uuid: "aa" })
-    expect(eachOnce([cuda], [same])).toEqual([{ device: cuda, other: same }])
+    expect(eachOnce([cuda], [same]).devices).toEqual([{ device: cuda, other: same }])
   })
 
-  test("are two cards where nothing tells", () => {
+  test("are two cards if one platform lists both", () => {
     const unknown = device({ pci: undefined, uuid: undefined })
-    expect(eachOnce([], [unknown, unknown])).toHaveLength(2)
+    expect(eachOnce([], [unknown, { ...unknown }]).devices).toHaveLength(2)
   })
 
   test("are one card where two OpenCL platforms list it", () => {
-    expect(eachOnce([], [device({ index: 0 }), device({ index: 1 })])).toEqual([
+    expect(eachOnce([], [device({ index: 0 }), device({ index: 1 })]).devices).toEqual([
       { device: device({ index: 0 }), other: device({ index: 1 }) },
     ])
+  })
+
+  test("are one card each if two platforms list as many alike without PCI address and UUID", () => {
+    const names = {
+      rusticl: "AMD Radeon RX 6800 (radeonsi, navi21, LLVM 15.0.6, DRM 3.49)",
+      Clover: "AMD Radeon RX 6800 (navi21, LLVM 15.0.6, DRM 3.49)",
+    } as const
+    const [a, b, c, d] = (["rusticl", "rusticl", "Clover", "Clover"] as const).map((platform, index) =>
+      device({ platform, index, name: names[platform], pci: undefined, uuid: undefined }),
+    )
+    const { devices, notes } = eachOnce([], [a!, b!, c!, d!])
+    expect(devices).toEqual([
+      { device: a!, other: c },
+      { device: b!, other: d },
+    ])
+    expect(notes[0]).toContain("is listed by rusticl and Clover, without PCI address or UUID: taken for one card")
+    const smaller = { ...c!, memory: 1 }
+    expect(eachOnce([], [a!, smaller]).devices).toHaveLength(2)
   })
 
   test("are found where one driver is missing, and why is told", () => {
@@ -83,6 +102,59 @@ describe("a library", () => {
     writeFileSync(path, "no library")
     expect(open(path, "cuInit")).toThrow(/^no CUDA driver: .*file too short/)
     rmSync(directory, { recursive: true })
+  })
+})
+
+test("functions newer than the oldest driver are opened one by one", () => {
+  const { getpid, ...others } = openEach(["libc.so.6"], {
+    cuDeviceGetUuid: { returns: "i32" },
+    getpid: { returns: "i32" },
+    cuDeviceGetUuid_v2: { returns: "i32" },
+  })
+  expect(getpid!()).toBe(process.pid)
+  expect(others).toEqual({})
+})
+
+test("WSL2's directory of driver libraries is searched after the loader's", () => {
+  const names = { linux: ["libcuda.so.1"], win32: ["nvcuda.dll"] }
+  expect(libraryNames(names, "linux", () => true)).toEqual(["libcuda.so.1", "/usr/lib/wsl/lib/libcuda.so.1"])
+  expect(libraryNames(names, "linux", () => false)).toEqual(["libcuda.so.1"])
+  expect(libraryNames(names, "win32", () => true)).toEqual(["nvcuda.dll"])
+})
+
+describe("a named mutex", () => {
+  /** kernel32 with one mutex per name, that `owner` may hold. */
+  const kernel32 = (owner: "nobody" | "other" | "dead" | "hidden") => {
+    const calls: string[] = []
+    const functions: MutexFunctions = {
+      CreateMutexW(_security, _owned, name) {
+        calls.push(String.fromCharCode(...name))
+        return owner === "hidden" ? 0 : 7
+      },
+      WaitForSingleObject: () => ({ nobody: 0, dead: 0x80, other: 0x102, hidden: 0xffff_ffff })[owner],
+      ReleaseMutex: handle => calls.push(`release ${handle}`),
+      CloseHandle: handle => calls.push(`close ${handle}`),
+    }
+    return { functions, calls }
+  }
+
+  test("is held until it is released", () => {
+    const { functions, calls } = kernel32("nobody")
+    const locked = lockMutex("gpu-a", functions)
+    expect(calls).toEqual(["Global\\gpu-a\0"])
+    if (locked.kind === "locked") locked.lock.release()
+    expect(calls.slice(1)).toEqual(["release 7", "close 7"])
+  })
+
+  test("is taken over from a process that crashed", () => {
+    expect(lockMutex("a", kernel32("dead").functions).kind).toBe("locked")
+  })
+
+  test("keeps a second miner off, also one of another user", () => {
+    const { functions, calls } = kernel32("other")
+    expect(lockMutex("a", functions).kind).toBe("taken")
+    expect(calls.at(-1)).toBe("close 7")
+    expect(lockMutex("a", kernel32("hidden").functions).kind).toBe("taken")
   })
 })
 

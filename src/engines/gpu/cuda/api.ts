@@ -1,9 +1,12 @@
-/** The CUDA driver's C API: its functions as they are, and a call that turns an error into a `DeviceError`. */
+/** The CUDA driver's C API (cuda.h): its functions, and a call that turns an error status into a `DeviceError`. */
 import { CString, type Pointer } from "bun:ffi"
 import { DeviceError } from "../compute.ts"
-import { type Functions, libraryNames, openLibrary, UnsupportedDevice } from "../library.ts"
+import { type Functions, libraryNames, openEach, openLibrary, UnsupportedDevice } from "../library.ts"
 
-/** Handles and device addresses are 64-bit integers here, host memory is a typed array. */
+/**
+ * Functions of every supported driver: 384 (CUDA 9.0), whose compiler is the first to accept PTX 6.0, and later.
+ * Handles and device addresses are 64-bit integers; host memory is a typed array.
+ */
 export const CUDA_FUNCTIONS = {
   cuInit: { args: ["u32"], returns: "i32" },
   cuDriverGetVersion: { args: ["ptr"], returns: "i32" },
@@ -13,7 +16,6 @@ export const CUDA_FUNCTIONS = {
   cuDeviceGetName: { args: ["ptr", "i32", "i32"], returns: "i32" },
   cuDeviceTotalMem_v2: { args: ["ptr", "i32"], returns: "i32" },
   cuDeviceGetAttribute: { args: ["ptr", "i32", "i32"], returns: "i32" },
-  cuDeviceGetUuid: { args: ["ptr", "i32"], returns: "i32" },
   cuCtxCreate_v2: { args: ["ptr", "u32", "i32"], returns: "i32" },
   cuCtxDestroy_v2: { args: ["u64"], returns: "i32" },
   cuModuleLoadDataEx: { args: ["ptr", "ptr", "u32", "ptr", "ptr"], returns: "i32" },
@@ -35,8 +37,11 @@ export const CUDA_FUNCTIONS = {
   cuEventDestroy_v2: { args: ["u64"], returns: "i32" },
 } as const
 
-/** Those that drivers before CUDA 11.4 lack. */
-const NEWER_FUNCTIONS = { cuDeviceGetUuid_v2: { args: ["ptr", "i32"], returns: "i32" } } as const
+/** Functions that some supported drivers lack: `cuDeviceGetUuid` came with 396, `cuDeviceGetUuid_v2` with 470. */
+const NEWER_FUNCTIONS = {
+  cuDeviceGetUuid: { args: ["ptr", "i32"], returns: "i32" },
+  cuDeviceGetUuid_v2: { args: ["ptr", "i32"], returns: "i32" },
+} as const
 
 export type CudaFunctions = Functions<typeof CUDA_FUNCTIONS> & Partial<Functions<typeof NEWER_FUNCTIONS>>
 
@@ -83,13 +88,13 @@ export class CudaApi {
     this.#functions = functions
   }
 
-  /** @throws DeviceError with the driver's name of the error */
+  /** Calls a function of every driver. @throws DeviceError with the driver's name of the error */
   call<Name extends keyof CudaFunctions>(name: Name, ...args: Arguments<Name>): void {
     const status = this.#invoke(name, ...args)
     if (status !== 0) throw new DeviceError(name, this.errorName(status))
   }
 
-  /** Calls where the driver has the function, and tells only whether that worked. */
+  /** Calls a function. @returns whether the driver has it and it succeeded */
   attempt<Name extends keyof CudaFunctions>(name: Name, ...args: Arguments<Name>): boolean {
     return this.#functions[name] !== undefined && this.#invoke(name, ...args) === 0
   }
@@ -107,25 +112,16 @@ export class CudaApi {
 }
 
 /**
- * The driver of this machine, initialised.
- * @throws UnsupportedDevice where there is no driver, or no device that it drives
+ * Opens and initialises the host's driver.
+ * @throws UnsupportedDevice if the driver is absent or drives no device
  */
 export function openCuda(platform: NodeJS.Platform = process.platform): CudaApi {
   const names = libraryNames(LIBRARY, platform)
   const library = openLibrary("CUDA", names, CUDA_FUNCTIONS)
-  return initialise(new CudaApi({ ...library.symbols, ...newerFunctions(names) }))
+  return initialise(new CudaApi({ ...library.symbols, ...openEach(names, NEWER_FUNCTIONS) }))
 }
 
-function newerFunctions(names: readonly string[]): Partial<CudaFunctions> {
-  try {
-    return openLibrary("CUDA", names, NEWER_FUNCTIONS).symbols
-  } catch (error) {
-    if (error instanceof UnsupportedDevice) return {}
-    throw error
-  }
-}
-
-/** @throws UnsupportedDevice where the driver finds no device */
+/** @throws UnsupportedDevice if the driver finds no device */
 export function initialise(api: CudaApi): CudaApi {
   try {
     api.call("cuInit", 0)

@@ -1,4 +1,4 @@
-/** One CUDA device: a context, a module made of PTX text by the driver's compiler, a queue, and a stream for reads. */
+/** One CUDA device: a context, a module that the driver compiles from PTX, a stream as queue and one for reads. */
 import { ptr } from "bun:ffi"
 import { type Argument, type Compute, DeviceError, type Fence, type Memory } from "../compute.ts"
 import type { GpuDevice } from "../device.ts"
@@ -9,10 +9,10 @@ import { cudaHandle } from "./devices.ts"
 const LOG_BYTES = 4096
 
 /**
- * Opens the device in a context of its own, current on this thread.
- * @param ptx the kernels' text
- * @param kernels their names
- * @throws DeviceError, with the compiler's log where it refuses the text
+ * Opens the device in a dedicated context, current on this thread.
+ * @param ptx the module's text
+ * @param kernels names of its kernels
+ * @throws DeviceError, with the compiler's log if it refuses the text
  */
 export function openCudaCompute(api: CudaApi, device: GpuDevice, ptx: string, kernels: readonly string[]): Compute {
   const one = new BigUint64Array(1)
@@ -30,61 +30,68 @@ class CudaCompute implements Compute {
   readonly #queue: bigint
   readonly #reads: bigint
   readonly #functions = new Map<string, bigint>()
-  /** What the driver is given addresses of must live as long as the call. */
+  readonly #api: CudaApi
+  readonly #context: bigint
+  /** Holds the compiler's log, which the driver may write to as long as the module exists. */
+  readonly #module: CudaModule
+  /** Arguments whose addresses the driver has: they must live as long as the call. */
   #arguments: readonly NodeJS.TypedArray[] = []
 
   constructor(
-    private readonly api: CudaApi,
+    api: CudaApi,
     readonly device: GpuDevice,
-    private readonly context: bigint,
-    private readonly module: CudaModule,
+    context: bigint,
+    module: CudaModule,
     kernels: readonly string[],
   ) {
-    for (const name of kernels) this.#functions.set(name, this.module.functionOf(name))
+    this.#api = api
+    this.#context = context
+    this.#module = module
+    for (const name of kernels) this.#functions.set(name, this.#module.functionOf(name))
     this.#queue = made(into => api.call("cuStreamCreate", into, STREAM_FLAGS))
     this.#reads = made(into => api.call("cuStreamCreate", into, STREAM_FLAGS))
   }
 
   allocate(bytes: number): Memory {
-    return { handle: made(into => this.api.call("cuMemAlloc_v2", into, BigInt(bytes))), bytes }
+    return { handle: made(into => this.#api.call("cuMemAlloc_v2", into, BigInt(bytes))), bytes }
   }
 
   free(memory: Memory): void {
-    this.api.call("cuStreamSynchronize", this.#queue)
-    this.api.call("cuMemFree_v2", memory.handle)
+    this.#api.call("cuStreamSynchronize", this.#queue)
+    this.#api.call("cuMemFree_v2", memory.handle)
   }
 
   clear(memory: Memory, bytes: number): void {
-    this.api.call("cuMemsetD32Async", memory.handle, 0, BigInt(bytes / 4), this.#queue)
+    this.#api.call("cuMemsetD32Async", memory.handle, 0, BigInt(bytes / 4), this.#queue)
   }
 
   launch(kernel: string, groups: number, groupSize: number, args: readonly Argument[]): void {
     this.#arguments = args.map(argumentValue)
     const pointers = new BigUint64Array(this.#arguments.map(value => BigInt(ptr(value))))
     const fn = this.#function(kernel)
-    this.api.call("cuLaunchKernel", fn, groups, 1, 1, groupSize, 1, 1, 0, this.#queue, pointers, null)
+    this.#api.call("cuLaunchKernel", fn, groups, 1, 1, groupSize, 1, 1, 0, this.#queue, pointers, null)
   }
 
   fence(): Fence {
-    const event = made(into => this.api.call("cuEventCreate", into, EVENT_FLAGS))
-    this.api.call("cuEventRecord", event, this.#queue)
-    // Windows' driver model (WDDM) gathers what is queued until it is asked about it. "Not ready" is what it says then.
-    this.api.attempt("cuStreamQuery", this.#queue)
+    const event = made(into => this.#api.call("cuEventCreate", into, EVENT_FLAGS))
+    this.#api.call("cuEventRecord", event, this.#queue)
+    // Windows' driver model (WDDM) batches commands until the stream is queried. The query then answers "not ready".
+    this.#api.attempt("cuStreamQuery", this.#queue)
     return event
   }
 
   wait(fence: Fence): void {
-    this.api.call("cuEventSynchronize", fence)
-    this.api.call("cuEventDestroy_v2", fence)
+    this.#api.call("cuEventSynchronize", fence)
+    this.#api.call("cuEventDestroy_v2", fence)
   }
 
   read(memory: Memory, into: Uint8Array): void {
-    this.api.call("cuMemcpyDtoHAsync_v2", into, memory.handle, BigInt(into.byteLength), this.#reads)
-    this.api.call("cuStreamSynchronize", this.#reads)
+    this.#api.call("cuMemcpyDtoHAsync_v2", into, memory.handle, BigInt(into.byteLength), this.#reads)
+    this.#api.call("cuStreamSynchronize", this.#reads)
   }
 
   close(): void {
-    this.api.attempt("cuCtxDestroy_v2", this.context)
+    this.#api.attempt("cuCtxDestroy_v2", this.#context)
   }
 
   #function(kernel: string): bigint {
@@ -94,19 +101,26 @@ class CudaCompute implements Compute {
   }
 }
 
-/** The text as compiled by the driver, at once or, where it loads lazily, as functions are asked for. */
+/** A module as the driver compiles it: at once or, with lazy loading, when a function is asked for. */
 class CudaModule {
   readonly #api: CudaApi
   readonly #handle: bigint
-  /** The compiler's own, as long as there is a module. */
+  /*
+   * The driver keeps the addresses of the option values and of the log, and with lazy loading uses them when a function
+   * is asked for: all live as long as the module.
+   */
   readonly #log = new Uint8Array(LOG_BYTES)
+  readonly #options = new Int32Array([JIT_ERROR_LOG, JIT_ERROR_LOG_BYTES])
+  readonly #values = new BigUint64Array([BigInt(ptr(this.#log)), BigInt(LOG_BYTES)])
+  readonly #text: Uint8Array
 
   constructor(api: CudaApi, ptx: string) {
     this.#api = api
-    const options = new Int32Array([JIT_ERROR_LOG, JIT_ERROR_LOG_BYTES])
-    const values = new BigUint64Array([BigInt(ptr(this.#log)), BigInt(LOG_BYTES)])
-    const text = zeroTerminated(ptx)
-    this.#handle = this.#logged(into => api.call("cuModuleLoadDataEx", into, text, options.length, options, values))
+    this.#text = zeroTerminated(ptx)
+    const options = this.#options
+    this.#handle = this.#logged(into =>
+      api.call("cuModuleLoadDataEx", into, this.#text, options.length, options, this.#values),
+    )
   }
 
   functionOf(name: string): bigint {

@@ -1,22 +1,24 @@
 /** The devices that the CUDA driver sees. */
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
+import { nvmlDriverVersion } from "../../../host/nvml/driver-version.ts"
 import { driverText, type GpuDevice, pciAddress } from "../device.ts"
 import { textOf } from "../library.ts"
 import { Attribute, type CudaApi } from "./api.ts"
 
 /**
  * @param root where /sys is
+ * @param nvmlVersion the driver's version by NVML, for systems without NVIDIA's kernel module; a test may pass its own
  * @throws DeviceError
  */
-export function cudaDevices(api: CudaApi, root = "/"): GpuDevice[] {
+export function cudaDevices(api: CudaApi, root = "/", nvmlVersion = nvmlDriverVersion): GpuDevice[] {
   const count = new Int32Array(1)
   api.call("cuDeviceGetCount", count)
-  const driver = driverText(`CUDA ${cudaVersion(api)}`, moduleVersion(root))
+  const driver = driverText(`CUDA ${cudaVersion(api)}`, moduleVersion(root) ?? nvmlVersion() ?? "")
   return Array.from({ length: count[0]! }, (_, index) => describe(api, index, driver))
 }
 
-/** The driver's handle of the device at `index`. */
+/** The driver's handle for the device at `index`. */
 export function cudaHandle(api: CudaApi, index: number): number {
   const handle = new Int32Array(1)
   api.call("cuDeviceGet", handle, index)
@@ -56,18 +58,18 @@ function describe(api: CudaApi, index: number, driver: string): GpuDevice {
   }
 }
 
-/** The newest CUDA that the driver has, which is the same over many of its releases. */
+/** The newest CUDA version that the driver supports; many driver releases share one. */
 function cudaVersion(api: CudaApi): string {
   const version = new Int32Array(1)
   api.call("cuDriverGetVersion", version)
   return `${Math.floor(version[0]! / 1000)}.${Math.floor((version[0]! % 1000) / 10)}`
 }
 
-/** The kernel module's version, which is the driver's on Linux; empty elsewhere. */
-function moduleVersion(root: string): string {
+/** The version of the kernel module, which is the driver's on Linux; undefined on WSL2 and Windows. */
+function moduleVersion(root: string): string | undefined {
   try {
     return readFileSync(join(root, "sys/module/nvidia/version"), "utf8").trim()
   } catch {
-    return ""
+    return undefined
   }
 }

@@ -1,9 +1,10 @@
-/** OpenCL 1.2's C API: its functions as they are, and a call that turns an error into a `DeviceError`. */
+/** OpenCL 1.2's C API (CL/cl.h): its functions, and a call that turns an error status into a `DeviceError`. */
 import { DeviceError } from "../compute.ts"
 import { type Functions, libraryNames, openLibrary } from "../library.ts"
 
-/** Handles and sizes are 64-bit integers here, host memory is a typed array. */
+/** Handles and sizes are 64-bit integers; host memory is a typed array. */
 export const OPENCL_FUNCTIONS = {
+  clGetPlatformInfo: { args: ["u64", "u32", "u64", "ptr", "ptr"], returns: "i32" },
   clGetPlatformIDs: { args: ["u32", "ptr", "ptr"], returns: "i32" },
   clGetDeviceIDs: { args: ["u64", "u64", "u32", "ptr", "ptr"], returns: "i32" },
   clGetDeviceInfo: { args: ["u64", "u32", "u64", "ptr", "ptr"], returns: "i32" },
@@ -26,7 +27,7 @@ export const OPENCL_FUNCTIONS = {
   clReleaseContext: { args: ["u64"], returns: "i32" },
 } as const
 
-/** The functions that give a handle and write their status to the last argument. */
+/** Functions that return a handle and write their status to the last argument. */
 export const OPENCL_MAKERS = {
   clCreateContext: { args: ["ptr", "u32", "ptr", "ptr", "ptr", "ptr"], returns: "u64" },
   clCreateCommandQueue: { args: ["u64", "u64", "u64", "ptr"], returns: "u64" },
@@ -44,7 +45,10 @@ export type OpenClMakers = {
 
 const LIBRARY = { linux: ["libOpenCL.so.1", "libOpenCL.so"], win32: ["OpenCL.dll"] } as const
 
-/** CL_DEVICE_…: what `clGetDeviceInfo` tells. */
+/** CL_PLATFORM_NAME. */
+export const PLATFORM_NAME = 0x0902
+
+/** CL_DEVICE_…: queries of `clGetDeviceInfo`. */
 export const DeviceInfo = {
   type: 0x1000,
   computeUnits: 0x1002,
@@ -69,7 +73,7 @@ export const DeviceType = { processor: 2n, gpu: 4n, all: 0xffff_ffffn } as const
 /** CL_PROGRAM_BUILD_LOG. */
 export const BUILD_LOG = 0x1183
 
-/** CL_EVENT_COMMAND_EXECUTION_STATUS: above CL_COMPLETE while the command is not done, below where it failed. */
+/** CL_EVENT_COMMAND_EXECUTION_STATUS: above CL_COMPLETE while the command is pending, below if it failed. */
 export const EVENT_STATUS = 0x11d3
 export const COMPLETE = 0
 
@@ -92,10 +96,13 @@ const NAMES: Record<number, string> = {
 }
 
 export class OpenClApi {
-  constructor(
-    private readonly functions: OpenClFunctions,
-    private readonly makers: OpenClMakers,
-  ) {}
+  readonly #functions: OpenClFunctions
+  readonly #makers: OpenClMakers
+
+  constructor(functions: OpenClFunctions, makers: OpenClMakers) {
+    this.#functions = functions
+    this.#makers = makers
+  }
 
   /** @throws DeviceError */
   call<Name extends keyof OpenClFunctions>(name: Name, ...args: Parameters<OpenClFunctions[Name]>): void {
@@ -103,27 +110,27 @@ export class OpenClApi {
     if (status !== 0) throw new DeviceError(name, openClErrorName(status))
   }
 
-  /** Calls and says whether it went well. */
+  /** @returns whether the call succeeded */
   attempt<Name extends keyof OpenClFunctions>(name: Name, ...args: Parameters<OpenClFunctions[Name]>): boolean {
     return this.#invoke(name, ...args) === 0
   }
 
-  /** Calls a function that makes something; its status argument is added. @throws DeviceError */
+  /** Calls a function that returns a handle; the status argument is appended. @throws DeviceError */
   make<Name extends keyof OpenClMakers>(name: Name, ...args: unknown[]): bigint {
     const status = new Int32Array(1)
-    const handle = (this.makers[name] as (...args: unknown[]) => bigint | number)(...args, status)
+    const handle = (this.#makers[name] as (...args: unknown[]) => bigint | number)(...args, status)
     if (status[0] !== 0) throw new DeviceError(name, openClErrorName(status[0]!))
     return BigInt(handle)
   }
 
   #invoke<Name extends keyof OpenClFunctions>(name: Name, ...args: Parameters<OpenClFunctions[Name]>): number {
-    return (this.functions[name] as (...args: unknown[]) => number)(...args)
+    return (this.#functions[name] as (...args: unknown[]) => number)(...args)
   }
 }
 
 export const openClErrorName = (status: number): string => NAMES[status] ?? `OpenCL error ${status}`
 
-/** The loader of this machine. @throws UnsupportedDevice where there is none */
+/** Opens the host's ICD loader. @throws UnsupportedDevice if it is absent */
 export function openOpenCl(platform: NodeJS.Platform = process.platform): OpenClApi {
   const names = libraryNames(LIBRARY, platform)
   const library = openLibrary("OpenCL", names, { ...OPENCL_FUNCTIONS, ...OPENCL_MAKERS })

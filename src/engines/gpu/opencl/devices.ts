@@ -1,43 +1,52 @@
 /** The devices of every OpenCL platform. */
 import { driverText, type GpuDevice, pciAddress } from "../device.ts"
 import { textOf } from "../library.ts"
-import { DeviceInfo, DeviceType, type OpenClApi } from "./api.ts"
+import { DeviceInfo, DeviceType, type OpenClApi, PLATFORM_NAME } from "./api.ts"
 
-const MOST = 64
+/** The largest number of platforms, and of devices of one platform. */
+const MAX_LISTED = 64
 
-/** A device and the handle that its platform knows it by. */
+/** A device and its handle. */
 export interface OpenClDevice extends GpuDevice {
   readonly api: "opencl"
   readonly handle: bigint
 }
 
 /**
- * @param types which devices count; processors that pose as devices do not, unless asked for
- * @returns none where no platform is installed
+ * @param types `gpu`, or `all` to include processors
+ * @returns an empty list if no platform is installed
  */
 export function openClDevices(api: OpenClApi, types: "gpu" | "all" = "gpu"): OpenClDevice[] {
-  const handles = platforms(api).flatMap(platform => handlesOf(api, platform, DeviceType[types]))
-  return handles.map((handle, index) => describe(api, handle, index))
+  const listed = platforms(api).flatMap(platform => {
+    const name = platformName(api, platform)
+    return handlesOf(api, platform, DeviceType[types]).map(handle => ({ handle, name }))
+  })
+  return listed.map(({ handle, name }, index) => describe(api, handle, index, name))
 }
 
 function platforms(api: OpenClApi): bigint[] {
   const count = new Uint32Array(1)
-  const platforms = new BigUint64Array(MOST)
-  return api.attempt("clGetPlatformIDs", MOST, platforms, count) ? [...platforms.subarray(0, count[0]!)] : []
+  const platforms = new BigUint64Array(MAX_LISTED)
+  return api.attempt("clGetPlatformIDs", MAX_LISTED, platforms, count) ? [...platforms.subarray(0, count[0]!)] : []
+}
+
+function platformName(api: OpenClApi, platform: bigint): string {
+  const name = new Uint8Array(256)
+  return api.attempt("clGetPlatformInfo", platform, PLATFORM_NAME, BigInt(name.length), name, null) ? textOf(name) : ""
 }
 
 function handlesOf(api: OpenClApi, platform: bigint, type: bigint): bigint[] {
   const count = new Uint32Array(1)
-  const devices = new BigUint64Array(MOST)
-  const found = api.attempt("clGetDeviceIDs", platform, type, MOST, devices, count)
+  const devices = new BigUint64Array(MAX_LISTED)
+  const found = api.attempt("clGetDeviceIDs", platform, type, MAX_LISTED, devices, count)
   return found ? [...devices.subarray(0, count[0]!)] : []
 }
 
-function describe(api: OpenClApi, handle: bigint, index: number): OpenClDevice {
+function describe(api: OpenClApi, handle: bigint, index: number, platform: string): OpenClDevice {
   const info = (name: number, bytes: number): DataView | undefined => {
     const answer = new Uint8Array(bytes)
-    const told = api.attempt("clGetDeviceInfo", handle, name, BigInt(bytes), answer, null)
-    return told ? new DataView(answer.buffer) : undefined
+    const answered = api.attempt("clGetDeviceInfo", handle, name, BigInt(bytes), answer, null)
+    return answered ? new DataView(answer.buffer) : undefined
   }
   const text = (name: number): string => {
     const answer = info(name, 1024)
@@ -46,6 +55,7 @@ function describe(api: OpenClApi, handle: bigint, index: number): OpenClDevice {
   const uuid = info(DeviceInfo.uuid, 16)
   return {
     api: "opencl",
+    platform,
     handle,
     processor: ((info(DeviceInfo.type, 8)?.getBigUint64(0, true) ?? 0n) & DeviceType.processor) !== 0n,
     index,
@@ -62,7 +72,7 @@ function describe(api: OpenClApi, handle: bigint, index: number): OpenClDevice {
   }
 }
 
-/** The standard's extension first, then the vendors' own. */
+/** `cl_khr_pci_bus_info` if present, else AMD's or NVIDIA's own query. */
 function pciOf(info: (name: number, bytes: number) => DataView | undefined): string | undefined {
   const standard = info(DeviceInfo.pciBus, 16)
   if (standard !== undefined) {
