@@ -26,7 +26,7 @@ export async function run(config: Config<"demo">): Promise<void> {
       config,
       output,
       stop: end,
-      openSource: async context => goal.watch(await openSources(sources, context)),
+      openSource: async context => goal.watch(await openSources(sources, context, settings.failoverPatience)),
     })
   } else {
     await mineForOwnNode(config, output, end, goal)
@@ -63,7 +63,12 @@ async function mineForOwnNode(config: Config<"demo">, output: Output, stop: Abor
     keepMining: false,
   }
   try {
-    await mine({ config, output, stop, openSource: context => openSources([source], context) })
+    await mine({
+      config,
+      output,
+      stop,
+      openSource: context => openSources([source], context, config.settings.failoverPatience),
+    })
   } finally {
     await node.close()
     await rm(dir, { recursive: true, force: true })

@@ -8,5 +8,10 @@ import { stopSignal } from "./stop-signal.ts"
 export async function run(config: Config<"serve">): Promise<void> {
   const stop = stopSignal()
   const output = openOutput(config.settings, config.notes)
-  await mine({ config, output, stop, openSource: context => openSources(config.sources, context) })
+  await mine({
+    config,
+    output,
+    stop,
+    openSource: context => openSources(config.sources, context, config.settings.failoverPatience),
+  })
 }

@@ -13,17 +13,18 @@ export interface SourceContext {
   readonly stats: Pick<StatsSink, "source">
 }
 
-/** All of them as one, the first preferred. */
+/** All of them as one, the first preferred. @param patienceSeconds how long one may have no job before the next is started */
 export async function openSources(
   configs: readonly SourceConfig[],
   { log, ...rest }: SourceContext,
+  patienceSeconds: number,
 ): Promise<JobSource> {
   const context = { ...rest, log: log.withTag("net") }
   for (const { name } of configs) context.stats.source(name)
   const makers = configs.map(config =>
     config.protocol === "quic" ? quicMaker(config, context) : stratumMaker(config, context),
   )
-  return createFailover({ sources: await Promise.all(makers), ...context })
+  return createFailover({ sources: await Promise.all(makers), patienceMs: 1000 * patienceSeconds, ...context })
 }
 
 async function quicMaker(config: QuicSourceConfig, context: SourceContext): Promise<() => JobSource> {

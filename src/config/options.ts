@@ -129,6 +129,13 @@ export const OPTIONS = {
     value: "TEXT",
     help: "The miner's name, for {name} in logins and tokens; the host name if absent",
   }),
+  failoverPatience: option({
+    parser: duration(1, 3600),
+    commands: SOURCED,
+    value: "SECONDS",
+    default: "10",
+    help: "How long a source may have no job before the next one is started",
+  }),
   config: option({
     parser: path,
     commands: HASHING,

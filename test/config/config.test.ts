@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import fc from "fast-check"
 import { type Config, type Environment, resolveConfig } from "../../src/config/config.ts"
+import { systemFiles } from "../../src/config/files.ts"
 import type { QuicSourceConfig, StratumSourceConfig } from "../../src/config/sources.ts"
 import { OperatorError } from "../../src/errors.ts"
 import { type MemoryFile, memoryFiles } from "./memory-files.ts"
@@ -66,6 +67,7 @@ test("what nobody gave has its default", async () => {
     engine: "auto",
     cpuAffinity: "auto",
     gpuDevices: { kind: "all" },
+    failoverPatience: 10,
     gpuThrottleMs: 0,
     allowIntegrated: false,
     recalibrate: false,
@@ -345,4 +347,14 @@ describe("the state directory", () => {
     expect(await stateDir({ HOME: "/home/me" })).toBe("/home/me/.local/state/quantus-miner")
     expect(await stateDir({})).toBeUndefined()
   })
+})
+
+test("failover's patience is a duration", async () => {
+  const config = await resolveConfig(
+    "serve",
+    ["--failover-patience", "30s", "--url", "stratum+tcp://pool:1", "--login", "a.b"],
+    {},
+    systemFiles,
+  )
+  expect(config.settings.failoverPatience).toBe(30)
 })
