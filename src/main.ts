@@ -1,9 +1,11 @@
 #!/usr/bin/env bun
 /** The command line's door: finds the command, runs it, and turns what went wrong into a line and an exit code. */
+import "./early-signals.ts"
 import { type CommandDef, renderUsage, runCommand } from "citty"
 import { commandOf, root } from "./commands/table.ts"
 import { wrapColumns } from "./config/wrap.ts"
 import { ExitCode, OperatorError } from "./errors.ts"
+import { failureLines } from "./failure.ts"
 import { version } from "./version.ts"
 
 process.on("uncaughtException", fail)
@@ -30,12 +32,10 @@ async function print(command: CommandDef, parent?: CommandDef): Promise<void> {
   console.log(process.stdout.isTTY ? usage : Bun.stripANSI(usage))
 }
 
-/** An operator's mistake is a sentence; anything else is a bug and shows where it is. */
+/** Reports an operator's mistake as a sentence, anything else as a bug with its stack, and exits. */
 function fail(error: unknown): never {
-  if (error instanceof OperatorError) {
-    console.error(`quantus-miner: ${error.message}`)
-    process.exit(error.exitCode)
-  }
-  console.error(error)
-  process.exit(ExitCode.failure)
+  const { out, err, exitCode } = failureLines(error, process.argv.slice(3), process.env)
+  if (out !== undefined) console.log(out)
+  console.error(err)
+  process.exit(exitCode)
 }

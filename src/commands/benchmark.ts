@@ -27,11 +27,22 @@ export async function run({ settings, stateDir, notes }: Config<"benchmark">): P
   })
   terminal.setStatus("")
   const engine = outcome.engines.join("+")
+  if (settings.json && outcome.mismatches > 0) {
+    // One JSON object on standard output, so the failure is part of it.
+    const error = mismatchText(outcome)
+    console.log(JSON.stringify({ ...summary(engine, outcome), error, exit_code: ExitCode.selfTest }))
+    log.error(error)
+    process.exitCode = ExitCode.selfTest
+    return
+  }
   console.log(settings.json ? JSON.stringify(summary(engine, outcome)) : report(engine, outcome))
   if (outcome.mismatches > 0) {
-    throw new OperatorError(`${outcome.mismatches} candidates were no hits: do not mine on this`, ExitCode.selfTest)
+    throw new OperatorError(mismatchText(outcome), ExitCode.selfTest)
   }
 }
+
+const mismatchText = ({ mismatches }: Measurement): string =>
+  `${mismatches} candidates failed verification; do not mine on this machine`
 
 /** The rates of CPU workers and GPUs are apart where there are both. */
 function summary(engine: string, { seconds, hashes, hits, expectedHits, units }: Measurement): object {

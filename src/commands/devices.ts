@@ -3,7 +3,7 @@ import type { Config } from "../config/config.ts"
 import { DeviceError } from "../engines/gpu/compute.ts"
 import type { GpuDevice } from "../engines/gpu/device.ts"
 import { lockDevice, lockDirectories } from "../engines/gpu/device-lock.ts"
-import { type FoundDevice, findDevices } from "../engines/gpu/find-devices.ts"
+import { findDevices } from "../engines/gpu/find-devices.ts"
 import { UnsupportedDevice } from "../engines/gpu/library.ts"
 import { selectDevices } from "../engines/gpu/select-devices.ts"
 import { measure, openTuned, WrongDevice } from "../engines/gpu/tuning.ts"
@@ -15,27 +15,48 @@ const BYTES_PER_GIB = 2 ** 30
 
 export async function run({ settings, stateDir }: Config<"devices">): Promise<void> {
   const { devices, missing } = findDevices()
-  if (devices.length === 0) {
-    console.log(`There is no GPU that can be used: ${missing.join("; ")}`)
+  if (devices.length === 0 && !settings.json) {
+    console.log(`no usable GPU: ${missing.join("; ")}`)
     return
   }
-  const mined = new Set(selectDevices(devices, settings.gpuDevices, settings.allowIntegrated))
-  const rows: string[][] = []
-  for (const [index, found] of devices.entries()) {
-    rows.push(rowOf(index, found, mined.has(found) ? rateOf(found.device, stateDir) : "left out"))
-  }
-  console.log(aligned([HEAD, ...rows]))
+  const mined = new Set(
+    devices.length === 0 ? [] : selectDevices(devices, settings.gpuDevices, settings.allowIntegrated),
+  )
+  const rows = devices.map((found, index) => {
+    const outcome: Outcome = mined.has(found) ? rateOf(found.device, stateDir) : { problem: "left out" }
+    return { index, device: found.device, outcome }
+  })
+  if (settings.json) console.log(JSON.stringify({ devices: rows.map(entryOf), missing }))
+  else console.log(aligned([HEAD, ...rows.map(cellsOf)]))
 }
 
-function rowOf(index: number, { device }: FoundDevice, rate: string): string[] {
+/** A rate in hashes per second, or why there is none. */
+type Outcome = { readonly hashesPerSecond: number } | { readonly problem: string }
+
+interface Row {
+  readonly index: number
+  readonly device: GpuDevice
+  readonly outcome: Outcome
+}
+
+function cellsOf({ index, device, outcome }: Row): string[] {
   const { api, name, memory, pci = "unknown", driver } = device
+  const rate = "problem" in outcome ? outcome.problem : formatRate(outcome.hashesPerSecond)
   return [String(index), api, name, `${(memory / BYTES_PER_GIB).toFixed(1)} GiB`, pci, driver, rate]
 }
 
-/** A rate, or why there is none. A card that another process mines on is left to it: both would measure half. */
-function rateOf(device: GpuDevice, stateDir: string | undefined): string {
+/** `hashes_per_second` or `problem` is null. */
+function entryOf({ index, device, outcome }: Row): object {
+  const { api, name, memory, pci = null, driver } = device
+  const [rate, problem] = "problem" in outcome ? [null, outcome.problem] : [outcome.hashesPerSecond, null]
+  const identity = { index, engine: api, name, memory_bytes: memory, pci_address: pci, driver }
+  return { ...identity, hashes_per_second: rate, problem }
+}
+
+/** A card that another process mines on is not measured: both would get half. */
+function rateOf(device: GpuDevice, stateDir: string | undefined): Outcome {
   const locked = lockDevice(device, lockDirectories(process.env))
-  if (locked.kind === "taken") return `used by process ${locked.process}`
+  if (locked.kind === "taken") return { problem: `used by process ${locked.process}` }
   try {
     return measured(device, stateDir)
   } finally {
@@ -43,18 +64,20 @@ function rateOf(device: GpuDevice, stateDir: string | undefined): string {
   }
 }
 
-function measured(device: GpuDevice, stateDir: string | undefined): string {
+function measured(device: GpuDevice, stateDir: string | undefined): Outcome {
   const now = () => performance.now()
   try {
     const { search } = openTuned(device, { stateDir, version, recalibrate: false, now })
     try {
-      return formatRate(measure(search, now))
+      return { hashesPerSecond: measure(search, now) }
     } finally {
       search.close()
     }
   } catch (error) {
-    if (error instanceof WrongDevice) return `computes wrongly: ${error.message}`
-    if (error instanceof DeviceError || error instanceof UnsupportedDevice) return `cannot be used: ${error.message}`
+    if (error instanceof WrongDevice) return { problem: `computes wrong hashes: ${error.message}` }
+    if (error instanceof DeviceError || error instanceof UnsupportedDevice) {
+      return { problem: `cannot be used: ${error.message}` }
+    }
     throw error
   }
 }

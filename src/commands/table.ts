@@ -4,9 +4,7 @@ import { COMMANDS, type Command } from "../config/commands.ts"
 import { type Config, resolveConfig } from "../config/config.ts"
 import { systemFiles } from "../config/files.ts"
 import { usageArgs } from "../config/usage.ts"
-import { OperatorError } from "../errors.ts"
 import { version } from "../version.ts"
-import type { LogSettings } from "./output.ts"
 
 /** What a file in this folder exports. The command has ended when `run` settles. */
 export interface CommandModule<C extends Command> {
@@ -41,16 +39,7 @@ function define<C extends Command>(name: C): CommandDef {
     async run({ rawArgs }) {
       const config = await resolveConfig(name, rawArgs, process.env, systemFiles)
       const { run } = await MODULES[name]!()
-      // Every command has the options of the log.
-      await run(config).catch(error => report(error, config.settings as unknown as LogSettings))
+      await run(config)
     },
   }) as CommandDef
-}
-
-/** Where the log is for programs, an operator's mistake is a line of it. */
-async function report(error: unknown, settings: LogSettings): Promise<void> {
-  if (!(error instanceof OperatorError) || settings.logFormat !== "json") throw error
-  const { openOutput } = await import("./output.ts")
-  openOutput(settings).log.error(error.message)
-  process.exitCode = error.exitCode
 }

@@ -1,0 +1,44 @@
+/** How a failure that ends the process is shown: as text, as a line of a JSON log, and on standard output with `--json`. */
+import { ExitCode, OperatorError } from "./errors.ts"
+
+export interface FailureLines {
+  /** One JSON object for standard output; undefined without `--json`. */
+  readonly out: string | undefined
+  readonly err: string
+  readonly exitCode: ExitCode
+}
+
+/**
+ * Reads the two options itself, since what failed may be the reading of options.
+ * @param args what stands behind the command's name
+ */
+export function failureLines(
+  error: unknown,
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): FailureLines {
+  const known = error instanceof OperatorError
+  const exitCode = known ? error.exitCode : ExitCode.failure
+  const message = known ? escaped(error.message) : Bun.inspect(error)
+  const line = { time: new Date().toISOString(), level: "error", tag: "", message }
+  const text = known ? `quantus-miner: ${message}` : message
+  const wantsJson = args.some(arg => /^--json(?:=(?:1|true|yes))?$/i.test(arg))
+  return {
+    out: wantsJson ? JSON.stringify({ error: message, exit_code: exitCode }) : undefined,
+    err: logsJson(args, env) ? JSON.stringify(line) : text,
+    exitCode,
+  }
+}
+
+function logsJson(args: readonly string[], env: Readonly<Record<string, string | undefined>>): boolean {
+  const at = args.indexOf("--log-format")
+  const flag = at >= 0 ? args[at + 1] : args.find(arg => arg.startsWith("--log-format="))?.slice(13)
+  return (flag ?? env["MINER_LOG_FORMAT"]) === "json"
+}
+
+/** Control characters could rewrite what the terminal shows. */
+function escaped(text: string): string {
+  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, character => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
+  })
+}

@@ -1,0 +1,72 @@
+/** How the built executable ends: signals at any moment of a start, and failures as JSON where JSON was asked for. */
+import { beforeAll, describe, expect, test } from "bun:test"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { ExitCode, OperatorError } from "../../src/errors.ts"
+import { failureLines } from "../../src/failure.ts"
+import { builtExecutable } from "../support/executable.ts"
+import { MinerProcess } from "../support/miner-process.ts"
+
+beforeAll(() => void builtExecutable(), 60_000)
+
+const run = (...args: string[]) => {
+  const { stdout, stderr, exitCode } = Bun.spawnSync([builtExecutable(), ...args], { env: { HOME: "/dev/null" } })
+  return { out: stdout.toString(), err: stderr.toString(), exitCode }
+}
+
+describe("--json prints one JSON object on standard output", () => {
+  test("devices, with or without a GPU", () => {
+    const { out, exitCode } = run("devices", "--json")
+    expect(exitCode).toBe(0)
+    expect(JSON.parse(out)).toEqual({ devices: expect.any(Array), missing: expect.any(Array) })
+  })
+
+  test.each([
+    [["devices", "--json", "--gpu-devices", "none at all"], 64],
+    [["benchmark", "--json", "--engine", "abacus"], 64],
+    [["benchmark", "--json", "--config", "/does/not/exist"], 78],
+  ] as const)("%j fails", (args, code) => {
+    const { out, err, exitCode } = run(...args)
+    expect(exitCode).toBe(code)
+    expect(JSON.parse(out)).toEqual({ error: expect.any(String), exit_code: code })
+    expect(err).toStartWith("quantus-miner: ")
+  })
+})
+
+describe("fatal lines", () => {
+  test("are JSON with --log-format json, also if the options cannot be read", () => {
+    const { err } = run("serve", "--log-format", "json", "--cpu-workers", "many")
+    const { time, ...line } = JSON.parse(err)
+    expect(line).toEqual({ level: "error", tag: "", message: expect.stringContaining("--cpu-workers") })
+    expect(Date.parse(time)).toBeGreaterThan(0)
+    const bug = failureLines(new TypeError("a bug"), [], { MINER_LOG_FORMAT: "json" })
+    expect(bug.exitCode).toBe(ExitCode.failure)
+    expect(JSON.parse(bug.err).message).toContain("TypeError: a bug")
+  })
+
+  test("contain no control characters", () => {
+    const { err } = failureLines(new OperatorError("a\u001B[2Jb\u202Ec", ExitCode.usage), [], {})
+    expect(err).toBe("quantus-miner: a\\u001b[2Jb\\u202ec")
+  })
+})
+
+describe("signals", () => {
+  const dir = mkdtempSync(join(tmpdir(), "quantus-signals-"))
+  const node = ["node", "--port", "0", "--dir", dir]
+
+  test("two within a second are one request", async () => {
+    const miner = new MinerProcess(node)
+    await miner.line(/127\.0\.0\.1:\d+/)
+    miner.kill("SIGTERM")
+    miner.kill("SIGINT")
+    expect(await miner.exited).toBe(0)
+    rmSync(dir, { recursive: true, force: true })
+  }, 30_000)
+
+  test("are handled before anything else is loaded", async () => {
+    const text = await Bun.file(`${import.meta.dir}/../../src/main.ts`).text()
+    const [first] = text.match(/^import .*$/gm)!
+    expect(first).toBe('import "./early-signals.ts"')
+  })
+})
