@@ -158,7 +158,7 @@ export const OPTIONS = {
     help: "Which CPUs the workers are pinned to: physical cores first, not at all, or a list such as 0-3,8",
   }),
   cpuBatchSize: option({
-    parser: integer(256, 2 ** 31),
+    parser: integer(1, 2 ** 31),
     commands: HASHING,
     value: "N",
     help: "Accepted, and without effect: a worker looks for a new job every few hundred nonces",
@@ -190,7 +190,7 @@ export const OPTIONS = {
     help: "Nonces of one GPU launch; measured where it is not given",
   }),
   gpuThrottleMs: option({
-    parser: integer(0, 60_000),
+    parser: integer(0, 2 ** 31 - 1),
     commands: HASHING,
     value: "MS",
     default: "0",
@@ -212,6 +212,7 @@ export const OPTIONS = {
     parser: host,
     commands: MINING,
     value: "HOST",
+    aliases: ["metrics-bind"],
     default: "127.0.0.1",
     help: "The address that the metrics are served on",
   }),
