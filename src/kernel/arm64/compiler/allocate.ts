@@ -1,0 +1,165 @@
+/**
+ * Finds hardware registers for scheduled code, in one pass: where all registers are taken, the value whose next use is
+ * farthest is given up (Belady's rule). A constant is loaded again from where it stands; another value is stored once.
+ */
+import { type Operand, type Register, v, x } from "../assembler/assembler.ts"
+import type { RegisterFile } from "../assembler/table.ts"
+import { forEachRead, type Instruction, instruction, isVirtual } from "./block.ts"
+
+export interface AllocateOptions {
+  /** Hardware numbers that may be used. */
+  readonly registers: Readonly<Record<RegisterFile, readonly number[]>>
+  /** Loads and stores the n-th value of a file that is kept in memory. @throws RangeError if there is no room for so many */
+  spill(kind: "load" | "store", register: Register, n: number): Instruction
+}
+
+export interface Allocation {
+  readonly code: Instruction[]
+  /** Values stored, values and constants loaded again, and registers copied as two instructions needed them. */
+  readonly stores: number
+  readonly reloads: number
+  readonly copies: number
+}
+
+interface Value {
+  readonly file: RegisterFile
+  /** Instructions that read it, ascending; `over` of them are past. */
+  readonly uses: number[]
+  over: number
+  n: number | undefined
+  /** Loads it again into a register. */
+  home: ((register: Register) => Instruction) | undefined
+  location: number | undefined
+}
+
+const hardware = (file: RegisterFile, n: number): Register => (file === "integer" ? x(n) : v(n))
+
+export function allocate(code: readonly Instruction[], { registers, spill }: AllocateOptions): Allocation {
+  const values = new Map<number, Value>()
+  const known = (register: Register): Value => {
+    let value = values.get(register.n)
+    if (!value) {
+      value = { file: register.file, uses: [], over: 0, n: undefined, home: undefined, location: undefined }
+      values.set(register.n, value)
+    }
+    return value
+  }
+  code.forEach((one, i) => forEachRead(one, register => isVirtual(register) && known(register).uses.push(i)))
+
+  const free = { integer: [...registers.integer].reverse(), vector: [...registers.vector].reverse() }
+  const held = { integer: new Set<Value>(), vector: new Set<Value>() }
+  const locations = { integer: { next: 0, free: [] as number[] }, vector: { next: 0, free: [] as number[] } }
+  const out: Instruction[] = []
+  const counts = { stores: 0, reloads: 0, copies: 0 }
+  let pinned = new Set<Value>()
+  const nextUse = ({ uses, over }: Value) => uses[over] ?? Number.POSITIVE_INFINITY
+
+  const claim = (value: Value): Register => {
+    const { file } = value
+    if (free[file].length === 0) evict(file)
+    value.n = free[file].pop()!
+    held[file].add(value)
+    return hardware(file, value.n)
+  }
+  const evict = (file: RegisterFile) => {
+    let victim: Value | undefined
+    for (const value of held[file]) {
+      if (pinned.has(value)) continue
+      const [a, b] = [nextUse(value), victim ? nextUse(victim) : -1]
+      if (!victim || a > b || (a === b && value.home && !victim.home)) victim = value
+    }
+    if (!victim) throw new Error("more values in one instruction than registers")
+    if (!victim.home) {
+      const location = locations[file].free.pop() ?? locations[file].next++
+      victim.location = location
+      victim.home = register => spill("load", register, location)
+      out.push(spill("store", hardware(file, victim.n!), location))
+      counts.stores++
+    }
+    free[file].push(victim.n!)
+    held[file].delete(victim)
+    victim.n = undefined
+  }
+  const bring = (value: Value): Register => {
+    pinned.add(value)
+    if (value.n !== undefined) return hardware(value.file, value.n)
+    if (!value.home) throw new Error("a value is read before it is written")
+    out.push(value.home(claim(value)))
+    counts.reloads++
+    return hardware(value.file, value.n!)
+  }
+  const release = (value: Value) => {
+    if (nextUse(value) !== Number.POSITIVE_INFINITY) return
+    if (value.n !== undefined) {
+      free[value.file].push(value.n)
+      held[value.file].delete(value)
+      value.n = undefined
+    }
+    if (value.location !== undefined) locations[value.file].free.push(value.location)
+    value.location = undefined
+  }
+
+  code.forEach((one, i) => {
+    pinned = new Set()
+    const read = new Map<number, Register>()
+    const readValues: Value[] = []
+    forEachRead(one, register => {
+      if (!isVirtual(register) || read.has(register.n)) return
+      const value = known(register)
+      read.set(register.n, bring(value))
+      readValues.push(value)
+    })
+    // A register that is added to and read again is copied while its readers' registers are still held.
+    let target: Register | undefined
+    if (one.onto) {
+      const source = isVirtual(one.onto) ? read.get(one.onto.n)! : one.onto
+      const value = isVirtual(one.onto) ? known(one.onto) : undefined
+      const readTwice = one.operands.some((operand, k) => k > 0 && operand === one.onto)
+      const isLast = value !== undefined && value.uses[value.over] === i && lastUseIs(value, i) && !readTwice
+      const result = known(one.operands[0] as Register)
+      if (isLast && value) {
+        held[value.file].delete(value)
+        result.n = value.n
+        value.n = undefined
+        held[result.file].add(result)
+        target = source
+      } else {
+        target = claim(result)
+        out.push(copy(target, source))
+        counts.copies++
+      }
+      pinned.add(result)
+    }
+    for (const value of readValues) {
+      while (value.uses[value.over] !== undefined && value.uses[value.over]! <= i) value.over++
+      release(value)
+    }
+    const writtenValues: Value[] = []
+    const operands = one.operands.map((operand, k): Operand => {
+      if (!isVirtual(operand)) return operand
+      const pattern = one.form.operands[k]!
+      if (pattern.kind !== "register" || !pattern.write) return read.get(operand.n)!
+      const value = known(operand)
+      writtenValues.push(value)
+      if (one.onto) return target!
+      const register = claim(value)
+      pinned.add(value)
+      return register
+    })
+    if (one.isConstant) {
+      const { form } = one
+      const result = writtenValues[0]!
+      const [, ...from] = operands
+      result.home = register => ({ form, operands: [register, ...from] })
+    }
+    out.push({ form: one.form, operands })
+    for (const value of writtenValues) release(value)
+  })
+  return { code: out, ...counts }
+}
+
+const lastUseIs = ({ uses }: Value, i: number): boolean => uses[uses.length - 1] === i
+
+const copy = (to: Register, from: Register): Instruction =>
+  to.file === "integer" ? instruction("mov Xd, Xm", to, from) : instruction("orr Vd.16B, Vn.16B, Vm.16B", to, from, from)
+

@@ -1,0 +1,76 @@
+import { describe, expect, test } from "bun:test"
+import { encode, format, type Operand, ZERO } from "../../../src/kernel/arm64/assembler/assembler.ts"
+import { FORMS } from "../../../src/kernel/arm64/assembler/instructions.ts"
+import { type Form, parseTable } from "../../../src/kernel/arm64/assembler/table.ts"
+import { disassembler } from "../x64/assembler/disassembler.ts"
+
+describe("rows", () => {
+  test.each([
+    ["add Xd, Xn, Xm  1000  d", "4 bits"],
+    ["add Xd, Xn  10001011000mmmmm000000nnnnnddddd  d", "field m has no operand"],
+    ["add Xd, Xn, Xm  10001011000111110000001111100000  d", "operand d has no field"],
+    ["add Xd, Xn, Xm  10001011000mmmmm000000nnnnnddddd  q", "written but no operand"],
+    ["add Xd, Xn, Xm  10001011000mmmm0000000nnnnnddddd  d", "no 5 bits"],
+  ])("%s is refused", (row, why) => {
+    expect(() => parseTable(row)).toThrow(why)
+  })
+
+  test("operands that do not fit are refused", () => {
+    const form = FORMS.get("ldr Xd, [Xn, #i*8]")!
+    expect(encode(form, [ZERO, ZERO, 8 * 4095])).toBe(0xf97fffff)
+    for (const number of [4, -8, 8 * 4096]) expect(() => encode(form, [ZERO, ZERO, number])).toThrow(RangeError)
+    expect(() => encode(FORMS.get("usra Vd.2D, Vn.2D, #64-i")!, [ZERO, ZERO, 1])).toThrow("no vector register")
+  })
+})
+
+const tool = disassembler()
+
+describe.skipIf(!tool)(`every row, read back by ${tool ?? "llvm-mc (not found)"}`, () => {
+  const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31))
+  test(`random operands, SEED=${seed}`, () => {
+    let state = seed
+    const random = (n: number) => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+      return Math.floor((state / 2 ** 32) * n)
+    }
+    const cases = [...FORMS.values()].flatMap(form => Array.from({ length: 24 }, () => sample(form, random)))
+    const input = cases.map(({ code }) => `[${[0, 8, 16, 24].map(shift => `0x${((code >>> shift) & 255).toString(16)}`).join(" ")}]`)
+    const run = Bun.spawnSync([tool!, "--disassemble", "--triple=aarch64", "--mattr=+sve2"], {
+      stdin: Buffer.from(input.join("\n")),
+      stderr: "pipe",
+    })
+    const read = run.stdout
+      .toString()
+      .split("\n")
+      .filter(line => line.trim() && !line.trim().startsWith("."))
+    expect(read.length, run.stderr.toString()).toBe(cases.length)
+    const wrong = cases.flatMap(({ text, code }, i) =>
+      normal(read[i]!) === normal(text) ? [] : [`${code.toString(16)}: wrote ${normal(text)}, reads ${normal(read[i]!)}`],
+    )
+    expect(wrong.slice(0, 20)).toEqual([])
+  })
+})
+
+function sample(form: Form, random: (n: number) => number): { text: string; code: number } {
+  const distance = 4 * (random(2 ** 17) - 2 ** 16)
+  const operands = form.operands.map((pattern): Operand => {
+    // x31 is the stack pointer to some instructions; it is never named here.
+    if (pattern.kind === "register") return { file: pattern.file, n: random(pattern.file === "integer" ? 31 : 32) }
+    if (pattern.kind === "label") return { name: "label" }
+    const bits = form.fields.get("i")!.length + (form.fields.get("j")?.length ?? 0)
+    // A shift by 0 is printed as none.
+    const field = 1 + random(2 ** bits - 1)
+    if (form.mnemonic.endsWith("p")) return pattern.scale * (field - 2 ** (bits - 1))
+    return pattern.from === undefined ? pattern.scale * field : pattern.from - field
+  })
+  return { text: format(form, operands, () => distance), code: encode(form, operands, () => distance) }
+}
+
+/** One spelling for what is printed in several. */
+const normal = (text: string): string =>
+  text
+    .trim()
+    .toLowerCase()
+    .replace(/\s+/g, " ")
+    .replace(/, #0\]/, "]")
+    .replace(/^orr (v\d+\.16b), (v\d+\.16b), \2$/, "mov $1, $2")
