@@ -1,3 +1,6 @@
+import { loadArm64Kernel, renderArm64Kernel } from "../../kernel/arm64/arm64-kernel.ts"
+import type { RenderedKernel as RenderedArm64Kernel } from "../../kernel/arm64/render.ts"
+import type { Arm64KernelName } from "../../kernel/arm64/targets.ts"
 import type { Kernel } from "../../kernel/kernel.ts"
 import { compileWasmKernel, loadWasmKernel, type WasmKernelName } from "../../kernel/wasm/wasm-kernel.ts"
 import type { RenderedKernel } from "../../kernel/x64/program/render.ts"
@@ -18,6 +21,11 @@ export const KERNELS: KernelTable = {
   avx512: x64("avx512"),
   "avx512-limbs": x64("avx512-limbs"),
   avx2: x64("avx2"),
+  "arm64-mixed": arm64("arm64-mixed"),
+  "arm64-mixed-narrow": arm64("arm64-mixed-narrow"),
+  "arm64-neon": arm64("arm64-neon"),
+  "arm64-two": arm64("arm64-two"),
+  arm64: arm64("arm64"),
   wasm: wasm("wasm"),
   "wasm-narrow": wasm("wasm-narrow"),
 }
@@ -49,6 +57,10 @@ export function recipeOf(kernels: KernelTable, name: string): KernelRecipe {
 
 function x64(name: X64KernelName): KernelRecipe<RenderedKernel> {
   return { render: () => renderX64Kernel(name), load: rendered => loadKernel(name, rendered) }
+}
+
+function arm64(name: Arm64KernelName): KernelRecipe<RenderedArm64Kernel> {
+  return { render: () => renderArm64Kernel(name), load: rendered => loadArm64Kernel(name, rendered) }
 }
 
 function wasm(name: WasmKernelName): KernelRecipe<WebAssembly.Module> {

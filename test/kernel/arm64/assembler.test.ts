@@ -34,7 +34,9 @@ describe.skipIf(!tool)(`every row, read back by ${tool ?? "llvm-mc (not found)"}
       return Math.floor((state / 2 ** 32) * n)
     }
     const cases = [...FORMS.values()].flatMap(form => Array.from({ length: 24 }, () => sample(form, random)))
-    const input = cases.map(({ code }) => `[${[0, 8, 16, 24].map(shift => `0x${((code >>> shift) & 255).toString(16)}`).join(" ")}]`)
+    const input = cases.map(
+      ({ code }) => `[${[0, 8, 16, 24].map(shift => `0x${((code >>> shift) & 255).toString(16)}`).join(" ")}]`,
+    )
     const run = Bun.spawnSync([tool!, "--disassemble", "--triple=aarch64", "--mattr=+sve2"], {
       stdin: Buffer.from(input.join("\n")),
       stderr: "pipe",
@@ -45,7 +47,9 @@ describe.skipIf(!tool)(`every row, read back by ${tool ?? "llvm-mc (not found)"}
       .filter(line => line.trim() && !line.trim().startsWith("."))
     expect(read.length, run.stderr.toString()).toBe(cases.length)
     const wrong = cases.flatMap(({ text, code }, i) =>
-      normal(read[i]!) === normal(text) ? [] : [`${code.toString(16)}: wrote ${normal(text)}, reads ${normal(read[i]!)}`],
+      normal(read[i]!) === normal(text)
+        ? []
+        : [`${code.toString(16)}: wrote ${normal(text)}, reads ${normal(read[i]!)}`],
     )
     expect(wrong.slice(0, 20)).toEqual([])
   })

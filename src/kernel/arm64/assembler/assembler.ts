@@ -45,7 +45,10 @@ export function encode(form: Form, operands: readonly Operand[], distance: (labe
   let code = form.fixed
   form.operands.forEach((pattern, k) => {
     const value = fieldOf(pattern, operands[k]!, form, distance, fail)
-    const places = [...(form.fields.get("j") && pattern.letter === "i" ? form.fields.get("j")! : []), ...form.fields.get(pattern.letter)!]
+    const places = [
+      ...(form.fields.get("j") && pattern.letter === "i" ? form.fields.get("j")! : []),
+      ...form.fields.get(pattern.letter)!,
+    ]
     const isSigned = pattern.kind === "label" || (form.mnemonic.endsWith("p") && pattern.kind === "number")
     const [min, max] = isSigned ? [-(2 ** (places.length - 1)), 2 ** (places.length - 1)] : [0, 2 ** places.length]
     if (!Number.isInteger(value) || value < min || value >= max) fail(`${value} does not fit into operand ${k}`)
@@ -71,7 +74,8 @@ function fieldOf(
     if (typeof operand !== "number") return fail("no number")
     return pattern.from === undefined ? operand / pattern.scale : pattern.from - operand
   }
-  if (typeof operand !== "object" || !("file" in operand) || operand.file !== pattern.file) return fail(`no ${pattern.file} register`)
+  if (typeof operand !== "object" || !("file" in operand) || operand.file !== pattern.file)
+    return fail(`no ${pattern.file} register`)
   return operand.n
 }
 
@@ -79,13 +83,16 @@ function fieldOf(
 export function format(form: Form, operands: readonly Operand[], distance: (label: Label) => number = () => 0): string {
   let k = 0
   return form.syntax
-    .replace(/(?<= )(?:(?<![\w.])[XWVQDZ][a-z](?![a-z])|#(?:\d+-)?[a-z](?:\*\d+)?|label\b)|\[[a-z]\]|(?<=\[)X[a-z]/g, text => {
-      const operand = operands[k++]!
-      if (typeof operand === "number") return text.startsWith("[") ? `[${operand}]` : `#${operand}`
-      if ("name" in operand) return `#${distance(operand)}`
-      if (operand.n === 31 && operand.file === "integer") return `${text[0]}zr`
-      return `${text[0]}${operand.n}`
-    })
+    .replace(
+      /(?<= )(?:(?<![\w.])[XWVQD][a-z](?![a-z])|#(?:\d+-)?[a-z](?:\*\d+)?|label\b)|\[[a-z]\]|(?<=\[)X[a-z]/g,
+      text => {
+        const operand = operands[k++]!
+        if (typeof operand === "number") return text.startsWith("[") ? `[${operand}]` : `#${operand}`
+        if ("name" in operand) return `#${distance(operand)}`
+        if (operand.n === 31 && operand.file === "integer") return `${text[0]}zr`
+        return `${text[0]}${operand.n}`
+      },
+    )
     .toLowerCase()
 }
 
@@ -134,10 +141,15 @@ export class Assembler {
     const bytes = new Uint8Array(size)
     const view = new DataView(bytes.buffer)
     this.#code.forEach(({ form, operands }, i) => {
-      view.setUint32(4 * i, encode(form, operands, label => this.offsetOf(label) - 4 * i), true)
+      view.setUint32(
+        4 * i,
+        encode(form, operands, label => this.offsetOf(label) - 4 * i),
+        true,
+      )
     })
     for (const { label, words } of this.#data)
-      words.forEach((word, i) => view.setBigUint64(this.offsetOf(label) + 8 * i, BigInt.asUintN(64, word), true))
+      for (const [i, word] of words.entries())
+        view.setBigUint64(this.offsetOf(label) + 8 * i, BigInt.asUintN(64, word), true)
     return bytes
   }
 

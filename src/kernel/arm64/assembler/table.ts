@@ -16,7 +16,13 @@ export type RegisterFile = "integer" | "vector"
 
 /** What an operand stands for, in the order of the syntax. */
 export type OperandPattern =
-  | { readonly kind: "register"; readonly file: RegisterFile; readonly letter: string; readonly read: boolean; readonly write: boolean }
+  | {
+      readonly kind: "register"
+      readonly file: RegisterFile
+      readonly letter: string
+      readonly read: boolean
+      readonly write: boolean
+    }
   | { readonly kind: "number"; readonly letter: string; readonly scale: number; readonly from: number | undefined }
   | { readonly kind: "label"; readonly letter: string }
 
@@ -30,8 +36,6 @@ export interface Form {
   /** Bit positions of each letter's field, the most significant first. */
   readonly fields: ReadonlyMap<string, readonly number[]>
   readonly flags: { readonly read: boolean; readonly write: boolean }
-  /** Whether it needs SVE2. */
-  readonly isSve: boolean
 }
 
 /** @throws Error naming the row, if one is malformed or contradicts itself */
@@ -47,7 +51,7 @@ export function parseTable(text: string): Map<string, Form> {
   return table
 }
 
-const OPERAND = /(?<!\w)([XWVQDZ])([a-z])(?![a-z])|#(?:(\d+)-)?([a-z])(?:\*(\d+))?|\[([a-z])\]|\b(label)\b/g
+const OPERAND = /(?<!\w)([XWVQD])([a-z])(?![a-z])|#(?:(\d+)-)?([a-z])(?:\*(\d+))?|\[([a-z])\]|\b(label)\b/g
 
 function parseRow(row: string): Form {
   const fail = (why: string): never => {
@@ -82,11 +86,13 @@ function parseRow(row: string): Form {
     }
   })
   const letters = operands.map(({ letter }) => letter)
-  for (const letter of fields.keys()) if (letter !== "j" && !letters.includes(letter)) fail(`field ${letter} has no operand`)
+  for (const letter of fields.keys())
+    if (letter !== "j" && !letters.includes(letter)) fail(`field ${letter} has no operand`)
   for (const letter of letters) if (!fields.has(letter)) fail(`operand ${letter} has no field`)
   for (const letter of access.keys()) if (!letters.includes(letter)) fail(`${letter} is written but no operand`)
   for (const operand of operands)
-    if (operand.kind === "register" && fields.get(operand.letter)!.length !== 5) fail(`register ${operand.letter} has no 5 bits`)
+    if (operand.kind === "register" && fields.get(operand.letter)!.length !== 5)
+      fail(`register ${operand.letter} has no 5 bits`)
   return {
     syntax,
     mnemonic: syntax.split(" ")[0]!,
@@ -94,6 +100,5 @@ function parseRow(row: string): Form {
     fixed,
     fields,
     flags: { read: flags.includes("r"), write: flags.includes("w") },
-    isSve: /\bZ[a-z]\./.test(syntax),
   }
 }

@@ -44,7 +44,10 @@ export function allocate(code: readonly Instruction[], { registers, spill }: All
     }
     return value
   }
-  code.forEach((one, i) => forEachRead(one, register => isVirtual(register) && known(register).uses.push(i)))
+  for (const [i, one] of code.entries())
+    forEachRead(one, register => {
+      if (isVirtual(register)) known(register).uses.push(i)
+    })
 
   const free = { integer: [...registers.integer].reverse(), vector: [...registers.vector].reverse() }
   const held = { integer: new Set<Value>(), vector: new Set<Value>() }
@@ -109,13 +112,12 @@ export function allocate(code: readonly Instruction[], { registers, spill }: All
       read.set(register.n, bring(value))
       readValues.push(value)
     })
-    // A register that is added to and read again is copied while its readers' registers are still held.
+    // A register that is added to, and read again later, is copied first.
     let target: Register | undefined
     if (one.onto) {
       const source = isVirtual(one.onto) ? read.get(one.onto.n)! : one.onto
       const value = isVirtual(one.onto) ? known(one.onto) : undefined
-      const readTwice = one.operands.some((operand, k) => k > 0 && operand === one.onto)
-      const isLast = value !== undefined && value.uses[value.over] === i && lastUseIs(value, i) && !readTwice
+      const isLast = value !== undefined && value.uses.at(-1) === i
       const result = known(one.operands[0] as Register)
       if (isLast && value) {
         held[value.file].delete(value)
@@ -158,8 +160,7 @@ export function allocate(code: readonly Instruction[], { registers, spill }: All
   return { code: out, ...counts }
 }
 
-const lastUseIs = ({ uses }: Value, i: number): boolean => uses[uses.length - 1] === i
-
 const copy = (to: Register, from: Register): Instruction =>
-  to.file === "integer" ? instruction("mov Xd, Xm", to, from) : instruction("orr Vd.16B, Vn.16B, Vm.16B", to, from, from)
-
+  to.file === "integer"
+    ? instruction("mov Xd, Xm", to, from)
+    : instruction("orr Vd.16B, Vn.16B, Vm.16B", to, from, from)

@@ -35,7 +35,7 @@ interface Numbers {
   readonly vectorMultiplyLatency: number
 }
 
-const VECTOR_MULTIPLICATION = /^(umull|umlal|umullb|mul|umulh)/
+const VECTOR_MULTIPLICATION = /^(umull|umlal)/
 const VECTOR_SHIFT = /^(ushr|usra|shl|sli|shrn|xtn)/
 
 function coreModel(numbers: Numbers): CoreModel {
@@ -45,17 +45,16 @@ function coreModel(numbers: Numbers): CoreModel {
     const { mnemonic, syntax } = form
     if (/^(ldr|ldp)/.test(mnemonic)) return { latency: 4, takes: [["memory", 1 / 3]] }
     if (/^(str|stp)/.test(mnemonic)) return { latency: 1, takes: [["memory", 1 / 2]] }
-    if (/\b[VZD]d/.test(syntax)) {
+    if (/\b[VD]d/.test(syntax)) {
       const { vectors, vectorMultipliers, vectorShifters, vectorLatency, vectorMultiplyLatency } = numbers
-      const isWord = form.isSve && mnemonic !== "umullb"
-      const all = ["vector", (isWord ? 2 : 1) / vectors] as const
+      const all = ["vector", 1 / vectors] as const
       if (VECTOR_MULTIPLICATION.test(mnemonic))
-        return {
-          latency: isWord ? 5 : vectorMultiplyLatency,
-          takes: [all, ["vectorMultiplier", (isWord ? 2 : 1) / vectorMultipliers]],
-        }
+        return { latency: vectorMultiplyLatency, takes: [all, ["vectorMultiplier", 1 / vectorMultipliers]] }
       if (VECTOR_SHIFT.test(mnemonic))
-        return { latency: mnemonic === "usra" ? vectorMultiplyLatency : vectorLatency, takes: [all, ["vectorShift", 1 / vectorShifters]] }
+        return {
+          latency: mnemonic === "usra" ? vectorMultiplyLatency : vectorLatency,
+          takes: [all, ["vectorShift", 1 / vectorShifters]],
+        }
       return { latency: vectorLatency, takes: [all] }
     }
     const any = ["integer", 1 / numbers.integers] as const
@@ -103,21 +102,6 @@ export const narrowCore = coreModel({
   vectors: 2,
   vectorMultipliers: 1,
   vectorShifters: 1,
-  vectorLatency: 2,
-  vectorMultiplyLatency: 4,
-})
-
-/** Neoverse V2 and its like, with SVE2: four vector pipes, of which two multiply and two shift. */
-export const serverCore = coreModel({
-  name: "server",
-  width: 8,
-  integers: 6,
-  flags: 3,
-  multiply: 1 / 2,
-  multiplyLatency: 3,
-  vectors: 4,
-  vectorMultipliers: 2,
-  vectorShifters: 2,
   vectorLatency: 2,
   vectorMultiplyLatency: 4,
 })

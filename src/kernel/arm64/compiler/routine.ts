@@ -99,4 +99,3 @@ export class Routine {
     this.statistics = { instructions: code.length, ...counts }
   }
 }
-

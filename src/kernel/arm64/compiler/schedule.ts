@@ -43,7 +43,9 @@ export function schedule(bundles: readonly Bundle[], { core, window, pressure }:
   }
   for (const [i, node] of nodes.entries()) node.urgency -= LATER * i
 
-  const isLoad = nodes.map(({ waiting, successors, bundle }) => waiting === 0 && successors.size > 0 && isPlainLoad(bundle))
+  const isLoad = nodes.map(
+    ({ waiting, successors, bundle }) => waiting === 0 && successors.size > 0 && isPlainLoad(bundle),
+  )
   const loadsOf: number[][] = nodes.map(() => [])
   isLoad.forEach((load, i) => {
     if (load)
@@ -60,7 +62,8 @@ export function schedule(bundles: readonly Bundle[], { core, window, pressure }:
   /** Registers of the files that are short which are in use more after a bundle. */
   const change = ({ reads, writes }: Node, isShort: (file: RegisterFile) => boolean): number => {
     let more = 0
-    for (const value of reads) if (isShort(files.get(value)!)) more += (written.has(value) ? 0 : 1) - (readsLeft.get(value) === 1 ? 1 : 0)
+    for (const value of reads)
+      if (isShort(files.get(value)!)) more += (written.has(value) ? 0 : 1) - (readsLeft.get(value) === 1 ? 1 : 0)
     for (const value of writes) if (readsLeft.has(value) && isShort(files.get(value)!)) more++
     return more
   }

@@ -1,0 +1,85 @@
+/**
+ * The memory that a kernel's machine code works on, addressed from x0. Offsets in bytes. The nonces of a batch are numbered
+ * through, those in vectors first.
+ *
+ *     SAVED     20 words     x19 … x30 and d8 … d15 of the caller
+ *     INPUT     12 words     a state given by the caller; the first and the last byte of the code for `synchronise`
+ *     TARGET     1 word      the target's first 64 bits
+ *     FIRST      1 word      t0 of a row, or the first counter of a range
+ *     BATCHES    1 word      batches of a range
+ *     LOOP       6 words     the columns, flags and first counter of the next batch, batches left, two return addresses
+ *     OUTPUT    12 words     canonical
+ *     STATE      1 state     on its way into and out of a step: vectors, then words
+ *     SPILL     values that found no register: 96 vectors, 96 words
+ *     PLANE     12 words     inputs of the first round's S-boxes
+ *     ROWPART   12 words
+ *     FLAGS      4 bytes a nonce   0: a candidate
+ *     COLUMNS   12 · columns words, canonical, by element and then t1
+ */
+import { WIDTH } from "../../pow/constants.ts"
+import { ROW } from "../kernel.ts"
+
+export const SPILLED = 96
+
+export interface ContextLayout {
+  readonly saved: number
+  readonly input: number
+  readonly target: number
+  readonly first: number
+  readonly batches: number
+  readonly nextColumns: number
+  readonly nextFlags: number
+  readonly nextCounter: number
+  readonly batchesLeft: number
+  readonly testLink: number
+  readonly stepLink: number
+  readonly output: number
+  readonly state: number
+  readonly spilledVectors: number
+  readonly spilledIntegers: number
+  readonly plane: number
+  readonly rowPart: number
+  readonly flags: number
+  readonly columns: number
+  readonly size: number
+  /** Batches and nonces of a row, and words from an element's columns to the next one's. */
+  readonly rowBatches: number
+  readonly rowColumns: number
+  readonly columnStride: number
+}
+
+/** @param lanes nonces of a batch @param stateBytes of the states of all its lane sets */
+export function contextLayout(lanes: number, stateBytes: number): ContextLayout {
+  let size = 0
+  const take = (bytes: number) => {
+    const offset = size
+    size += Math.ceil(bytes / 64) * 64
+    return offset
+  }
+  const rowBatches = Math.ceil(ROW / lanes)
+  const rowColumns = rowBatches * lanes
+  const columnStride = rowColumns + (rowColumns % 2)
+  const [saved, input, scalars, loop] = [take(8 * 20), take(8 * WIDTH), take(8 * 3), take(8 * 6)] as const
+  const layout = {
+    saved,
+    input,
+    target: scalars,
+    first: scalars + 8,
+    batches: scalars + 16,
+    nextColumns: loop,
+    nextFlags: loop + 8,
+    nextCounter: loop + 16,
+    batchesLeft: loop + 24,
+    testLink: loop + 32,
+    stepLink: loop + 40,
+    output: take(8 * WIDTH),
+    state: take(stateBytes),
+    spilledVectors: take(16 * SPILLED),
+    spilledIntegers: take(8 * SPILLED),
+    plane: take(8 * WIDTH),
+    rowPart: take(8 * WIDTH),
+    flags: take(4 * rowColumns),
+    columns: take(8 * WIDTH * columnStride),
+  }
+  return { ...layout, size, rowBatches, rowColumns, columnStride }
+}

@@ -1,0 +1,319 @@
+/**
+ * The vocabulary of `ops.ts` on one nonce in integer registers: 64 × 64-bit products, and sums in either of two forms:
+ *
+ *     T = low + 2^64 high       exact, by additions with carry: the few sums that constants multiply into
+ *     T ≈ L + (H >> 32) EPS     L the low words' sum, which wraps; H the sum of the words' high halves
+ *
+ * EPS = 2^32 − 1 ≡ 2^64 modulo p. An element is any 64 bits. Carries and borrows that fire with a probability around 2^-32
+ * are dropped; each is noted where it happens.
+ */
+import { WIDTH } from "../../pow/constants.ts"
+import type { Constant, ConstantRows, Step } from "../ops.ts"
+import { type Register, ZERO } from "./assembler/assembler.ts"
+import { instruction } from "./compiler/block.ts"
+import type { LaneOps, Place } from "./lane-set.ts"
+import { CONTEXT, EPS } from "./registers.ts"
+import type { Steps } from "./steps.ts"
+
+/** A word in a register, and where it stands in the state. */
+export interface Word {
+  readonly register: Register
+  readonly stored?: { readonly place: number; readonly version: number }
+}
+
+/** L and H, the latter `floors` · 2^32 / 2 too small on average, as it lacks the low halves of so many words. */
+interface Estimate {
+  readonly low: Register
+  readonly high: Register
+  readonly floors: number
+}
+
+/** One of: words to be added up, an estimate, an exact sum. */
+export type WordSum =
+  | { readonly kind: "words"; readonly words: readonly Register[]; estimate?: Estimate }
+  | ({ readonly kind: "estimate" } & Estimate)
+  | { readonly kind: "exact"; readonly low: Register; readonly high: Register; readonly highMax: bigint }
+  | { readonly kind: "empty" }
+
+export interface IntegerOptions {
+  /**
+   * Whether a reduction multiplies by EPS and shifts while it subtracts (7 instructions with the product), or does neither
+   * (10), for cores on which both take the multiplier's port.
+   */
+  readonly isShifted: boolean
+}
+
+const WORD = 2n ** 64n
+/** The largest high word whose product with EPS may make the low word wrap: a chance of 2^-26. */
+const FEW = 64n
+
+export class IntegerOps implements LaneOps<Word, WordSum> {
+  readonly productsTakeConstants = false
+  readonly lanes = 1
+  readonly stateBytes = 8 * WIDTH
+  #version = 0
+  /** Constants in registers, in the block that they were loaded for. */
+  #constants: { readonly block: object; readonly words: Map<string, Register> } | undefined
+
+  /** @param stateOffset bytes from the context to the state's words */
+  constructor(
+    private readonly steps: Steps,
+    private readonly stateOffset: number,
+    private readonly options: IntegerOptions,
+  ) {}
+
+  /* Elements. */
+
+  square = (a: Word): Word => this.multiply(a, a)
+  multiply = (a: Word, b: Word): Word => ({ register: this.#reduceWords(...this.#wide(a.register, b.register)) })
+  product = (a: Word, b: Word): WordSum => this.widen(this.multiply(a, b))
+  widen = (a: Word): WordSum => ({ kind: "words", words: [a.register] })
+  zero = (): WordSum => ({ kind: "empty" })
+
+  #wide = (a: Register, b: Register): [low: Register, high: Register] => [
+    this.#result("mul Xd, Xn, Xm", a, b),
+    this.#result("umulh Xd, Xn, Xm", a, b),
+  ]
+
+  /**
+   * low + 2^64 high ≡ low − (high >> 32) + (high mod 2^32) · EPS, and EPS more if that sum wraps. Dropped: the difference's
+   * borrow (2^-33).
+   */
+  #reduceWords(low: Register, high: Register): Register {
+    if (this.options.isShifted) {
+      const difference = this.#result("sub Xd, Xn, Xm, lsr #i", low, high, 32)
+      return this.#addWrapped(difference, this.#result("umull Xd, Wn, Wm", high, EPS))
+    }
+    const difference = this.#result("sub Xd, Xn, Xm", low, this.#high(high))
+    const shifted = this.#result("lsl Xd, Xn, #32", high)
+    return this.#addWrapped(difference, this.#result("sub Xd, Xn, Xm", shifted, this.#result("mov Wd, Wm", high)))
+  }
+
+  /** a + b, and EPS more if that wraps. */
+  #addWrapped(a: Register, b: Register): Register {
+    const [sum, wrapped] = [this.#register(), this.#register()]
+    this.steps.routine.emit(instruction("adds Xd, Xn, Xm", sum, a, b), instruction("csetm Wd, hs", wrapped))
+    return this.#result("add Xd, Xn, Xm", sum, wrapped)
+  }
+
+  /* Sums. */
+
+  add(a: WordSum, b: WordSum): WordSum {
+    if (a.kind === "empty") return b
+    if (b.kind === "empty") return a
+    if (a.kind === "exact" || b.kind === "exact") return this.#addExact(this.#exact(a), this.#exact(b))
+    if (a.kind === "words" && b.kind === "words" && a.words.length + b.words.length <= 2)
+      return { kind: "words", words: [...a.words, ...b.words] }
+    const [x, y] = [this.#estimate(a), this.#estimate(b)]
+    return {
+      kind: "estimate",
+      low: this.#result("add Xd, Xn, Xm", x.low, y.low),
+      high: this.#result("add Xd, Xn, Xm", x.high, y.high),
+      floors: checked(x.floors + y.floors),
+    }
+  }
+
+  double = (a: WordSum): WordSum => this.add(a, a)
+
+  /** Where the sum is estimated, with what makes its quotient right on average. */
+  addConstant(a: WordSum, constant: Constant): WordSum {
+    if (a.kind === "empty" || a.kind === "exact") {
+      const low = this.#constant(constant, "word", c => c)
+      return this.add(a, { kind: "exact", low, high: ZERO, highMax: 0n })
+    }
+    const { low, high, floors } = this.#estimate(a)
+    const bias = BigInt(floors) / 2n
+    return {
+      kind: "estimate",
+      low: this.#result(
+        "add Xd, Xn, Xm",
+        low,
+        this.#constant(constant, "word", c => c),
+      ),
+      high: this.#result(
+        "add Xd, Xn, Xm",
+        high,
+        this.#constant(constant, `high + ${bias}`, c => (c >> 32n) + bias),
+      ),
+      floors: 0,
+    }
+  }
+
+  multiplyAdd(sum: WordSum, a: Word, constant: Constant): WordSum {
+    if (typeof constant !== "bigint") throw new TypeError("entries of a table are added only")
+    const [low, high] = this.#wide(
+      a.register,
+      this.#constant(constant, "word", c => c),
+    )
+    return this.add({ kind: "exact", low, high, highMax: constant > 0n ? constant - 1n : 0n }, sum)
+  }
+
+  reduce(a: WordSum): Word {
+    switch (a.kind) {
+      case "empty":
+        return { register: this.#result("mov Xd, #i", 0) }
+      case "exact":
+        // Dropped: the sum's carry (high / 2^32).
+        if (a.highMax <= FEW) return { register: this.#result("umaddl Xd, Wn, Wm, Xa", a.high, EPS, a.low) }
+        return { register: this.#reduceWords(a.low, a.high) }
+      case "words":
+        if (a.words.length === 1) return { register: a.words[0]! }
+        return { register: this.#addWrapped(a.words[0]!, a.words[1]!) }
+      case "estimate":
+        return { register: this.#reduceEstimate(a.floors === 0 ? a : this.#biased(a)) }
+    }
+  }
+
+  reduceLinear = (a: WordSum): Word => this.reduce(a)
+  settle = (a: WordSum): WordSum => this.#exact(a)
+
+  #biased({ low, high, floors }: Estimate): Estimate {
+    return { low, high: this.#result("add Xd, Xn, #i", high, floors >> 1), floors: 0 }
+  }
+
+  /** Dropped: what the low halves would have carried otherwise than on average (floors / 2^32), and the sum's carry. */
+  #reduceEstimate({ low, high }: Estimate): Register {
+    const quotient = this.#high(high)
+    if (this.options.isShifted) return this.#result("umaddl Xd, Wn, Wm, Xa", quotient, EPS, low)
+    const shifted = this.#result("lsl Xd, Xn, #32", quotient)
+    return this.#result("add Xd, Xn, Xm", low, this.#result("sub Xd, Xn, Xm", shifted, quotient))
+  }
+
+  #estimate(a: WordSum): Estimate {
+    if (a.kind === "estimate") return a
+    if (a.kind !== "words") return this.#estimate(this.widen(this.reduce(a)))
+    if (a.estimate) return a.estimate
+    const [x, y] = a.words as [Register, Register?]
+    const high = this.#high(x)
+    a.estimate = y
+      ? {
+          low: this.#result("add Xd, Xn, Xm", x, y),
+          high: this.#result("add Xd, Xn, Xm", high, this.#high(y)),
+          floors: 2,
+        }
+      : { low: x, high, floors: 1 }
+    return a.estimate
+  }
+
+  #exact(a: WordSum): WordSum & { kind: "exact" } {
+    if (a.kind === "exact") return a
+    if (a.kind !== "words") return this.#exact(this.widen(this.reduce(a)))
+    const [first, second] = a.words.map(low => ({ kind: "exact", low, high: ZERO, highMax: 0n }) as const)
+    return second ? this.#addExact(first!, second) : first!
+  }
+
+  #addExact(a: WordSum & { kind: "exact" }, b: WordSum & { kind: "exact" }): WordSum & { kind: "exact" } {
+    const highMax = a.highMax + b.highMax + 1n
+    if (highMax >= WORD) throw new RangeError("a sum of 128 bits would overflow")
+    const [low, high] = [this.#register(), this.#register()]
+    this.steps.routine.emit(
+      instruction("adds Xd, Xn, Xm", low, a.low, b.low),
+      instruction("adc Xd, Xn, Xm", high, a.high, b.high),
+    )
+    return { kind: "exact", low, high, highMax }
+  }
+
+  /* Words in and out. */
+
+  broadcast = (place: Place): Word => this.load(place)
+  load = (place: Place): Word => ({ register: this.#load(place) })
+  store = (place: Place, { register }: Word): void => this.#store(place, register)
+  storeFirst = (place: Place, x: Word): void => this.store(place, x)
+
+  counters(first: Place, lane: number): Word {
+    return { register: this.#result("add Xd, Xn, #i", this.#load(first), lane) }
+  }
+
+  reverseSum(counter: Word, first: Place): Word {
+    return { register: this.#result("rev Wd, Wn", this.#result("add Xd, Xn, Xm", counter.register, this.#load(first))) }
+  }
+
+  canonical({ register }: Word): Word {
+    // x − p = x + EPS − 2^64: if the sum carries, it is not negative.
+    const [sum, result] = [this.#register(), this.#register()]
+    this.steps.routine.emit(
+      instruction("adds Xd, Xn, Xm", sum, register, EPS),
+      instruction("csel Xd, Xn, Xm, hs", result, sum, register),
+    )
+    return { register: result }
+  }
+
+  storeFlags(place: Place, x: Word, target: Place): void {
+    const flag = this.#register()
+    const [top, bound] = [this.#result("rev Xd, Xn", x.register), this.#load(target)]
+    this.steps.routine.emit(instruction("cmp Xn, Xm", top, bound), instruction("cset Wd, hi", flag))
+    this.steps.routine.access(keyOf(place), true, instruction("str Wd, [Xn, #i*4]", flag, place.base, place.offset))
+  }
+
+  loadState(elements: number): Word[] {
+    const version = ++this.#version
+    return Array.from({ length: elements }, (_, place) => {
+      let register: Register | undefined
+      const load = () => this.#load(this.#statePlace(place))
+      return {
+        get register() {
+          return (register ??= load())
+        },
+        stored: { place, version },
+      }
+    })
+  }
+
+  /** Stores elements, but for those that stand where they should. */
+  storeState(state: readonly Word[]): void {
+    const moved = state.flatMap((x, i) =>
+      x.stored?.place === i && x.stored.version === this.#version ? [] : [{ i, register: x.register }],
+    )
+    for (const { i, register } of moved) this.#store(this.#statePlace(i), register)
+  }
+
+  repeat = (step: Step, rows: ConstantRows, state: readonly Word[]): Word[] =>
+    this.steps.repeat(this, step, rows, state)
+
+  #statePlace = (element: number): Place => ({ base: CONTEXT, offset: this.stateOffset + 8 * element })
+
+  /* Instructions. */
+
+  #constant(constant: Constant, name: string, derive: (c: bigint) => bigint): Register {
+    const { block } = this.steps.routine
+    if (this.#constants?.block !== block) this.#constants = { block, words: new Map() }
+    const { base, offset } = this.steps.constant(constant, name, derive)
+    const key = `${base.n} ${offset}`
+    let register = this.#constants.words.get(key)
+    if (!register) {
+      register = this.#register()
+      this.steps.routine.emit({ ...instruction("ldr Xd, [Xn, #i*8]", register, base, offset), isConstant: true })
+      this.#constants.words.set(key, register)
+    }
+    return register
+  }
+
+  #load(place: Place): Register {
+    const register = this.#register()
+    const { base, offset } = place
+    this.steps.routine.access(keyOf(place), false, instruction("ldr Xd, [Xn, #i*8]", register, base, offset))
+    return register
+  }
+
+  #store(place: Place, register: Register): void {
+    const { base, offset } = place
+    this.steps.routine.access(keyOf(place), true, instruction("str Xd, [Xn, #i*8]", register, base, offset))
+  }
+
+  #high = (a: Register): Register => this.#result("lsr Xd, Xn, #i", a, 32)
+  #register = (): Register => this.steps.routine.register("integer")
+
+  #result(syntax: string, ...operands: (Register | number)[]): Register {
+    const result = this.#register()
+    this.steps.routine.emit(instruction(syntax, result, ...operands))
+    return result
+  }
+}
+
+const keyOf = ({ base, offset }: Place): string => `${base.n} ${offset}`
+
+/** Of estimated sums: H must not leave 64 bits, and the quotient must be wrong seldom. */
+function checked(floors: number): number {
+  if (floors > 2 ** 12) throw new RangeError("an estimated sum of so many words would be wrong too often")
+  return floors
+}

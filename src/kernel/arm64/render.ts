@@ -1,0 +1,247 @@
+/** The search program as machine code: entry points that take the context's address in x0, and what they share. */
+import { WIDTH } from "../../pow/constants.ts"
+import { permutation } from "../permutation.ts"
+import { columnPart, crossing, firstRound, hashElement, plane, rowPart } from "../search.ts"
+import { type Label, type Register, v, x } from "./assembler/assembler.ts"
+import { instruction } from "./compiler/block.ts"
+import { Routine } from "./compiler/routine.ts"
+import type { ContextLayout } from "./context.ts"
+import type { LaneOps, Place } from "./lane-set.ts"
+import { CONTEXT, EPS, EPS_LIMBS, LINK, LOW_HALVES, POOL, SAVED_INTEGERS, SAVED_VECTORS, SCRATCH } from "./registers.ts"
+import { type StepListing, Steps } from "./steps.ts"
+import { layoutOf, opsOf, type Recipe, routineOptions } from "./targets.ts"
+
+const ENTRIES = ["permute", "preparePlane", "searchRow", "searchRange", "synchronise"] as const
+export type EntryName = (typeof ENTRIES)[number]
+
+export interface RenderedKernel {
+  readonly code: Uint8Array
+  readonly layout: ContextLayout
+  /** Nonces of a batch. */
+  readonly lanes: number
+  /** Byte offsets of the entry points. */
+  readonly entries: Readonly<Record<EntryName, number>>
+}
+
+/** @returns the kernel, and its steps as they were rendered */
+export function renderKernel(
+  recipe: Recipe,
+): RenderedKernel & { readonly steps: readonly StepListing[]; readonly codeLength: number } {
+  const layout = layoutOf(recipe)
+  const routine = new Routine(routineOptions(recipe, layout))
+  const steps = new Steps(routine, layout, recipe.sets.some(set => set !== "word") ? 2 : 1)
+  const ops = opsOf(recipe, steps, layout)
+  const renderer = new Renderer(routine, steps, ops, layout)
+  const labels = {
+    permute: renderer.permute(),
+    preparePlane: renderer.preparePlane(),
+    searchRow: renderer.searchRow(),
+    searchRange: renderer.searchRange(),
+    synchronise: synchronise(routine, layout),
+  }
+  renderer.test()
+  routine.endBlock()
+  routine.isHot = true
+  steps.finish()
+  const code = routine.finish()
+  const entries = Object.fromEntries(ENTRIES.map(name => [name, routine.offsetOf(labels[name])])) as Record<
+    EntryName,
+    number
+  >
+  return { code, layout, lanes: ops.lanes, entries, steps: steps.listings, codeLength: routine.codeLength }
+}
+
+class Renderer {
+  readonly #testEntry: Label
+
+  constructor(
+    private readonly routine: Routine,
+    private readonly steps: Steps,
+    private readonly ops: LaneOps<unknown, unknown>,
+    private readonly layout: ContextLayout,
+  ) {
+    this.#testEntry = routine.label("test")
+  }
+
+  /** OUTPUT from INPUT. */
+  permute(): Label {
+    const { ops, layout } = this
+    return this.#entry("permute", () => {
+      this.#keep(
+        layout.output,
+        permutation(ops, this.#everywhere(layout.input)).map(x => ops.canonical(x)),
+      )
+    })
+  }
+
+  /** PLANE and COLUMNS from INPUT. */
+  preparePlane(): Label {
+    const { ops, layout } = this
+    return this.#entry("preparePlane", () => {
+      this.#keep(layout.plane, plane(ops, this.#everywhere(layout.input)))
+      this.#overBatches({ count: layout.rowBatches }, () => {
+        const counters = ops.counters(at(layout.nextCounter), 0)
+        const columns = columnPart(ops, this.#everywhere(layout.plane), counters)
+        const place = this.#columns()
+        for (const [i, x] of columns.entries()) ops.store(place(i), ops.canonical(x))
+      })
+    })
+  }
+
+  /** FLAGS of row FIRST of the plane. */
+  searchRow(): Label {
+    const { ops, layout } = this
+    return this.#entry("searchRow", () => {
+      this.#keep(layout.rowPart, rowPart(ops, this.#everywhere(layout.plane), ops.broadcast(at(layout.first))))
+      this.#overBatches({ count: layout.rowBatches }, () => {
+        const place = this.#columns()
+        const columns = Array.from({ length: WIDTH }, (_, i) => ops.load(place(i)))
+        ops.storeState(crossing(ops, this.#everywhere(layout.rowPart), columns))
+        this.routine.control("bl label", this.#testEntry)
+      })
+    })
+  }
+
+  /** FLAGS of BATCHES batches of counters from FIRST on. */
+  searchRange(): Label {
+    const { ops, layout } = this
+    return this.#entry("searchRange", () => {
+      this.#overBatches({ at: layout.batches }, () => {
+        const limbs = ops.reverseSum(ops.counters(at(layout.nextCounter), 0), at(layout.first))
+        const state = this.#everywhere(layout.input)
+        const last = ops.reduce(ops.add(ops.widen(state[7]), ops.widen(limbs)))
+        ops.storeState(firstRound(ops, state.with(7, last)))
+        this.routine.control("bl label", this.#testEntry)
+      })
+    })
+  }
+
+  /** A subroutine: stores which lanes' hashes are above the target, from the state after the first round. */
+  test(): void {
+    const { ops, layout, routine } = this
+    routine.bind(this.#testEntry)
+    routine.control("str Xd, [Xn, #i*8]", LINK, CONTEXT, layout.testLink)
+    const hash = ops.canonical(hashElement(ops, ops.loadState(WIDTH)))
+    // The hash's first eight bytes are its first element little-endian; as a U512's they are read big-endian.
+    ops.storeFlags({ base: this.#pointer(layout.nextFlags), offset: 0 }, hash, at(layout.target))
+    this.#advance(layout.nextFlags, 4 * ops.lanes)
+    routine.control("ldr Xd, [Xn, #i*8]", LINK, CONTEXT, layout.testLink)
+    routine.control("ret")
+  }
+
+  #overBatches(count: { readonly count: number } | { readonly at: number }, ofBatch: () => void): void {
+    const { routine, layout, ops } = this
+    const next = routine.label("batch")
+    if ("at" in count) routine.control("ldr Xd, [Xn, #i*8]", SCRATCH, CONTEXT, count.at)
+    else routine.control("mov Xd, #i", SCRATCH, count.count)
+    routine.control("str Xd, [Xn, #i*8]", SCRATCH, CONTEXT, layout.batchesLeft)
+    for (const [pointer, start] of [
+      [layout.nextColumns, layout.columns],
+      [layout.nextFlags, layout.flags],
+    ] as const) {
+      routine.control("mov Xd, #i", SCRATCH, start)
+      routine.control("add Xd, Xn, Xm", SCRATCH, SCRATCH, CONTEXT)
+      routine.control("str Xd, [Xn, #i*8]", SCRATCH, CONTEXT, pointer)
+    }
+    routine.control("mov Xd, #i", SCRATCH, 0)
+    routine.control("str Xd, [Xn, #i*8]", SCRATCH, CONTEXT, layout.nextCounter)
+    routine.bind(next)
+    ofBatch()
+    this.#advance(layout.nextColumns, 8 * ops.lanes)
+    this.#advance(layout.nextCounter, ops.lanes)
+    routine.control("ldr Xd, [Xn, #i*8]", SCRATCH, CONTEXT, layout.batchesLeft)
+    routine.control("sub Xd, Xn, #i", SCRATCH, SCRATCH, 1)
+    routine.control("str Xd, [Xn, #i*8]", SCRATCH, CONTEXT, layout.batchesLeft)
+    routine.control("cbnz Xd, label", SCRATCH, next)
+  }
+
+  #advance(offset: number, by: number): void {
+    this.routine.control("ldr Xd, [Xn, #i*8]", SCRATCH, CONTEXT, offset)
+    this.routine.control("add Xd, Xn, #i", SCRATCH, SCRATCH, by)
+    this.routine.control("str Xd, [Xn, #i*8]", SCRATCH, CONTEXT, offset)
+  }
+
+  #entry(name: string, body: () => void): Label {
+    const label = this.routine.label(name)
+    this.routine.bind(label)
+    begin(this.routine, this.steps, this.layout)
+    body()
+    end(this.routine, this.layout)
+    return label
+  }
+
+  /** Where the batch's words of an element of the columns stand. */
+  #columns(): (element: number) => Place {
+    const base = this.#pointer(this.layout.nextColumns)
+    return element => ({ base, offset: 8 * this.layout.columnStride * element })
+  }
+
+  /** A pointer of the context's, in a register until the block ends. */
+  #pointer(offset: number): Register {
+    const pointer = this.routine.register("integer")
+    this.routine.emit(instruction("ldr Xd, [Xn, #i*8]", pointer, CONTEXT, offset))
+    return pointer
+  }
+
+  /** The words of a state from an offset on, in every lane. */
+  #everywhere(offset: number): unknown[] {
+    return Array.from({ length: WIDTH }, (_, i) => this.ops.broadcast(at(offset + 8 * i)))
+  }
+
+  #keep(offset: number, state: readonly unknown[]): void {
+    for (const [i, x] of state.entries()) this.ops.storeFirst(at(offset + 8 * i), x)
+  }
+}
+
+const at = (offset: number): Place => ({ base: CONTEXT, offset })
+
+/** What an entry point does first: saves the caller's registers, and sets those that mean the same throughout. */
+export function begin(routine: Routine, steps: Steps, layout: ContextLayout): void {
+  saved(layout).forEach(([a, b, offset]) => {
+    routine.control(`stp ${a.file === "integer" ? "Xd, Xt" : "Dd, Dt"}, [Xn, #i*8]`, a, b, CONTEXT, offset)
+  })
+  routine.control("adr Xd, label", POOL, steps.poolLabel)
+  routine.control("mov Wd, #-1", EPS)
+  routine.control("movi Vd.2D, #0xffffffffffffffff", EPS_LIMBS)
+  routine.control("movi Vd.2D, #0x000000ffffffff", LOW_HALVES)
+}
+
+/** And last. */
+export function end(routine: Routine, layout: ContextLayout): void {
+  saved(layout).forEach(([a, b, offset]) => {
+    routine.control(`ldp ${a.file === "integer" ? "Xd, Xt" : "Dd, Dt"}, [Xn, #i*8]`, a, b, CONTEXT, offset)
+  })
+  routine.control("ret")
+}
+
+const saved = ({ saved }: ContextLayout): [Register, Register, number][] => [
+  ...SAVED_INTEGERS.map(([a, b], i): [Register, Register, number] => [x(a), x(b), saved + 16 * i]),
+  ...SAVED_VECTORS.map(([a, b], i): [Register, Register, number] => [
+    v(a),
+    v(b),
+    saved + 16 * (SAVED_INTEGERS.length + i),
+  ]),
+]
+
+/** Every cache line is a multiple of this. */
+const LINE = 16
+
+/** Makes instruction fetches see what was written from INPUT's first word to its second, on every core. */
+function synchronise(routine: Routine, layout: ContextLayout): Label {
+  const [entry, at, to] = [routine.label("synchronise"), x(9), x(10)]
+  routine.bind(entry)
+  for (const line of ["dc cvau, Xd", "ic ivau, Xd"]) {
+    const next = routine.label("line")
+    routine.control("ldr Xd, [Xn, #i*8]", at, CONTEXT, layout.input)
+    routine.control("ldr Xd, [Xn, #i*8]", to, CONTEXT, layout.input + 8)
+    routine.bind(next)
+    routine.control(line, at)
+    routine.control("add Xd, Xn, #i", at, at, LINE)
+    routine.control("cmp Xn, Xm", at, to)
+    routine.control("b.lo label", next)
+    routine.control("dsb ish")
+  }
+  routine.control("isb")
+  routine.control("ret")
+  return entry
+}

@@ -1,0 +1,144 @@
+/** Rolled loops: a step is rendered once, as a subroutine that runs over a table of constants, on a state in memory. */
+import type { Constant, ConstantRows, Step } from "../ops.ts"
+import type { Label } from "./assembler/assembler.ts"
+import type { BlockStatistics, Routine } from "./compiler/routine.ts"
+import type { ContextLayout } from "./context.ts"
+import type { LaneOps, Place } from "./lane-set.ts"
+import { CONTEXT, ENTRIES_LEFT, LINK, POOL, TABLE_POINTER } from "./registers.ts"
+
+interface RenderedStep {
+  readonly entry: Label
+  readonly loop: Label
+  readonly end: Label
+  readonly render: () => void
+  /** What each entry of the table holds, in order. */
+  readonly columns: Map<string, { index: number; wordOf: (row: readonly bigint[]) => bigint }>
+  readonly calls: { rows: ConstantRows; table: Label }[]
+}
+
+/** A step as it was rendered, for counts and simulation. */
+export interface StepListing {
+  /** Its loop, from one end to the other. */
+  readonly code: readonly string[]
+  readonly statistics: BlockStatistics
+  /** Entries of each of its tables. */
+  readonly tables: readonly number[]
+}
+
+const WORD = 2 ** 3
+
+export class Steps {
+  readonly #steps = new Map<Step, RenderedStep>()
+  readonly #pool = new Map<string, number>()
+  readonly #words: bigint[] = []
+  readonly #listings: { rendered: RenderedStep; statistics: BlockStatistics }[] = []
+  readonly poolLabel: Label
+  /** The step being rendered. */
+  #current: RenderedStep | undefined
+
+  /** @param repeated how often a word of a table stands in it: 2 if vectors read it */
+  constructor(
+    readonly routine: Routine,
+    readonly layout: ContextLayout,
+    private readonly repeated: 1 | 2,
+  ) {
+    this.poolLabel = routine.label("pool")
+  }
+
+  repeat<V, W>(ops: LaneOps<V, W>, step: Step, rows: ConstantRows, state: readonly V[]): V[] {
+    const { routine } = this
+    const rendered = this.#steps.get(step) ?? this.#announce(ops, step, rows, state.length)
+    const table = routine.label("table")
+    rendered.calls.push({ rows, table })
+    ops.storeState(state, step.linearFrom)
+    routine.control("adr Xd, label", TABLE_POINTER, table)
+    routine.control("mov Xd, #i", ENTRIES_LEFT, rows.length)
+    routine.control("bl label", rendered.entry)
+    return ops.loadState(state.length, step.linearFrom)
+  }
+
+  #announce<V, W>(ops: LaneOps<V, W>, step: Step, rows: ConstantRows, elements: number): RenderedStep {
+    const { routine } = this
+    const constants = rows[0]!.map((_, column) => ({ column, rows }))
+    const rendered: RenderedStep = {
+      entry: routine.label("step"),
+      loop: routine.label("loop"),
+      end: routine.label("end"),
+      render: () =>
+        ops.storeState(step.apply(ops, ops.loadState(elements, step.linearFrom), constants), step.linearFrom),
+      columns: new Map(),
+      calls: [],
+    }
+    this.#steps.set(step, rendered)
+    return rendered
+  }
+
+  /** Renders, after everything else, the steps that were repeated, their tables and the pool. */
+  finish(): void {
+    const { routine, layout } = this
+    for (const rendered of this.#steps.values()) {
+      const { entry, loop, end, columns, calls } = rendered
+      this.#current = rendered
+      routine.bind(entry)
+      // Blocks may use the link register.
+      routine.control("str Xd, [Xn, #i*8]", LINK, CONTEXT, layout.stepLink)
+      routine.bind(loop)
+      rendered.render()
+      routine.endBlock()
+      this.#listings.push({ rendered, statistics: routine.statistics })
+      routine.control("add Xd, Xn, #i", TABLE_POINTER, TABLE_POINTER, columns.size * this.repeated * WORD)
+      routine.control("sub Xd, Xn, #i", ENTRIES_LEFT, ENTRIES_LEFT, 1)
+      routine.control("cbnz Xd, label", ENTRIES_LEFT, loop)
+      routine.bind(end)
+      routine.control("ldr Xd, [Xn, #i*8]", LINK, CONTEXT, layout.stepLink)
+      routine.control("ret")
+      for (const { rows, table } of calls)
+        routine.data(
+          table,
+          rows.flatMap(row => [...columns.values()].flatMap(({ wordOf }) => this.#repeat(wordOf(row)))),
+        )
+    }
+    this.#current = undefined
+    routine.data(this.poolLabel, this.#words)
+  }
+
+  #repeat = (word: bigint): bigint[] => new Array<bigint>(this.repeated).fill(word)
+
+  /**
+   * Where a word derived from a constant stands, known now or in the current entry of a step's table.
+   * @param name tells derivations apart, those of all vocabularies
+   */
+  constant(constant: Constant, name: string, derive: (c: bigint) => bigint): Place {
+    if (typeof constant === "bigint") return this.pool(this.#repeat(BigInt.asUintN(64, derive(constant))))
+    const { columns } = this.#current!
+    const key = `${constant.column} ${name}`
+    let column = columns.get(key)
+    if (!column) {
+      column = { index: columns.size, wordOf: row => BigInt.asUintN(64, derive(row[constant.column]!)) }
+      columns.set(key, column)
+    }
+    return { base: TABLE_POINTER, offset: column.index * this.repeated * WORD }
+  }
+
+  /** Where words stand beside the code. @param words one, or two at a multiple of 16 bytes */
+  pool(words: readonly bigint[]): Place {
+    const key = words.join()
+    let offset = this.#pool.get(key)
+    if (offset === undefined) {
+      if (words.length > 1 && this.#words.length % 2) this.#words.push(0n)
+      offset = WORD * this.#words.length
+      this.#words.push(...words)
+      this.#pool.set(key, offset)
+    }
+    return { base: POOL, offset }
+  }
+
+  /** What was rendered, after the routine is finished. */
+  get listings(): StepListing[] {
+    return this.#listings.map(({ rendered: { loop, end, calls }, statistics }) => ({
+      code: this.routine.listing(loop, end),
+      statistics,
+      tables: calls.map(({ rows }) => rows.length),
+    }))
+  }
+}

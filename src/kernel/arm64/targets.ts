@@ -1,0 +1,70 @@
+/** What there is to render for: lane sets that are worked on together, and the core that is scheduled for. */
+import type { Register } from "./assembler/assembler.ts"
+import { instruction } from "./compiler/block.ts"
+import { type CoreModel, narrowCore, wideCore } from "./compiler/core-models.ts"
+import type { RoutineOptions } from "./compiler/routine.ts"
+import { type ContextLayout, contextLayout, SPILLED } from "./context.ts"
+import { IntegerOps } from "./integer-ops.ts"
+import type { LaneOps } from "./lane-set.ts"
+import { NeonOps, VECTOR_STATE_BYTES } from "./neon-ops.ts"
+import { CONTEXT, INTEGERS, VECTORS } from "./registers.ts"
+import type { Steps } from "./steps.ts"
+import { TogetherOps } from "./together-ops.ts"
+
+/** One nonce in integer registers; two in vector registers, by 32-bit limbs. */
+export type LaneSetKind = "word" | "neon"
+
+export interface Recipe {
+  /** In the order of the nonces of a batch: vectors before words. */
+  readonly sets: readonly LaneSetKind[]
+  readonly core: CoreModel
+  /** How reductions in integer registers are written (see `IntegerOptions`). */
+  readonly isShifted: boolean
+  /** See `ScheduleOptions`. */
+  readonly window: number
+}
+
+/** Every engine's recipe, by the kernel's name. */
+export const RECIPES = {
+  "arm64-mixed": { sets: ["neon", "word", "word"], core: wideCore, isShifted: true, window: 400 },
+  "arm64-mixed-narrow": { sets: ["neon", "word"], core: narrowCore, isShifted: true, window: 200 },
+  "arm64-neon": { sets: ["neon", "neon"], core: narrowCore, isShifted: true, window: 200 },
+  "arm64-two": { sets: ["word", "word"], core: wideCore, isShifted: false, window: 200 },
+  arm64: { sets: ["word"], core: wideCore, isShifted: true, window: 200 },
+} as const satisfies Record<string, Recipe>
+
+export type Arm64KernelName = keyof typeof RECIPES
+
+export const layoutOf = ({ sets }: Recipe): ContextLayout =>
+  contextLayout(
+    sets.reduce((sum, kind) => sum + (kind === "word" ? 1 : 2), 0),
+    sets.reduce((sum, kind) => sum + stateBytes(kind), 0),
+  )
+
+const stateBytes = (kind: LaneSetKind): number => (kind === "word" ? 96 : VECTOR_STATE_BYTES)
+
+export function opsOf({ sets, isShifted }: Recipe, steps: Steps, layout: ContextLayout): LaneOps<unknown, unknown> {
+  let offset = layout.state
+  const each = sets.map((kind): LaneOps<unknown, unknown> => {
+    const at = offset
+    offset += stateBytes(kind)
+    return kind === "word" ? new IntegerOps(steps, at, { isShifted }) : new NeonOps(steps, at)
+  })
+  return new TogetherOps(each, steps)
+}
+
+export const routineOptions = ({ core, window }: Recipe, layout: ContextLayout): RoutineOptions => ({
+  core,
+  window,
+  pressure: { integer: INTEGERS.length - 3, vector: VECTORS.length - 3 },
+  registers: { integer: INTEGERS, vector: VECTORS },
+  spill: (kind, register: Register, n) => {
+    if (n >= SPILLED)
+      throw new RangeError(`more than ${SPILLED} values of the ${register.file} registers to be kept in memory`)
+    const [start, bytes, syntax] =
+      register.file === "integer"
+        ? [layout.spilledIntegers, 8, kind === "load" ? "ldr Xd, [Xn, #i*8]" : "str Xd, [Xn, #i*8]"]
+        : [layout.spilledVectors, 16, kind === "load" ? "ldr Qd, [Xn, #i*16]" : "str Qd, [Xn, #i*16]"]
+    return instruction(syntax, register, CONTEXT, start + n * bytes)
+  },
+})
