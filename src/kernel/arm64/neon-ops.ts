@@ -13,7 +13,7 @@
  */
 import { WIDTH } from "../../pow/constants.ts"
 import type { Constant, ConstantRows, Step } from "../ops.ts"
-import { multiplier } from "../x64/digits.ts"
+import { multiplier } from "../x64/ops/digits.ts"
 import type { Register } from "./assembler/assembler.ts"
 import { instruction, instructionOnto } from "./compiler/block.ts"
 import type { LaneOps, Place } from "./lane-set.ts"
