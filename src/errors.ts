@@ -12,7 +12,7 @@ export const ExitCode = {
   usage: 64,
   /** EX_SOFTWARE: no engine passes its self-test. */
   selfTest: 70,
-  /** EX_TEMPFAIL: engines that hashed no longer do, as after a GPU's fault that only a new process gets over. */
+  /** EX_TEMPFAIL: engines that hashed no longer do, as after a GPU fault, or workers could not be started; restart. */
   lost: 75,
   /** EX_NOPERM: the token or the certificate pin was rejected. */
   rejected: 77,

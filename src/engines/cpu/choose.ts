@@ -54,12 +54,23 @@ const ALIKE = 0.98
 /** A candidate that hashed less than this part of what the fastest did was kept from the CPU, not measured. */
 const PLAUSIBLE = 0.02
 
+/** Why a candidate cannot be used. */
+interface Refusal {
+  readonly kernel: string
+  readonly why: string
+  /** True if the kernel itself was refused; false if its workers could not be started. */
+  readonly permanent: boolean
+}
+
 interface Measured {
   readonly engine: CpuEngine
   readonly hashesPerSecond: number
 }
 
-/** @throws OperatorError (self-test) where no candidate can be used */
+/**
+ * @throws OperatorError if no candidate can be used: `selfTest` if all kernels are refused, `lost` if workers of one could
+ *   not be started, as without memory or threads to spare
+ */
 export async function chooseEngine(options: ChooseOptions): Promise<Choice> {
   const { kernels, workers, fewerWorkers, cache, log, machine } = options
   const key = { ...machine, workers: fewerWorkers === undefined ? [workers] : [workers, fewerWorkers] }
@@ -92,7 +103,7 @@ function useKnown(options: ChooseOptions, { kernels, workers }: Calibration): Pr
 }
 
 async function firstUsable(options: ChooseOptions, kernels: readonly string[], workers: number): Promise<Choice> {
-  const refusals: string[] = []
+  const refusals: Refusal[] = []
   for (const [i, name] of kernels.entries()) {
     const engine = await prepared(options, name, workers, refusals)
     if (engine) return { engine, others: kernels.slice(i + 1) }
@@ -102,7 +113,7 @@ async function firstUsable(options: ChooseOptions, kernels: readonly string[], w
 
 /** Candidates that can be used, at least one. */
 async function preparedAll(options: ChooseOptions): Promise<CpuEngine[]> {
-  const refusals: string[] = []
+  const refusals: Refusal[] = []
   const engines: CpuEngine[] = []
   for (const name of options.kernels) {
     if (engines.some(engine => engine.name === FALLBACK_OF[name])) continue
@@ -155,7 +166,7 @@ async function prepared(
   { createEngine, log }: ChooseOptions,
   name: string,
   workers: number,
-  refusals: string[],
+  refusals: Refusal[],
 ): Promise<CpuEngine | undefined> {
   const engine = createEngine(name, workers)
   try {
@@ -163,7 +174,7 @@ async function prepared(
     return engine
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
-    refusals.push(`${name}: ${why}`)
+    refusals.push({ kernel: name, why, permanent: error instanceof RefusedKernel })
     if (!(error instanceof RefusedKernel)) log.warn(`${name} is not used, it could not be started: ${why}`)
     else if (error.unsupported) log.info(`${name} is not used: ${why}`)
     else log.warn(`${name} is not used, it failed its self-test: ${why}`)
@@ -214,8 +225,14 @@ async function save({ cache, log }: ChooseOptions, key: CalibrationKey, calibrat
   }
 }
 
-const noneUsable = (refusals: readonly string[]): OperatorError =>
-  new OperatorError(`no engine can be used on this machine (${refusals.join("; ")})`, ExitCode.selfTest)
+/** A worker that did not start, as without memory or threads to spare, may start next time; a refused kernel will not. */
+function noneUsable(refusals: readonly Refusal[]): OperatorError {
+  const whys = refusals.map(({ kernel, why }) => `${kernel}: ${why}`).join("; ")
+  const mayStartLater = refusals.some(({ permanent }) => !permanent)
+  return mayStartLater
+    ? new OperatorError(`no engine could be started (${whys})`, ExitCode.lost)
+    : new OperatorError(`no engine can be used on this machine (${whys})`, ExitCode.selfTest)
+}
 
 const total = ({ units }: CpuEngine): bigint => units.reduce((sum, { hashes }) => sum + hashes, 0n)
 

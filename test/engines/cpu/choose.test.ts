@@ -206,6 +206,15 @@ test("without a usable candidate it is the operator's turn", async () => {
   )
 })
 
+test("if workers could not be started, the exit code asks for a restart", async () => {
+  const { choose } = setUp({ avx512: lacking, wasm: new Error("Failed to spawn worker thread") })
+  const error: unknown = await choose().catch(error => error)
+  expect((error as OperatorError).exitCode).toBe(ExitCode.lost)
+  expect((error as OperatorError).message).toBe(
+    "no engine could be started (avx512: this CPU has no AVX-512; wasm: Failed to spawn worker thread)",
+  )
+})
+
 describe("hyper-threads", () => {
   const cases: [what: string, rate: (workers: number) => number, workers: number][] = [
     ["that help are used", workers => 100_000 * workers, 4],
