@@ -1,5 +1,6 @@
 /** What rig monitors already know how to read: HiveOS's `h-stats.sh` and xmrig's summary. */
 import { freemem, loadavg, totalmem } from "node:os"
+import type { Rates } from "./hash-rate.ts"
 import { goodSeals, type Snapshot, type UnitSnapshot } from "./snapshot.ts"
 
 /** The body of `/hive-stats` (protocol §5): one entry a device, then one for all CPU workers. */
@@ -24,7 +25,7 @@ export function hiveStats({ units, cpuRates, uptimeSeconds, version, seals }: Sn
   }
 }
 
-/** The body of `/2/summary`: xmrig's field names, as far as they mean something here; null is unknown. */
+/** The body of `/2/summary` and `/1/summary`: xmrig's field names, as far as they mean something here; null is unknown. */
 export function xmrigSummary(now: Snapshot, hostname: string): object {
   const { job, rates, seals } = now
   const source = now.sources.find(({ active }) => active) ?? now.sources[0]
@@ -56,7 +57,7 @@ export function xmrigSummary(now: Snapshot, hostname: string): object {
       avg_time: Math.round(averageSeconds),
       avg_time_ms: Math.round(averageSeconds * 1000),
       hashes_total: Number(now.hashes),
-      best: [],
+      best: Array.from({ length: 10 }, () => 0),
     },
     algo: "quantus",
     connection: {
@@ -85,12 +86,19 @@ export function xmrigSummary(now: Snapshot, hostname: string): object {
     paused: job === undefined,
     algorithms: ["quantus"],
     hashrate: {
-      total: [rates.tenSeconds ?? null, rates.minute ?? null, rates.quarterHour ?? null],
+      total: windows(rates),
       highest: rates.highest ?? null,
+      threads: now.units.map(unit => windows(unit.rates)),
     },
     hugepages: false,
   }
 }
+
+const windows = ({ tenSeconds, minute, quarterHour }: Rates): (number | null)[] => [
+  tenSeconds ?? null,
+  minute ?? null,
+  quarterHour ?? null,
+]
 
 /** The bus of a PCI address (`0000:65:00.0` → 101), null without one. */
 function busNumber(pci: string | undefined): number | null {

@@ -23,6 +23,7 @@ export function createRoutes(
     ["/-/ready", () => readiness(stats.snapshot().notReady)],
     ["/hive-stats", () => json(hiveStats(stats.snapshot()))],
     ["/2/summary", () => json(xmrigSummary(stats.snapshot(), hostname))],
+    ["/1/summary", () => json(xmrigSummary(stats.snapshot(), hostname))],
     ["/api/snapshot", () => json({ hostname, ...stats.snapshot() })],
     ["/api/history", query => history(stats, query)],
   ])

@@ -16,18 +16,21 @@ const MOST_UNREAD = 2 ** 20
 
 export class Terminal {
   readonly #stream: TextStream
+  readonly #canRedraw: boolean
   #status = ""
   #unread = 0
 
-  constructor(stream: TextStream = process.stderr) {
+  /** @param term the terminal's type; by default $TERM for standard error */
+  constructor(stream: TextStream = process.stderr, term = stream === process.stderr ? process.env["TERM"] : undefined) {
     this.#stream = stream
+    this.#canRedraw = stream.isTTY === true && stream.columns !== 0 && term !== "" && term !== "dumb"
     // A reader that has gone away, such as `tee`, is no reason to stop.
     stream.on?.("error", () => {})
   }
 
   /** Whether a line can be redrawn. */
   get interactive(): boolean {
-    return this.#stream.isTTY === true
+    return this.#canRedraw
   }
 
   get columns(): number {

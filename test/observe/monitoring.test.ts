@@ -112,6 +112,14 @@ test("/2/summary has xmrig's fields", async () => {
   })
 })
 
+test("/1/summary is the same, with ten best results and the rate of every unit", async () => {
+  const { json } = await start(await rig())
+  expect(await json("/1/summary")).toMatchObject({
+    results: { best: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0] },
+    hashrate: { threads: Array.from({ length: 4 }, () => [250_000, null, null]) },
+  })
+})
+
 describe("the page", () => {
   test("is one document that runs only what its policy names", async () => {
     const { get } = await start()

@@ -90,8 +90,13 @@ class ApiSource implements JobSource {
       maxRequestBodySize: MAX_BODY_BYTES,
       idleTimeout: IDLE_SECONDS,
       fetch: async request => {
-        const [endpoint, jobId] = route(new URL(request.url).pathname)
-        const response = await this.#answer(request, endpoint, jobId)
+        // Without a usable Host header the runtime reports no complete URL.
+        const path = URL.parse(request.url)?.pathname
+        const [endpoint, jobId] = path === undefined ? OTHER : route(path)
+        const response =
+          path === undefined
+            ? problem(400, "the Host header is missing or malformed")
+            : await this.#answer(request, endpoint, jobId)
         answered?.(endpoint, response.status)
         return response
       },
@@ -151,6 +156,8 @@ const METHODS: Readonly<Record<Exclude<Endpoint, "other">, "GET" | "POST">> = {
   cancel: "POST",
   openapi: "GET",
 }
+
+const OTHER: [Endpoint, string] = ["other", ""]
 
 function route(path: string): [Endpoint, string] {
   if (path === "/mine") return ["mine", ""]

@@ -178,6 +178,33 @@ describe("the server", () => {
     ])
   })
 
+  test.each([
+    ["without a Host header", "GET /result/a HTTP/1.0\r\n\r\n"],
+    ["with an open bracket as its host", "GET /result/a HTTP/1.1\r\nHost: [::1\r\n\r\n"],
+    ["with a blank in its host", "GET /result/a HTTP/1.1\r\nHost: a b\r\n\r\n"],
+    ["with a port out of range", "GET /result/a HTTP/1.1\r\nHost: a:99999999\r\n\r\n"],
+  ])("answers a request %s with 400, counted, before it asks for the token", async (_, request) => {
+    await peer.source.close()
+    const answers: [string, number][] = []
+    start({ token: "correct horse", answered: (endpoint, code) => answers.push([endpoint, code]) })
+    const answer = Promise.withResolvers<string>()
+    await Bun.connect({
+      hostname: "127.0.0.1",
+      port: Number(new URL(peer.source.name).port),
+      socket: {
+        open: socket => void socket.write(request),
+        data: (socket, data) => {
+          answer.resolve(data.toString())
+          socket.end()
+        },
+        close: () => answer.resolve(""),
+      },
+    })
+    expect(await answer.promise).toStartWith("HTTP/1.1 400 ")
+    expect(answers).toEqual([["other", 400]])
+    expect(peer.log.lines).toEqual([])
+  })
+
   test("gives up where its port is taken", async () => {
     const port = Number(new URL(peer.source.name).port)
     const other = new ApiPeer({ port })
