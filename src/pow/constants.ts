@@ -12,9 +12,6 @@ export const RATE = 8
 /** External rounds before, and again after, the internal ones: R_F / 2. */
 export const HALF_EXTERNAL_ROUNDS = 4
 
-/** Internal rounds: R_P. */
-export const INTERNAL_ROUNDS = 22
-
 /** Round constants of the first external rounds, `[round][element]`. */
 export const INITIAL_EXTERNAL: readonly (readonly bigint[])[] = [
   [

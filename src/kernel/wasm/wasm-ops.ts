@@ -9,7 +9,9 @@
  * low + q · EPS wraps once more (with probability |q| / 2^32, which is why sums are centred around 0 where a constant is
  * added anyway).
  */
+
 import { P } from "../../pow/field.ts"
+import { EPS } from "../goldilocks.ts"
 import type { Constant, ConstantRows, Ops, Step } from "../ops.ts"
 import { call, type Expression, FunctionBuilder, get, i32, i64, type Local, type ModuleBuilder } from "./module.ts"
 
@@ -47,7 +49,6 @@ interface Product {
 export type WasmSum = { readonly form: "empty" } | Exact | Estimated | Product
 
 const WORD = 2n ** 64n
-const EPS = 2n ** 32n - 1n
 
 export type WordPair = readonly [low: Local, high: Local]
 

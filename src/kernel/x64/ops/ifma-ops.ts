@@ -8,7 +8,9 @@
  *
  * Carries and borrows that fire with a probability around 2^-32 are dropped; each is noted where it happens.
  */
+
 import { mod } from "../../../pow/field.ts"
+import { EPS } from "../../goldilocks.ts"
 import type { Constant, ConstantRows, Step } from "../../ops.ts"
 import { immediate, mask } from "../assembler/operands.ts"
 import type { LaneSet } from "../registers/lane-set.ts"
@@ -64,7 +66,6 @@ export type IfmaSum =
   | Small
   | Pair
 
-const EPS = 2n ** 32n - 1n
 const LOW52 = 2n ** 52n - 1n
 /** Parts below this are multiplied by a constant's top 12 bits without leaving 52. */
 const PART = 2n ** 40n

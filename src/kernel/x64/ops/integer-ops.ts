@@ -5,7 +5,9 @@
  * An element is any 64 bits. Carries and borrows that fire with a probability around 2^-32 are dropped; each is noted
  * where it happens.
  */
+
 import { WIDTH } from "../../../pow/constants.ts"
+import { EPS } from "../../goldilocks.ts"
 import type { Constant, ConstantRows, Step } from "../../ops.ts"
 import { type Memory, memory, type VirtualRegister } from "../assembler/operands.ts"
 import type { Integers } from "../registers/integers.ts"
@@ -26,7 +28,6 @@ export type IntegerSum = Wide | undefined
 /** Bytes of a state of one nonce: whole cache lines. */
 export const INTEGER_STATE_BYTES = Math.ceil((8 * WIDTH) / 64) * 64
 
-const EPS = 2n ** 32n - 1n
 const WORD = 2n ** 64n
 /** The largest high word whose product with EPS may make the low word wrap: a chance of 2^-26. */
 const FEW = 64n

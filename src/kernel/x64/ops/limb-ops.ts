@@ -10,7 +10,9 @@
  *
  * Carries and borrows that fire with a probability around 2^-32 are dropped; each is noted where it happens.
  */
+
 import { P } from "../../../pow/field.ts"
+import { EPS } from "../../goldilocks.ts"
 import type { Constant, ConstantRows, Step } from "../../ops.ts"
 import type { LaneSet } from "../registers/lane-set.ts"
 import type { Vector, Vectors } from "../registers/vectors.ts"
@@ -69,7 +71,6 @@ interface Product {
 
 type Range = readonly [min: bigint, max: bigint]
 
-const EPS = 2n ** 32n - 1n
 const WORD = 2n ** 64n
 const PHI = 2n ** 32n
 /** From two digits of this sum on, what they make is taken for larger than any sum. */
