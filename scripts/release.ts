@@ -156,9 +156,13 @@ function writeChecksums(release: Release, outdir: string): void {
   process.stdout.write(readFileSync(file, "utf8"))
 }
 
-const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`
+function json(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`
+}
 
-const sha256 = (path: string): string => createHash("sha256").update(readFileSync(path)).digest("hex")
+function sha256(path: string): string {
+  return createHash("sha256").update(readFileSync(path)).digest("hex")
+}
 
 /** @throws where the command fails */
 function output(command: string[]): string {
