@@ -3,18 +3,18 @@ import { systemClock as clock } from "../clock.ts"
 import type { Config } from "../config/config.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
 import { formatCount, formatRate } from "../observe/units.ts"
-import { openMachine } from "./machine.ts"
 import { type Measurement, measure } from "./measure.ts"
+import { openEngines } from "./opened-engines.ts"
 import { openOutput } from "./output.ts"
 import { stopSignal } from "./stop-signal.ts"
 
 export async function run({ settings, stateDir, notes }: Config<"benchmark">): Promise<void> {
   const stop = stopSignal()
   const { log, terminal } = openOutput(settings, notes)
-  const machine = await openMachine({ settings, stateDir, clock, log })
+  const opened = await openEngines({ settings, stateDir, clock, log })
   const outcome = await measure({
-    engines: machine.engines,
-    replaceEngine: machine.replaceEngine.bind(machine),
+    engines: opened.engines,
+    replaceEngine: opened.replaceEngine.bind(opened),
     log,
     seconds: settings.duration,
     clock,

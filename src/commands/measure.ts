@@ -1,10 +1,10 @@
 /** Measures engines: how fast they hash, and whether what they find is what they should. */
 import { type Clock, sleep } from "../clock.ts"
+import { benchmarkWork } from "../engines/benchmark-work.ts"
 import type { Candidate, Engine, EngineEvents, Unit, Work } from "../engines/engine.ts"
-import { nextSequence } from "../engines/sequence.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
 import type { Log } from "../log.ts"
-import { targetOf, verifySeal } from "../pow/target.ts"
+import { verifySeal } from "../pow/target.ts"
 import { aborted } from "./stop-signal.ts"
 
 export interface MeasureOptions {
@@ -70,7 +70,7 @@ export async function measure(options: MeasureOptions): Promise<Measurement> {
   })
   const units = () => engines.flatMap(engine => engine.units)
   const search = (difficulty: bigint) => {
-    work = workOf(difficulty)
+    work = benchmarkWork(difficulty)
     for (const engine of engines) engine.assign(work)
   }
   const during = (ms: number) => Promise.race([sleep(clock, ms, stop), failure.promise])
@@ -129,20 +129,19 @@ async function startOne(
 /** What has been hashed since it was made. */
 class Lap {
   readonly #units: readonly Unit[]
+  readonly #clock: Clock
   readonly #before: readonly bigint[]
   readonly #startedAt: number
 
-  constructor(
-    units: readonly Unit[],
-    private readonly clock: Clock,
-  ) {
+  constructor(units: readonly Unit[], clock: Clock) {
     this.#units = units
+    this.#clock = clock
     this.#before = units.map(unit => unit.hashes)
     this.#startedAt = clock.now()
   }
 
   get seconds(): number {
-    return (this.clock.now() - this.#startedAt) / 1000
+    return (this.#clock.now() - this.#startedAt) / 1000
   }
 
   get hashes(): number {
@@ -161,16 +160,5 @@ class Lap {
 
   get #hashes(): number[] {
     return this.#units.map((unit, i) => Number(unit.hashes - this.#before[i]!))
-  }
-}
-
-function workOf(difficulty: bigint): Work {
-  return {
-    sequence: nextSequence(),
-    header: crypto.getRandomValues(new Uint8Array(32)),
-    target: targetOf(difficulty),
-    difficulty,
-    prefix: new Uint8Array(),
-    stopAtCandidate: false,
   }
 }

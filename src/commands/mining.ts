@@ -12,7 +12,7 @@ import { Stats, type StatsSink } from "../observe/stats.ts"
 import { lastWords, startStatusLine, statusLine } from "../observe/status-line.ts"
 import type { JobSource } from "../sources/source.ts"
 import { version } from "../version.ts"
-import { type Machine, openMachine } from "./machine.ts"
+import { type OpenedEngines, openEngines } from "./opened-engines.ts"
 import type { Output } from "./output.ts"
 import { progressOf } from "./progress.ts"
 import type { SourceContext } from "./sources.ts"
@@ -41,28 +41,28 @@ export async function mine(options: MiningOptions): Promise<void> {
   const { log } = output
   stop.addEventListener("abort", () => void clock.after(END_WITHIN, () => process.exit()))
   const notifier = createNotifier(process.env, log)
-  const opened = await Promise.race([openMachine({ ...config, clock, log }), aborted(stop)])
+  const opened = await Promise.race([openEngines({ ...config, clock, log }), aborted(stop)])
   if (opened) await mineOn(opened, options, notifier)
   else log.info("Stopped before it had begun to mine")
 }
 
-async function mineOn(machine: Machine, options: MiningOptions, notifier: Notifier): Promise<void> {
+async function mineOn(opened: OpenedEngines, options: MiningOptions, notifier: Notifier): Promise<void> {
   const { config, output, stop, openSource } = options
   const { settings } = config
   const { log, terminal } = output
-  const engines = new EngineSet(machine.engines)
+  const engines = new EngineSet(opened.engines)
   const units = () => engines.units
-  const stats = new Stats({ clock, version, units, details: unit => machine.details(unit) })
-  stats.effectiveCpus(machine.cpus)
+  const stats = new Stats({ clock, version, units, details: unit => opened.details(unit) })
+  stats.effectiveCpus(opened.cpus)
   const source = await openSource({ clock, log, stats })
-  const replaceEngine = machine.replaceEngine.bind(machine)
+  const replaceEngine = opened.replaceEngine.bind(opened)
   const miner = new Miner({ source, engines, events: stats, clock, log, replaceEngine })
 
   const { metricsHost: host, metricsPort: port } = settings
   const monitoring = port === undefined ? undefined : await serveMonitoring({ stats, host, port, clock, log })
   const endings = [
     startStatusLine({ stats, clock, log, terminal, format: settings.logFormat }),
-    followCpus(machine, stats, notifier, output),
+    followCpus(opened, stats, notifier, output),
     clock.every(STATUS_EVERY, () => notifier.status(statusLine(stats.snapshot(), STATUS_COLUMNS))),
   ]
   const timeout = watchdogTimeout(process.env)
@@ -82,15 +82,15 @@ async function mineOn(machine: Machine, options: MiningOptions, notifier: Notifi
 }
 
 /** Watches the effective CPUs; SIGHUP looks at them at once. Returns what ends it. */
-function followCpus(machine: Machine, stats: StatsSink, notifier: Notifier, { log }: Output): () => void {
+function followCpus(opened: OpenedEngines, stats: StatsSink, notifier: Notifier, { log }: Output): () => void {
   const watch = watchEffectiveCpus({
-    initial: machine.cpus,
+    initial: opened.cpus,
     read: readEffectiveCpus,
     clock,
     log,
     changed(now) {
       stats.effectiveCpus(now)
-      void machine.follow(now)
+      void opened.follow(now)
     },
   })
   const reload = async () => {

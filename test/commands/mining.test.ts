@@ -43,7 +43,7 @@ describe("benchmark", () => {
   test("an engine that is not there is a mistake", async () => {
     const miner = new MinerProcess(["benchmark", "--engine", "abacus"])
     expect(await miner.exited).toBe(64)
-    expect(miner.text).toStartWith("quantus-miner: --engine abacus is unknown: there are auto, ")
+    expect(miner.text).toStartWith("quantus-miner: --engine abacus is unknown: available engines are auto, ")
   })
 
   test("no worker and no GPU is one as well", async () => {

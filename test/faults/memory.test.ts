@@ -58,7 +58,7 @@ describe("without memory for machine code the miner says so in one line and hash
         const start = performance.now()
         const miner = mine(prefix, `--state-dir=${state}`)
         await seal(miner)
-        expect(warnings(miner)).toEqual([expect.stringContaining("lets this process make no machine code")])
+        expect(warnings(miner)).toEqual([expect.stringContaining("does not let this process create machine code")])
         const stopping = performance.now()
         expect(await miner.stop()).toBe(0)
         const [mined, stopped] = [stopping - start, performance.now() - stopping]

@@ -6,7 +6,7 @@ import { type Clock, sleep } from "../../clock.ts"
 import { ExitCode, OperatorError } from "../../errors.ts"
 import type { Log } from "../../log.ts"
 import { U512_MAX } from "../../pow/u512.ts"
-import { nextSequence } from "../sequence.ts"
+import { benchmarkWork } from "../benchmark-work.ts"
 import { RefusedKernel } from "../threads/messages.ts"
 import type { Calibration, CalibrationCache, CalibrationKey } from "./calibration-cache.ts"
 import type { CpuEngine } from "./cpu-engine.ts"
@@ -184,14 +184,7 @@ async function prepared(
 
 /** One slice on all workers of a prepared engine, which is idle again afterwards. */
 async function measure(engine: CpuEngine, warmUp: number, clock: Clock): Promise<Measured> {
-  engine.assign({
-    sequence: nextSequence(),
-    header: new Uint8Array(32),
-    target: 1n,
-    difficulty: U512_MAX,
-    prefix: new Uint8Array(0),
-    stopAtCandidate: false,
-  })
+  engine.assign(benchmarkWork(U512_MAX))
   if (warmUp > 0) await sleep(clock, warmUp)
   const [begin, before] = [clock.now(), total(engine)]
   await sleep(clock, SLICE)

@@ -1,4 +1,4 @@
-/** What hashes here: the effective CPUs, and the engines that the settings ask for, proved and ready to start. */
+/** Opens the engines that the settings select: each has passed its self-test and is ready to start. */
 import { join } from "node:path"
 import type { Clock } from "../clock.ts"
 import type { HashingSettings } from "../config/options.ts"
@@ -19,16 +19,16 @@ import type { UnitDetails } from "../observe/snapshot.ts"
 import { version } from "../version.ts"
 import { type Gpus, openGpus } from "./gpus.ts"
 
-export interface MachineOptions {
+export interface OpenOptions {
   readonly settings: HashingSettings
-  /** Where measurements are kept; undefined: they are not. */
+  /** Directory for measurements; undefined if they are not stored. */
   readonly stateDir: string | undefined
   readonly clock: Clock
   readonly log: Log
 }
 
-/** @throws OperatorError where nothing can hash, or not as it was asked for */
-export async function openMachine(options: MachineOptions): Promise<Machine> {
+/** @throws OperatorError if no engine can hash or the settings cannot be met */
+export async function openEngines(options: OpenOptions): Promise<OpenedEngines> {
   const { settings, log } = options
   const kernels = kernelsOf(settings.engine)
   const cpus = await detectEffectiveCpus({ log })
@@ -38,31 +38,40 @@ export async function openMachine(options: MachineOptions): Promise<Machine> {
   const placement = await readPlacement(cpus.cpus)
   const native = canMakeMachineCode()
   if (!native) log.warn(NO_MACHINE_CODE)
-  const machine = new Machine(options, cpus, placement, gpus, native)
-  if (workers > 0) await machine.openCpu(kernels, workers)
-  return machine
+  const opened = new OpenedEngines(options, cpus, placement, gpus, native)
+  if (workers > 0) await opened.openCpu(kernels, workers)
+  return opened
 }
 
 const NO_MACHINE_CODE =
-  "the system lets this process make no machine code (MemoryDenyWriteExecute=, SELinux, or a limit on its memory): " +
-  "WebAssembly is interpreted, some 40 times slower, and workers are not pinned"
+  "the system does not let this process create machine code (MemoryDenyWriteExecute=, SELinux, or a memory limit): " +
+  "WebAssembly is interpreted, about 40 times slower, and CPU affinity is not set"
 
-export class Machine {
+export class OpenedEngines {
+  /** Effective CPUs at the start. */
+  readonly cpus: EffectiveCpus
+  readonly gpus: Gpus
+  readonly #options: OpenOptions
+  readonly #placement: Placement
+  readonly #canMakeMachineCode: boolean
   #cpu: CpuEngine | undefined
-  /** Kernels to fall back on, the best first. */
+  /** Fallback kernels, fastest first. */
   #others: readonly string[] = []
-  #pins: readonly number[] | undefined
+  #affinity: readonly number[] | undefined
 
   constructor(
-    private readonly options: MachineOptions,
-    /** As they were at the start. */
-    readonly cpus: EffectiveCpus,
-    private readonly placement: Placement,
-    readonly gpus: Gpus,
-    /** Whether machine code can be made here. */
-    private readonly native: boolean,
+    options: OpenOptions,
+    cpus: EffectiveCpus,
+    placement: Placement,
+    gpus: Gpus,
+    canMakeMachineCode: boolean,
   ) {
-    this.#pins = this.#pinsIn(placement)
+    this.#options = options
+    this.cpus = cpus
+    this.#placement = placement
+    this.gpus = gpus
+    this.#canMakeMachineCode = canMakeMachineCode
+    this.#affinity = this.#affinityIn(placement)
   }
 
   get engines(): readonly Engine[] {
@@ -70,15 +79,15 @@ export class Machine {
   }
 
   async openCpu(kernels: readonly string[], workers: number): Promise<void> {
-    const { settings, stateDir, clock } = this.options
-    const { cores } = this.placement
+    const { settings, stateDir, clock } = this.#options
+    const { cores } = this.#placement
     const { model = "", microcode = "" } = await readCpuInfo()
     const { engine, others } = await chooseEngine({
       kernels,
       workers,
       fewerWorkers: settings.cpuAffinity === "auto" && workers > cores ? cores : undefined,
       createEngine: (kernel, workers) => this.#createEngine(kernel, workers),
-      machine: { cpu: model, microcode, version, native: this.native },
+      machine: { cpu: model, microcode, version, native: this.#canMakeMachineCode },
       cache: stateDir === undefined ? undefined : fileCache(join(stateDir, "calibration.json")),
       recalibrate: settings.recalibrate,
       clock,
@@ -88,7 +97,7 @@ export class Machine {
     this.#others = others
   }
 
-  /** Another engine for one that cannot hash any more, not started; undefined where there is none. */
+  /** Returns a replacement, not started, for an engine that can no longer hash; undefined if there is no fallback. */
   async replaceEngine(failed: Engine): Promise<Engine | undefined> {
     if (failed !== this.#cpu) return this.gpus.replace(failed)
     const [kernel, ...others] = this.#others
@@ -97,19 +106,19 @@ export class Machine {
     return this.#cpu
   }
 
-  /** What is known of a unit beside its counters. */
+  /** Static properties and sensor values of a unit. */
   details(unit: string): UnitDetails | undefined {
     const cpu = this.#cpu?.units.find(({ id }) => id === unit)?.cpu
     return cpu === undefined ? this.gpus.details(unit) : { cpu }
   }
 
-  /** Lets the CPU workers follow other effective CPUs: where they are pinned, and their number unless it was given. */
+  /** Adapts affinity, and the number of CPU workers unless it was set explicitly, to the changed effective CPUs. */
   async follow({ count, cpus }: EffectiveCpus): Promise<void> {
-    if (this.options.settings.cpuAffinity !== "none") {
-      this.#pins = this.#pinsIn(await readPlacement(cpus))
-      this.#cpu?.repin(this.#pins, cpus)
+    if (this.#options.settings.cpuAffinity !== "none") {
+      this.#affinity = this.#affinityIn(await readPlacement(cpus))
+      this.#cpu?.repin(this.#affinity, cpus)
     }
-    if (this.options.settings.cpuWorkers === undefined) {
+    if (this.#options.settings.cpuWorkers === undefined) {
       await this.#cpu?.resize(Math.max(1, defaultWorkers(count, this.gpus.engines.length)))
     }
   }
@@ -118,27 +127,30 @@ export class Machine {
     return createCpuEngine({
       kernel,
       workers,
-      affinity: this.#pins,
+      affinity: this.#affinity,
       random: bytes => crypto.getRandomValues(new Uint8Array(bytes)),
-      clock: this.options.clock,
+      clock: this.#options.clock,
       log: this.#log,
     })
   }
 
-  #pinsIn({ order }: Placement): readonly number[] | undefined {
-    if (!this.native) return undefined
-    return pinsFor({ asked: this.options.settings.cpuAffinity, effective: order, log: this.#log })
+  #affinityIn({ order }: Placement): readonly number[] | undefined {
+    if (!this.#canMakeMachineCode) return undefined
+    return pinsFor({ asked: this.#options.settings.cpuAffinity, effective: order, log: this.#log })
   }
 
   get #log(): Log {
-    return this.options.log.withTag("cpu")
+    return this.#options.log.withTag("cpu")
   }
 }
 
-/** @throws OperatorError (usage) for a name that no kernel has */
+/** @throws OperatorError (usage) for an unknown name */
 function kernelsOf(engine: string): readonly string[] {
   const names = Object.keys(KERNELS)
   if (engine === "auto") return names
   if (names.includes(engine)) return [engine]
-  throw new OperatorError(`--engine ${engine} is unknown: there are auto, ${names.join(", ")}`, ExitCode.usage)
+  throw new OperatorError(
+    `--engine ${engine} is unknown: available engines are auto, ${names.join(", ")}`,
+    ExitCode.usage,
+  )
 }
