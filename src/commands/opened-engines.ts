@@ -11,8 +11,8 @@ import { ExitCode, OperatorError } from "../errors.ts"
 import { readCpuInfo } from "../host/cpu-info.ts"
 import { detectEffectiveCpus, type EffectiveCpus } from "../host/effective-cpus.ts"
 import { canMakeMachineCode } from "../host/machine-code.ts"
-import { pinsFor } from "../host/pins.ts"
 import { type Placement, readPlacement } from "../host/topology.ts"
+import { affinityFor } from "../host/worker-affinity.ts"
 import { defaultWorkers, resolveWorkers } from "../host/workers.ts"
 import type { Log } from "../log.ts"
 import type { UnitDetails } from "../observe/snapshot.ts"
@@ -116,7 +116,7 @@ export class OpenedEngines {
   async follow({ count, cpus }: EffectiveCpus): Promise<void> {
     if (this.#options.settings.cpuAffinity !== "none") {
       this.#affinity = this.#affinityIn(await readPlacement(cpus))
-      this.#cpu?.repin(this.#affinity, cpus)
+      this.#cpu?.moveWorkers(this.#affinity, cpus)
     }
     if (this.#options.settings.cpuWorkers === undefined) {
       await this.#cpu?.resize(Math.max(1, defaultWorkers(count, this.gpus.engines.length)))
@@ -136,7 +136,7 @@ export class OpenedEngines {
 
   #affinityIn({ order }: Placement): readonly number[] | undefined {
     if (!this.#canMakeMachineCode) return undefined
-    return pinsFor({ asked: this.#options.settings.cpuAffinity, effective: order, log: this.#log })
+    return affinityFor({ requested: this.#options.settings.cpuAffinity, effective: order, log: this.#log })
   }
 
   get #log(): Log {

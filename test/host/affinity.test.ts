@@ -9,24 +9,24 @@ afterAll(() => tmp.cleanUp())
 const linux = process.platform === "linux"
 
 describe.skipIf(!linux)("on Linux", () => {
-  test("the call and the file agree", async () => {
+  test("the system call and the status file agree", async () => {
     expect(threadAffinity()).toEqual([...(await readAffinity("/"))!])
   })
 
-  test("a worker pins itself and nobody else", async () => {
+  test("a worker binds itself and no other thread", async () => {
     const before = threadAffinity()!
     const cpu = before.at(-1)!
-    const worker = new Worker(new URL("./pinned-worker.ts", import.meta.url).href)
+    const worker = new Worker(new URL("./affinity-worker.ts", import.meta.url).href)
     const answer = await new Promise(resolve => {
       worker.onmessage = event => resolve(event.data)
       worker.postMessage(cpu)
     })
     worker.terminate()
-    expect(answer).toEqual({ pinned: true, affinity: [cpu] })
+    expect(answer).toEqual({ isBound: true, affinity: [cpu] })
     expect(threadAffinity()).toEqual(before)
   })
 
-  test("a thread can be pinned by its number", () => {
+  test("a thread is bound by its thread number", () => {
     const before = threadAffinity()!
     const [cpu] = before
     expect(setThreadAffinity([cpu!], currentThreadId())).toBe(true)
@@ -34,7 +34,7 @@ describe.skipIf(!linux)("on Linux", () => {
     setThreadAffinity(before)
   })
 
-  test("no CPU, or none that is there, is refused and changes nothing", () => {
+  test("an empty set and an absent CPU are refused and change nothing", () => {
     const before = threadAffinity()
     expect(setThreadAffinity([])).toBe(false)
     expect(setThreadAffinity([8191])).toBe(false)
@@ -48,7 +48,7 @@ describe.skipIf(!linux)("on Linux", () => {
   })
 })
 
-test.skipIf(linux)("elsewhere there is no affinity, and nothing throws", () => {
+test.skipIf(linux)("other systems have no affinity, and nothing throws", () => {
   expect(libc()).toBeUndefined()
   expect(threadAffinity()).toBeUndefined()
   expect(setThreadAffinity([0])).toBe(false)
@@ -59,7 +59,7 @@ test.each([-1, 8192, 0.5, Number.NaN])("%p is no CPU", cpu => {
   expect(() => setThreadAffinity([cpu])).toThrow(RangeError)
 })
 
-test("the file", async () => {
+test("the status file is parsed", async () => {
   expect(await readAffinity(tmp.root({ "proc/self/status": "Cpus_allowed_list:\t0-1,4\n" }))).toEqual([0, 1, 4])
   expect(await readAffinity(tmp.root({ "proc/self/status": "Cpus_allowed_list:\n" }))).toBeUndefined()
   expect(await readAffinity(tmp.root({}))).toBeUndefined()

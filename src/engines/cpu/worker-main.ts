@@ -14,12 +14,12 @@ export const serveCpuWorker = (kernels: KernelTable): void =>
   serveOrder<CpuTask>((order, report) => search(order, kernels, report))
 
 function search({ buffer, slot, salt, cpu, task }: WorkerOrder<CpuTask>, kernels: KernelTable, report: Report): void {
-  const pinned = cpu === undefined || setThreadAffinity([cpu])
+  const isPlaced = cpu === undefined || setThreadAffinity([cpu])
   const kernel = load(task, kernels)
   try {
     const wrong = selfTest(kernel)
     if (wrong) throw new RefusedKernel(wrong, false)
-    report({ kind: "ready", pinned, threadId: currentThreadId() })
+    report({ kind: "ready", isPlaced, threadId: currentThreadId() })
     const memory = openMemory(buffer)
     searchLoop({ memory, slot: memory.slots[slot]!, kernel, salt, notify: () => report({ kind: "notify" }) })
   } finally {

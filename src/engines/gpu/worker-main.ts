@@ -31,7 +31,7 @@ export const serveDevice = (open: typeof openTuned = openTuned): void =>
 function search({ buffer, slot, salt, task }: WorkerOrder<DeviceTask>, open: typeof openTuned, report: Report): void {
   const { search, tuning } = opened(task, open)
   try {
-    report({ kind: "ready", pinned: true })
+    report({ kind: "ready", isPlaced: true })
     const memory = openMemory(buffer)
     launchLoop({
       memory,

@@ -15,10 +15,10 @@ export interface WorkerOrder<Task> {
 
 export type WorkerReport =
   /**
-   * The kernel has passed its self-test. `pinned` is false if the thread could not be bound to the ordered CPU;
+   * The kernel has passed its self-test. `isPlaced` is false if the thread could not be bound to the ordered CPU;
    * `threadId` is the system's, undefined if the thread cannot be bound later.
    */
-  | { readonly kind: "ready"; readonly pinned: boolean; readonly threadId?: number | undefined }
+  | { readonly kind: "ready"; readonly isPlaced: boolean; readonly threadId?: number | undefined }
   /** The kernel cannot run here (`unsupported`), or returned a wrong result. */
   | { readonly kind: "refused"; readonly why: string; readonly unsupported: boolean }
   /** The slot holds something new for the engine. */

@@ -31,9 +31,9 @@ export interface ThreadEngineOptions<Task> {
   readonly entry: string | URL
   /** The task of a new worker. @throws UnsupportedKernel if it cannot run here */
   readonly task: () => Task
-  /** Logical CPUs that workers are pinned to, cyclically in this order; undefined: none is pinned. */
+  /** Logical CPUs for workers to take cyclically, in this order; undefined: the scheduler places them. */
   readonly affinity?: readonly number[] | undefined
-  /** Pins a running worker to other CPUs; the system's call by default. */
+  /** Moves a running worker to other CPUs; the system call by default. */
   readonly setAffinity?: typeof setThreadAffinity
   /** Returns that many random bytes, different for every engine of the process. */
   readonly random: (bytes: number) => Uint8Array
@@ -154,15 +154,15 @@ export class ThreadEngine<Task> implements Engine {
   }
 
   /**
-   * Pins all workers again, including those that run; the work continues.
+   * Moves all workers, including those that run, to other CPUs; the work continues.
    * @param affinity as in the options
-   * @param allowed CPUs for workers that are no longer pinned
+   * @param allowed CPUs for workers whose affinity is lifted
    */
-  repin(affinity: readonly number[] | undefined, allowed: readonly number[]): void {
+  moveWorkers(affinity: readonly number[] | undefined, allowed: readonly number[]): void {
     this.#affinity = affinity
     for (const unit of this.#all) {
       unit.cpu = this.#cpuOf(unit)
-      this.#pin(unit, unit.cpu === undefined ? allowed : [unit.cpu])
+      this.#move(unit, unit.cpu === undefined ? allowed : [unit.cpu])
     }
   }
 
@@ -209,7 +209,7 @@ export class ThreadEngine<Task> implements Engine {
     return this.#affinity?.[index % this.#affinity.length]
   }
 
-  #pin({ id, current }: ThreadUnit<Task>, cpus: readonly number[]): void {
+  #move({ id, current }: ThreadUnit<Task>, cpus: readonly number[]): void {
     const { setAffinity = setThreadAffinity, log } = this.#options
     if (current?.threadId === undefined) return
     if (!setAffinity(cpus, current.threadId)) log.warn(`${id} could not be moved to CPU ${cpus.join()}`)
@@ -254,11 +254,11 @@ export class ThreadEngine<Task> implements Engine {
       late.reject(new Error(`did not start within ${this.#patience.startMs / 1000} s`)),
     )
     try {
-      const { pinned, threadId } = await Promise.race([thread.ready, late.promise])
+      const { isPlaced, threadId } = await Promise.race([thread.ready, late.promise])
       current.ready = true
       current.threadId = threadId
-      if (unit.cpu !== cpu && unit.cpu !== undefined) this.#pin(unit, [unit.cpu])
-      else if (!pinned) log.warn(`${unit.id} could not be pinned to CPU ${cpu}: the scheduler places it`)
+      if (unit.cpu !== cpu && unit.cpu !== undefined) this.#move(unit, [unit.cpu])
+      else if (!isPlaced) log.warn(`${unit.id} could not be bound to CPU ${cpu}: the scheduler places it`)
     } catch (error) {
       if (unit.current === current) void this.#retire(unit)
       throw error

@@ -27,7 +27,7 @@ export class ThreadUnit<Task> implements Unit {
   heartbeat = -1
   /** Recent failures of this unit's threads, clock milliseconds. */
   failures: number[] = []
-  /** Logical CPU that its threads are pinned to. */
+  /** Logical CPU that its threads are bound to. */
   cpu: number | undefined
   readonly #past = { hashes: 0n, expectedSeals: 0 }
   readonly #searching: () => number

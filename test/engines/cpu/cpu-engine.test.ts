@@ -254,7 +254,7 @@ describe("a kernel", () => {
   })
 })
 
-test("workers are pinned anew while they search, and new ones as well", async () => {
+test("running workers move to other CPUs, and new ones start on them", async () => {
   const moves: { cpus: number[]; thread: number | undefined }[] = []
   const [cpu = 0] = threadAffinity() ?? []
   const { engine, watch } = await setUp({
@@ -264,16 +264,16 @@ test("workers are pinned anew while they search, and new ones as well", async ()
   const job = work(IMPOSSIBLE)
   engine.assign(job)
   await watch.until(() => watch.switched.length === 2)
-  const pins = () => engine.units.map(unit => unit.cpu)
-  expect(pins()).toEqual([cpu, cpu])
-  engine.repin([7, 5, cpu], [cpu, 5, 7])
-  expect(pins()).toEqual([7, 5])
+  const cpus = () => engine.units.map(unit => unit.cpu)
+  expect(cpus()).toEqual([cpu, cpu])
+  engine.moveWorkers([7, 5, cpu], [cpu, 5, 7])
+  expect(cpus()).toEqual([7, 5])
   expect(moves.map(({ cpus }) => cpus)).toEqual([[7], [5]])
   if (process.platform === "linux") expect(new Set(moves.map(({ thread }) => thread)).size).toBe(2)
   await engine.resize(3)
-  expect(pins()).toEqual([7, 5, cpu])
+  expect(cpus()).toEqual([7, 5, cpu])
   moves.length = 0
-  engine.repin(undefined, [cpu, 9])
+  engine.moveWorkers(undefined, [cpu, 9])
   expect(moves.map(({ cpus }) => cpus)).toEqual([1, 2, 3].map(() => [cpu, 9]))
   const before = engine.hashesOf(job.sequence)
   await poll(() => engine.units.every(({ sequence }) => sequence === job.sequence))
