@@ -1,5 +1,8 @@
 /** The program and a runtime in one executable. */
-import { join } from "node:path"
+import { readFileSync, writeFileSync } from "node:fs"
+import { basename, join } from "node:path"
+import { signAdHoc } from "./release/mach-o.ts"
+import { removeRuntimeSwitches } from "./runtime-switches.ts"
 
 const ROOT = join(import.meta.dir, "..")
 
@@ -18,7 +21,7 @@ export interface BundleOptions {
 }
 
 /**
- * @returns the executable's path: `outfile`, with `.exe` for Windows
+ * @returns the executable's path: `outfile`, with `.exe` for Windows; signed ad hoc for macOS, which runs no other
  * @throws AggregateError where the program does not bundle
  */
 export async function bundle({ outfile, bytecode, foreign, root = ROOT }: BundleOptions): Promise<string> {
@@ -43,5 +46,9 @@ export async function bundle({ outfile, bytecode, foreign, root = ROOT }: Bundle
       autoloadPackageJson: false,
     },
   })
-  return outputs[0]!.path
+  const path = outputs[0]!.path
+  removeRuntimeSwitches(path)
+  const isForMacOs = foreign ? foreign.target.includes("darwin") : process.platform === "darwin"
+  if (isForMacOs) writeFileSync(path, signAdHoc(readFileSync(path), basename(outfile)), { mode: 0o755 })
+  return path
 }

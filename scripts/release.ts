@@ -25,7 +25,6 @@ import { parseArgs } from "node:util"
 import packageJson from "../package.json" with { type: "json" }
 import { bundle } from "./bundle.ts"
 import { cycloneDx, provenance, type Release, spdx } from "./release/inventory.ts"
-import { signAdHoc } from "./release/mach-o.ts"
 import { nfpm, writePackages } from "./release/packages.ts"
 import { lockedPackages, runtimeFor } from "./release/runtimes.ts"
 import { type ArchiveEntry, writeTar } from "./release/tar.ts"
@@ -84,7 +83,6 @@ async function buildExecutable(target: Target, { packages }: Release, scratch: s
   mkdirSync(directory)
   const foreign = { target: target.bun, runtime }
   const path = await bundle({ outfile: join(directory, "quantus-miner"), bytecode: false, foreign })
-  if (target.name.startsWith("darwin-")) writeFileSync(path, signAdHoc(readFileSync(path), "quantus-miner"))
   chmodSync(path, 0o755)
   console.log(`${target.name}: built in ${((performance.now() - started) / 1000).toFixed(1)} s`)
   return path

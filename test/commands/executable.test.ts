@@ -42,6 +42,17 @@ test("--version is package.json's", () => {
   expect(run(["--version"])).toEqual({ code: 0, out: `quantus-miner ${version}\n`, err: "" })
 })
 
+test.each([
+  { BUN_BE_BUN: "1" },
+  { BUN_OPTIONS: `--preload=${join(directory, "preload.ts")}` },
+  { BUN_INSPECT: "127.0.0.1:0" },
+  { BUN_INSPECT_PRELOAD: join(directory, "preload.ts") },
+  { NODE_OPTIONS: `--require=${join(directory, "preload.ts")}` },
+  { BUN_CONFIG_FILE: join(empty, "bunfig.toml") },
+])("the runtime's variables change nothing: %o", env => {
+  expect(run(["--version"], { env })).toEqual({ code: 0, out: `quantus-miner ${version}\n`, err: "" })
+})
+
 test("alone it prints its usage, and each command has its own", () => {
   const usage = run([])
   expect(usage.code).toBe(0)

@@ -91,7 +91,12 @@ describe.skipIf(why !== undefined)("systemd", () => {
       pinned: true,
       nice: 0,
       state: true,
-      credentials: { "miner-auth-token": "the token", "miner-tls-cert-sha256": "" },
+      credentials: {
+        "miner-auth-token": "the token",
+        "miner-login": "",
+        "miner-password": "",
+        "miner-tls-cert-sha256": "",
+      },
       executableMemory: true,
       worker: true,
       watchdog: 30_000,
