@@ -1,6 +1,6 @@
 /**
- * The command line, checked against the option table: citty lets unknown flags pass, keeps the last of repeated ones
- * and hands an empty text to a flag whose value is missing, so it only draws the usage text.
+ * Parses the command line against the option table. citty only renders the usage text, because its parser accepts
+ * unknown flags, keeps the last of repeated ones, and passes an empty string for a missing value.
  */
 import { ExitCode, OperatorError } from "../errors.ts"
 import { COMMANDS, type Command, type CommandInfo } from "./commands.ts"
@@ -14,7 +14,7 @@ export interface Argv {
 }
 
 /**
- * @param args what stands behind the command's name
+ * @param args the arguments after the command name
  * @throws OperatorError (usage)
  */
 export function readArgv(command: Command, args: readonly string[]): Argv {
@@ -39,11 +39,11 @@ export function readArgv(command: Command, args: readonly string[]): Argv {
     if (equals >= 0) text = arg.slice(equals + 1)
     else if (option.parser.kind === "boolean") text = next !== undefined && isBoolean(next) ? args[++i]! : "true"
     else if (next === undefined || next.startsWith("--"))
-      throw usage(`${origin} wants a value: ${origin} ${option.value}`)
+      throw usage(`${origin} requires a value: ${origin} ${option.value}`)
     else text = args[++i]!
 
     const before = given.get(name)
-    if (before && !option.repeatable) throw usage(`${origin} is given twice`)
+    if (before && !option.repeatable) throw usage(`${origin} is specified twice`)
     given.set(name, { layer: "flag", origin, text: before ? `${before.text},${text}` : text })
   }
   return { given, positionals: checkPositionals(command, positionals) }
@@ -57,7 +57,7 @@ function nameOf(command: Command, flag: string): OptionName {
   const owners = elsewhere && optionOf(elsewhere).commands.join(", ")
   throw usage(
     owners
-      ? `${command} has no flag ${flag}: it belongs to ${owners}`
+      ? `${command} has no flag ${flag}: it is a flag of ${owners}`
       : `unknown flag ${flag}: see quantus-miner ${command} --help`,
   )
 }
@@ -67,8 +67,8 @@ function checkPositionals(command: Command, positionals: readonly string[]): rea
   if (positionals.length === 0 || positionals.length === wanted.length) return positionals
   throw usage(
     wanted.length === 0
-      ? `${command} takes flags only, not "${positionals[0]!.slice(0, 100)}"`
-      : `${command} takes ${wanted.map(name => name.toUpperCase()).join(" ")} or nothing, not ${positionals.length} arguments`,
+      ? `${command} accepts flags only, not "${positionals[0]!.slice(0, 100)}"`
+      : `${command} accepts ${wanted.map(name => name.toUpperCase()).join(" ")} or no arguments, not ${positionals.length}`,
   )
 }
 

@@ -1,22 +1,22 @@
-/** The subcommands, as usage and validation know them; what they do is in `src/commands/`. */
+/** The subcommands for usage and validation; `src/commands/` implements them. */
 export interface CommandInfo {
   readonly description: string
-  /** Names of the arguments without a flag, all of them optional together. */
+  /** Names of the positional arguments; all or none are given. */
   readonly positionals?: readonly string[]
 }
 
 export const COMMANDS = {
-  serve: { description: "Mine: take jobs from a node or a pool and send back seals" },
-  benchmark: { description: "Measure the hash rate, with every hit verified" },
+  serve: { description: "Mine: receive jobs from a node or a pool and return seals" },
+  benchmark: { description: "Measure the hash rate and verify every hit" },
   hash: {
-    description: "Print the hash of a header and a nonce; without them, of JSON lines from standard input",
+    description: "Print the hash of a header and a nonce; without arguments, of JSON lines from standard input",
     positionals: ["header", "nonce"],
   },
-  devices: { description: "List GPUs with their engine, memory, PCI address, driver and a quick rate" },
-  node: { description: "Run the development node: jobs for miners, their seals judged" },
-  pool: { description: "Run the development pool: Stratum shares, judged" },
+  devices: { description: "List GPUs with their engine, memory, PCI address, driver and measured rate" },
+  node: { description: "Run a development node that issues jobs and verifies seals" },
+  pool: { description: "Run a development pool that verifies Stratum shares" },
   api: { description: "Serve the HTTP job API" },
-  demo: { description: "Mine a few seals against the embedded development node" },
+  demo: { description: "Mine a few seals for an embedded development node" },
 } as const satisfies Record<string, CommandInfo>
 
 export type Command = keyof typeof COMMANDS

@@ -1,7 +1,7 @@
 /**
- * A configuration file: options by their keys, and `[[source]]` tables of those that a source can have for itself.
- * TOML or JSON, by its content. `${VAR}` and `${VAR:-default}` in texts are expanded, `$$` is a dollar sign. Every error
- * names the file, the line and the key.
+ * Reads a configuration file, TOML or JSON by content: options by key, and `[[source]]` tables with the options of one
+ * source. Strings expand `${VAR}` and `${VAR:-default}`; `$$` is a dollar sign. Every error names the file, the line and
+ * the key.
  */
 import { dirname, resolve } from "node:path"
 import { ExitCode, OperatorError } from "../errors.ts"
@@ -10,7 +10,7 @@ import type { Given } from "./given.ts"
 import { fileKeyOf, OPTION_NAMES, type OptionName, optionOf } from "./options.ts"
 import type { Kind } from "./parse.ts"
 
-/** What the file said, before any value is parsed. */
+/** The content of the file; values are not parsed yet. */
 export interface ConfigFile {
   readonly given: ReadonlyMap<OptionName, Given>
   /** The `[[source]]` tables in order. */
@@ -26,7 +26,7 @@ export interface FileSource {
 const SOURCE = "source"
 
 /**
- * @param path as the operator gave it; relative paths in the file are resolved against its directory
+ * @param path as specified by the operator; relative paths in the file are resolved against its directory
  * @throws OperatorError (config)
  */
 export async function readConfigFile(
@@ -46,7 +46,7 @@ export async function readConfigFile(
 }
 
 async function parseEntries(path: string, content: string): Promise<readonly Entry[]> {
-  // The parsers are loaded only by those who have such a file.
+  // A parser is loaded only if a file in its format is used.
   const { parseEntries } = isJson(path, content) ? await import("./json-entries.ts") : await import("./toml-entries.ts")
   try {
     return parseEntries(content)
@@ -56,7 +56,7 @@ async function parseEntries(path: string, content: string): Promise<readonly Ent
   }
 }
 
-/** A brace decides; the name decides only for what neither format clearly is, so that the error is the likelier one. */
+/** A leading brace means JSON. The extension decides only if the content is ambiguous, to report the likelier error. */
 function isJson(path: string, content: string): boolean {
   const start = content.replace(/^(?:\s|\/\/.*|\/\*[\s\S]*?\*\/)*/, "")
   return start.startsWith("{") || (path.endsWith(".json") && !/^(?:#|\[{1,2}[A-Za-z_]|[\w-]+\s*=)/.test(start))
@@ -74,9 +74,9 @@ function expanded(path: string, entry: Entry, env: Readonly<Record<string, strin
       const [, name, standard] = /^([A-Za-z_][A-Za-z0-9_]*)(?::-([\s\S]*))?$/.exec(inside) ?? []
       const origin = `${path}:${entry.line}: ${entry.key}`
       if (name === undefined)
-        throw fault(origin, `has ${match}: write \${VAR}, \${VAR:-default}, or $$ for a dollar sign`)
+        throw fault(origin, `contains ${match}: write \${VAR}, \${VAR:-default}, or $$ for a dollar sign`)
       const value = env[name] || standard
-      if (value === undefined) throw fault(origin, `names the variable ${name}, which is not set`)
+      if (value === undefined) throw fault(origin, `refers to the variable ${name}, which is not set`)
       return value
     })
   return { ...entry, value: expand(entry.value) }
@@ -99,7 +99,7 @@ function readTable(path: string, entries: readonly Entry[], inSource = false): M
     const origin = `${path}:${line}: ${key}`
     const name = OPTION_NAMES.find(name => fileKeyOf(name) === key && (!inSource || optionOf(name).perSource))
     if (!name) throw fault(origin, unknownKey(key, inSource))
-    if (given.has(name)) throw fault(origin, "is given twice")
+    if (given.has(name)) throw fault(origin, "is specified twice")
     given.set(name, { layer: "file", origin, text: textOf(path, origin, name, value, inSource) })
   }
   return given
@@ -110,9 +110,9 @@ function unknownKey(key: string, inSource: boolean): string {
     name => fileKeyOf(name) ?? [],
   )
   const underscored = key.replaceAll("-", "_")
-  if (known.includes(underscored)) return `is unknown: it is written ${underscored}`
+  if (known.includes(underscored)) return `is unknown: write ${underscored}`
   return inSource
-    ? `is unknown: a source has ${known.join(", ")}`
+    ? `is unknown: the keys of a source are ${known.join(", ")}`
     : "is unknown: keys are flags with underscores, such as cpu_workers"
 }
 
@@ -130,13 +130,13 @@ function scalarText(origin: string, value: Value, kind: Kind): string {
     text: value.kind === "text",
     path: value.kind === "text",
     boolean: value.kind === "boolean",
-    // "10s" and numbers beyond 2^53 are written as texts.
+    // Durations such as "10s" and numbers beyond 2^53 are strings.
     number: value.kind === "number" || value.kind === "text",
   }[kind]
   if (fits && "text" in value) return value.text
   throw fault(
     origin,
-    `must be ${{ text: "a text in quotes", path: "a path in quotes", boolean: "true or false", number: "a number" }[kind]}`,
+    `must be ${{ text: "a quoted string", path: "a quoted path", boolean: "true or false", number: "a number" }[kind]}`,
   )
 }
 

@@ -1,6 +1,6 @@
 /**
- * From command line, environment and file to one typed configuration, or to one sentence about what is wrong. It is
- * complete before anything is connected, and reads nothing but the files it is pointed at.
+ * Resolves the command line, the environment and the configuration file to one typed configuration, or to a one-sentence
+ * error. Resolution opens no connections and ends before mining starts.
  */
 import { hostname } from "node:os"
 import { ExitCode, OperatorError } from "../errors.ts"
@@ -21,13 +21,13 @@ export interface Config<C extends Command = Command> {
   readonly command: C
   readonly settings: Settings<C>
   readonly positionals: readonly string[]
-  /** In order of preference; none for a command that needs none, or a demo that was not given any. */
+  /** In order of preference; empty for a command without sources and for `demo` without `--url`. */
   readonly sources: readonly SourceConfig[]
-  /** What clients of the HTTP job API must show; undefined where anyone may use it. */
+  /** Token that clients of the HTTP job API must send; undefined if the API is open. */
   readonly apiToken: Secret | undefined
-  /** Where measurements are kept between starts; undefined where there is no place for them. */
+  /** Directory for measurements kept between starts; undefined if they are not stored. */
   readonly stateDir: string | undefined
-  /** What the operator should know, in the order in which it was noticed. */
+  /** Messages for the operator, in the order in which they arose. */
   readonly notes: readonly Note[]
 }
 
@@ -39,8 +39,8 @@ export interface Note {
 const EMPTY: ConfigFile = { given: new Map(), sources: [] }
 
 /**
- * @param args what stands behind the command's name
- * @throws OperatorError: usage (64) for flags and variables, config (78) for files and what is missing
+ * @param args the arguments after the command name
+ * @throws OperatorError: usage (64) for flags and variables, config (78) for files and missing credentials
  */
 export async function resolveConfig<C extends Command>(
   command: C,
@@ -90,7 +90,7 @@ function parsed(name: OptionName, given: Given | undefined): unknown {
 function readVariables(command: Command, env: Environment, warn: (message: string) => void): Map<OptionName, Given> {
   const given = new Map<OptionName, Given>()
   const linked = Object.keys(env).filter(variable => isServiceLink(variable, env))
-  // An empty variable is how env files and container templates write an absent one.
+  // Environment files and container templates write an absent variable as an empty one.
   const isSet = (variable: string) => env[variable] !== undefined && env[variable] !== "" && !linked.includes(variable)
   for (const name of optionsOf(command)) {
     const origin = variablesOf(name).find(isSet)
@@ -99,16 +99,16 @@ function readVariables(command: Command, env: Environment, warn: (message: strin
   const known = new Set(OPTION_NAMES.flatMap(variablesOf))
   for (const variable of Object.keys(env)) {
     if (!variable.startsWith("MINER_") || known.has(variable) || linked.includes(variable)) continue
-    warn(`the variable ${variable} is unknown and ignored`)
+    warn(`unknown variable ${variable} is ignored`)
   }
   if (linked.length > 0) {
-    warn(`${linked.join(", ")} come from a Kubernetes service and are ignored: set enableServiceLinks: false`)
+    warn(`${linked.join(", ")} were set by Kubernetes for a service and are ignored: set enableServiceLinks: false`)
   }
   return given
 }
 
 /**
- * Whether Kubernetes made the variable for a service: for one named `miner-metrics` there are
+ * Whether Kubernetes set the variable for a service. For a service named `miner-metrics` it sets
  * MINER_METRICS_SERVICE_HOST, MINER_METRICS_SERVICE_PORT, MINER_METRICS_PORT=tcp://… and MINER_METRICS_PORT_9900_TCP….
  */
 function isServiceLink(variable: string, env: Environment): boolean {
@@ -127,7 +127,7 @@ async function loadConfigFile(
   const path = parseGiven(given, optionOf("config").parser) as string
   const content = readText(path, given.origin, files)
   const file = await readConfigFile(path, content, env)
-  // Every value is looked at, also those of other commands: a slip in a file should not wait to be noticed.
+  // Parses the options of all commands, so that an error is reported by the first command that reads the file.
   for (const table of [file, ...file.sources]) {
     for (const [name, value] of table.given) parsed(name, value)
   }

@@ -1,4 +1,4 @@
-/** Finds a credential among what was given: a value or a file of the highest layer that has either. */
+/** Finds a credential: the value or file of the highest layer that specifies either. */
 import type { Files } from "./files.ts"
 import { type Given, givenError, parseGiven } from "./given.ts"
 import { type OptionName, optionOf } from "./options.ts"
@@ -21,8 +21,8 @@ export const CREDENTIALS = {
 
 /**
  * @param levels highest first
- * @param warn takes a complaint about a file that others can read
- * @throws OperatorError where one level gives both, or what it gives cannot be used
+ * @param warn receives a warning about a file that other users can read or change
+ * @throws OperatorError if one level specifies both, or the credential is unusable
  */
 export function findCredential(
   levels: readonly Level[],
@@ -32,14 +32,15 @@ export function findCredential(
 ): Secret | undefined {
   for (const level of levels) {
     const [text, path] = [level.get(value), level.get(file)]
-    if (text && path) throw givenError(text, `${text.origin} and ${path.origin} both give the ${kind.name}: give one`)
+    if (text && path)
+      throw givenError(text, `${text.origin} and ${path.origin} both specify the ${kind.name}: use only one`)
     if (text) return secretValue(text, kind)
     if (path) return credentialFile(parseGiven(path, optionOf(file).parser) as string, path.origin, kind, files, warn)
   }
   return undefined
 }
 
-/** A secret's file whose mode is looked at as well. */
+/** Reads a secret from a file and checks the file mode. */
 export function credentialFile(
   path: string,
   origin: string,

@@ -1,6 +1,6 @@
-/** A configuration file as the reader of its format hands it on. */
+/** The content of a configuration file, independent of its format. */
 
-/** A value, and the line that it stands on. */
+/** A key with its value and line. */
 export interface Entry {
   readonly key: string
   readonly line: number
@@ -13,7 +13,7 @@ export type Value =
   | { readonly kind: "list"; readonly items: readonly Value[] }
   | { readonly kind: "table"; readonly line: number; readonly entries: readonly Entry[] }
 
-/** The file is not well-formed. */
+/** A syntax error in a configuration file, with its line. */
 export class SyntaxFault extends Error {
   constructor(
     message: string,

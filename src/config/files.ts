@@ -1,4 +1,4 @@
-/** The file system as configuration sees it; a parameter, so that tests need none. */
+/** The file system access that configuration needs, behind an interface that tests replace. */
 import { closeSync, openSync, readdirSync, readFileSync, readSync, realpathSync, statSync } from "node:fs"
 
 export interface Files {
@@ -8,9 +8,9 @@ export interface Files {
   mode(path: string): number
   /** Whether the file is on a read-only mount, where its mode cannot be changed. */
   isReadOnly(path: string): boolean
-  /** Whether it can be read more than once, as a pipe cannot. @throws as `read` */
+  /** Whether the file can be read more than once; false for a pipe. @throws as `read` */
   lasts(path: string): boolean
-  /** Names in a directory, sorted; none where it cannot be read. */
+  /** Names in a directory, sorted; empty if it cannot be read. */
   list(directory: string): string[]
 }
 
@@ -28,18 +28,18 @@ export const systemFiles: Files = {
   },
 }
 
-/** Bytes that are read of a file at most: no configuration comes near it, but `/dev/zero` has no end. */
-const MOST_BYTES = 2 ** 20
+/** Maximum file size in bytes: far above any configuration, and a bound for `/dev/zero`. */
+const MAX_BYTES = 2 ** 20
 
 function readAtMost(path: string): string {
   const descriptor = openSync(path, "r")
   try {
-    const bytes = Buffer.alloc(MOST_BYTES + 1)
+    const bytes = Buffer.alloc(MAX_BYTES + 1)
     let length = 0
     let read: number
     do length += read = readSync(descriptor, bytes, length, bytes.length - length, null)
     while (read > 0)
-    if (length > MOST_BYTES) throw Object.assign(new Error(`${path} is too large`), { code: "EFBIG" })
+    if (length > MAX_BYTES) throw Object.assign(new Error(`${path} is too large`), { code: "EFBIG" })
     const content = bytes.subarray(0, length)
     if (isUtf16(content)) throw Object.assign(new Error(`${path} is UTF-16`), { code: UTF16 })
     return content.toString("utf8").replace(/^\uFEFF/, "")
@@ -48,17 +48,17 @@ function readAtMost(path: string): string {
   }
 }
 
-/** The `code` of the error for a file in UTF-16, as Windows' editors and PowerShell's `>` write it. */
+/** Error `code` for a UTF-16 file, as Windows editors and PowerShell's `>` write it. */
 const UTF16 = "EUTF16"
 
-/** A byte order mark of UTF-16, or its zero byte beside the first ASCII character. */
+/** Whether content starts with a UTF-16 byte order mark, or with an ASCII character in UTF-16. */
 function isUtf16(content: Buffer): boolean {
   const [first, second] = content
   if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) return true
   return content.length >= 2 && (first === 0) !== (second === 0)
 }
 
-/** By Linux's table of mounts, whose last match is the mount in force; false if there is no table. */
+/** Uses Linux's mount table, in which the last match is the effective mount; false if there is no table. */
 function isOnReadOnlyMount(path: string): boolean {
   try {
     const real = realpathSync(path)
@@ -78,7 +78,7 @@ function isOnReadOnlyMount(path: string): boolean {
   }
 }
 
-/** Why a file could not be read, to stand behind its name: "does not exist". Undefined for what is no such error. */
+/** Why a file could not be read, phrased to follow its name: "does not exist". Undefined for other errors. */
 export function fileProblem(error: unknown): string | undefined {
   const { code } = error as { code?: unknown }
   if (typeof code !== "string") return

@@ -1,8 +1,8 @@
-/** One value as an operator gave it, and where: what every complaint about it names. */
+/** A value as the operator specified it, with its origin for error messages. */
 import { ExitCode, OperatorError } from "../errors.ts"
 import { Malformed, type Parser } from "./parse.ts"
 
-/** Flags beat variables beat the file. */
+/** Flags take precedence over variables, variables over the file. */
 export type Layer = "flag" | "variable" | "file"
 
 export interface Given {
@@ -12,7 +12,7 @@ export interface Given {
   readonly text: string
 }
 
-/** @throws OperatorError naming where the value came from, and the value unless it is secret */
+/** @throws OperatorError naming the origin, and the value unless it is secret */
 export function parseGiven<T>(given: Given, parser: Parser<T>, secret = false): T {
   const { text, origin } = given
   if (text.trim() === "") throw givenError(given, `${origin} is empty`)
@@ -24,12 +24,12 @@ export function parseGiven<T>(given: Given, parser: Parser<T>, secret = false): 
   }
 }
 
-/** Flags and variables are usage (64), a file is configuration (78). */
+/** Exit code 64 (usage) for flags and variables, 78 (config) for a file. */
 export function givenError({ layer }: Pick<Given, "layer">, message: string): OperatorError {
   return new OperatorError(message, layer === "file" ? ExitCode.config : ExitCode.usage)
 }
 
-/** On one line, of bearable length, without what looks like a password in a URL. */
+/** The text on one line, at most 100 characters, with URL credentials removed. */
 function shown(text: string): string {
   const line = JSON.stringify(text.replace(/\/\/[^/]*@/g, "//…@")).slice(1, -1)
   return line.length > 100 ? `${line.slice(0, 99)}…` : line

@@ -1,4 +1,4 @@
-/** JSON (with comments, if any) as entries with lines. */
+/** Parses JSON, which may contain comments, to entries with lines. */
 import { type Node, type ParseError, parseTree, printParseErrorCode } from "jsonc-parser"
 import { type Entry, SyntaxFault, type Value } from "./entries.ts"
 

@@ -1,6 +1,6 @@
 /**
- * Every option, declared once: from a row follow its flag (`cpuWorkers` is `--cpu-workers`), its variable
- * (`MINER_CPU_WORKERS`), its key in a configuration file (`cpu_workers`), its check, its help and its documentation.
+ * Every option, declared once. A row determines the flag (`cpuWorkers` is `--cpu-workers`), the variable
+ * (`MINER_CPU_WORKERS`), the key in a configuration file (`cpu_workers`), validation, help and documentation.
  */
 import type { Command } from "./commands.ts"
 import {
@@ -23,21 +23,21 @@ export interface Option {
   readonly parser: Parser<unknown>
   readonly commands: readonly Command[]
   readonly help: string
-  /** What stands for the value in help: `HOST:PORT`. None for a boolean. */
+  /** Placeholder of the value in help: `HOST:PORT`. Absent for a boolean. */
   readonly value?: string
-  /** As an operator would write it; without one the value is undefined where it was not given. */
+  /** Default as an operator would write it; if absent, an unspecified option is undefined. */
   readonly default?: string
-  /** Other names, as flags are written: `workers` is `--workers` and MINER_WORKERS. */
+  /** Additional names in flag notation: `workers` is `--workers` and MINER_WORKERS. */
   readonly aliases?: readonly string[]
-  /** The value never appears in an error. */
+  /** Errors never contain the value. */
   readonly secret?: boolean
-  /** The flag can be given several times; the texts are joined by commas. */
+  /** The flag can be repeated; its values are joined by commas. */
   readonly repeatable?: boolean
-  /** A flag only: neither a variable nor a key in the configuration file. */
+  /** Available as a flag only, not as a variable or a key in the configuration file. */
   readonly flagOnly?: boolean
-  /** No key in the configuration file. */
+  /** Not available in the configuration file. */
   readonly notInFile?: boolean
-  /** Also a key of the file's `[[source]]` tables; seen by commands as part of a source, and nowhere else. */
+  /** Also a key of `[[source]]` tables. Commands see the value only as part of a source. */
   readonly perSource?: boolean
 }
 
@@ -54,7 +54,7 @@ export const OPTIONS = {
     commands: ["serve"],
     value: "HOST[:PORT]",
     default: `127.0.0.1:${NODE_PORT}`,
-    help: "The node's address, an IPv6 address in brackets; short for --url quic://HOST:PORT",
+    help: "Node address, an IPv6 address in brackets; short for --url quic://HOST:PORT",
   }),
   url: option({
     parser: sourceUrls,
@@ -62,7 +62,7 @@ export const OPTIONS = {
     value: "URL",
     repeatable: true,
     perSource: true,
-    help: "Where work comes from: quic://HOST:PORT, stratum+tcp://HOST:PORT or stratum+tls://HOST:PORT; several, in order of preference, by commas or by repeating the flag",
+    help: "Job source: quic://HOST:PORT, stratum+tcp://HOST:PORT or stratum+tls://HOST:PORT; several in order of preference, separated by commas or by repeating the flag",
   }),
   authToken: option({
     parser: text,
@@ -70,14 +70,14 @@ export const OPTIONS = {
     value: "TOKEN",
     secret: true,
     perSource: true,
-    help: "The token that the node or pool knows this miner by; safer in a file, since other users can see flags",
+    help: "Token that identifies this miner to the node or pool, or that clients of the job API must send; prefer a file, because other users can see flags",
   }),
   authTokenFile: option({
     parser: path,
     commands: MINING,
     value: "FILE",
     perSource: true,
-    help: "A file that holds the token, read again before every reconnect",
+    help: "File that contains the token; read again before every reconnect",
   }),
   tlsCertSha256: option({
     parser: text,
@@ -85,21 +85,21 @@ export const OPTIONS = {
     value: "HEX",
     secret: true,
     perSource: true,
-    help: "SHA-256 of the certificate that the node or pool must show, 64 hexadecimal digits",
+    help: "SHA-256 of the certificate that the node or pool must present, 64 hexadecimal digits",
   }),
   tlsCertSha256File: option({
     parser: path,
     commands: SOURCED,
     value: "FILE",
     perSource: true,
-    help: "A file that holds the certificate's SHA-256, read again before every reconnect",
+    help: "File that contains the certificate's SHA-256; read again before every reconnect",
   }),
   login: option({
     parser: visibleText,
     commands: SOURCED,
     value: "ADDRESS.WORKER",
     perSource: true,
-    help: "A Stratum pool's login; {name} stands for the miner's name",
+    help: "Stratum pool login; {name} is replaced by the miner's name",
   }),
   password: option({
     parser: text,
@@ -107,27 +107,27 @@ export const OPTIONS = {
     value: "TEXT",
     secret: true,
     perSource: true,
-    help: "A Stratum pool's password; x where none is given",
+    help: "Stratum pool password; x if absent",
   }),
   passwordFile: option({
     parser: path,
     commands: SOURCED,
     value: "FILE",
     perSource: true,
-    help: "A file that holds a Stratum pool's password",
+    help: "File that contains the Stratum pool password",
   }),
   keepMining: option({
     parser: boolean,
     commands: SOURCED,
     default: "no",
     perSource: true,
-    help: "Search on in a QUIC pool's job after a result, for pools that do not send it again",
+    help: "Continue a QUIC pool's job after a result, for pools that do not resend it",
   }),
   name: option({
     parser: visibleText,
     commands: MINING,
     value: "TEXT",
-    help: "The miner's name, for {name} in logins and tokens; the host name if absent",
+    help: "Miner name, for {name} in logins and tokens; the host name if absent",
   }),
   failoverPatience: option({
     parser: duration(1, 3600),
@@ -141,72 +141,72 @@ export const OPTIONS = {
     commands: HASHING,
     value: "FILE",
     notInFile: true,
-    help: "A TOML or JSON file of options, with [[source]] tables",
+    help: "TOML or JSON file of options, with [[source]] tables",
   }),
   cpuWorkers: option({
     parser: integer(0, 4096),
     commands: HASHING,
     value: "N",
     aliases: ["workers"],
-    help: "CPU workers, 0 for none; half of the effective CPUs where it is not given",
+    help: "Number of CPU workers, 0 for none; half of the effective CPUs if absent",
   }),
   cpuAffinity: option({
     parser: cpuAffinity,
     commands: HASHING,
     value: "auto|none|CPULIST",
     default: "auto",
-    help: "Which CPUs the workers are pinned to: physical cores first, not at all, or a list such as 0-3,8",
+    help: "CPU affinity of the workers: auto (physical cores first), none, or a list such as 0-3,8",
   }),
   cpuBatchSize: option({
     parser: integer(1, 2 ** 31),
     commands: HASHING,
     value: "N",
-    help: "Accepted, and without effect: a worker looks for a new job every few hundred nonces",
+    help: "Accepted for compatibility and ignored: a worker checks for a new job every few hundred nonces",
   }),
   engine: option({
     parser: engineName,
     commands: ["serve", "demo", "api", "benchmark", "hash"],
     value: "NAME",
     default: "auto",
-    help: "The CPU engine: auto (the fastest that passes its self-test), wasm or another by name; for hash also reference",
+    help: "CPU engine: auto (the fastest that passes its self-test), wasm or another name; hash also accepts reference, cuda and opencl",
   }),
   recalibrate: option({
     parser: boolean,
     commands: HASHING,
     default: "no",
-    help: "Measure the engines again instead of using the last start's outcome",
+    help: "Measure the engines again instead of using the stored calibration",
   }),
   gpuDevices: option({
     parser: gpuSelection,
     commands: GPUS,
     value: "N|LIST",
     default: "all",
-    help: "GPUs: a count, 0 for none, or a list of indexes or PCI addresses such as 0,2 (one alone: 2,)",
+    help: "GPUs to use: all, a count, 0 for none, or a list of indexes or PCI addresses such as 0,2 (a single one: 2,)",
   }),
   gpuBatchSize: option({
     parser: integer(1, 2 ** 40),
     commands: HASHING,
     value: "N",
-    help: "Nonces of one GPU launch; measured where it is not given",
+    help: "Nonces per GPU launch; measured if absent",
   }),
   gpuThrottleMs: option({
     parser: integer(0, 2 ** 31 - 1),
     commands: HASHING,
     value: "MS",
     default: "0",
-    help: "Pause of a GPU between two launches, in milliseconds",
+    help: "Pause between two launches of a GPU, in milliseconds",
   }),
   allowIntegrated: option({
     parser: boolean,
     commands: GPUS,
     default: "no",
-    help: "Mine on integrated GPUs also where there is a discrete one",
+    help: "Also use integrated GPUs if a discrete GPU is present",
   }),
   metricsPort: option({
     parser: integer(0, 65_535),
     commands: MINING,
     value: "PORT",
-    help: "Serve metrics, health and the page on this port, 0 for any free one; off where it is not given",
+    help: "Port for metrics, health and the status page, 0 for any free one; off if absent",
   }),
   metricsHost: option({
     parser: host,
@@ -214,13 +214,13 @@ export const OPTIONS = {
     value: "HOST",
     aliases: ["metrics-bind"],
     default: "127.0.0.1",
-    help: "The address that the metrics are served on",
+    help: "Address on which the metrics are served",
   }),
   stateDir: option({
     parser: path,
     commands: GPUS,
     value: "DIR",
-    help: "Where measurements are kept between starts; $STATE_DIRECTORY, else the user's state directory",
+    help: "Directory for measurements kept between starts; if absent, $STATE_DIRECTORY or the user's state directory",
   }),
   host: option({
     parser: host,
@@ -228,7 +228,7 @@ export const OPTIONS = {
     value: "HOST",
     default: "127.0.0.1",
     flagOnly: true,
-    help: "The address to listen on",
+    help: "Address to listen on",
   }),
   port: option({
     parser: integer(0, 65_535),
@@ -236,7 +236,7 @@ export const OPTIONS = {
     value: "PORT",
     default: String(NODE_PORT),
     flagOnly: true,
-    help: "The port to listen on, 0 for any free one",
+    help: "Port to listen on, 0 for any free one",
   }),
   dir: option({
     parser: path,
@@ -244,7 +244,7 @@ export const OPTIONS = {
     value: "DIR",
     default: "quantus-devnode",
     flagOnly: true,
-    help: "Where the token, the certificate and its SHA-256 are kept; made at the first start",
+    help: "Directory for the token, the certificate and its SHA-256; created at the first start",
   }),
   difficulty: option({
     parser: bigInteger(1n, 2n ** 512n - 1n, "2^512 - 1"),
@@ -252,7 +252,7 @@ export const OPTIONS = {
     value: "N",
     default: "300000",
     flagOnly: true,
-    help: "Hashes that a seal or share takes on average",
+    help: "Average number of hashes per seal or share",
   }),
   intervalMs: option({
     parser: integer(1, 86_400_000),
@@ -260,7 +260,7 @@ export const OPTIONS = {
     value: "MS",
     default: "12000",
     flagOnly: true,
-    help: "A job that is not sealed is replaced after this many milliseconds",
+    help: "Time after which an unsealed job is replaced, in milliseconds",
   }),
   seals: option({
     parser: integer(1, 1_000_000),
@@ -268,7 +268,7 @@ export const OPTIONS = {
     value: "N",
     default: "5",
     flagOnly: true,
-    help: "Accepted seals to end after",
+    help: "Number of accepted seals after which the demo ends",
   }),
   duration: option({
     parser: duration(0.1, 86_400),
@@ -276,14 +276,14 @@ export const OPTIONS = {
     value: "SECONDS",
     default: "10",
     flagOnly: true,
-    help: "How long to measure",
+    help: "Duration of the measurement",
   }),
   json: option({
     parser: boolean,
     commands: ["benchmark", "devices"],
     default: "no",
     flagOnly: true,
-    help: "Print the outcome as JSON, alone on standard output",
+    help: "Print the result as one JSON object on standard output",
   }),
   verbose: option({
     parser: boolean,
@@ -296,21 +296,21 @@ export const OPTIONS = {
     commands: ALL,
     value: "pretty|json",
     default: "pretty",
-    help: "Log lines for people, or a JSON object each",
+    help: "Format of log lines: text, or one JSON object each",
   }),
 } as const
 
 export type Options = typeof OPTIONS
 export type OptionName = keyof Options
 
-/** What an option's value is once everything was read. */
+/** Type of an option's resolved value. */
 export type Value<N extends OptionName> = Options[N] extends { readonly parser: Parser<infer T> }
   ? Options[N] extends { readonly default: string }
     ? T
     : T | undefined
   : never
 
-/** The values that a command sees: no secrets, which are in its sources. */
+/** Option values of a command, without those that belong to its sources. */
 export type Settings<C extends Command> = {
   readonly [N in OptionName as Options[N] extends { readonly perSource: true }
     ? never
@@ -319,7 +319,7 @@ export type Settings<C extends Command> = {
       : never]: Value<N>
 }
 
-/** The values that every command that hashes sees, and those of every one that mines. */
+/** Options common to all commands that hash, and to all that mine. */
 export type HashingSettings = Common<"serve" | "demo" | "api" | "benchmark">
 export type MiningSettings = Common<"serve" | "demo" | "api">
 
@@ -330,7 +330,7 @@ type CommonNames<C extends Command> = {
 
 export const OPTION_NAMES = Object.keys(OPTIONS) as OptionName[]
 
-/** The row as any row. */
+/** The row of an option, widened to `Option`. */
 export function optionOf(name: OptionName): Option {
   return OPTIONS[name]
 }
@@ -339,17 +339,17 @@ export function optionsOf(command: Command): OptionName[] {
   return OPTION_NAMES.filter(name => optionOf(name).commands.includes(command))
 }
 
-/** `cpu-workers`, then its aliases. */
+/** `cpu-workers`, followed by its aliases. */
 export function flagsOf(name: OptionName): string[] {
   return [kebab(name), ...(optionOf(name).aliases ?? [])]
 }
 
-/** `MINER_CPU_WORKERS`, then those of its aliases; none for an option that is a flag only. */
+/** `MINER_CPU_WORKERS`, followed by its aliases; empty for a `flagOnly` option. */
 export function variablesOf(name: OptionName): string[] {
   return optionOf(name).flagOnly ? [] : flagsOf(name).map(flag => `MINER_${flag.replaceAll("-", "_").toUpperCase()}`)
 }
 
-/** `cpu_workers`; undefined for an option that a configuration file cannot hold. */
+/** `cpu_workers`; undefined for an option that is not available in a configuration file. */
 export function fileKeyOf(name: OptionName): string | undefined {
   const { flagOnly, notInFile } = optionOf(name)
   return flagOnly || notInFile ? undefined : kebab(name).replaceAll("-", "_")

@@ -1,10 +1,10 @@
 /**
- * The values of options, from text. A parser returns the value or throws `Malformed` with what it wanted instead; who
- * called it knows whether the text came from a flag, a variable or a file, and whether it may be shown.
+ * Parsers of option values. A parser returns the value or throws `Malformed` with a description of valid values. The
+ * caller knows whether the text came from a flag, a variable or a file, and whether it may be shown.
  */
 import { isIPv6 } from "node:net"
 
-/** How a configuration file writes the value; on a command line everything is text. */
+/** The type of the value in a configuration file; on a command line every value is text. */
 export type Kind = "text" | "number" | "boolean" | "path"
 
 export interface Parser<T> {
@@ -13,7 +13,7 @@ export interface Parser<T> {
   parse(text: string): T
 }
 
-/** The text is none of what is `wanted`, e.g. "a whole number from 1 to 65535". */
+/** The text is not a valid value; `wanted` describes one, e.g. "a whole number from 1 to 65535". */
 export class Malformed extends Error {
   override readonly name = "Malformed"
 
@@ -46,7 +46,7 @@ export const isBoolean = (text: string): boolean => BOOLEANS.has(text.toLowerCas
 /** Any text. */
 export const text: Parser<string> = { kind: "text", parse: value => value }
 
-/** Text that is sent or shown: without control and invisible characters, or quotes around it. */
+/** Text without control or invisible characters and without surrounding quotes. */
 export const visibleText: Parser<string> = {
   kind: "text",
   parse(value) {
@@ -56,7 +56,7 @@ export const visibleText: Parser<string> = {
   },
 }
 
-/** The first control, format or non-ASCII space character of a text: `U+200B at position 7`, counted from 1. */
+/** Describes the first control, format or non-ASCII space character: `U+200B at position 7`, counted from 1. */
 export function invisibleCharacter(value: string): string | undefined {
   const at = [...value].findIndex(character => /[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}/u.test(character))
   if (at < 0) return
@@ -64,7 +64,7 @@ export function invisibleCharacter(value: string): string | undefined {
   return `U+${code} at position ${at + 1}`
 }
 
-/** A path; one in a configuration file is relative to that file. */
+/** A path; in a configuration file, relative to the directory of that file. */
 export const path: Parser<string> = { kind: "path", parse: value => value }
 
 /** A whole number, `min` … `max`, both below 2^53. */
@@ -80,7 +80,7 @@ export function integer(min: number, max: number): Parser<number> {
   }
 }
 
-/** A whole number of any size, `min` … `max`. @param maxText how to write `max` in a sentence */
+/** A whole number of any size, `min` … `max`. @param maxText `max` as written in an error */
 export function bigInteger(min: bigint, max: bigint, maxText: string): Parser<bigint> {
   return {
     kind: "number",
@@ -91,7 +91,7 @@ export function bigInteger(min: bigint, max: bigint, maxText: string): Parser<bi
   }
 }
 
-/** A length of time in seconds, `min` … `max`: `90`, `1.5`, `250ms`, `10s`, `5m`, `2h`. */
+/** A duration in seconds, `min` … `max`: `90`, `1.5`, `250ms`, `10s`, `5m`, `2h`. */
 export function duration(min: number, max: number): Parser<number> {
   return {
     kind: "number",
@@ -100,7 +100,7 @@ export function duration(min: number, max: number): Parser<number> {
       const seconds = Number(digits) * SECONDS[unit as keyof typeof SECONDS]
       return seconds >= min && seconds <= max
         ? seconds
-        : refuse(`seconds from ${min} to ${max}, or a time like 500ms, 10s, 5m`)
+        : refuse(`seconds from ${min} to ${max}, or a duration such as 500ms, 10s or 5m`)
     },
   }
 }
@@ -134,7 +134,7 @@ export function address(defaultPort: number): Parser<Address> {
   }
 }
 
-/** @returns undefined where `value` is no address, or has no port and there is no default */
+/** @returns undefined if `value` is not an address, or lacks a port and there is no default */
 export function addressOf(value: string, defaultPort?: number): Address | undefined {
   const [, bracketed, plain, digits] = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::(\d{1,5}))?$/.exec(value) ?? []
   if (bracketed !== undefined && !isIPv6(bracketed)) return
@@ -143,7 +143,7 @@ export function addressOf(value: string, defaultPort?: number): Address | undefi
   return name === undefined || port === undefined || port < 1 || port > 65535 ? undefined : { host: name, port }
 }
 
-/** `host:port` as a URL writes it. */
+/** `host:port` in URL notation, with IPv6 in brackets. */
 export function addressText({ host, port }: Address): string {
   return `${host.includes(":") ? `[${host}]` : host}:${port}`
 }
@@ -154,7 +154,7 @@ function hostOf(value: string): string | undefined {
   return HOST_NAME.test(value) && value.length <= 253 && !isMalformedIPv4(value) ? value : undefined
 }
 
-/** A name of digits and dots only is an IPv4 address or a slip. */
+/** A name that consists of digits and dots only must be a valid IPv4 address. */
 function isMalformedIPv4(name: string): boolean {
   if (!/^[\d.]+$/.test(name)) return false
   const parts = name.split(".")

@@ -1,6 +1,6 @@
 /**
- * Tokens, passwords and certificate pins: from a value or a file, checked before anything is connected, read again when
- * a connection is made again. What they hold is in no message.
+ * Tokens, passwords and certificate pins, from a value or a file. They are checked before the first connection and read
+ * again before every reconnect. No message contains their value.
  */
 import { ExitCode, OperatorError } from "../errors.ts"
 import { type Files, fileProblem } from "./files.ts"
@@ -8,21 +8,21 @@ import { type Given, givenError } from "./given.ts"
 import { invisibleCharacter } from "./parse.ts"
 
 export interface Secret {
-  /** What it is and where it comes from, to tell what to renew: `the token in /etc/quantus/miner-auth-token`. */
+  /** Kind and origin, for messages: `the token in /etc/quantus/miner-auth-token`. */
   readonly description: string
-  /** Set where another reading can bring another value. */
+  /** Path of the file; undefined if reading again always returns the same value. */
   readonly file?: string
-  /** The value as it is now. @throws OperatorError (config) where the file has become unusable */
+  /** Returns the current value. @throws OperatorError (config) if the file has become unusable */
   read(): string
 }
 
 export interface SecretKind {
   readonly name: string
-  /** What it must be, for errors. */
+  /** Description of a valid value, for errors. */
   readonly wanted: string
-  /** Whether others must not read it. */
+  /** Whether other users must not be able to read it. */
   readonly confidential: boolean
-  /** The value in its one spelling, undefined for a malformed one. @param text trimmed, not empty */
+  /** Returns the canonical form, undefined if malformed. @param text trimmed, not empty */
   normalise(text: string): string | undefined
 }
 
@@ -41,12 +41,12 @@ export const PASSWORD: SecretKind = {
   normalise: text => (isLine(text) ? text : undefined),
 }
 
-/** A pool's login. It may be shown, but is checked as strictly as what is sent beside it. */
+/** A pool login. Not confidential, but checked as strictly as the password. */
 export const LOGIN: SecretKind = { name: "login", wanted: "one line", confidential: false, normalise: text => text }
 
 /**
- * SHA-256 of a certificate, as 64 lower-case digits: as given, or as `openssl x509 -fingerprint` and `sha256sum` print it,
- * with a label before, colons or blanks between, and a file name after the digits.
+ * SHA-256 of a certificate, normalised to 64 lower-case digits. Accepts the output of `openssl x509 -fingerprint` and
+ * `sha256sum`: a label before, colons or spaces between, and a file name after the digits.
  */
 export const PIN: SecretKind = {
   name: "certificate's SHA-256",
@@ -64,7 +64,7 @@ export const PIN: SecretKind = {
   },
 }
 
-/** A secret given as a value. @throws OperatorError where it is empty or malformed */
+/** A secret specified as a value. @throws OperatorError if it is empty or malformed */
 export function secretValue(given: Given, kind: SecretKind): Secret {
   const text = given.text.trim()
   if (text === "") throw givenError(given, `${given.origin} is empty`)
@@ -76,10 +76,9 @@ export function secretValue(given: Given, kind: SecretKind): Secret {
 }
 
 /**
- * A secret in a file, read and checked at once. What gives it only once, such as the pipe of `<(pass show token)`, is not
- * read again.
- * @param origin what named the file, for errors
- * @throws OperatorError (config) where it is missing, unreadable, empty or malformed
+ * A secret in a file, read and checked immediately. A pipe, such as that of `<(pass show token)`, is read only once.
+ * @param origin the option that specifies the file, for errors
+ * @throws OperatorError (config) if the file is missing, unreadable, empty or malformed
  */
 export function secretFile(path: string, origin: string, kind: SecretKind, files: Files): Secret {
   const read = () => readSecret(path, origin, kind, files)
@@ -89,8 +88,8 @@ export function secretFile(path: string, origin: string, kind: SecretKind, files
 }
 
 /**
- * What is wrong with the mode of a file that others must not read or change, and what to do; undefined if nothing is.
- * Group access on a read-only mount is the mount's owner's decision, and chmod could not change it.
+ * Warns about a file mode that lets other users read or change a secret, with the remedy; undefined if the mode is safe.
+ * Group access is accepted on a read-only mount, where chmod cannot change it.
  */
 export function looseMode(
   path: string,
@@ -106,9 +105,9 @@ export function looseMode(
   const what = [readable && "read", writable && "change"].filter(Boolean).join(" and ")
   const octal = mode.toString(8).padStart(4, "0")
   const advice = isReadOnly
-    ? "its mount is read-only, set the mode where the mount is defined"
+    ? "its mount is read-only; set the mode where the mount is defined"
     : `run chmod ${kind.confidential ? "600" : "644"} ${path}`
-  return `${path} holds a ${kind.name} but its mode ${octal} lets other users ${what} it: ${advice}`
+  return `${path} contains a ${kind.name}, but its mode ${octal} lets other users ${what} it: ${advice}`
 }
 
 function readSecret(path: string, origin: string, kind: SecretKind, files: Files): string {
@@ -125,11 +124,11 @@ function readSecret(path: string, origin: string, kind: SecretKind, files: Files
   const flaw = flawOf(text, kind)
   if (flaw) throw refuse(flaw)
   const value = kind.normalise(text)
-  if (value === undefined) throw refuse(`must hold ${kind.wanted}, the ${kind.name}`)
+  if (value === undefined) throw refuse(`must contain the ${kind.name}: ${kind.wanted}`)
   return value
 }
 
-/** A slip that would be sent as part of the value: quotes of an environment file, a character that nobody sees. */
+/** Detects quotes copied from an environment file and invisible characters, which would be sent as part of the value. */
 function flawOf(text: string, { name }: SecretKind): string | undefined {
   const quote = text.length >= 2 && /^["']/.test(text) && text.endsWith(text[0]!)
   if (quote) return `has quotes around the ${name}: remove them`

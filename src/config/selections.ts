@@ -1,11 +1,11 @@
-/** Values that pick from what the machine has: CPUs, GPUs, an engine. Whether it has them is for others to say. */
+/** Parsers of options that select CPUs, GPUs or an engine. Whether these exist is checked when they are opened. */
 import { parseCpulist } from "../host/cpulist.ts"
 import { Malformed, type Parser } from "./parse.ts"
 
-/** CPU numbers, ascending; or whether the placement is the miner's own choice, or the scheduler's. */
+/** CPU numbers, ascending; `auto`: chosen by the miner; `none`: left to the scheduler. */
 export type CpuAffinity = "auto" | "none" | readonly number[]
 
-/** Every GPU, the first so many, or those with these indexes or PCI addresses (`0000:01:00.0`). */
+/** All GPUs, the first `count`, or those with these indexes or PCI addresses (`0000:01:00.0`). */
 export type GpuSelection =
   | { readonly kind: "all" }
   | { readonly kind: "count"; readonly count: number }
@@ -24,7 +24,7 @@ export const cpuAffinity: Parser<CpuAffinity> = {
 }
 
 export const gpuSelection: Parser<GpuSelection> = {
-  // A count is written as a number in a file, the rest as text.
+  // In a file, a count may be a number; everything else is a string.
   kind: "number",
   parse(value) {
     if (value === "all") return { kind: "all" }

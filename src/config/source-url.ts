@@ -1,18 +1,18 @@
-/** Where work comes from, as an operator writes it: `quic://host:9833`, `stratum+tcp://…`, `stratum+tls://…`. */
+/** URLs of job sources: `quic://host:9833`, `stratum+tcp://…`, `stratum+tls://…`. */
 import { type Address, addressOf, addressText, Malformed, type Parser } from "./parse.ts"
 
 export type Protocol = "quic" | "stratum+tcp" | "stratum+tls"
 
 export interface SourceUrl extends Address {
   readonly protocol: Protocol
-  /** The scheme as written, if it is one of other miners' for an unencrypted connection. */
+  /** The scheme as written, if it is an alias of `stratum+tcp` from other miners. */
   readonly clearScheme?: string
 }
 
-/** A node's QUIC port, and of old its HTTP port. */
+/** Default QUIC port of a node; older nodes used it for HTTP. */
 export const NODE_PORT = 9833
 
-/** Schemes as they are read; those of other miners have the meaning that they have there. */
+/** Accepted schemes; aliases from other miners keep their meaning. */
 const SCHEMES: Readonly<Record<string, Protocol>> = {
   quic: "quic",
   "stratum+tcp": "stratum+tcp",
@@ -26,7 +26,7 @@ const SCHEMES: Readonly<Record<string, Protocol>> = {
 
 const WANTED = "quic://HOST[:PORT], stratum+tcp://HOST:PORT or stratum+tls://HOST:PORT"
 
-/** One URL. Credentials in it are refused: they would end up in logs and labels. */
+/** Parses one URL. Refuses credentials, which would appear in logs and labels. @throws Malformed */
 export function sourceUrl(value: string): SourceUrl {
   const [, scheme = "", rest] = /^([a-z0-9+]+):\/\/(.*?)\/?$/.exec(value) ?? []
   const protocol = Object.hasOwn(SCHEMES, scheme) ? SCHEMES[scheme] : undefined
@@ -42,7 +42,7 @@ export const sourceUrls: Parser<readonly SourceUrl[]> = {
   parse: value => value.split(",").map(part => sourceUrl(part.trim())),
 }
 
-/** The URL again, in its one spelling: what names a source in logs and labels. */
+/** The canonical URL, which names a source in logs and labels. */
 export function sourceName(url: SourceUrl): string {
   return `${url.protocol}://${addressText(url)}`
 }

@@ -1,4 +1,4 @@
-/** The sources of work that a configuration names, in order of preference, each with its credentials. */
+/** Resolves the configured job sources, in order of preference, each with its credentials. */
 import { dirname, join } from "node:path"
 import { ExitCode, OperatorError } from "../errors.ts"
 import type { FileSource } from "./config-file.ts"
@@ -30,7 +30,7 @@ export interface StratumSourceConfig extends Address {
   readonly pin: Secret | undefined
 }
 
-/** What was given, by layer; `file` holds the file's general options. */
+/** The specified options by layer; `file` holds the file's general options. */
 export type Layers = Readonly<Record<Layer, ReadonlyMap<OptionName, Given>>>
 
 export interface SourceInputs {
@@ -39,31 +39,31 @@ export interface SourceInputs {
   readonly fileSources: readonly FileSource[]
   readonly env: Readonly<Record<string, string | undefined>>
   readonly files: Files
-  /** Takes what the operator should know though it stops nothing. */
+  /** Receives warnings for the operator. */
   readonly warn: (message: string) => void
   readonly inform: (message: string) => void
-  /** Stands for `{name}` in logins and tokens. */
+  /** Replaces `{name}` in logins and tokens. */
   readonly minerName: string
 }
 
-/** Files that the node writes into the directory of its chain, and credentials that a service manager hands over. */
+/** Files in the chain directory of a node, and names of credentials passed by a service manager. */
 const STANDARD_FILES = { token: "miner-auth-token", pin: "miner-tls-cert-sha256" }
 
-/** Credentials of a pool, which only a service manager hands over. */
+/** Names of pool credentials passed by a service manager. */
 const POOL_FILES = { login: "miner-login", password: "miner-password" }
 
-const DEFAULT_PASSWORD: Secret = { description: "the usual password", read: () => "x" }
+const DEFAULT_PASSWORD: Secret = { description: "the default password", read: () => "x" }
 
-/** @throws OperatorError for the first source that cannot be used as it is configured */
+/** @throws OperatorError for the first source whose configuration is invalid */
 export function resolveSources(inputs: SourceInputs): readonly SourceConfig[] {
   const urls = resolveUrls(inputs)
   const twice = urls.find((url, i) => urls.findIndex(other => sourceName(other) === sourceName(url)) < i)
-  if (twice) throw new OperatorError(`${sourceName(twice)} is named twice as a source`, ExitCode.config)
+  if (twice) throw new OperatorError(`${sourceName(twice)} is configured twice as a source`, ExitCode.config)
   for (const url of urls) {
     if (url.clearScheme === undefined) continue
     inputs.inform(
-      `${url.clearScheme}:// is read as stratum+tcp://, which is not encrypted: ` +
-        `the encrypted spelling is stratum+tls://${addressText(url)}`,
+      `${url.clearScheme}:// means stratum+tcp://, which is not encrypted: ` +
+        `for encryption write stratum+tls://${addressText(url)}`,
     )
   }
   const pinsNode = urls.some(url => url.protocol === "quic")
@@ -78,11 +78,11 @@ function resolveUrls({ layers, fileSources }: SourceInputs): readonly SourceUrl[
   for (const layer of ["flag", "variable", "file"] as const) {
     const [url, nodeAddr] = [layers[layer].get("url"), layers[layer].get("nodeAddr")]
     if (url && nodeAddr) {
-      throw givenError(url, `${url.origin} and ${nodeAddr.origin} both say where work comes from: give one of them`)
+      throw givenError(url, `${url.origin} and ${nodeAddr.origin} both select a source: use only one`)
     }
     if (layer === "file" && fileSources.length > 0) {
       const general = url ?? nodeAddr
-      if (general) throw givenError(general, `${general.origin} and [[source]] tables exclude each other`)
+      if (general) throw givenError(general, `${general.origin} and [[source]] tables cannot be combined`)
       return fileSources.map(({ given }) => urlOf(given))
     }
     if (url) return parseOption("url", url)
@@ -103,7 +103,7 @@ function quicSource(context: SourceContext): QuicSourceConfig {
   return { host: url.host, port: url.port, protocol: "quic", name, token: named, pin, keepMining }
 }
 
-/** @param pinsNode a general pin is the node's, and the pool's is in its `[[source]]` table */
+/** @param pinsNode whether a general pin belongs to a node, so that only the source's own table can pin the pool */
 function stratumSource(context: SourceContext, pinsNode: boolean): StratumSourceConfig {
   const { url, name } = context
   const protocol = url.protocol as StratumSourceConfig["protocol"]
@@ -117,7 +117,7 @@ function stratumSource(context: SourceContext, pinsNode: boolean): StratumSource
   }
   const login = context.value("login") ?? context.handedOver(POOL_FILES.login, LOGIN)?.read()
   if (login === undefined) {
-    throw new OperatorError(`${name} needs a login: give --login ADDRESS.WORKER`, ExitCode.config)
+    throw new OperatorError(`${name} needs a login: specify --login ADDRESS.WORKER`, ExitCode.config)
   }
   const password = context.credential("password") ?? context.handedOver(POOL_FILES.password, PASSWORD)
   return {
@@ -131,12 +131,12 @@ function stratumSource(context: SourceContext, pinsNode: boolean): StratumSource
   }
 }
 
-/** Replaces `{name}` by the miner's name; `{{` and `}}` stand for braces. */
+/** Replaces `{name}` by the miner's name; `{{` and `}}` are literal braces. */
 export function withName(text: string, name: string): string {
   return text.replace(/\{\{|\}\}|\{name\}/g, match => (match === "{name}" ? name : match[0]!))
 }
 
-/** Looks up one source's options: flags, variables, its own table, the file's general options. */
+/** Looks up the options of one source: flags, variables, its own table, then the file's general options. */
 class SourceContext {
   readonly name: string
   readonly #inputs: SourceInputs
@@ -163,31 +163,31 @@ class SourceContext {
     return this.#inputs.minerName
   }
 
-  /** The option that gives a credential, by value or file. @param ownOnly as for `credential` */
+  /** The option that specifies a credential, by value or file. @param ownOnly as for `credential` */
   givenCredential(which: keyof typeof CREDENTIALS, ownOnly = false): Given | undefined {
     const { value, file } = CREDENTIALS[which]
     const levels = ownOnly ? [this.#own] : this.#levels()
     return levels.map(level => level.get(value) ?? level.get(file)).find(given => given !== undefined)
   }
 
-  /** What the service manager handed over under that name; undefined if it is absent or empty. */
+  /** The credential of that name passed by the service manager; undefined if absent or empty. */
   handedOver(file: string, kind: SecretKind): Secret | undefined {
     const { env, files } = this.#inputs
     const directory = env["CREDENTIALS_DIRECTORY"]
-    // A unit can set an empty default, for miners that need none.
+    // The systemd unit sets empty defaults for absent credentials.
     if (!directory || !files.list(directory).includes(file) || files.read(join(directory, file)).trim() === "") return
     return secretFile(join(directory, file), "$CREDENTIALS_DIRECTORY", kind, files)
   }
 
-  /** @param ownOnly general options are meant for other sources */
+  /** @param ownOnly whether only the source's own table applies */
   credential(which: keyof typeof CREDENTIALS, ownOnly = false): Secret | undefined {
     const { files, warn } = this.#inputs
     return findCredential(ownOnly ? [this.#own] : this.#levels(), CREDENTIALS[which], files, warn)
   }
 
   /**
-   * A credential that stands where it usually does: handed over by the service manager, beside the token's file, or
-   * where a node on this machine keeps it.
+   * A credential in a standard location: passed by the service manager, in the directory of the token file, or in the
+   * chain directory of a node on this machine.
    */
   standard(which: keyof typeof STANDARD_FILES, besideFile?: string): Secret | undefined {
     const { files, inform, warn } = this.#inputs
@@ -200,13 +200,13 @@ class SourceContext {
     const directory = beside && has(beside) ? beside : this.#nodeDirectory(has)
     if (directory === undefined) return undefined
     const path = join(directory, file)
-    inform(`Using the ${kind.name} in ${path}`)
+    inform(`using the ${kind.name} in ${path}`)
     return credentialFile(path, this.name, kind, files, warn)
   }
 
   missing(what: string, flag: string, file: string): OperatorError {
-    const where = `the node keeps it in ${file} in BASE_PATH/chains/CHAIN/`
-    return new OperatorError(`${this.name} needs a ${what}: give ${flag} (${where})`, ExitCode.config)
+    const where = `the node writes it to BASE_PATH/chains/CHAIN/${file}`
+    return new OperatorError(`${this.name} needs a ${what}: specify ${flag} (${where})`, ExitCode.config)
   }
 
   #nodeDirectory(has: (directory: string) => boolean): string | undefined {
@@ -219,7 +219,7 @@ class SourceContext {
       .filter(has)
     if (found.length < 2) return found[0]
     throw new OperatorError(
-      `${this.name} could be the node of any of ${found.join(", ")}: give --auth-token-file FILE of the right one`,
+      `${this.name} matches more than one node, ${found.join(", ")}: specify --auth-token-file FILE`,
       ExitCode.config,
     )
   }
@@ -233,7 +233,7 @@ class SourceContext {
 function urlOf(source: Level): SourceUrl {
   const given = source.get("url")!
   const urls = parseOption("url", given)
-  if (urls.length > 1) throw givenError(given, `${given.origin} must be one URL: write a [[source]] table for each`)
+  if (urls.length > 1) throw givenError(given, `${given.origin} must be one URL: write one [[source]] table per URL`)
   return urls[0]!
 }
 

@@ -1,8 +1,8 @@
 import { join } from "node:path"
 
 /**
- * Where measurements are kept: as given, else systemd's `StateDirectory=` (the first, where it names several), else the
- * user's state directory (XDG base directories); undefined for a user without a home.
+ * Directory for measurements: `--state-dir`, else the first of systemd's `StateDirectory=`, else the user's state
+ * directory (XDG base directories); undefined for a user without a home directory.
  */
 export function stateDirectory(
   given: string | undefined,

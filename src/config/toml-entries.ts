@@ -1,4 +1,4 @@
-/** TOML as entries with lines. */
+/** Parses TOML to entries with lines. */
 import { type AST, ParseError, parseTOML } from "toml-eslint-parser"
 import { type Entry, SyntaxFault, type Value } from "./entries.ts"
 

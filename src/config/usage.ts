@@ -1,9 +1,9 @@
-/** The option table as people read it: citty's usage text, and the rows of a manual. */
+/** Renders the option table for citty's usage text. */
 import type { ArgsDef } from "citty"
 import { COMMANDS, type Command, type CommandInfo } from "./commands.ts"
 import { fileKeyOf, flagsOf, optionOf, optionsOf, variablesOf } from "./options.ts"
 
-/** What citty draws a command's usage from. */
+/** citty's argument definitions, from which it renders the usage text of a command. */
 export function usageArgs(command: Command): ArgsDef {
   const args: ArgsDef = {}
   const { positionals = [] }: CommandInfo = COMMANDS[command]
@@ -13,7 +13,7 @@ export function usageArgs(command: Command): ArgsDef {
     const [flag, ...aliases] = flagsOf(name)
     const others = [...aliases.map(alias => `--${alias}`), ...variablesOf(name)]
     const description = others.length > 0 ? `${help} [${others.join(", ")}]` : help
-    // Without a value it is a boolean, and off.
+    // An option without a value is a boolean that is off by default.
     args[flag!] = value
       ? { type: "string", valueHint: value, description, ...(standard !== undefined && { default: standard }) }
       : { type: "boolean", description }

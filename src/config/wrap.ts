@@ -1,6 +1,6 @@
 /**
- * Breaks the long lines of two-column text, so that its second column stays one.
- * @param columns the width to keep to, where words allow
+ * Wraps long lines of two-column text; continuation lines are indented to the second column.
+ * @param columns the maximum width, exceeded only by a longer word
  */
 export function wrapColumns(text: string, columns: number): string {
   return text
@@ -11,7 +11,7 @@ export function wrapColumns(text: string, columns: number): string {
 
 function wrapLine(line: string, columns: number): string {
   if (Bun.stringWidth(line) <= columns) return line
-  // The second column begins behind the first gap of two blanks or more.
+  // The second column follows the first gap of two or more spaces.
   const first = /^ *\S+(?: \S+)* {2,}/.exec(line)?.[0] ?? ""
   const indent = " ".repeat(Bun.stringWidth(first))
   const lines: string[] = []

@@ -72,7 +72,7 @@ describe("a mistake is one line and an exit code", () => {
     [["mine"], 64, "unknown command mine: see quantus-miner --help"],
     [["--engine", "wasm"], 64, "flags come behind a command, not --engine: see quantus-miner --help"],
     [["hash", "--enginee"], 64, "unknown flag --enginee: see quantus-miner hash --help"],
-    [["hash", "--engine"], 64, "--engine wants a value: --engine NAME"],
+    [["hash", "--engine"], 64, "--engine requires a value: --engine NAME"],
     [["hash", "--engine", ""], 64, "--engine is empty"],
     [["hash", "00", "01"], 64, 'HEADER must be 64 hexadecimal digits, not "00"'],
   ]

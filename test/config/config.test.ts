@@ -16,9 +16,9 @@ function serve(args: string[] = [], env: Environment = CREDENTIALS, files: Memor
   return resolveConfig("serve", args, env, memoryFiles(files))
 }
 
-async function complaint(resolving: Promise<unknown>): Promise<string> {
+async function errorOf(resolving: Promise<unknown>): Promise<string> {
   const error = await resolving.then(
-    () => new Error("no complaint"),
+    () => new Error("no error"),
     error => error,
   )
   if (!(error instanceof OperatorError)) throw error
@@ -29,7 +29,7 @@ async function complaint(resolving: Promise<unknown>): Promise<string> {
 describe("precedence", () => {
   const file = { "/miner.toml": 'cpu_workers = 1\nengine = "filed"' }
 
-  test("a flag beats a variable beats the file beats the default", async () => {
+  test("a flag overrides a variable, a variable the file, and the file the default", async () => {
     const withFile = ["--config", "/miner.toml"]
     const env = { ...CREDENTIALS, MINER_CPU_WORKERS: "2" }
     expect((await serve([])).settings.cpuWorkers).toBeUndefined()
@@ -53,14 +53,14 @@ describe("precedence", () => {
     )
   })
 
-  test("an option's own variable beats its alias", async () => {
+  test("an option's primary variable overrides its alias", async () => {
     const env = { ...CREDENTIALS, MINER_WORKERS: "3" }
     expect((await serve([], env)).settings.cpuWorkers).toBe(3)
     expect((await serve([], { ...env, MINER_CPU_WORKERS: "2" })).settings.cpuWorkers).toBe(2)
   })
 })
 
-test("what nobody gave has its default", async () => {
+test("an unspecified option has its default", async () => {
   const { settings, sources } = await serve()
   expect(settings).toEqual({
     nodeAddr: { host: "127.0.0.1", port: 9833 },
@@ -78,7 +78,7 @@ test("what nobody gave has its default", async () => {
   expect(sources.map(source => source.name)).toEqual(["quic://127.0.0.1:9833"])
 })
 
-test("selections of CPUs and GPUs are understood", async () => {
+test("selections of CPUs and GPUs are parsed", async () => {
   const gpus = async (text: string) => (await serve(["--gpu-devices", text])).settings.gpuDevices
   expect(await gpus("0")).toEqual({ kind: "count", count: 0 })
   expect(await gpus("0,2")).toEqual({ kind: "list", devices: [0, 2] })
@@ -91,12 +91,12 @@ describe("sources", () => {
   const quic = (config: Config<"serve">, i = 0) => config.sources[i] as QuicSourceConfig
   const stratum = (config: Config<"serve">, i = 0) => config.sources[i] as StratumSourceConfig
 
-  test("--node-addr is a QUIC URL, and a flag replaces variables' URLs", async () => {
+  test("--node-addr is a QUIC URL, and a flag replaces the URLs of variables", async () => {
     const config = await serve(["--node-addr", "[::1]"], { ...CREDENTIALS, MINER_URL: "quic://a,quic://b" })
     expect(config.sources.map(source => source.name)).toEqual(["quic://[::1]:9833"])
   })
 
-  test("credentials come as values or from files, with their separators dropped", async () => {
+  test("credentials are values or files, without separators", async () => {
     const files = { "/t": `${TOKEN}\n`, "/p": PIN.toUpperCase().replace(/(..)(?=.)/g, "$1:") }
     const config = await serve(["--auth-token-file", "/t", "--tls-cert-sha256-file", "/p"], {}, files)
     expect(quic(config).token.read()).toBe(TOKEN)
@@ -104,7 +104,7 @@ describe("sources", () => {
     expect(quic(config).pin.read()).toBe(PIN)
   })
 
-  test("a secret's file is read again each time it is asked", async () => {
+  test("a secret file is read at every request", async () => {
     const files: Record<string, string> = { "/t": "old", "/p": PIN }
     const config = await serve(["--auth-token-file", "/t", "--tls-cert-sha256-file", "/p"], {}, files)
     files["/t"] = "new"
@@ -120,12 +120,12 @@ describe("sources", () => {
     expect(quic(config).token.read()).toBe("piped")
   })
 
-  test("a flag's token beats a variable's file", async () => {
+  test("a token flag overrides a token file variable", async () => {
     const env = { ...CREDENTIALS, MINER_AUTH_TOKEN: undefined, MINER_AUTH_TOKEN_FILE: "/missing" }
     expect(quic(await serve(["--auth-token", "flagged"], env)).token.read()).toBe("flagged")
   })
 
-  test("[[source]] tables have their own credentials before the file's general ones", async () => {
+  test("credentials of a [[source]] table override the file's general ones", async () => {
     const toml = `
       login = "qzA.rig"
       auth_token_file = "general"
@@ -160,12 +160,12 @@ describe("sources", () => {
     expect(quic(chosen).token.read()).toBe("two")
   })
 
-  test("a pool's password is x where none is given", async () => {
+  test("a pool's password is x if absent", async () => {
     const config = await serve(["--url", "stratum+tcp://pool:1", "--login", "qzA.rig"], {})
     expect(stratum(config).password.read()).toBe("x")
   })
 
-  test("systemd's credentials are used when nothing else is given", async () => {
+  test("systemd credentials are used if nothing else is specified", async () => {
     const files = {
       "/creds/miner-auth-token": { text: TOKEN, mode: 0o440 },
       "/creds/miner-tls-cert-sha256": PIN,
@@ -176,63 +176,63 @@ describe("sources", () => {
     expect([quic(config).token.read(), quic(config).pin.read()]).toEqual([TOKEN, PIN])
     expect(config.notes).toEqual([])
     const none = { "/creds/miner-auth-token": "\n", "/creds/miner-tls-cert-sha256": "\n" }
-    expect(await complaint(serve([], env, none))).toStartWith("78 quic://127.0.0.1:9833 needs a token")
+    expect(await errorOf(serve([], env, none))).toStartWith("78 quic://127.0.0.1:9833 needs a token")
     expect(quic(await serve(["--auth-token-file", "/t"], env, files)).token.read()).toBe("x")
   })
 
   const chain = "/home/me/.local/share/quantus-node/chains/dirac"
   const nodeFiles = { [`${chain}/miner-auth-token`]: TOKEN, [`${chain}/miner-tls-cert-sha256`]: PIN }
 
-  test("a node on this machine is found by its files, and that is said", async () => {
+  test("the credential files of a node on this machine are found and logged", async () => {
     const config = await serve([], { HOME: "/home/me" }, nodeFiles)
     expect([quic(config).token.read(), quic(config).pin.read()]).toEqual([TOKEN, PIN])
     expect(config.notes.map(note => note.message)).toEqual([
-      `Using the token in ${chain}/miner-auth-token`,
-      `Using the certificate's SHA-256 in ${chain}/miner-tls-cert-sha256`,
+      `using the token in ${chain}/miner-auth-token`,
+      `using the certificate's SHA-256 in ${chain}/miner-tls-cert-sha256`,
     ])
     const elsewhere = serve(["--node-addr", "10.0.0.7"], { HOME: "/home/me" }, nodeFiles)
-    expect(await complaint(elsewhere)).toStartWith("78 quic://10.0.0.7:9833 needs a token: give --auth-token-file FILE")
+    expect(await errorOf(elsewhere)).toStartWith(
+      "78 quic://10.0.0.7:9833 needs a token: specify --auth-token-file FILE",
+    )
   })
 
-  test("the pin is looked for beside the token", async () => {
+  test("the pin is looked up in the directory of the token", async () => {
     const args = ["--node-addr", "10.0.0.7", "--auth-token-file", `${chain}/miner-auth-token`]
     expect(quic(await serve(args, {}, nodeFiles)).pin.read()).toBe(PIN)
   })
 
-  test("two chains are one too many to guess", async () => {
+  test("two chains with credentials are an error", async () => {
     const files = { ...nodeFiles, "/home/me/.local/share/quantus-node/chains/other/miner-auth-token": "x" }
-    expect(await complaint(serve([], { HOME: "/home/me" }, files))).toContain(
-      "give --auth-token-file FILE of the right one",
-    )
+    expect(await errorOf(serve([], { HOME: "/home/me" }, files))).toContain("specify --auth-token-file FILE")
   })
 })
 
 describe("notes", () => {
   const messages = async (...args: Parameters<typeof serve>) => (await serve(...args)).notes.map(note => note.message)
 
-  test("a secret that others can read is warned about, with what to run", async () => {
+  test("a secret file that others can read causes a warning with the remedy", async () => {
     const files = { "/t": { text: TOKEN, mode: 0o644 }, "/p": { text: PIN, mode: 0o644 } }
     const args = ["--auth-token-file", "/t", "--tls-cert-sha256-file", "/p"]
-    const warning = "/t holds a token but its mode 0644 lets other users read it: run chmod 600 /t"
+    const warning = "/t contains a token, but its mode 0644 lets other users read it: run chmod 600 /t"
     expect(await messages(args, {}, files)).toEqual([warning])
   })
 
-  test("so is a configuration file that holds one", async () => {
+  test("a configuration file that contains a secret does so too", async () => {
     const files = { "/miner.toml": { text: 'auth_token = "x"', mode: 0o640 } }
     expect(await messages(["--config", "/miner.toml"], CREDENTIALS, files)).toEqual([
-      "/miner.toml holds a secret but its mode 0640 lets other users read it: run chmod 600 /miner.toml",
+      "/miner.toml contains a secret, but its mode 0640 lets other users read it: run chmod 600 /miner.toml",
     ])
   })
 
-  test("an unknown variable is warned about", async () => {
+  test("an unknown variable causes a warning", async () => {
     expect(await messages([], { ...CREDENTIALS, MINER_CPU_WORKRS: "2" })).toEqual([
-      "the variable MINER_CPU_WORKRS is unknown and ignored",
+      "unknown variable MINER_CPU_WORKRS is ignored",
     ])
   })
 })
 
-describe("complaints", () => {
-  test("about flags and variables name them and the value", async () => {
+describe("errors", () => {
+  test("about flags and variables name the origin and the value", async () => {
     const cases: [string[], Environment][] = [
       [["--cpu-workers", "two"], CREDENTIALS],
       [["--cpu-workers", "-1"], CREDENTIALS],
@@ -256,11 +256,11 @@ describe("complaints", () => {
       [[], { MINER_AUTH_TOKEN: TOKEN }],
       [["--url", "stratum+tcp://pool:1"], {}],
     ]
-    const lines = await Promise.all(cases.map(([args, env]) => complaint(serve(args, env))))
+    const lines = await Promise.all(cases.map(([args, env]) => errorOf(serve(args, env))))
     expect(lines.join("\n")).toMatchSnapshot()
   })
 
-  test("about files name them and what is wrong", async () => {
+  test("about files name the path and the problem", async () => {
     const files = {
       "/empty": " \n",
       "/long": "x".repeat(513),
@@ -270,13 +270,13 @@ describe("complaints", () => {
       "/odd": { code: "EIO" },
     }
     const paths = ["/none", ...Object.keys(files)]
-    const lines = await Promise.all(paths.map(path => complaint(serve(["--auth-token-file", path], {}, files))))
-    lines.push(await complaint(serve(["--config", "/none"])))
-    lines.push(await complaint(serve([], { ...CREDENTIALS, MINER_CONFIG: "/none" })))
+    const lines = await Promise.all(paths.map(path => errorOf(serve(["--auth-token-file", path], {}, files))))
+    lines.push(await errorOf(serve(["--config", "/none"])))
+    lines.push(await errorOf(serve([], { ...CREDENTIALS, MINER_CONFIG: "/none" })))
     expect(lines.join("\n")).toMatchSnapshot()
   })
 
-  test("about a configuration file name its line and key", async () => {
+  test("about a configuration file name the line and the key", async () => {
     const contents = [
       "cpu_workers = ",
       'cpu_workers = "many"',
@@ -302,7 +302,7 @@ describe("complaints", () => {
     ]
     const lines: string[] = []
     for (const content of contents) {
-      lines.push(await complaint(serve(["--config", "/c/m.toml"], {}, { "/c/m.toml": content })))
+      lines.push(await errorOf(serve(["--config", "/c/m.toml"], {}, { "/c/m.toml": content })))
     }
     for (const content of [
       '{"cpu_workers": 1,\n "engine": }',
@@ -311,13 +311,13 @@ describe("complaints", () => {
       "",
       '{"source": [\n{"url": 1}]}',
     ]) {
-      lines.push(await complaint(serve(["--config", "/c/m.json"], {}, { "/c/m.json": content })))
+      lines.push(await errorOf(serve(["--config", "/c/m.json"], {}, { "/c/m.json": content })))
     }
     expect(lines.join("\n")).toMatchSnapshot()
   })
 })
 
-test("JSON says the same as TOML", async () => {
+test("JSON and TOML resolve to the same configuration", async () => {
   const toml = 'cpu_workers = 2\ngpu_devices = 0\n[[source]]\nurl = "quic://a"\nkeep_mining = true'
   const json = '{"cpu_workers": 2, "gpu_devices": "0",\n "source": [{"url": "quic://a", "keep_mining": true}]}'
   const files = { "/m.toml": toml, "/m.json": json }
@@ -326,7 +326,7 @@ test("JSON says the same as TOML", async () => {
   expect(plain(one!)).toBe(plain(other!))
 })
 
-test("any text as a configuration file is read or complained about", async () => {
+test("any configuration file is read or rejected with an OperatorError", async () => {
   await fc.assert(
     fc.asyncProperty(fc.string(), fc.constantFrom("/m.toml", "/m.json"), async (content, path) => {
       const outcome = await serve(["--config", path], CREDENTIALS, { [path]: content }).catch(error => error)
@@ -339,7 +339,7 @@ describe("the state directory", () => {
   const stateDir = async (env: Environment, ...args: string[]) =>
     (await resolveConfig("benchmark", args, env, memoryFiles({}))).stateDir
 
-  test("is the one given, the service's, or the user's", async () => {
+  test("is --state-dir, else the service's, else the user's", async () => {
     const env = { STATE_DIRECTORY: "/var/lib/a:/var/lib/b", XDG_STATE_HOME: "/x", HOME: "/home/me" }
     expect(await stateDir(env, "--state-dir", "/s")).toBe("/s")
     expect(await stateDir(env)).toBe("/var/lib/a")
@@ -349,7 +349,7 @@ describe("the state directory", () => {
   })
 })
 
-test("failover's patience is a duration", async () => {
+test("the failover patience is a duration", async () => {
   const config = await resolveConfig(
     "serve",
     ["--failover-patience", "30s", "--url", "stratum+tcp://pool:1", "--login", "a.b"],

@@ -1,4 +1,4 @@
-/** What people type, paste and mount, as a configuration reads it. */
+/** Configuration as operators type, paste and mount it. */
 import { afterAll, describe, expect, test } from "bun:test"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { hostname, tmpdir } from "node:os"
@@ -22,12 +22,12 @@ const serve = (
   files: Readonly<Record<string, string | MemoryFile>> = {},
 ) => resolveConfig("serve", args, env, memoryFiles(files))
 
-async function complaint(resolving: Promise<unknown>): Promise<string> {
+async function errorOf(resolving: Promise<unknown>): Promise<string> {
   const error = await resolving.then(
     () => undefined,
     error => error,
   )
-  if (!(error instanceof OperatorError)) throw error ?? new Error("no complaint")
+  if (!(error instanceof OperatorError)) throw error ?? new Error("no error")
   return `${error.exitCode} ${error.message}`
 }
 
@@ -40,7 +40,7 @@ describe("encodings", () => {
     return path
   }
 
-  test("a byte order mark of UTF-8 is not part of a token, a pin or a configuration", async () => {
+  test("a UTF-8 byte order mark is not part of a token, a pin or a configuration", async () => {
     const token = file("token", "\uFEFFtoken\r\n")
     const pin = file("pin", `\uFEFF${DIGITS}\r\n`)
     const config = file("bom.toml", `\uFEFFcpu_workers = 2\r\nauth_token_file = '${token}'`)
@@ -54,9 +54,9 @@ describe("encodings", () => {
     ["little-endian with a mark", Buffer.from("\uFEFFtoken", "utf16le")],
     ["big-endian with a mark", Buffer.from("\uFEFFtoken", "utf16le").swap16()],
     ["little-endian", Buffer.from("token", "utf16le")],
-  ])("UTF-16, %s, is named", async (name, bytes) => {
+  ])("UTF-16, %s, is reported", async (name, bytes) => {
     const path = file(name.replaceAll(" ", "-"), bytes)
-    expect(await complaint(resolveConfig("serve", ["--auth-token-file", path], {}, systemFiles))).toBe(
+    expect(await errorOf(resolveConfig("serve", ["--auth-token-file", path], {}, systemFiles))).toBe(
       `78 --auth-token-file: ${path} is UTF-16 text: save it as UTF-8`,
     )
   })
@@ -66,19 +66,19 @@ describe("a pin on an unencrypted connection", () => {
   const tcp = ["--url", "stratum+tcp://pool:1", "--login", "a.b"]
 
   test("is refused if no QUIC source uses it", async () => {
-    expect(await complaint(serve([...tcp, "--tls-cert-sha256", DIGITS], {}))).toMatch(
+    expect(await errorOf(serve([...tcp, "--tls-cert-sha256", DIGITS], {}))).toMatch(
       /^78 --tls-cert-sha256 has no effect on stratum\+tcp:\/\/pool:1/,
     )
   })
 
   test("is refused in the source's own table", async () => {
     const toml = `login = "a.b"\n[[source]]\nurl = "quic://node"\n[[source]]\nurl = "tcp://pool:1"\ntls_cert_sha256 = "${DIGITS}"`
-    expect(await complaint(serve(["--config", "/m.toml"], CREDENTIALS, { "/m.toml": toml }))).toMatch(
+    expect(await errorOf(serve(["--config", "/m.toml"], CREDENTIALS, { "/m.toml": toml }))).toMatch(
       /^78 \/m\.toml:6: tls_cert_sha256 has no effect on stratum\+tcp:\/\/pool:1/,
     )
   })
 
-  test("is the node's beside a QUIC source", async () => {
+  test("belongs to the node if there is a QUIC source", async () => {
     const { sources } = await serve(["--url", "quic://node,stratum+tcp://pool:1", "--login", "a.b"])
     expect((sources[1] as StratumSourceConfig).pin).toBeUndefined()
   })
@@ -93,17 +93,17 @@ describe("the mode of a secret file", () => {
     return notes.map(({ message }) => message)
   }
 
-  test("that lets others write is as bad as one that lets them read", async () => {
+  test("that lets others write causes a warning", async () => {
     expect(await noted(0o602)).toEqual([
-      "/token holds a token but its mode 0602 lets other users change it: run chmod 600 /token",
+      "/token contains a token, but its mode 0602 lets other users change it: run chmod 600 /token",
     ])
     expect(await noted(0o666, { which: "pin" })).toEqual([
-      "/pin holds a certificate's SHA-256 but its mode 0666 lets other users change it: run chmod 644 /pin",
+      "/pin contains a certificate's SHA-256, but its mode 0666 lets other users change it: run chmod 644 /pin",
     ])
     expect(await noted(0o644, { which: "pin" })).toEqual([])
   })
 
-  test("is not to be changed on a read-only mount", async () => {
+  test("does not cause advice to run chmod on a read-only mount", async () => {
     expect(await noted(0o440, { readOnlyMount: true })).toEqual([])
     expect((await noted(0o444, { readOnlyMount: true })).join()).not.toContain("chmod")
   })
@@ -131,19 +131,19 @@ describe("URLs", () => {
     expect(sourceUrl(`${scheme}://pool:1`)).toMatchObject({ protocol, host: "pool", port: 1 })
   })
 
-  test("an unencrypted spelling gets a line that names the encrypted one", async () => {
+  test("an alias of an unencrypted scheme logs the encrypted URL", async () => {
     const { notes } = await serve(["--url", "tcp://pool:1", "--login", "a.b"], {})
     expect(notes.map(({ message }) => message).join()).toContain("stratum+tls://pool:1")
   })
 
-  test("a bare address is an error with the three spellings, a trailing slash is none", async () => {
-    const message = await complaint(serve(["--url", "pool:3333"]))
+  test("a bare address is an error that lists the schemes; a trailing slash is accepted", async () => {
+    const message = await errorOf(serve(["--url", "pool:3333"]))
     for (const spelling of ["quic://", "stratum+tcp://", "stratum+tls://"]) expect(message).toContain(spelling)
     expect((await serve(["--node-addr", "10.0.0.7:9833/"])).sources[0]!.name).toBe("quic://10.0.0.7:9833")
   })
 })
 
-test("a fingerprint is read as common tools print it", () => {
+test("a fingerprint is accepted in the formats of common tools", () => {
   const colons = "AB:".repeat(31) + "AB"
   const spellings = [
     DIGITS.toUpperCase(),
@@ -159,25 +159,25 @@ test("a fingerprint is read as common tools print it", () => {
   for (const wrong of [DIGITS.slice(2), `${DIGITS}ab`, "file.der"]) expect(PIN.normalise(wrong)).toBeUndefined()
 })
 
-describe("slips that nobody sees", () => {
-  test("are named with their position", async () => {
+describe("invisible characters and quotes", () => {
+  test("are reported with their position", async () => {
     expect(invisibleCharacter("abcdef\u200Bg")).toBe("U+200B at position 7")
     expect(invisibleCharacter("qz.rig 1")).toBeUndefined()
-    expect(await complaint(serve([...POOL, "--login", "abcdef\u200Bg"], {}))).toContain("U+200B at position 7")
-    expect(await complaint(serve([...POOL], { MINER_LOGIN: "a.b\r" }))).toContain("U+000D at position 4")
-    expect(await complaint(serve(["--auth-token", "to\u00ADken"]))).toBe(
+    expect(await errorOf(serve([...POOL, "--login", "abcdef\u200Bg"], {}))).toContain("U+200B at position 7")
+    expect(await errorOf(serve([...POOL], { MINER_LOGIN: "a.b\r" }))).toContain("U+000D at position 4")
+    expect(await errorOf(serve(["--auth-token", "to\u00ADken"]))).toBe(
       "64 --auth-token has U+00AD at position 3 in the token: remove it",
     )
   })
 
-  test("quotes of an environment file are an error that says so", async () => {
-    expect(await complaint(serve([], { ...CREDENTIALS, MINER_AUTH_TOKEN: '"token"' }))).toBe(
+  test("quotes copied from an environment file are an error", async () => {
+    expect(await errorOf(serve([], { ...CREDENTIALS, MINER_AUTH_TOKEN: '"token"' }))).toBe(
       "64 MINER_AUTH_TOKEN has quotes around the token: remove them",
     )
-    expect(await complaint(serve(POOL, { MINER_LOGIN: "'a.b'" }))).toContain("without quotes around it")
+    expect(await errorOf(serve(POOL, { MINER_LOGIN: "'a.b'" }))).toContain("without quotes around it")
   })
 
-  test("an empty variable is an absent one", async () => {
+  test("an empty variable is absent", async () => {
     const { settings } = await serve([], {
       ...CREDENTIALS,
       MINER_METRICS_PORT: "",
@@ -189,7 +189,7 @@ describe("slips that nobody sees", () => {
   })
 })
 
-test("JSON is told by its content", async () => {
+test("JSON is recognised by its content", async () => {
   for (const path of ["/miner.conf", "/miner.toml"]) {
     const files = { [path]: '\n// a rig\n{"cpu_workers": 5}' }
     expect((await serve(["--config", path], CREDENTIALS, files)).settings.cpuWorkers).toBe(5)
@@ -199,7 +199,7 @@ test("JSON is told by its content", async () => {
 })
 
 describe("names", () => {
-  test("{name} in a login and a token is the miner's name, braces are doubled", async () => {
+  test("{name} in a login and a token is the miner's name, and doubled braces are literal", async () => {
     const login = async (...args: string[]) =>
       ((await serve([...POOL, "--login", "qz.{name}-{{x}}", ...args], {})).sources[0] as StratumSourceConfig).login
     expect(await login("--name", "rig 7")).toBe("qz.rig 7-{x}")
@@ -221,15 +221,15 @@ describe("names", () => {
     expect((secret.sources[0] as QuicSourceConfig).token.read()).toBe("${E}")
   })
 
-  test("a variable that is not set is named", async () => {
+  test("an unset variable is reported", async () => {
     const files = { "/m.toml": "\nengine = '${NOWHERE}'" }
-    expect(await complaint(serve(["--config", "/m.toml"], CREDENTIALS, files))).toBe(
-      "78 /m.toml:2: engine names the variable NOWHERE, which is not set",
+    expect(await errorOf(serve(["--config", "/m.toml"], CREDENTIALS, files))).toBe(
+      "78 /m.toml:2: engine refers to the variable NOWHERE, which is not set",
     )
   })
 })
 
-test("variables that Kubernetes makes for a service are ignored with a warning", async () => {
+test("variables that Kubernetes sets for a service are ignored with a warning", async () => {
   const links = {
     MINER_METRICS_SERVICE_HOST: "10.0.0.1",
     MINER_METRICS_SERVICE_PORT: "9900",

@@ -2,16 +2,16 @@ import type { Files } from "../../src/config/files.ts"
 
 export interface MemoryFile {
   readonly text?: string
-  /** Permission bits, 0o600 unless told. */
+  /** Permission bits, default 0o600. */
   readonly mode?: number
   /** Reading it fails with this code. */
   readonly code?: string
   readonly readOnlyMount?: boolean
-  /** Not a file that can be read again. */
+  /** Whether the file can be read only once. */
   readonly pipe?: boolean
 }
 
-/** Files that exist only in a test: by path, a text or more. */
+/** An in-memory file system: text or properties by path. */
 export function memoryFiles(files: Readonly<Record<string, string | MemoryFile>>): Files {
   const find = (path: string): MemoryFile => {
     const file = files[path]

@@ -12,14 +12,14 @@ test("no two options share a flag, a variable or a key", () => {
   }
 })
 
-test("every default is a value its own parser takes", () => {
+test("every default is accepted by its parser", () => {
   for (const name of OPTION_NAMES) {
     const { parser, default: standard } = optionOf(name)
     if (standard !== undefined) expect(() => parser.parse(standard), name).not.toThrow()
   }
 })
 
-test("every option but a boolean shows what its value looks like, and a secret has no default", () => {
+test("every option except a boolean has a placeholder, and a secret has no default", () => {
   for (const name of OPTION_NAMES) {
     const { parser, value, secret, default: standard } = optionOf(name)
     expect(value === undefined, name).toBe(parser.kind === "boolean")
@@ -27,14 +27,14 @@ test("every option but a boolean shows what its value looks like, and a secret h
   }
 })
 
-test("flags, variables and keys are derived as operators of the established miner know them", () => {
+test("flags, variables and keys are those of the established miner", () => {
   expect(
     optionRows("serve").map(({ flags, variables, fileKey }) => [flags[0], variables.join(" "), fileKey]),
   ).toMatchSnapshot()
   expect(flagsOf("cpuWorkers")).toEqual(["cpu-workers", "workers"])
 })
 
-test("usage has every option of its command", () => {
+test("the usage text lists every option of the command", () => {
   for (const command of commands) {
     const rows = optionRows(command).flatMap(row => row.flags[0]!.slice(2))
     expect(Object.keys(usageArgs(command))).toEqual(expect.arrayContaining(rows))

@@ -3,7 +3,7 @@ import fc from "fast-check"
 import { Malformed } from "../../src/config/parse.ts"
 import { sourceName, sourceUrl, sourceUrls } from "../../src/config/source-url.ts"
 
-test("each protocol has its URL, and only a node's has a usual port", () => {
+test("each protocol has a scheme, and only quic has a default port", () => {
   expect(sourceUrl("quic://node")).toEqual({ protocol: "quic", host: "node", port: 9833 })
   expect(sourceUrl("quic://[::1]:1/")).toEqual({ protocol: "quic", host: "::1", port: 1 })
   expect(sourceUrl("stratum+tcp://pool.example:3333")).toMatchObject({ protocol: "stratum+tcp", port: 3333 })
@@ -27,12 +27,12 @@ test("anything else is refused, credentials included", () => {
   }
 })
 
-test("several come by commas, and keep their order", () => {
+test("several URLs are separated by commas and keep their order", () => {
   const names = sourceUrls.parse("quic://b, stratum+tcp://a:1,quic://c:2").map(sourceName)
   expect(names).toEqual(["quic://b:9833", "stratum+tcp://a:1", "quic://c:2"])
 })
 
-test("a name is read as the same source again", () => {
+test("a name parses to the same source", () => {
   const urls = fc.record({
     protocol: fc.constantFrom("quic", "stratum+tcp", "stratum+tls"),
     host: fc.oneof(fc.domain(), fc.ipV4(), fc.ipV6()),
