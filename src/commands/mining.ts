@@ -4,7 +4,7 @@ import type { Config } from "../config/config.ts"
 import type { MiningSettings } from "../config/options.ts"
 import { watchEffectiveCpus } from "../host/cpu-watch.ts"
 import { readEffectiveCpus } from "../host/effective-cpus.ts"
-import { createNotifier, feedWatchdog, type Notifier, watchdogTimeout } from "../host/systemd.ts"
+import { createNotifier, feedWatchdog, type Notifier, watchdogTimeoutMs } from "../host/systemd.ts"
 import { EngineSet } from "../miner/engine-set.ts"
 import { Miner } from "../miner/miner.ts"
 import { serveMonitoring } from "../observe/monitoring.ts"
@@ -65,9 +65,9 @@ async function mineOn(opened: OpenedEngines, options: MiningOptions, notifier: N
     followCpus(opened, stats, notifier, output),
     clock.every(STATUS_EVERY, () => notifier.status(statusLine(stats.snapshot(), STATUS_COLUMNS))),
   ]
-  const timeout = watchdogTimeout(process.env)
-  if (timeout !== undefined) {
-    endings.push(feedWatchdog({ notifier, timeout, healthy: progressOf(units), clock, log }))
+  const timeoutMs = watchdogTimeoutMs(process.env)
+  if (timeoutMs !== undefined) {
+    endings.push(feedWatchdog({ notifier, timeoutMs, healthy: progressOf(units), clock, log }))
   }
   notifier.ready()
   try {

@@ -1,14 +1,14 @@
 /**
- * What the control groups allow this process: CPUs and a quota of CPU time. Version 1, version 2 and both side by side
+ * CPU limits of this process's control groups: cpuset and CPU time quota. Supports versions 1 and 2, both together
  * (hybrid), nested groups, and containers with or without a cgroup namespace (cgroups(7), cgroup_namespaces(7)).
  */
 import { join } from "node:path"
 import { parseCpulist } from "./cpulist.ts"
 import { readText } from "./read-text.ts"
 
-/** The directories of the groups this process is in: its own first, then each parent, up to the hierarchy's mount. */
+/** Directories of this process's groups by hierarchy: the process's group, then each parent up to the mount point. */
 export interface OwnCgroups {
-  /** Version 2's single hierarchy; empty where it is not mounted. */
+  /** Version 2's single hierarchy; empty if not mounted. */
   readonly unified: readonly string[]
   /** Version 1's hierarchy with the `cpuset` controller. */
   readonly cpuset: readonly string[]
@@ -16,20 +16,20 @@ export interface OwnCgroups {
   readonly cpu: readonly string[]
 }
 
-/** A cpuset as its file gives it; `cpus` ascending, at least one. */
+/** A cpuset as read from its file; `cpus` is ascending and not empty. */
 export interface Cpuset {
   readonly text: string
   readonly cpus: readonly number[]
   readonly path: string
 }
 
-/** CPU time per time, in CPUs: 1.5 is 150 ms in every 100 ms. */
+/** CPU time per wall-clock time, in CPUs: 1.5 is 150 ms in every 100 ms. */
 export interface CpuQuota {
   readonly cpus: number
   readonly path: string
 }
 
-/** Told once for each file that exists and cannot be understood; it then counts as absent. */
+/** Called once for each malformed file, which then counts as absent. */
 export type Warn = (message: string) => void
 
 /** Finds this process's groups from `/proc/self/cgroup` and `/proc/self/mountinfo` under `root`. */
@@ -50,8 +50,8 @@ export async function ownCgroups(root: string): Promise<OwnCgroups> {
 }
 
 /**
- * The CPUs this process's groups allow, undefined where none says: the cpuset of its own group, or of the nearest
- * parent that has one, else the one at the root of version 2, else that of version 1.
+ * The cpuset that applies to this process: that of its group, else of the nearest parent with one, else of the root of
+ * version 2, else of the root of version 1; undefined if absent.
  */
 export async function readCpuset(root: string, own: OwnCgroups, warn: Warn): Promise<Cpuset | undefined> {
   const candidates = [
@@ -65,12 +65,12 @@ export async function readCpuset(root: string, own: OwnCgroups, warn: Warn): Pro
     if (text === undefined) continue
     const list = parseCpulist(text)
     if (list.kind === "cpus") return { text: text.trim(), cpus: list.cpus, path }
-    if (list.kind === "malformed") warn(`Ignoring the malformed cpuset mask in ${path}: ${list.reason}`)
+    if (list.kind === "malformed") warn(`ignoring the malformed cpuset mask in ${path}: ${list.reason}`)
   }
   return undefined
 }
 
-/** The smallest quota on the way from this process's group to the root, undefined where there is none. */
+/** The smallest quota of this process's group and its parents; undefined if unlimited. */
 export async function readCpuQuota(own: OwnCgroups, warn: Warn): Promise<CpuQuota | undefined> {
   const quotas: CpuQuota[] = []
   for (const directory of own.unified) {
@@ -93,15 +93,15 @@ export async function readCpuQuota(own: OwnCgroups, warn: Warn): Promise<CpuQuot
     if (/^\d+$/.test(quota) && /^\d+$/.test(period) && rest.length === 0 && cpus > 0 && cpus < Infinity) {
       quotas.push({ cpus, path })
     } else {
-      warn(`Ignoring the malformed CPU quota in ${path}: "${text}"`)
+      warn(`ignoring the malformed CPU quota in ${path}: "${text}"`)
     }
   }
 }
 
-/** Stands among controller names for version 2's hierarchy, which has all of them. */
+/** Key of version 2's hierarchy among controller names. */
 const unified = ""
 
-/** A mounted hierarchy: the group that appears at its mount point, and its controllers. */
+/** A mounted hierarchy: the group visible at its mount point, and its controllers. */
 interface Mount {
   readonly group: string
   readonly point: string
@@ -118,7 +118,7 @@ function parseMemberships(text: string): Map<string, string> {
   return memberships
 }
 
-/** The cgroup mounts of a mountinfo (proc(5)): `36 35 0:31 /group /point options [tags] - type source superoptions`. */
+/** cgroup mounts from mountinfo (proc(5)) lines `36 35 0:31 /group /point options [tags] - type source superoptions`. */
 function parseMounts(text: string): Mount[] {
   const mounts: Mount[] = []
   for (const line of text.split("\n")) {
@@ -132,26 +132,26 @@ function parseMounts(text: string): Mount[] {
   return mounts
 }
 
-/** mountinfo writes space, tab, newline and backslash as `\040` and so on. */
+/** Decodes mountinfo's octal escapes of space (`\040`), tab, newline and backslash. */
 function unescapeOctal(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, digits) => String.fromCharCode(Number.parseInt(digits, 8)))
 }
 
-/** The directories from the group `path` up, in the mount that shows most of its parents. */
+/** Directories of the group `path` and its parents, in the mount that shows the most parents. */
 function ancestry(root: string, path: string, mounts: readonly Mount[]): string[] {
   const showing = mounts.flatMap(({ group, point }) => {
     const below = pathBelow(group, path)
     return below === undefined ? [] : { point, below }
   })
   showing.sort((a, b) => b.below.length - a.below.length)
-  // A container may see its group's files mounted, and a path that means something only outside: the mount is its own.
+  // In a container the path may be valid only on the host; then the mount shows the container's group.
   const best = showing[0] ?? (mounts[0] && { point: mounts[0].point, below: [] })
   if (best === undefined) return []
   const { point, below } = best
   return Array.from({ length: below.length + 1 }, (_, up) => join(root, point, ...below.slice(0, below.length - up)))
 }
 
-/** The names that lead from `group` down to `path`, undefined when it does not. */
+/** Path components from `group` down to `path`; undefined if `path` is not below `group`. */
 function pathBelow(group: string, path: string): string[] | undefined {
   const from = group.split("/").filter(name => name !== "")
   const to = path.split("/").filter(name => name !== "")

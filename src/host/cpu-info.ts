@@ -1,9 +1,9 @@
-/** What the CPU is called, for logs and to know a calibration's machine again. */
+/** The CPU's identification, for logs and as the key of a calibration. */
 import { cpus as systemCpus } from "node:os"
 import { join } from "node:path"
 import { readText } from "./read-text.ts"
 
-/** Each as the system writes it; undefined where it does not say. */
+/** Fields as the system reports them; undefined if absent. */
 export interface CpuInfo {
   /** `AMD EPYC 7763 64-Core Processor` */
   readonly model: string | undefined
@@ -13,7 +13,7 @@ export interface CpuInfo {
   readonly microcode: string | undefined
 }
 
-/** Reads `/proc/cpuinfo` under `root` (its first CPU); without one, as elsewhere than on Linux, asks the runtime. */
+/** Reads the first CPU of `/proc/cpuinfo` under `root`; if absent, the model is the runtime's. */
 export async function readCpuInfo(root = "/"): Promise<CpuInfo> {
   const text = await readText(join(root, "proc/cpuinfo"))
   if (text === undefined) return { model: systemCpus()[0]?.model, vendor: undefined, microcode: undefined }

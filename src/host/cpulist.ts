@@ -1,16 +1,16 @@
-/** The kernel's text form of a set of CPUs: `0-3,8,10-11`, with strides `0-10:2/4` (cpuset(7), "List format"). */
+/** Linux's text format for a set of CPUs: `0-3,8,10-11`, with strides `0-10:2/4` (cpuset(7), "List format"). */
 
-/** The highest CPU number accepted; the kernel itself is built for at most 8192 CPUs. */
-const highestCpu = 8191
+/** Linux supports at most 8192 CPUs. */
+const MAX_CPU = 8191
 
-/** What a text says: some CPUs (ascending, each once, at least one), none at all, or nothing that can be understood. */
+/** A parsed list: CPUs (ascending, distinct, at least one), the empty list, or the reason why the text is malformed. */
 export type Cpulist =
   | { readonly kind: "cpus"; readonly cpus: readonly number[] }
   | { readonly kind: "empty" }
   | { readonly kind: "malformed"; readonly reason: string }
 
 /**
- * Reads a cpulist; white space around it, such as a file's newline, does not count.
+ * Parses a cpulist; leading and trailing white space is ignored.
  *
  * A range `a-b:used/group` stands for the first `used` CPUs of every `group`, counted from `a`.
  */
@@ -26,7 +26,7 @@ export function parseCpulist(text: string): Cpulist {
   return { kind: "cpus", cpus: [...cpus].sort((a, b) => a - b) }
 }
 
-/** Writes CPUs, in any order, as the shortest list without strides: `0-3,8`; `""` for none. */
+/** Formats CPUs, in any order, as the shortest list without strides: `0-3,8`; `""` for none. */
 export function formatCpulist(cpus: Iterable<number>): string {
   const sorted = [...new Set(cpus)].sort((a, b) => a - b)
   const runs: [first: number, last: number][] = []
@@ -38,7 +38,7 @@ export function formatCpulist(cpus: Iterable<number>): string {
   return runs.map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`)).join(",")
 }
 
-/** Adds the CPUs of one part, `8` or `0-3` or `0-10:2/4`; returns what is wrong with it, if anything. */
+/** Adds the CPUs of one part: `8`, `0-3` or `0-10:2/4`. @returns the reason if it is malformed */
 function addPart(part: string, cpus: Set<number>): string | undefined {
   const match = /^(\d+)(?:-(\d+)(?::(\d+)\/(\d+))?)?$/.exec(part)
   if (match === null) return `"${part}" is neither a CPU nor a range of CPUs`
@@ -46,7 +46,7 @@ function addPart(part: string, cpus: Set<number>): string | undefined {
   const last = Number(match[2] ?? first)
   const used = Number(match[3] ?? 1)
   const group = Number(match[4] ?? 1)
-  if (last > highestCpu || first > highestCpu) return `"${part}" goes beyond CPU ${highestCpu}`
+  if (last > MAX_CPU || first > MAX_CPU) return `"${part}" goes beyond CPU ${MAX_CPU}`
   if (last < first) return `the range "${part}" ends before it starts`
   if (group === 0 || used > group) return `the stride of "${part}" takes ${used} of every ${group} CPUs`
   for (let cpu = first; cpu <= last; cpu++) if ((cpu - first) % group < used) cpus.add(cpu)

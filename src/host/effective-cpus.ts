@@ -1,4 +1,4 @@
-/** How many CPUs this process really has, which ones, and which limit says so. */
+/** The CPUs available to this process, and the limit that determines their number. */
 import { cpus as systemCpus } from "node:os"
 import type { Log } from "../log.ts"
 import { readAffinity, threadAffinity } from "./affinity.ts"
@@ -6,46 +6,46 @@ import { ownCgroups, readCpuQuota, readCpuset } from "./cgroup.ts"
 import { formatCpulist } from "./cpulist.ts"
 
 export interface EffectiveCpus {
-  /** CPUs' worth of work that can be done at once, at least 1: what workers are counted by, and the gauge. */
+  /** CPUs that can be busy at once, at least 1; bounds the number of workers. */
   readonly count: number
-  /** The CPUs that may be used, ascending; more than `count` when a quota decides. */
+  /** Usable CPUs, ascending; more than `count` if a quota decides. */
   readonly cpus: readonly number[]
-  /** The text of the cpuset that applies, undefined where there is none. */
+  /** Text of the cpuset that applies; undefined if absent. */
   readonly mask: string | undefined
   /** The tightest limit. */
   readonly decidedBy: Limit
-  /** CPU time allowed, in CPUs, with fractions; undefined when unlimited. */
+  /** CPU time quota in CPUs, may be fractional; undefined if unlimited. */
   readonly quota: number | undefined
   readonly logicalCpus: number
-  /** A sentence for each file that could not be understood, and so was left out of account. */
+  /** One message for each malformed file, which was ignored. */
   readonly warnings: readonly string[]
 }
 
 export type Limit = "logical CPUs" | "cpuset" | "affinity" | "quota"
 
 export interface DetectOptions {
-  /** Where `/sys` and `/proc` are found. */
+  /** Directory that holds `sys` and `proc`; `/` by default. */
   readonly root?: string
-  /** The machine's logical CPUs. */
+  /** Logical CPUs of the machine. */
   readonly logicalCpus?: number
-  /** The main thread's affinity; where it is undefined, `/proc/self/status` is asked. */
+  /** The main thread's affinity; if undefined, `/proc/self/status` is read. */
   readonly affinity?: () => readonly number[] | undefined
 }
 
-/** Detects the effective CPUs and logs the mask, the count, what decided it, and what could not be understood. */
+/** Detects the effective CPUs and logs the mask, the count with the limit that decides it, and warnings. */
 export async function detectEffectiveCpus(options: DetectOptions & { readonly log: Log }): Promise<EffectiveCpus> {
   const effective = await readEffectiveCpus(options)
   for (const warning of effective.warnings) options.log.warn(warning)
   options.log.debug(
     effective.mask === undefined
-      ? "No cpuset mask detected; using full logical CPU count"
-      : `Detected cpuset mask: ${effective.mask}`,
+      ? "no cpuset mask detected; using full logical CPU count"
+      : `detected cpuset mask: ${effective.mask}`,
   )
   options.log.info(describeEffectiveCpus(effective))
   return effective
 }
 
-/** The same without a word, for the watch, which reads often and speaks only of changes. Never rejects. */
+/** Detects the effective CPUs without logging. Never rejects. */
 export async function readEffectiveCpus(options: DetectOptions = {}): Promise<EffectiveCpus> {
   const { root = "/", logicalCpus = Math.max(1, systemCpus().length), affinity = threadAffinity } = options
   const warnings: string[] = []
@@ -57,13 +57,13 @@ export async function readEffectiveCpus(options: DetectOptions = {}): Promise<Ef
 
   const usable = cpuset?.cpus ?? allowed ?? Array.from({ length: logicalCpus }, (_, cpu) => cpu)
   const both = allowed === undefined ? usable : usable.filter(cpu => allowed.includes(cpu))
-  // Without overlap one of the two changed between the readings, and the scheduler has the last word.
+  // Disjoint sets mean that one changed between the two readings; the affinity is what the scheduler applies.
   const cpus = both.length > 0 ? both : allowed!
   const limits: [Limit, number][] = [
     ["logical CPUs", logicalCpus],
     ["cpuset", cpuset?.cpus.length ?? Infinity],
     ["affinity", cpus.length],
-    // Whole CPUs: a worker on a part of one would be stopped in the middle of every period, and this thread with it.
+    // Whole CPUs only: a worker on a fraction of a CPU would exhaust the quota and stop all threads in every period.
     ["quota", quota === undefined ? Infinity : Math.max(1, Math.floor(quota))],
   ]
   const [decidedBy, count] = limits.reduce((tightest, limit) => (limit[1] < tightest[1] ? limit : tightest))

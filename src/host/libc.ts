@@ -1,10 +1,10 @@
-/** The C library by `bun:ffi`: the few calls for which Bun has no function of its own. Linux only, no-op elsewhere. */
+/** C library functions that Bun does not offer, through `bun:ffi`. Linux only. */
 import { openCLibrary } from "./system-library.ts"
 
 /** `clockid_t` of the clock that counts from boot. */
 const CLOCK_MONOTONIC = 1
 
-const signatures = {
+const SIGNATURES = {
   sched_getaffinity: { args: ["i32", "u64", "ptr"], returns: "i32" },
   sched_setaffinity: { args: ["i32", "u64", "ptr"], returns: "i32" },
   socket: { args: ["i32", "i32", "i32"], returns: "i32" },
@@ -14,12 +14,12 @@ const signatures = {
   clock_gettime: { args: ["i32", "ptr"], returns: "i32" },
 } as const
 
-const open = () => openCLibrary(signatures).symbols
+const open = () => openCLibrary(SIGNATURES).symbols
 export type Libc = ReturnType<typeof open>
 
 let opened: Libc | null | undefined
 
-/** The C library's functions, undefined where there is none to be had: another system, or `bun:ffi` is refused. */
+/** The C library's functions; undefined on other systems and if `bun:ffi` is refused. */
 export function libc(): Libc | undefined {
   if (opened === undefined) {
     try {
@@ -31,7 +31,7 @@ export function libc(): Libc | undefined {
   return opened ?? undefined
 }
 
-/** Microseconds of CLOCK_MONOTONIC, undefined without a C library. */
+/** CLOCK_MONOTONIC in microseconds; undefined without a C library. */
 export function monotonicMicroseconds(): bigint | undefined {
   const time = new BigInt64Array(2)
   if (libc()?.clock_gettime(CLOCK_MONOTONIC, time) !== 0) return undefined

@@ -1,10 +1,10 @@
-/** Whether this process may make machine code while it runs, as a hardened system or a tight memory limit forbids. */
+/** Detects whether the process may generate machine code; hardened systems and tight memory limits forbid it. */
 import { CFunction, type Pointer } from "bun:ffi"
 
-/** Where no function is; it is never called. */
+/** An address that holds no function; it is never called. */
 const NOWHERE = 4096 as Pointer
 
-/** Without it JavaScript and WebAssembly are interpreted, and `bun:ffi` refuses to work. */
+/** If false, JavaScript and WebAssembly are interpreted and `bun:ffi` does not work. */
 export function canMakeMachineCode(): boolean {
   try {
     CFunction({ ptr: NOWHERE, args: [], returns: "i32" }).close()

@@ -1,4 +1,4 @@
-/** A file's text, or undefined when there is no such file or it cannot be read, as for /proc and /sys elsewhere. */
+/** A file's text; undefined if the file is absent or unreadable. */
 export async function readText(path: string): Promise<string | undefined> {
   try {
     return await Bun.file(path).text()

@@ -1,6 +1,6 @@
 /**
- * Opens shared libraries where the system's own loader finds them, and nowhere else: Bun's `dlopen` also takes one from the
- * current directory, where anybody may have put it.
+ * Opens shared libraries on the system loader's search path only. Bun's `dlopen` also searches the current directory, where
+ * anyone may have placed a library.
  */
 import { CString, dlopen, type FFIFunction, type Library, type Pointer } from "bun:ffi"
 import { readFileSync } from "node:fs"
@@ -10,9 +10,9 @@ import { isAbsolute, join } from "node:path"
 const LAZY = 1
 
 /**
- * @param name as the loader knows it, such as `libcuda.so.1` or `nvcuda.dll`, or an absolute path
- * @throws Error in the loader's words, where it does not find the library; where that lacks a function; where `bun:ffi` is
- *   refused; on other systems than Linux and Windows, that it could not be found
+ * @param name the loader's name of the library, such as `libcuda.so.1` or `nvcuda.dll`, or an absolute path
+ * @throws Error with the loader's message if the library is not found or lacks a function; if `bun:ffi` is refused; for a
+ *   name without a path on systems other than Linux and Windows
  */
 export function openSystemLibrary<const Table extends Record<string, FFIFunction>>(
   name: string,
@@ -21,15 +21,15 @@ export function openSystemLibrary<const Table extends Record<string, FFIFunction
 ): Library<Table> {
   if (isAbsolute(name)) return dlopen(name, table)
   if (platform === "win32") return dlopen(join(process.env["SystemRoot"] ?? "C:\\Windows", "System32", name), table)
-  if (platform !== "linux") throw new Error(`${name} could not be found: it is not looked for on ${platform}`)
+  if (platform !== "linux") throw new Error(`${name} could not be found: ${platform} is not supported`)
   load(name)
-  // What is loaded is found by its name before any directory is looked into.
+  // A loaded library is found by name before any directory is searched.
   return dlopen(name, table)
 }
 
 /**
- * Opens the C library that this process runs on.
- * @throws Error where there is none to be found: another system than Linux, or no /proc
+ * Opens the C library that is mapped into this process.
+ * @throws Error if none is found: on systems other than Linux, or without /proc
  */
 export function openCLibrary<const Table extends Record<string, FFIFunction>>(table: Table): Library<Table> {
   let failure = new Error("no C library is mapped into this process")

@@ -1,4 +1,4 @@
-/** What systemd and a service say to each other: readiness, status and watchdog (sd_notify(3)). */
+/** The service notification protocol of systemd: readiness, status and watchdog (sd_notify(3)). */
 import type { Clock } from "../clock.ts"
 import type { Log } from "../log.ts"
 import { libc, monotonicMicroseconds } from "./libc.ts"
@@ -6,34 +6,34 @@ import { sendDatagram, unixAddress } from "./unix-datagram.ts"
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** Tells the service manager how this service is; each call does nothing where there is none. */
+/** Reports the service's state to the service manager; each call does nothing without one. */
 export interface Notifier {
-  /** Whether a service manager listens. */
+  /** True if a service manager listens. */
   readonly enabled: boolean
-  /** The start, or a reload, is complete. */
+  /** The start or a reload is complete. */
   ready(): void
   /** A reload begins; `ready` ends it. */
   reloading(): void
   stopping(): void
-  /** One line for people, shown by `systemctl status`. */
+  /** One line that `systemctl status` shows. */
   status(text: string): void
-  /** Still alive: to be said more often than the watchdog's timeout. */
+  /** Feeds the watchdog; must be called more often than its timeout. */
   watchdog(): void
-  /** The service's main process is another than the one that was started. */
+  /** The service's main process is now `pid`. */
   mainPid(pid: number): void
 }
 
-/** The notifier of `$NOTIFY_SOCKET`; warns when it names a socket that cannot be reached from here. */
+/** The notifier for `$NOTIFY_SOCKET`; logs a warning if that socket cannot be used. */
 export function createNotifier(env: Environment, log: Log): Notifier {
   const { NOTIFY_SOCKET: name = "" } = env
   const address = name !== "" && libc() !== undefined ? unixAddress(name) : undefined
   if (name !== "" && address === undefined) {
-    log.warn(`The service manager's socket ${name} cannot be used: it will not learn that the miner is ready`)
+    log.warn(`the service manager's socket ${name} cannot be used: readiness is not reported`)
   }
   const send = (message: string, wait: boolean) => address !== undefined && sendDatagram(address, message, wait)
   return {
     enabled: address !== undefined,
-    // What is said once must arrive; what is said again soon must not hold this thread up.
+    // One-time messages must arrive; repeated ones must not block this thread.
     ready: () => void send("READY=1", true),
     reloading: () => void send(`RELOADING=1\nMONOTONIC_USEC=${monotonicMicroseconds()}`, true),
     stopping: () => void send("STOPPING=1", true),
@@ -43,8 +43,8 @@ export function createNotifier(env: Environment, log: Log): Notifier {
   }
 }
 
-/** Milliseconds of silence after which systemd kills this process, undefined when it does not watch process `pid`. */
-export function watchdogTimeout(env: Environment, pid: number = process.pid): number | undefined {
+/** Watchdog timeout of process `pid` in milliseconds; undefined if systemd does not watch it. */
+export function watchdogTimeoutMs(env: Environment, pid: number = process.pid): number | undefined {
   const { WATCHDOG_USEC: microseconds = "", WATCHDOG_PID: watched = "" } = env
   if (!/^[1-9]\d*$/.test(microseconds)) return undefined
   if (watched !== "" && watched !== `${pid}`) return undefined
@@ -53,25 +53,26 @@ export function watchdogTimeout(env: Environment, pid: number = process.pid): nu
 
 export interface WatchdogOptions {
   readonly notifier: Notifier
-  /** From `watchdogTimeout`. */
-  readonly timeout: number
-  /** Whether the workers make progress, or rightly have nothing to do. */
+  /** From `watchdogTimeoutMs`. */
+  readonly timeoutMs: number
+  /** True if the workers make progress or have no work. */
   readonly healthy: () => boolean
   readonly clock: Clock
   readonly log: Log
 }
 
-/** Feeds the watchdog for as long as the miner is healthy, starting at once; returns what ends it. */
-export function feedWatchdog({ notifier, timeout, healthy, clock, log }: WatchdogOptions): () => void {
+/** Feeds the watchdog while the miner is healthy, starting immediately. @returns stops the feeding */
+export function feedWatchdog({ notifier, timeoutMs, healthy, clock, log }: WatchdogOptions): () => void {
   let fed = true
   feed()
-  // Four looks a timeout: a single bad one, such as while a worker is being replaced, kills nobody.
-  return clock.every(timeout / 4, feed)
+  // Four checks per timeout, so that one failed check (while a worker is replaced) does not trigger the watchdog.
+  return clock.every(timeoutMs / 4, feed)
 
   function feed() {
     const was = fed
     fed = healthy()
     if (fed) notifier.watchdog()
-    else if (was) log.error(`No worker makes progress: unless one does, systemd restarts the miner in ${timeout} ms`)
+    else if (was)
+      log.error(`no worker makes progress: systemd restarts the miner in ${timeoutMs} ms unless one recovers`)
   }
 }

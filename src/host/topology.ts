@@ -1,18 +1,18 @@
-/** In which order to give CPUs to workers: a whole core to each as long as there are cores. */
+/** The order in which workers take CPUs: each gets a whole core while cores are left. */
 import { join } from "node:path"
 import { parseCpulist } from "./cpulist.ts"
 import { readText } from "./read-text.ts"
 
 export interface Placement {
-  /** Every CPU asked about, once: one of each physical core, the fastest cores first, then their further threads. */
+  /** The given CPUs: one thread of each physical core, fastest cores first, then the other threads. */
   readonly order: readonly number[]
-  /** How many entries of `order`, from its start, are on physical cores of their own. */
+  /** Number of leading entries of `order` that are on distinct physical cores. */
   readonly cores: number
 }
 
 /**
- * Orders `cpus` (ascending) by `/sys/devices/system/cpu/cpu*` under `root`. A CPU about which it says nothing counts
- * as a core of its own, so that elsewhere than on Linux the order stays as it is.
+ * Orders `cpus` (ascending) by `/sys/devices/system/cpu/cpu*` under `root`. A CPU of unknown topology counts as a separate
+ * core, so the order is unchanged on other systems.
  */
 export async function readPlacement(cpus: readonly number[], root = "/"): Promise<Placement> {
   const threads = await Promise.all(cpus.map(cpu => readThread(join(root, `sys/devices/system/cpu/cpu${cpu}`), cpu)))
@@ -26,9 +26,9 @@ export async function readPlacement(cpus: readonly number[], root = "/"): Promis
   return { order: ranked.map(thread => thread.cpu), cores: used.size }
 }
 
-/** A CPU, the name of its core (its threads' cpulist), and its speed in a unit common to the machine, 0 if unknown. */
+/** A CPU, its core's key (the cpulist of the core's threads), and its relative speed; 0 if unknown. */
 async function readThread(directory: string, cpu: number) {
-  // Kernels before 5.0 have only the second name.
+  // Linux before 5.0 has only the second file.
   const siblings =
     (await readText(join(directory, "topology/core_cpus_list"))) ??
     (await readText(join(directory, "topology/thread_siblings_list"))) ??

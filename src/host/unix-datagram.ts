@@ -1,4 +1,4 @@
-/** One datagram to a Unix socket, path or abstract (unix(7)); Bun has stream sockets only. */
+/** Sends datagrams to Unix sockets, by path or abstract name (unix(7)); Bun supports stream sockets only. */
 import { libc } from "./libc.ts"
 
 const AF_UNIX = 1
@@ -6,17 +6,17 @@ const SOCK_DGRAM = 2
 const SOCK_CLOEXEC = 0o2000000
 const MSG_DONTWAIT = 0x40
 
-/** Bytes of `sun_path`. */
-const pathBytes = 108
+/** Size of `sun_path`. */
+const PATH_BYTES = 108
 
 /**
- * The `sockaddr_un` of an absolute path, or of an abstract name written `@name`: the family, 16 bits in the machine's
- * order, then the path with its final 0, or a 0 and the name. Undefined for anything else, and for a name too long.
+ * The `sockaddr_un` of an absolute path or an abstract name `@name`: the family (16 bits, native byte order), then the path
+ * and a 0, or a 0 and the name. Undefined for any other name, and for one over 108 bytes.
  */
 export function unixAddress(name: string): Uint8Array | undefined {
   if (!name.startsWith("/") && !name.startsWith("@")) return undefined
   const path = new TextEncoder().encode(name.startsWith("@") ? `\0${name.slice(1)}` : `${name}\0`)
-  if (path.length > pathBytes) return undefined
+  if (path.length > PATH_BYTES) return undefined
   const address = new Uint8Array(2 + path.length)
   new Uint16Array(address.buffer, 0, 1)[0] = AF_UNIX
   address.set(path, 2)
@@ -24,10 +24,10 @@ export function unixAddress(name: string): Uint8Array | undefined {
 }
 
 /**
- * Sends `message` as one datagram from a socket of its own.
+ * Sends `message` as one datagram from a new socket.
  *
- * @param wait whether to block while the receiver's queue is full, rather than give up
- * @returns whether it was sent
+ * @param wait true: blocks while the receiver's queue is full; false: drops the message
+ * @returns true if the message was sent
  */
 export function sendDatagram(address: Uint8Array, message: string, wait: boolean): boolean {
   const c = libc()

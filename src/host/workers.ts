@@ -1,20 +1,19 @@
-/** How many CPU workers to run: one rule for every command. */
+/** The number of CPU workers, by the same rule for every command. */
 import { ExitCode, OperatorError } from "../errors.ts"
 import type { Log } from "../log.ts"
 
 export interface WorkerOptions {
-  /** What the operator asked for, a whole number of 0 or more; undefined for the default. */
+  /** The operator's explicit count, an integer of at least 0; undefined: the default. */
   readonly requested: number | undefined
   /** Effective CPUs, at least 1. */
   readonly effective: number
-  /** GPUs that mine: the default leaves each a core to be fed from. */
+  /** GPUs that mine; the default leaves one CPU for each. */
   readonly gpus?: number
   readonly log: Log
 }
 
 /**
- * Half of the effective CPUs, clamped to [1, effective − 1]; 1 where there is one CPU. Beside GPUs at most the CPUs
- * that are left after one for each, which may be none.
+ * Half of the effective CPUs, at least 1. With GPUs, at most the CPUs that are left after one for each GPU, possibly 0.
  */
 export function defaultWorkers(effective: number, gpus = 0): number {
   const half = Math.max(1, Math.floor(effective / 2))
@@ -22,9 +21,9 @@ export function defaultWorkers(effective: number, gpus = 0): number {
 }
 
 /**
- * The number of CPU workers to run, never more than the effective CPUs; 0 only beside a GPU.
+ * The number of CPU workers to run: at most the effective CPUs; 0 only with a GPU.
  *
- * @throws OperatorError (usage) when 0 was asked for and nothing else would mine
+ * @throws OperatorError (usage) if 0 is requested and no GPU mines
  */
 export function resolveWorkers({ requested, effective, gpus = 0, log }: WorkerOptions): number {
   if (requested === undefined) return defaultWorkers(effective, gpus)

@@ -5,7 +5,7 @@ import { scratch } from "./support.ts"
 const tmp = scratch()
 afterAll(() => tmp.cleanUp())
 
-test("x86: the first CPU's", async () => {
+test("x86: the fields of the first CPU", async () => {
   const first = "processor\t: 0\nvendor_id\t: GenuineIntel\nmodel name\t: A CPU @ 2.00GHz: fast\nmicrocode\t: 0x2b000\n"
   const second = first.replace("0x2b000", "0x1").replace("A CPU", "Another")
   expect(await readCpuInfo(tmp.root({ "proc/cpuinfo": `${first}\n${second}` }))).toEqual({
@@ -15,7 +15,7 @@ test("x86: the first CPU's", async () => {
   })
 })
 
-test("ARM has no microcode, and often no name", async () => {
+test("ARM: no microcode and often no model name", async () => {
   const text = "processor\t: 0\nBogoMIPS\t: 50.00\nCPU implementer\t: 0x41\nCPU part\t: 0xd0c\n"
   expect(await readCpuInfo(tmp.root({ "proc/cpuinfo": text }))).toEqual({
     model: undefined,
@@ -24,7 +24,7 @@ test("ARM has no microcode, and often no name", async () => {
   })
 })
 
-test("without /proc, what the runtime knows", async () => {
+test("without /proc: the runtime's model name", async () => {
   const info = await readCpuInfo(tmp.root({}))
   expect(info).toMatchObject({ vendor: undefined, microcode: undefined })
   expect(info.model).toBeString()

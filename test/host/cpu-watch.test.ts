@@ -10,7 +10,7 @@ afterAll(() => tmp.cleanUp())
 
 const file = "sys/fs/cgroup/cpuset.cpus.effective"
 
-/** A watch over a machine of 8 CPUs whose cpuset the test rewrites. */
+/** A watch of 8 CPUs whose cpuset the test rewrites. */
 async function watching(mask: string) {
   const root = tmp.root({ [file]: mask })
   const log = collectLog()
@@ -34,7 +34,7 @@ async function watching(mask: string) {
 }
 
 describe("watchEffectiveCpus", () => {
-  test("looks every 15 s and tells a change once", async () => {
+  test("checks every 15 s and reports a change once", async () => {
     const { watch, log, changes, clock, set } = await watching("0-3\n")
     set("0\n")
     await clock.advance(14_999)
@@ -43,11 +43,11 @@ describe("watchEffectiveCpus", () => {
     await watch.check()
     expect(changes).toEqual([[1, 4]])
     expect(watch.current.count).toBe(1)
-    expect(log.texts).toEqual(["info The effective CPUs changed from 4: 1 effective CPU of 8, decided by the cpuset 0"])
+    expect(log.texts).toEqual(["info the effective CPUs changed from 4: 1 effective CPU of 8, decided by the cpuset 0"])
     watch.stop()
   })
 
-  test("tells other CPUs of the same number", async () => {
+  test("reports other CPUs of the same number", async () => {
     const { watch, changes, set } = await watching("0-3\n")
     set("4-7\n")
     await watch.check()
@@ -56,7 +56,7 @@ describe("watchEffectiveCpus", () => {
     watch.stop()
   })
 
-  test("says nothing while nothing changes", async () => {
+  test("reports nothing while nothing changes", async () => {
     const { watch, log, changes } = await watching("0-3\n")
     await watch.check()
     await watch.check()
@@ -65,7 +65,7 @@ describe("watchEffectiveCpus", () => {
     watch.stop()
   })
 
-  test("warns once of what becomes malformed", async () => {
+  test("warns once about a file that becomes malformed", async () => {
     const { watch, log, changes, set } = await watching("0-3\n")
     set("0-\n")
     await watch.check()
@@ -75,7 +75,7 @@ describe("watchEffectiveCpus", () => {
     watch.stop()
   })
 
-  test("looks one after the other, and not after stop", async () => {
+  test("runs checks one at a time, and none after stop", async () => {
     const { watch, changes, clock, set } = await watching("0-3\n")
     set("0-1\n")
     await Promise.all([watch.check(), watch.check()])

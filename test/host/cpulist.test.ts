@@ -41,7 +41,7 @@ describe("parseCpulist", () => {
     expect(parseCpulist(text)).toEqual({ kind: "malformed", reason })
   })
 
-  test("never throws, and gives ascending CPUs without repetition", () => {
+  test("never throws and returns ascending, distinct CPUs", () => {
     const unit = fc.constantFrom(..."0123456789,-:/ \nx")
     fc.assert(
       fc.property(fc.string({ unit, maxLength: 20 }), text => {
@@ -54,7 +54,7 @@ describe("parseCpulist", () => {
     )
   })
 
-  test("a stride is the CPUs whose place in their group is used", () => {
+  test("a stride selects the first CPUs of each group", () => {
     const shape = fc.tuple(fc.nat(300), fc.nat(60), fc.integer({ min: 1, max: 12 }), fc.integer({ min: 1, max: 12 }))
     fc.assert(
       fc.property(shape, ([first, length, a, b]) => {
@@ -80,7 +80,7 @@ describe("formatCpulist", () => {
     expect(formatCpulist(cpus)).toBe(text)
   })
 
-  test("is read back as the same CPUs", () => {
+  test("parses back to the same CPUs", () => {
     fc.assert(
       fc.property(fc.uniqueArray(cpu, { minLength: 1, maxLength: 60 }), fc.constantFrom("", "\n"), (cpus, end) => {
         const sorted = [...cpus].sort((a, b) => a - b)
@@ -90,7 +90,7 @@ describe("formatCpulist", () => {
     )
   })
 
-  test("is the same text again for what it read", () => {
+  test("formats a parsed canonical text unchanged", () => {
     fc.assert(
       fc.property(fc.uniqueArray(cpu, { minLength: 1, maxLength: 60 }), cpus => {
         const text = formatCpulist(cpus)

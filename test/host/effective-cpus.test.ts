@@ -6,7 +6,7 @@ import { scratch } from "./support.ts"
 const tmp = scratch()
 afterAll(() => tmp.cleanUp())
 
-const noMask = "debug No cpuset mask detected; using full logical CPU count"
+const noMask = "debug no cpuset mask detected; using full logical CPU count"
 
 /** mountinfo as on a host, by hierarchy. */
 const mount = {
@@ -24,7 +24,7 @@ async function detect(files: Record<string, string>, options: DetectOptions = {}
   return { ...cpus, root, lines: log.texts.map(line => line.replaceAll(root, "")) }
 }
 
-describe("none", () => {
+describe("no cpuset", () => {
   test("no /sys and no /proc, as on macOS and Windows", async () => {
     const { root: _, ...result } = await detect({})
     expect(result).toEqual({
@@ -45,7 +45,7 @@ describe("none", () => {
     expect(result.lines[0]).toBe(noMask)
   })
 
-  test("the machine itself, whatever it is", async () => {
+  test("this machine is detected without warnings", async () => {
     const log = collectLog()
     const { count, cpus, logicalCpus } = await detectEffectiveCpus({ log })
     expect(count).toBeGreaterThanOrEqual(1)
@@ -54,12 +54,12 @@ describe("none", () => {
   })
 })
 
-describe("the root's file", () => {
+describe("the file at the root", () => {
   test("version 2", async () => {
     const result = await detect({ "sys/fs/cgroup/cpuset.cpus.effective": "0-2,6\n" })
     expect(result).toMatchObject({ count: 4, cpus: [0, 1, 2, 6], mask: "0-2,6", decidedBy: "cpuset" })
     expect(result.lines).toEqual([
-      "debug Detected cpuset mask: 0-2,6",
+      "debug detected cpuset mask: 0-2,6",
       "info 4 effective CPUs of 8, decided by the cpuset 0-2,6",
     ])
   })
@@ -68,7 +68,7 @@ describe("the root's file", () => {
     const result = await detect({ "sys/fs/cgroup/cpuset/cpuset.cpus": "3" })
     expect(result).toMatchObject({ count: 1, cpus: [3], mask: "3", decidedBy: "cpuset" })
     expect(result.lines).toEqual([
-      "debug Detected cpuset mask: 3",
+      "debug detected cpuset mask: 3",
       "info 1 effective CPU of 8, decided by the cpuset 3",
     ])
   })
@@ -81,13 +81,13 @@ describe("the root's file", () => {
     expect(result).toMatchObject({ count: 2, mask: "0-1" })
   })
 
-  test("a mask of every CPU is no limit, but is the mask", async () => {
+  test("a mask of all CPUs is reported but is not a limit", async () => {
     const result = await detect({ "sys/fs/cgroup/cpuset.cpus.effective": "0-7\n" })
     expect(result).toMatchObject({ count: 8, mask: "0-7", decidedBy: "logical CPUs" })
-    expect(result.lines[0]).toBe("debug Detected cpuset mask: 0-7")
+    expect(result.lines[0]).toBe("debug detected cpuset mask: 0-7")
   })
 
-  test("a mask of more CPUs than are there gives no more", async () => {
+  test("a mask of more CPUs than exist does not raise the count", async () => {
     const result = await detect({ "sys/fs/cgroup/cpuset.cpus.effective": "0-127\n" })
     expect(result).toMatchObject({ count: 8, decidedBy: "logical CPUs" })
   })
@@ -99,21 +99,21 @@ describe("the root's file", () => {
 })
 
 describe("malformed", () => {
-  test("version 2's counts as absent, with a warning", async () => {
+  test("version 2's file counts as absent, with a warning", async () => {
     const result = await detect({
       "sys/fs/cgroup/cpuset.cpus.effective": "0-x\n",
       "sys/fs/cgroup/cpuset/cpuset.cpus": "0-4",
     })
     expect(result).toMatchObject({ count: 5, mask: "0-4" })
     expect(result.lines).toEqual([
-      "warn Ignoring the malformed cpuset mask in /sys/fs/cgroup/cpuset.cpus.effective: " +
+      "warn ignoring the malformed cpuset mask in /sys/fs/cgroup/cpuset.cpus.effective: " +
         '"0-x" is neither a CPU nor a range of CPUs',
-      "debug Detected cpuset mask: 0-4",
+      "debug detected cpuset mask: 0-4",
       "info 5 effective CPUs of 8, decided by the cpuset 0-4",
     ])
   })
 
-  test("both", async () => {
+  test("both versions' files", async () => {
     const result = await detect({
       "sys/fs/cgroup/cpuset.cpus.effective": "3-1",
       "sys/fs/cgroup/cpuset/cpuset.cpus": "none",
@@ -122,7 +122,7 @@ describe("malformed", () => {
     expect(result.lines.map(line => line.split(" ")[0])).toEqual(["warn", "warn", "debug", "info"])
   })
 
-  test("/proc/self/cgroup, mountinfo and status without sense", async () => {
+  test("malformed /proc/self/cgroup, mountinfo and status", async () => {
     const result = await detect({
       "proc/self/cgroup": "nonsense\n0::relative\n:::\n",
       "proc/self/mountinfo": "1 2 - \n - cgroup2\n\n",
@@ -138,7 +138,7 @@ describe("malformed", () => {
       "sys/fs/cgroup/cpu.max": text,
     })
     expect(result).toMatchObject({ count: 8, quota: undefined, decidedBy: "logical CPUs" })
-    expect(result.lines[0]).toBe(`warn Ignoring the malformed CPU quota in /sys/fs/cgroup/cpu.max: "${text}"`)
+    expect(result.lines[0]).toBe(`warn ignoring the malformed CPU quota in /sys/fs/cgroup/cpu.max: "${text}"`)
   })
 
   test("a quota of version 1 without its period", async () => {
@@ -148,7 +148,7 @@ describe("malformed", () => {
       "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us": "50000",
     })
     expect(result.quota).toBeUndefined()
-    expect(result.lines[0]).toStartWith("warn Ignoring the malformed CPU quota in /sys/fs/cgroup/cpu,cpuacct/")
+    expect(result.lines[0]).toStartWith("warn ignoring the malformed CPU quota in /sys/fs/cgroup/cpu,cpuacct/")
   })
 })
 
@@ -173,7 +173,7 @@ describe("the process's own group", () => {
     expect(result).toMatchObject({ count: 3, mask: "0-2" })
   })
 
-  test("a malformed one gives way to the parent's", async () => {
+  test("a malformed cpuset is replaced by the parent's", async () => {
     const result = await detect({
       ...nested,
       "sys/fs/cgroup/system.slice/cpuset.cpus.effective": "0-2\n",
@@ -183,7 +183,7 @@ describe("the process's own group", () => {
     expect(result.warnings).toHaveLength(1)
   })
 
-  test("a partition of its own, outside what is left at the root", async () => {
+  test("a cpuset partition that excludes the root's CPUs", async () => {
     const result = await detect({
       ...nested,
       "sys/fs/cgroup/cpuset.cpus.effective": "0-1\n",
@@ -236,7 +236,7 @@ describe("the process's own group", () => {
 })
 
 describe("container", () => {
-  test("version 2 with a namespace of its own: its group is the root it sees", async () => {
+  test("version 2 with a private namespace: the group is the visible root", async () => {
     const result = await detect({
       "proc/self/cgroup": "0::/\n",
       "proc/self/mountinfo": mount.v2,
@@ -247,7 +247,7 @@ describe("container", () => {
     expect(result.lines.at(-1)).toBe("info 1 effective CPU of 8, decided by the quota of 1.5 CPUs")
   })
 
-  test("version 1 with the host's namespace: only its own group is mounted", async () => {
+  test("version 1 with the host's namespace: only the container's group is mounted", async () => {
     const group = "/docker/0a1b2c"
     const result = await detect({
       "proc/self/cgroup": `6:cpuset:${group}\n5:cpu,cpuacct:${group}\n`,
@@ -260,7 +260,7 @@ describe("container", () => {
     expect(result).toMatchObject({ count: 4, mask: "0-3", decidedBy: "cpuset", quota: undefined, warnings: [] })
   })
 
-  test("a group named as from outside of what is mounted", async () => {
+  test("a group path that is valid outside the mount only", async () => {
     const result = await detect({
       "proc/self/cgroup": "0::/../../user.slice\n",
       "proc/self/mountinfo": mount.v2,
@@ -274,7 +274,7 @@ describe("container", () => {
 describe("quota", () => {
   const nested = { "proc/self/cgroup": "0::/a/b\n", "proc/self/mountinfo": mount.v2 }
 
-  test("the smallest on the way to the root", async () => {
+  test("the smallest quota of the group and its parents applies", async () => {
     const result = await detect({
       ...nested,
       "sys/fs/cgroup/a/cpu.max": "250000 100000\n",
@@ -284,7 +284,7 @@ describe("quota", () => {
     expect(result.lines).toEqual([noMask, "info 2 effective CPUs of 8, decided by the quota of 2.5 CPUs"])
   })
 
-  test("a second mount that shows only its own group hides no parent", async () => {
+  test("a second mount of the group alone hides no parent", async () => {
     const inner = "50 23 0:28 /a/b /run/inner rw - cgroup2 cgroup2 rw\n"
     const result = await detect({
       "proc/self/cgroup": "0::/a/b\n",
@@ -295,12 +295,12 @@ describe("quota", () => {
     expect(result).toMatchObject({ count: 3, quota: 3 })
   })
 
-  test("less than one CPU is one", async () => {
+  test("less than one CPU counts as one", async () => {
     const result = await detect({ ...nested, "sys/fs/cgroup/a/b/cpu.max": "20000 100000\n" })
     expect(result).toMatchObject({ count: 1, quota: 0.2, decidedBy: "quota" })
   })
 
-  test("more than the CPUs decides nothing", async () => {
+  test("a quota above the number of CPUs does not decide", async () => {
     const result = await detect({ ...nested, "sys/fs/cgroup/a/b/cpu.max": "6400000 100000\n" })
     expect(result).toMatchObject({ count: 8, quota: 64, decidedBy: "logical CPUs" })
   })
@@ -323,13 +323,13 @@ describe("quota", () => {
 describe("affinity", () => {
   const cpuset = { "sys/fs/cgroup/cpuset.cpus.effective": "0-3\n" }
 
-  test("the system call's", async () => {
+  test("the system call decides", async () => {
     const result = await detect({}, { affinity: () => [1, 6] })
     expect(result).toMatchObject({ count: 2, cpus: [1, 6], decidedBy: "affinity", mask: undefined })
     expect(result.lines).toEqual([noMask, "info 2 effective CPUs of 8, decided by the affinity 1,6"])
   })
 
-  test("the file's, where the call says nothing", async () => {
+  test("the status file decides without the system call", async () => {
     const status = "Name:\tminer\nCpus_allowed:\t0c\nCpus_allowed_list:\t2-3\nMems_allowed:\t1\n"
     const result = await detect({ "proc/self/status": status })
     expect(result).toMatchObject({ count: 2, cpus: [2, 3], decidedBy: "affinity" })
@@ -340,17 +340,17 @@ describe("affinity", () => {
     expect(result).toMatchObject({ count: 2, cpus: [2, 3], mask: "0-3", decidedBy: "affinity" })
   })
 
-  test("as wide as the cpuset: the cpuset decides", async () => {
+  test("equal to the cpuset: the cpuset decides", async () => {
     const result = await detect(cpuset, { affinity: () => [0, 1, 2, 3] })
     expect(result).toMatchObject({ count: 4, decidedBy: "cpuset" })
   })
 
-  test("without overlap, which is a moment between two readings: the affinity", async () => {
+  test("disjoint from the cpuset, as after a change between two readings: the affinity decides", async () => {
     const result = await detect(cpuset, { affinity: () => [5] })
     expect(result).toMatchObject({ count: 1, cpus: [5], decidedBy: "affinity" })
   })
 
-  test("the quota below it decides", async () => {
+  test("a smaller quota decides", async () => {
     const result = await detect(
       { "proc/self/cgroup": "0::/\n", "proc/self/mountinfo": mount.v2, "sys/fs/cgroup/cpu.max": "100000 100000\n" },
       { affinity: () => [5, 6] },

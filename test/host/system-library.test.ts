@@ -31,11 +31,11 @@ describe.skipIf(process.platform !== "linux")("a library of the system", () => {
       expect(run.stderr.toString()).toMatch(`${NAME}: cannot open shared object file: No such file or directory`)
   })
 
-  test("is not there on other systems", () => {
+  test("is refused by name on other systems", () => {
     expect(() => openSystemLibrary("libcuda.so.1", getpid, "darwin")).toThrow("libcuda.so.1 could not be found")
   })
 
-  test("that is not there is told in the loader's words", () => {
+  test("that is missing is reported with the loader's message", () => {
     expect(() => openSystemLibrary("libnone.so.1", getpid)).toThrow(/libnone\.so\.1.*No such file/)
   })
 })

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from "bun:test"
 import { join } from "node:path"
-import { createNotifier, feedWatchdog, watchdogTimeout } from "../../src/host/systemd.ts"
+import { createNotifier, feedWatchdog, watchdogTimeoutMs } from "../../src/host/systemd.ts"
 import { unixAddress } from "../../src/host/unix-datagram.ts"
 import { collectLog } from "../support/collect-log.ts"
 import { FakeClock } from "../support/fake-clock.ts"
@@ -40,7 +40,7 @@ describe.skipIf(!linux)("notifications", () => {
     listener.close()
   })
 
-  test("a full queue does not hold up what is said again soon", () => {
+  test("a full queue does not block repeated messages", () => {
     const listener = datagramListener(join(tmp.directory(), "notify"))
     const notifier = createNotifier({ NOTIFY_SOCKET: listener.name }, collectLog())
     for (let i = 0; i < 2000; i++) notifier.watchdog()
@@ -48,14 +48,14 @@ describe.skipIf(!linux)("notifications", () => {
     listener.close()
   })
 
-  test("a listener that is gone is no error", () => {
+  test("a closed listener is not an error", () => {
     const notifier = createNotifier({ NOTIFY_SOCKET: join(tmp.directory(), "gone") }, collectLog())
     notifier.ready()
     notifier.stopping()
   })
 })
 
-test.each([{}, { NOTIFY_SOCKET: "" }, { NOTIFY_SOCKET: undefined }])("nobody listens: %j", env => {
+test.each([{}, { NOTIFY_SOCKET: "" }, { NOTIFY_SOCKET: undefined }])("disabled without a socket: %j", env => {
   const log = collectLog()
   const notifier = createNotifier(env, log)
   expect(notifier.enabled).toBe(false)
@@ -64,12 +64,10 @@ test.each([{}, { NOTIFY_SOCKET: "" }, { NOTIFY_SOCKET: undefined }])("nobody lis
   expect(log.texts).toEqual([])
 })
 
-test.each(["vsock:2:1234", "relative", `/${"long".repeat(30)}`])("a socket of another kind: %s", name => {
+test.each(["vsock:2:1234", "relative", `/${"long".repeat(30)}`])("an unsupported socket address: %s", name => {
   const log = collectLog()
   expect(createNotifier({ NOTIFY_SOCKET: name }, log).enabled).toBe(false)
-  expect(log.texts).toEqual([
-    `warn The service manager's socket ${name} cannot be used: it will not learn that the miner is ready`,
-  ])
+  expect(log.texts).toEqual([`warn the service manager's socket ${name} cannot be used: readiness is not reported`])
 })
 
 test("socket addresses", () => {
@@ -91,17 +89,17 @@ describe("watchdog", () => {
     [{ WATCHDOG_USEC: "soon" }, undefined],
     [{ WATCHDOG_USEC: "" }, undefined],
   ])("%j", (env, timeout) => {
-    expect(watchdogTimeout(env, 77)).toBe(timeout)
+    expect(watchdogTimeoutMs(env, 77)).toBe(timeout)
   })
 
-  test("is fed four times a timeout while the miner is healthy, and complains once when it is not", async () => {
+  test("is fed four times per timeout while the miner is healthy; one error is logged when it is not", async () => {
     const log = collectLog()
     const clock = new FakeClock()
     let fed = 0
     let healthy = true
     const notifier = { ...createNotifier({}, log), watchdog: () => void fed++ }
 
-    const stop = feedWatchdog({ notifier, timeout: 30_000, healthy: () => healthy, clock, log })
+    const stop = feedWatchdog({ notifier, timeoutMs: 30_000, healthy: () => healthy, clock, log })
     expect(fed).toBe(1)
     await clock.advance(30_000)
     expect(fed).toBe(5)
@@ -109,7 +107,7 @@ describe("watchdog", () => {
     await clock.advance(15_000)
     expect(fed).toBe(5)
     expect(log.texts).toEqual([
-      "error No worker makes progress: unless one does, systemd restarts the miner in 30000 ms",
+      "error no worker makes progress: systemd restarts the miner in 30000 ms unless one recovers",
     ])
     healthy = true
     await clock.advance(7_500)

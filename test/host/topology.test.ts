@@ -7,7 +7,7 @@ afterAll(() => tmp.cleanUp())
 
 const cpu = (n: number) => `sys/devices/system/cpu/cpu${n}`
 
-/** A root whose CPUs have these siblings, and these capacities. */
+/** A root directory whose CPUs have these siblings and capacities. */
 function machine(siblings: string[], { capacities = [] as number[], name = "core_cpus_list" } = {}) {
   return tmp.root({
     ...Object.fromEntries(siblings.map((list, n) => [`${cpu(n)}/topology/${name}`, `${list}\n`])),
@@ -15,37 +15,37 @@ function machine(siblings: string[], { capacities = [] as number[], name = "core
   })
 }
 
-test("threads numbered next to each other", async () => {
+test("siblings with adjacent numbers", async () => {
   const root = machine(["0-1", "0-1", "2-3", "2-3"])
   expect(await readPlacement([0, 1, 2, 3], root)).toEqual({ order: [0, 2, 1, 3], cores: 2 })
 })
 
-test("threads numbered after all cores, by the file's older name", async () => {
+test("siblings numbered after all cores, in the older file", async () => {
   const root = machine(["0,4", "1,5", "2,6", "3,7", "0,4", "1,5", "2,6", "3,7"], { name: "thread_siblings_list" })
   expect(await readPlacement([0, 1, 2, 3, 4, 5, 6, 7], root)).toEqual({ order: [0, 1, 2, 3, 4, 5, 6, 7], cores: 4 })
 })
 
-test("only the CPUs asked about: a sibling that is not ours leaves the core to the other", async () => {
+test("only the given CPUs: a core's only usable thread counts as the core", async () => {
   const root = machine(["0-1", "0-1", "2-3", "2-3"])
   expect(await readPlacement([1, 2, 3], root)).toEqual({ order: [1, 2, 3], cores: 2 })
 })
 
-test("one thread a core", async () => {
+test("one thread per core", async () => {
   expect(await readPlacement([0, 1, 2], machine(["0", "1", "2"]))).toEqual({ order: [0, 1, 2], cores: 3 })
 })
 
-test("fast cores before slow ones, slow ones before the fast ones' second threads", async () => {
+test("fast cores before slow cores, slow cores before second threads", async () => {
   const root = machine(["0", "1", "2-3", "2-3"], { capacities: [600, 600, 1024, 1024] })
   expect(await readPlacement([0, 1, 2, 3], root)).toEqual({ order: [2, 0, 1, 3], cores: 3 })
 })
 
-test("four threads a core", async () => {
+test("four threads per core", async () => {
   const root = machine(["0-3", "0-3", "0-3", "0-3", "4-7", "4-7", "4-7", "4-7"])
   const placement = await readPlacement([0, 1, 2, 3, 4, 5, 6, 7], root)
   expect(placement).toEqual({ order: [0, 4, 1, 5, 2, 6, 3, 7], cores: 2 })
 })
 
-test("nothing known, or nothing to be understood", async () => {
+test("unknown or malformed topology", async () => {
   expect(await readPlacement([0, 2, 5], tmp.root({}))).toEqual({ order: [0, 2, 5], cores: 3 })
   expect(await readPlacement([0, 1], machine(["?", ""], { capacities: [Number.NaN] }))).toEqual({
     order: [0, 1],

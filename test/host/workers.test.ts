@@ -27,7 +27,7 @@ describe("defaultWorkers", () => {
     expect(defaultWorkers(effective, gpus)).toBe(workers)
   })
 
-  test("stays in [1, effective - 1] wherever there are two CPUs", () => {
+  test("is in [1, effective − 1] for two or more CPUs", () => {
     for (let effective = 2; effective <= 512; effective++) {
       expect(defaultWorkers(effective)).toBeWithin(1, effective)
     }
@@ -35,30 +35,30 @@ describe("defaultWorkers", () => {
 })
 
 describe("resolveWorkers", () => {
-  test("the default when nothing was asked for", () => {
+  test("an absent count means the default", () => {
     const log = collectLog()
     expect(resolveWorkers({ requested: undefined, effective: 6, log })).toBe(3)
     expect(resolveWorkers({ requested: undefined, effective: 6, gpus: 4, log })).toBe(2)
     expect(log.texts).toEqual([])
   })
 
-  test.each([1, 3, 4])("%i of 4 as asked", requested => {
+  test.each([1, 3, 4])("%i of 4 as requested", requested => {
     const log = collectLog()
     expect(resolveWorkers({ requested, effective: 4, log })).toBe(requested)
     expect(log.texts).toEqual([])
   })
 
-  test("more than there are: all of them, with a warning that names both numbers", () => {
+  test("more than the effective CPUs: clamped, with a warning that names both numbers", () => {
     const log = collectLog()
     expect(resolveWorkers({ requested: 16, effective: 4, log })).toBe(4)
     expect(log.texts).toEqual(["warn 16 CPU workers are more than the effective CPUs, 4: running 4"])
   })
 
-  test("0 beside a GPU", () => {
+  test("0 is accepted with a GPU", () => {
     expect(resolveWorkers({ requested: 0, effective: 4, gpus: 1, log: collectLog() })).toBe(0)
   })
 
-  test("0 alone is the operator's mistake", () => {
+  test("0 without a GPU is a usage error", () => {
     try {
       resolveWorkers({ requested: 0, effective: 4, log: collectLog() })
       expect.unreachable()

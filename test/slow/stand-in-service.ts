@@ -10,7 +10,7 @@ import { systemClock } from "../../src/clock.ts"
 import { setThreadAffinity } from "../../src/host/affinity.ts"
 import { readCpuInfo } from "../../src/host/cpu-info.ts"
 import { readEffectiveCpus } from "../../src/host/effective-cpus.ts"
-import { createNotifier, feedWatchdog, watchdogTimeout } from "../../src/host/systemd.ts"
+import { createNotifier, feedWatchdog, watchdogTimeoutMs } from "../../src/host/systemd.ts"
 import { collectLog } from "../support/collect-log.ts"
 
 const { STATE_DIRECTORY = "", CREDENTIALS_DIRECTORY = "" } = process.env
@@ -32,12 +32,12 @@ const facts = {
   credentials: credentials(),
   executableMemory: makesMemoryExecutable(),
   worker: await runsWorker(),
-  watchdog: watchdogTimeout(process.env),
+  watchdog: watchdogTimeoutMs(process.env),
 }
 
 let healthy = true
-const timeout = facts.watchdog!
-feedWatchdog({ notifier, timeout, healthy: () => healthy, clock: systemClock, log })
+const timeoutMs = facts.watchdog!
+feedWatchdog({ notifier, timeoutMs, healthy: () => healthy, clock: systemClock, log })
 process.on("SIGUSR1", () => (healthy = false))
 process.on("SIGHUP", () => {
   notifier.reloading()
