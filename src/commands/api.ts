@@ -17,6 +17,7 @@ export async function run(config: Config<"api">): Promise<void> {
     config,
     output,
     stop,
+    jobsOnDemand: true,
     openSource: async ({ clock, log, stats }) =>
       createApiSource({ host, port, token, clock, log, answered: counted(stats) }),
   })

@@ -26,6 +26,7 @@ export async function run(config: Config<"demo">): Promise<void> {
       config,
       output,
       stop: end,
+      maxJobAgeSeconds: settings.maxJobAge,
       openSource: async context => goal.watch(await openSources(sources, context, settings.failoverPatience)),
     })
   } else {
@@ -67,6 +68,7 @@ async function mineForOwnNode(config: Config<"demo">, output: Output, stop: Abor
       config,
       output,
       stop,
+      maxJobAgeSeconds: config.settings.maxJobAge,
       openSource: context => openSources([source], context, config.settings.failoverPatience),
     })
   } finally {

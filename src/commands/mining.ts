@@ -23,6 +23,10 @@ export interface MiningOptions {
   readonly output: Output
   /** Ends the mining, within two seconds. */
   readonly stop: AbortSignal
+  /** As for `Stats`. */
+  readonly jobsOnDemand?: boolean
+  /** As for `Miner`, in seconds. */
+  readonly maxJobAgeSeconds?: number | undefined
   readonly openSource: (context: SourceContext & { readonly stats: StatsSink }) => Promise<JobSource>
 }
 
@@ -52,11 +56,13 @@ async function mineOn(opened: OpenedEngines, options: MiningOptions, notifier: N
   const { log, terminal } = output
   const engines = new EngineSet(opened.engines)
   const units = () => engines.units
-  const stats = new Stats({ clock, version, units, details: unit => opened.details(unit) })
+  const { jobsOnDemand = false } = options
+  const stats = new Stats({ clock, log, version, units, jobsOnDemand, details: unit => opened.details(unit) })
   stats.effectiveCpus(opened.cpus)
   const source = await openSource({ clock, log, stats })
   const replaceEngine = opened.replaceEngine.bind(opened)
-  const miner = new Miner({ source, engines, events: stats, clock, log, replaceEngine })
+  const maxJobAgeMs = options.maxJobAgeSeconds === undefined ? undefined : 1000 * options.maxJobAgeSeconds
+  const miner = new Miner({ source, engines, events: stats, clock, log, replaceEngine, maxJobAgeMs })
 
   const { metricsHost: host, metricsPort: port } = settings
   const monitoring = port === undefined ? undefined : await serveMonitoring({ stats, host, port, clock, log })

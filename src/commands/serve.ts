@@ -12,6 +12,7 @@ export async function run(config: Config<"serve">): Promise<void> {
     config,
     output,
     stop,
+    maxJobAgeSeconds: config.settings.maxJobAge,
     openSource: context => openSources(config.sources, context, config.settings.failoverPatience),
   })
 }

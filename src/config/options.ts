@@ -136,6 +136,12 @@ export const OPTIONS = {
     default: "10",
     help: "How long a source may have no job before the next one is started",
   }),
+  maxJobAge: option({
+    parser: duration(1, 86_400),
+    commands: SOURCED,
+    value: "SECONDS",
+    help: "Stop hashing a job after this time if its source has sent no other; off if absent",
+  }),
   config: option({
     parser: path,
     commands: HASHING,

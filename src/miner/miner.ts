@@ -35,6 +35,8 @@ export interface MinerOptions {
   readonly log: Log
   /** Another engine, not started, in place of one that cannot hash (any more); undefined if none is left. */
   readonly replaceEngine?: (failed: Engine) => Promise<Engine | undefined>
+  /** Milliseconds after a job's last arrival when its search ends; it is searched again if it is sent again. */
+  readonly maxJobAgeMs?: number | undefined
 }
 
 /** Age at which a job is warned about: a node that is syncing sends no other, and nothing cancels it. */
@@ -48,6 +50,7 @@ export class Miner {
   /** Live engines that have not searched all of their part of the range yet. */
   #unfinished = new Set<Engine>()
   #cancelOldWarning = () => {}
+  #cancelMaxAge = () => {}
   #hashing = false
   readonly #ended = Promise.withResolvers<void>()
   #running = false
@@ -174,6 +177,7 @@ export class Miner {
 
   #take(job: Job): void {
     if (!this.#running) return
+    this.#endAtMaxAge(job)
     const before = this.#search
     if (before?.isOf(job)) {
       before.job = job
@@ -290,6 +294,7 @@ export class Miner {
   #endSearch(why: string): void {
     const search = this.#search
     if (!search) return
+    this.#cancelMaxAge()
     const wasSearched = this.#conclude(search)
     this.#search = undefined
     if (wasSearched) this.#idle(search)
@@ -314,6 +319,16 @@ export class Miner {
       log.withTag("job").info(`${job.id} ended, ${why}: ${age} old, ${counts}`)
     }
     if (!toBeContinued) events.jobEnded(job, outcome)
+  }
+
+  /** A range is searched to its end; any other job only for as long as it is likely to be the source's latest. */
+  #endAtMaxAge(job: Job): void {
+    const { clock, maxJobAgeMs } = this.#options
+    this.#cancelMaxAge()
+    if (maxJobAgeMs === undefined || job.range) return
+    this.#cancelMaxAge = clock.after(maxJobAgeMs, () => {
+      this.#endSearch(`${job.source} has sent no other for ${secondsOf(maxJobAgeMs)} (--max-job-age)`)
+    })
   }
 
   #warnWhenOld(search: JobSearch): void {

@@ -8,6 +8,7 @@ import type { DisconnectReason } from "../sources/source.ts"
 import type { Distribution } from "./distribution.ts"
 import { type ProcessMetric, processMetrics } from "./process-metrics.ts"
 import { JOB_OUTCOMES, SEAL_RESULTS, type Snapshot, type UnitSnapshot } from "./snapshot.ts"
+import { STANDSTILL_KINDS } from "./standstill.ts"
 import type { Stats } from "./stats.ts"
 
 export type MetricsFormat = "prometheus" | "openmetrics"
@@ -131,6 +132,9 @@ function registerHashes(scrape: Scrape): void {
     [{ version: now.version, bun: Bun.version, engine: now.engines.join("+") || "none" }, 1],
   ])
   scrape.gauge("miner_ready", "1 while connected and hashing, else 0.", now => (now.notReady === undefined ? 1 : 0))
+  scrape.gauges("miner_standstill", "1 while the miner earns nothing for this reason, else 0.", ["reason"], now =>
+    STANDSTILL_KINDS.map(reason => [{ reason }, now.standstill === reason ? 1 : 0]),
+  )
   scrape.gauge("miner_effective_cpus", "CPUs this process may really use.", now => now.cpus?.count)
   scrape.gauge("miner_workers", "Workers and devices that hash.", now => now.units.length)
   scrape.gauge("miner_cpu_workers", "CPU workers.", now => now.units.filter(unit => unit.kind === "cpu").length)

@@ -2,6 +2,7 @@
 import type { EffectiveCpus } from "../host/effective-cpus.ts"
 import type { DisconnectReason, JobOutcome, Verdict } from "../sources/source.ts"
 import type { Rates } from "./hash-rate.ts"
+import type { StandstillKind } from "./standstill.ts"
 
 export type SealResult = Verdict["result"]
 
@@ -113,6 +114,8 @@ export interface Snapshot {
   /** Newest first. */
   readonly recentSeals: readonly RecentSeal[]
   readonly cpus: CpuSnapshot | undefined
+  /** How the miner earns nothing: no job for a minute, or no accepted share against expectation. */
+  readonly standstill: StandstillKind | undefined
   /** Why the miner is not earning at this moment; undefined while it is connected and hashing. */
   readonly notReady: string | undefined
 }

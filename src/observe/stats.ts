@@ -1,6 +1,7 @@
 /** The one accounting of what happens: the mining loop tells it, everything that people and monitors see is read here. */
 import type { Clock } from "../clock.ts"
 import type { Unit } from "../engines/engine.ts"
+import type { Log } from "../log.ts"
 import type { MinerEvents } from "../miner/events.ts"
 import type { DisconnectReason, Job, JobOutcome, Seal, Verdict } from "../sources/source.ts"
 import { Distribution } from "./distribution.ts"
@@ -17,6 +18,7 @@ import {
   type UnitDetails,
   type UnitSnapshot,
 } from "./snapshot.ts"
+import { Standstill } from "./standstill.ts"
 import { UnitMeters } from "./unit-meters.ts"
 
 /** Everything that statistics are made of: the miner's events, and those of the other parts. */
@@ -32,6 +34,10 @@ export interface StatsSink extends MinerEvents {
 
 export interface StatsOptions {
   readonly clock: Clock
+  /** Takes the warnings of a miner that earns nothing. */
+  readonly log: Log
+  /** Jobs come when somebody posts them: to have none is no standstill. */
+  readonly jobsOnDemand?: boolean
   readonly version: string
   /** The units of all engines at this moment; read every second and at every snapshot. */
   readonly units: () => readonly Unit[]
@@ -73,6 +79,7 @@ export class Stats implements StatsSink {
   #samples = 0
 
   readonly #meters: UnitMeters
+  readonly #standstill: Standstill
 
   readonly #sources = new Map<string, SourceRecord>()
   #activeSource: string | undefined
@@ -92,6 +99,7 @@ export class Stats implements StatsSink {
     this.#options = options
     this.#startedAt = clock.now()
     this.#meters = new UnitMeters(clock, options.units)
+    this.#standstill = new Standstill(clock, options.log)
     this.#sample()
     this.#stopSampling = clock.every(SAMPLE_EVERY, () => this.#sample())
   }
@@ -122,7 +130,10 @@ export class Stats implements StatsSink {
     this.#job = job
     this.#jobHadSeal = false
     const source = this.#source(job.source)
-    if (this.#activeSource !== undefined && this.#activeSource !== job.source) source.switches += 1
+    if (this.#activeSource !== undefined && this.#activeSource !== job.source) {
+      source.switches += 1
+      this.#standstill.restart(this.#meters.expectedSeals)
+    }
     this.#activeSource = job.source
   }
 
@@ -138,6 +149,7 @@ export class Stats implements StatsSink {
     this.#source(job.source).seals[result] += 1
     this.sealLatencySeconds.add(latencySeconds)
     increment(this.#unitSeals, unit)
+    if (result === "accepted" || result === "sent") this.#standstill.restart(this.#meters.expectedSeals)
     if (this.#job?.source === job.source && this.#job.id === job.id) this.#jobHadSeal = true
     const reason = verdict.result === "rejected" ? verdict.reason : undefined
     const { source, id, difficulty } = job
@@ -218,6 +230,7 @@ export class Stats implements StatsSink {
       seals: totalSeals(sources),
       recentSeals: this.#recentSeals.map(({ at, seal }) => ({ ...seal, agoSeconds: this.#secondsSince(at) })),
       cpus: this.#cpus,
+      standstill: this.#standstill.kind,
       notReady: this.#notReady(),
     }
   }
@@ -231,6 +244,20 @@ export class Stats implements StatsSink {
     this.#meters.sample()
     if (this.#samples % (HISTORY_STEP / SAMPLE_EVERY) === 0) this.#history.add(this.#meters.rates("all").tenSeconds)
     this.#samples += 1
+    this.#checkStandstill()
+  }
+
+  #checkStandstill(): void {
+    if (this.#options.jobsOnDemand) return
+    const job = this.#job
+    const source = job?.source ?? [...this.#sources.keys()].join(", ")
+    this.#standstill.check({
+      progressAt: this.#meters.progressAt ?? this.#startedAt,
+      hasJob: job !== undefined && !(this.#jobHadSeal && job.afterSeal === "wait"),
+      source: source || "any source",
+      problem: [...this.#sources.values()].find(({ problem }) => problem !== undefined)?.problem,
+      expectedSeals: this.#meters.expectedSeals,
+    })
   }
 
   #unitSnapshot(unit: Unit): UnitSnapshot {
@@ -270,6 +297,7 @@ export class Stats implements StatsSink {
   }
 
   #notReady(): string | undefined {
+    if (this.#standstill.reason !== undefined) return this.#standstill.reason
     const sources = [...this.#sources]
     if (!sources.some(([, source]) => source.up)) {
       const [name, record] = sources.find(([, source]) => source.problem !== undefined) ?? sources[0] ?? []

@@ -349,6 +349,16 @@ describe("the state directory", () => {
   })
 })
 
+test("the maximum age of a job is a duration", async () => {
+  const config = await resolveConfig(
+    "serve",
+    ["--max-job-age", "10m", "--url", "stratum+tcp://pool:1", "--login", "a.b"],
+    {},
+    systemFiles,
+  )
+  expect(config.settings.maxJobAge).toBe(600)
+})
+
 test("the failover patience is a duration", async () => {
   const config = await resolveConfig(
     "serve",

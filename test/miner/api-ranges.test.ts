@@ -16,7 +16,7 @@ const log = collectLog()
 const source = createApiSource({ host: "127.0.0.1", port: 0, clock, log })
 const random = (bytes: number) => crypto.getRandomValues(new Uint8Array(bytes))
 const engine = createCpuEngine({ kernel: "wasm", workers: 2, random, clock, log })
-const stats = new Stats({ clock, version: "test", units: () => engine.units })
+const stats = new Stats({ clock, log, version: "test", units: () => engine.units })
 const stop = new AbortController()
 let mining: Promise<void>
 

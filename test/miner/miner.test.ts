@@ -60,6 +60,37 @@ describe("a job", () => {
     await stop()
   })
 
+  test("ends at --max-job-age after its last arrival, and is searched again if it is sent again", async () => {
+    const engine = new FakeEngine("a")
+    const { job, clock, told, lines, stop } = await setUp([engine], undefined, 60_000)
+    job("1", { difficulty: HARD })
+    await clock.advance(50_000)
+    job("1", { difficulty: HARD })
+    await clock.advance(59_000)
+    expect(engine.work).not.toBeNull()
+    await clock.advance(1000)
+    expect(engine.work).toBeNull()
+    expect(told.at(-1)).toBe("jobEnded 1 cancelled")
+    expect(lines().at(-1)).toContain(`1 ended, ${NODE} has sent no other for 60 s (--max-job-age): 110.0 s old`)
+    job("1", { difficulty: HARD })
+    expect(engine.work).not.toBeNull()
+    await clock.advance(30_000)
+    job("2", { difficulty: HARD })
+    await clock.advance(59_000)
+    expect(engine.work).not.toBeNull()
+    await stop()
+    expect(clock.pending).toBe(0)
+  })
+
+  test("without --max-job-age is searched for ever", async () => {
+    const engine = new FakeEngine("a")
+    const { job, clock, stop } = await setUp([engine])
+    job("1", { difficulty: HARD })
+    await clock.advance(86_400_000)
+    expect(engine.work).not.toBeNull()
+    await stop()
+  })
+
   test("of two minutes is warned about once", async () => {
     const engine = new FakeEngine("a")
     const { job, clock, lines, stop } = await setUp([engine])

@@ -101,6 +101,7 @@ export interface Bench {
 export async function setUp(
   engines: readonly Engine[],
   replaceEngine?: (failed: Engine) => Promise<Engine | undefined>,
+  maxJobAgeMs?: number,
 ): Promise<Bench> {
   const source = new FakeSource()
   const clock = new FakeClock(1000)
@@ -114,6 +115,7 @@ export async function setUp(
     clock,
     log,
     ...(replaceEngine && { replaceEngine }),
+    maxJobAgeMs,
   })
   const abort = new AbortController()
   const ended = miner.run(abort.signal)

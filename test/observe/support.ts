@@ -1,7 +1,8 @@
 import type { Unit } from "../../src/engines/engine.ts"
 import type { UnitDetails } from "../../src/observe/snapshot.ts"
-import { Stats } from "../../src/observe/stats.ts"
+import { Stats, type StatsOptions } from "../../src/observe/stats.ts"
 import type { Job, Seal } from "../../src/sources/source.ts"
+import { collectLog } from "../support/collect-log.ts"
 import { FakeClock } from "../support/fake-clock.ts"
 
 export const NODE = "quic://127.0.0.1:9833"
@@ -37,11 +38,17 @@ export class Bench {
   readonly units: FakeUnit[]
   readonly details = new Map<string, UnitDetails>()
   readonly stats: Stats
+  readonly log = collectLog()
 
-  constructor(units: FakeUnit[] = [fakeUnit("avx2/0"), fakeUnit("avx2/1")], version = "1.2.3") {
+  constructor(
+    units: FakeUnit[] = [fakeUnit("avx2/0"), fakeUnit("avx2/1")],
+    version = "1.2.3",
+    options: Partial<StatsOptions> = {},
+  ) {
     this.units = units
     const details = (unit: string) => this.details.get(unit)
-    this.stats = new Stats({ clock: this.clock, version, units: () => this.units, details })
+    const { clock, log } = this
+    this.stats = new Stats({ clock, log, version, units: () => this.units, details, ...options })
   }
 
   /** Lets `seconds` pass; every unit hashes `rate` a second at difficulty 1000. */

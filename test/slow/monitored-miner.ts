@@ -24,7 +24,7 @@ const units = Array.from({ length: 4 }, (_, index): Unit => {
     },
   }
 })
-const stats = new Stats({ clock: systemClock, version: "1.2.3", units: () => units })
+const stats = new Stats({ clock: systemClock, log: collectLog(), version: "1.2.3", units: () => units })
 stats.effectiveCpus({ count: 8, mask: "0-7", decidedBy: "cpuset" })
 stats.source(NODE)
 stats.source(POOL)
