@@ -1,12 +1,13 @@
-/** The vocabulary's meaning: every operation computed with BigInt, modulo p. Renderers are tested against it. */
+/** The reference meaning of the vocabulary: BigInt arithmetic modulo p. Every renderer is tested against it. */
 import { mod } from "../pow/field.ts"
 import type { Constant, Ops } from "./ops.ts"
 
-/** A field element, canonical; a class of its own so that elements and sums cannot be mistaken for each other. */
+/** A canonical field element. Elements and sums are separate classes so that the type checker tells them apart. */
 export class Element {
   constructor(readonly value: bigint) {}
 }
 
+/** A sum, reduced modulo p. */
 export class Sum {
   constructor(readonly value: bigint) {}
 }
@@ -31,8 +32,8 @@ export const interpreter: Ops<Element, Sum> = {
   repeat: (step, rows, state) => rows.reduce<Element[]>((s, row) => step.apply(interpreter, s, row), [...state]),
 }
 
-/** Unrolled loops pass only constants that are known. */
+/** Narrows a constant to a number: `repeat` unrolls loops here, so steps never receive a `RowEntry`. */
 function known(constant: Constant): bigint {
-  if (typeof constant !== "bigint") throw new TypeError("the interpreter unrolls its loops")
+  if (typeof constant !== "bigint") throw new TypeError("the interpreter does not support row entries")
   return constant
 }

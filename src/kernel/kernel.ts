@@ -1,60 +1,61 @@
 /**
- * A kernel as a worker drives it: the search program of `search.ts` rendered for one target and bound to one thread.
- * It reports candidates; whether a candidate is a seal is for `pow` to say.
+ * The interface by which a worker drives a kernel: the search program of `search.ts`, rendered for one `RenderTarget`
+ * and bound to one thread. A kernel reports candidates; `verifySeal` decides which of them are seals.
  */
 
-/** The most nonces of a range that are tested at once, and those of a row where nothing speaks for more. */
+/** Maximum nonces per call of `searchRange`, and the default number of nonces in a row. */
 export const ROW = 256
 
 export interface Kernel {
   /** `wasm`, `wasm-narrow`, `avx2`, `avx512`, … */
   readonly name: string
 
-  /** Nonces in a row, the unit of search: one t0, every t1 (see `nonce-plane.ts`); `ROW` or a few more. */
+  /** Nonces in a row (one t0, all t1; see `nonce-plane.ts`): `ROW`, or slightly more to fill the last batch. */
   readonly row: number
 
-  /** The permutation, in place. @param state 12 elements; canonical (`< p`) on return */
+  /** Permutes a state in place. @param state 12 elements, 0 … 2^64 − 1; canonical (`< p`) on return */
   permute(state: BigUint64Array): void
 
   /**
-   * Sets what counts as a candidate: the hash's first 64 bits, big-endian, at or below `top`.
+   * Sets the bound for candidates: a nonce is one if the first 8 bytes of its hash, big-endian, do not exceed `top`.
    * @param top the target's top 64 bits, 0 … 2^64 − 1
    */
   setTarget(top: bigint): void
 
   /**
-   * Makes ready to search the plane of nonces around a base.
-   * @param state 12 elements: the sponge after the header and the nonce's first half, the second half's base limbs added
+   * Prepares a search of the plane around a base nonce.
+   * @param state 12 elements, 0 … 2^64 − 1: the midstate of the base nonce, from `spongeBeforeLast`
    */
   preparePlane(state: BigUint64Array): void
 
   /**
    * Tests the `row` nonces of row `t0` of the prepared plane.
-   * @returns the number of candidates, whose t1 stand in `hits`, ascending
+   * @param t0 0 … PLANE_ROWS − 1
+   * @returns the number n of candidates; entries 0 … n − 1 of `hits` are their t1, ascending
    */
   searchRow(t0: number): number
 
   /**
-   * Makes ready to search consecutive nonces that differ in their last four bytes only.
-   * @param state as for `preparePlane`, the second half's last limb (nonce bytes 60 … 63) taken as 0
+   * Prepares a search of consecutive nonces that differ only in their last four bytes.
+   * @param state as for `preparePlane`, of the nonce whose bytes 60 … 63 are 0
    */
   prepareRange(state: BigUint64Array): void
 
   /**
-   * Tests the `count` (1 … ROW) nonces whose last four bytes are, big-endian, `first` … `first + count − 1`
-   * (below 2^32).
-   * @returns the number of candidates, whose offsets from `first` stand in `hits`, ascending
+   * Tests the nonces of the prepared range whose last four bytes, big-endian, are `first` … `first + count − 1`.
+   * @param count 1 … ROW; `first + count` ≤ 2^32
+   * @returns the number n of candidates; entries 0 … n − 1 of `hits` are their offsets from `first`, ascending
    */
   searchRange(first: number, count: number): number
 
-  /** `row` entries; those of the last search come first. */
+  /** The results of the last search, `row` entries. */
   readonly hits: Uint32Array
 
-  /** Frees what the kernel holds outside the JavaScript heap. */
+  /** Frees the kernel's resources outside the JavaScript heap. The kernel must not be used afterwards. */
   close(): void
 }
 
-/** Why a kernel cannot run here, e.g. "this CPU has no AVX2"; the next candidate is tried. */
+/** A kernel cannot run on this host, e.g. "this CPU has no AVX2". The caller tries another kernel. */
 export class UnsupportedKernel extends Error {
   override readonly name = "UnsupportedKernel"
 }

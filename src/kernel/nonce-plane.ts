@@ -1,26 +1,30 @@
 /**
- * Planes of nonces: 64-byte nonces that share a first half, with second halves base + t0 · U0 + t1 · U1 taken limb by
- * limb, so that no limb leaves 32 bits. `search.ts` says why these directions.
+ * Planes of nonces. The nonces of a plane share their first half; their second halves are base + t0 · U0 + t1 · U1,
+ * limb by limb. `planeBase` chooses bases for which no limb overflows 32 bits. `search.ts` uses what the directions
+ * achieve:
  *
- * M4 · (−4, 17, −11, 3) = 35 e0 and M4 · (3, −4, 17, −11) = 35 e1. Limbs 0 … 3 move up by a direction, limbs 4 … 7 down
- * by the same one, so the two runs cancel in `M_E`'s column sums and only elements 0 and 4, or 1 and 5, move.
+ * M4 · (−4, 17, −11, 3) = 35 e0 and M4 · (3, −4, 17, −11) = 35 e1. A direction is added to limbs 0 … 3 and subtracted
+ * from limbs 4 … 7. The two runs cancel in the column sums of `M_E`, so t0 changes only elements 0 and 4 after the
+ * first external layer, and t1 only elements 1 and 5.
  */
 import { P } from "../pow/field.ts"
 import { emptyState, headerBlock, nonceHalf } from "../pow/nonce-hash.ts"
 
-/** What t0 and t1 move the eight little-endian 32-bit limbs of the nonce's second half by. */
+/** Change of the eight little-endian 32-bit limbs of the nonce's second half per step of t0 (U0) and of t1 (U1). */
 const U0 = [-4, 17, -11, 3, 4, -17, 11, -3] as const
 const U1 = [3, -4, 17, -11, -3, 4, -17, 11] as const
 
-/** Rows of a plane whose base has all limbs in the middle: |17 t0 + 17 t1| stays below 2^31 − 2^21. */
+/** Rows of a plane. For a base from `planeBase` no limb overflows, as |17 t0 + 17 t1| < 2^31 − 2^21. */
 export const PLANE_ROWS = 2 ** 26
 
-/** Half the width of the band around 2^31 that base limbs are drawn from. */
+/** Base limbs lie within 2^31 ± BAND. */
 const BAND = 2 ** 20
 
 /**
- * The nonce at row `t0` (0 … PLANE_ROWS − 1) and column `t1` (0 … 2^16 − 1).
- * @param base 64 bytes, of `planeBase`
+ * Returns the nonce at row `t0` and column `t1` of a plane.
+ * @param base 64 bytes, from `planeBase`
+ * @param t0 0 … PLANE_ROWS − 1
+ * @param t1 0 … 2^16 − 1
  * @returns 64 bytes
  */
 export function planeNonce(base: Uint8Array, t0: number, t1: number): Uint8Array {
@@ -34,8 +38,10 @@ export function planeNonce(base: Uint8Array, t0: number, t1: number): Uint8Array
 }
 
 /**
- * Brings the second half of a nonce to where a whole plane fits around it: every limb within `BAND` of the middle.
- * @param nonce 64 bytes, whose second half's low bits are kept as the choice among bases
+ * Maps a nonce to a base around which a whole plane fits: every limb x of the second half becomes
+ * 2^31 − BAND + (x mod 2 · BAND). The first half stays.
+ * @param nonce 64 bytes
+ * @returns 64 bytes
  */
 export function planeBase(nonce: Uint8Array): Uint8Array {
   const base = nonce.slice()
@@ -44,13 +50,16 @@ export function planeBase(nonce: Uint8Array): Uint8Array {
   return base
 }
 
-/** Permutes a state of 12 elements in place. */
+/** Permutes a state of 12 elements, 0 … 2^64 − 1, in place. */
 export type PermuteInPlace = (state: BigUint64Array) => void
 
 /**
- * The sponge before its last absorbing permutation: header and first half absorbed, the second half's limbs added.
+ * Computes the midstate: the sponge after it absorbed the header and the nonce's first half, with the limbs of the
+ * second half added but not yet permuted.
+ * @param header 32 bytes
  * @param nonce 64 bytes
- * @returns 12 elements, not necessarily canonical but below 2^64
+ * @returns 12 elements, 0 … 2^64 − 1, not necessarily canonical
+ * @throws RangeError if the length of `header` or `nonce` is wrong
  */
 export function spongeBeforeLast(header: Uint8Array, nonce: Uint8Array, permute: PermuteInPlace): BigUint64Array {
   const state = BigUint64Array.from(emptyState())

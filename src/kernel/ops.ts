@@ -1,21 +1,21 @@
 /**
- * The vocabulary that the search program is written in, and that every renderer gives a meaning to: WebAssembly and
- * x86-64 append instructions, PTX and OpenCL print text, the interpreter computes.
+ * The vocabulary of the search program. Each renderer implements it: those for WebAssembly, x86-64 and arm64 emit
+ * instructions, those for PTX and OpenCL emit text, and the interpreter computes.
  *
- * `V` is an element of the Goldilocks field, held in whatever form the target multiplies best (a 64-bit word, two
- * 32-bit limbs; one lane, four or eight) and not necessarily canonical. `W` is an unreduced sum: products, elements and
- * constants added up in whatever form the target adds fastest (128 bits, limbs of radix 2^32 or 2^52), to be reduced
- * once at the end. All meanings are modulo p. A renderer knows the bounds of its own form and refuses, while it renders,
- * a sum that could overflow.
+ * `V` is an element of the Goldilocks field, not necessarily canonical, in the form that the processor multiplies
+ * fastest (a 64-bit word or two 32-bit limbs, in one or several lanes). `W` is an unreduced sum of products, elements
+ * and constants in the form that it adds fastest (128 bits, or limbs of radix 2^32 or 2^52); it is reduced once at the
+ * end. All operations are modulo p. Every renderer tracks the bounds of its sums and throws, at render time, on a sum
+ * that could overflow.
  */
 
-/** A constant of the field, known while rendering, or an entry of the row that a `repeat` stands at. */
+/** A constant of the field: a value known at render time, or an entry of a loop's current row. */
 export type Constant = bigint | RowEntry
 
-/** Entry `column` of the current row of constants, in a loop that the renderer rolls. */
+/** Entry `column` of the current row of constants in a rolled loop. */
 export interface RowEntry {
   readonly column: number
-  /** All rows of the loop, so that the renderer can lay its table out. */
+  /** All rows of the loop, from which a renderer lays out its table. */
   readonly rows: ConstantRows
 }
 
@@ -23,45 +23,52 @@ export interface RowEntry {
 export type ConstantRows = readonly (readonly bigint[])[]
 
 /**
- * A loop's body. Renderers that roll loops render a step once for all loops over it, so a step is one object and takes
- * everything that varies from its arguments.
+ * A loop body. Renderers that roll loops render a step once for all loops that use it, so a step is a single object and
+ * depends on nothing but its arguments.
  */
 export interface Step {
-  /** For listings. */
+  /** Name in listings. */
   readonly name?: string
-  /** From one state to the next, of the same length. */
+  /** Computes the next state, of the same length. */
   apply<V, W>(ops: Ops<V, W>, state: readonly V[], constants: readonly Constant[]): V[]
-  /** Its operations mostly wait for each other: a target that can does well to work on several states at once. */
+  /** Whether most operations depend on the one before, so that a renderer gains by interleaving several states. */
   readonly isSerial?: boolean
-  /** Elements from this one on are linear (see `reduceLinear`) on their way in and out; absent: none. */
+  /** Index of the first element that is linear (see `reduceLinear`) on input and output; absent if none is. */
   readonly linearFrom?: number
 }
 
 export interface Ops<V, W> {
-  /** Whether a constant that is added to a product costs no operation. */
+  /** Whether adding a constant to a product costs no operation. */
   readonly productsTakeConstants: boolean
 
-  /** a² */
+  /** Computes a². */
   square(a: V): V
-  /** a · b */
+  /** Computes a · b. */
   multiply(a: V, b: V): V
-  /** a · b, unreduced */
+  /** Computes a · b, unreduced. */
   product(a: V, b: V): W
-  /** The empty sum. */
+  /** Returns the empty sum. */
   zero(): W
+  /** Returns a as a sum. */
   widen(a: V): W
+  /** Computes a + b. */
   add(a: W, b: W): W
-  /** 2a */
+  /** Computes 2a. */
   double(a: W): W
+  /** Computes a + constant. */
   addConstant(a: W, constant: Constant): W
-  /** sum + a · constant */
+  /** Computes sum + a · constant. */
   multiplyAdd(sum: W, a: V, constant: Constant): W
+  /** Reduces a sum to an element. */
   reduce(a: W): V
-  /** The same, of an element that is from here on added and multiplied by constants: a target may leave it larger. */
+  /**
+   * Reduces a sum to a linear element: one that is later only added and multiplied by constants. A renderer may allow
+   * it a wider range than `reduce` does.
+   */
   reduceLinear(a: W): V
-  /** The same sum in a form that is cheap to add many times. */
+  /** Returns the same sum in a form that is cheap to add several times. */
   settle(a: W): W
 
-  /** Applies `step` once per row of constants. */
+  /** Applies `step` once per row of constants and returns the last state. */
   repeat(step: Step, rows: ConstantRows, state: readonly V[]): V[]
 }

@@ -1,9 +1,9 @@
 /**
- * The Poseidon2 permutation over the vocabulary of `ops.ts`, arranged so that little is reduced and no constant costs
- * an operation of its own.
+ * The Poseidon2 permutation over the vocabulary of `ops.ts`, arranged to reduce rarely and to add round constants as
+ * part of sums that are computed anyway.
  *
- * Between steps a state always includes the constants that its next S-box needs: `M_E` and the constants of the round
- * after are one sum, reduced once.
+ * Between steps, a state already includes the constants of the next S-box: `M_E` and the next round's constants form
+ * one sum, which is reduced once.
  */
 import {
   HALF_EXTERNAL_ROUNDS,
@@ -16,7 +16,7 @@ import {
 import { add, mod, mul } from "../pow/field.ts"
 import type { ConstantRows, Ops, Step } from "./ops.ts"
 
-/** The whole permutation. @param state 12 elements */
+/** Computes the permutation. @param state 12 elements */
 export function permutation<V, W>(ops: Ops<V, W>, state: readonly V[]): V[] {
   let s = firstLayer(ops, state)
   s = externalRounds(ops, rowsToInternal(0), s)
@@ -24,11 +24,11 @@ export function permutation<V, W>(ops: Ops<V, W>, state: readonly V[]): V[] {
   return externalRounds(ops, [...TERMINAL_EXTERNAL.slice(1), ZEROS], s)
 }
 
-/** The external layer before the first round, with the first round's constants. */
+/** Computes the external layer before the first round and adds the first round's constants. */
 export const firstLayer = <V, W>(ops: Ops<V, W>, state: readonly V[]): V[] =>
   ops.repeat(layer, [INITIAL_EXTERNAL[0]!], state)
 
-/** `M_E`, and constants. */
+/** `M_E`, then constants. */
 const layer: Step = {
   name: "layer",
   apply(ops, state, constants) {
@@ -40,16 +40,16 @@ const layer: Step = {
   },
 }
 
-/** x^7, not reduced: x^2, x^3 = x^2 · x, x^4 = x^2 · x^2, x^3 · x^4. */
+/** Computes x^7, unreduced, as x^3 · x^4. */
 export function sbox<V, W>(ops: Ops<V, W>, x: V): W {
   const x2 = ops.square(x)
   return ops.product(ops.multiply(x2, x), ops.square(x2))
 }
 
 /**
- * External rounds: S-box of every element, `M_E`, and the next round's constants; or, where it costs less, M_E⁻¹ times
- * those constants before `M_E`.
- * @param rows the constants after each round
+ * Computes external rounds: the S-box of every element, `M_E`, then the next round's constants. If products take
+ * constants at no cost, M_E⁻¹ times the constants are added before `M_E` instead.
+ * @param rows the constants to add after each round
  */
 export const externalRounds = <V, W>(ops: Ops<V, W>, rows: ConstantRows, state: readonly V[]): V[] =>
   ops.productsTakeConstants
@@ -74,14 +74,14 @@ const roundWithConstantsLast: Step = {
     ).map((sum, i) => ops.reduce(ops.addConstant(sum, constants[i]!))),
 }
 
-/** `M_E`: M4 on each run of four, then every element gains the sum of its column. 53 additions. */
+/** Computes `M_E`: M4 times each run of four, then adds to each element the sum of its column. 53 additions. */
 export function externalLayer<V, W>(ops: Ops<V, W>, sums: readonly W[]): W[] {
   const runs = [0, 4, 8].map(first => multiplyM4(ops, sums.slice(first, first + 4)))
   const columns = [0, 1, 2, 3].map(c => ops.add(ops.add(runs[0]![c]!, runs[1]![c]!), runs[2]![c]!))
   return runs.flatMap(run => run.map((sum, c) => ops.add(sum, columns[c]!)))
 }
 
-/** M4 = circ(2, 3, 1, 1) in nine additions and two doublings. */
+/** Computes M4 = circ(2, 3, 1, 1) times four sums in nine additions and two doublings. */
 function multiplyM4<V, W>(ops: Ops<V, W>, [a, b, c, d]: readonly W[]): W[] {
   const ab = ops.add(a!, b!)
   const cd = ops.add(c!, d!)
@@ -92,7 +92,8 @@ function multiplyM4<V, W>(ops: Ops<V, W>, [a, b, c, d]: readonly W[]): W[] {
 }
 
 /**
- * `M_E⁻¹`: a column's sum over the runs of `M_E x` is four times that of `M4 x`, and M4 · (−4, 17, −11, 3) = 35 e0.
+ * Computes `M_E⁻¹ y`. A column's sum over the runs of `M_E x` is four times that over the runs of `M4 x`, and
+ * M4 · (−4, 17, −11, 3) = 35 e0.
  * @param y 12 elements, canonical
  */
 function inverseExternalLayer(y: readonly bigint[]): bigint[] {
@@ -104,7 +105,7 @@ function inverseExternalLayer(y: readonly bigint[]): bigint[] {
   })
 }
 
-/** Row 0 of `M_E`: 2T0 + 3T1 + T2 + T3 with T_c the column's sum, its first run counted twice. */
+/** Computes element 0 of `M_E`: 2T0 + 3T1 + T2 + T3, with T_c the sum of column c, its first run counted twice. */
 export function externalLayerFirst<V, W>(ops: Ops<V, W>, sums: readonly W[]): W {
   const [t0, t1, t2, t3] = [0, 1, 2, 3].map(c => {
     const first = sums[c]!
@@ -114,24 +115,29 @@ export function externalLayerFirst<V, W>(ops: Ops<V, W>, sums: readonly W[]): W 
   return ops.add(ops.add(once, t0!), ops.double(t1!))
 }
 
-/** Constants of the external rounds `from` … 3 of the first half, each row those of the round after. */
+/**
+ * Returns the constants to add after external rounds `from` … 3 of the first half, up to the internal rounds' entry.
+ */
 export const rowsToInternal = (from: number): ConstantRows => [
   ...INITIAL_EXTERNAL.slice(from + 1, HALF_EXTERNAL_ROUNDS),
   INTERNAL_ENTRY,
 ]
 
-/** All internal rounds, from a state with `INTERNAL_ENTRY` added to one with the first terminal round's constants. */
+/**
+ * Computes all internal rounds. Assumes that `INTERNAL_ENTRY` is added to the state; the result includes the constants
+ * of the first terminal round.
+ */
 export const internalRounds = <V, W>(ops: Ops<V, W>, state: readonly V[]): V[] =>
   ops.repeat(internalRound, KAPPA, state)
 
 /**
- * With u the S-box's input, y = u^7, w_i (i = 1 … 11) the other elements and D the diagonal:
+ * Let u be the input of the S-box, y = u^7, w_i (i = 1 … 11) the other elements and D the diagonal:
  *
  *     W = Σ w_i        S = W + y
  *     u ← W + (1 + D_0) y
  *     w_i ← D_i w_i + S
  *
- * Only u is ever multiplied by a variable.
+ * Variables multiply u only; the w_i are linear elements.
  */
 const internalRound: Step = {
   name: "internal-round",
@@ -147,24 +153,26 @@ const internalRound: Step = {
 }
 
 /*
- * Constants of the internal rounds. What a step holds of element i ≥ 1 is s_i + o_i, o_i an offset known here. Adding
- * κ_j = c_{j+1} − Σ_i o_i to W makes the next u come out with its round constant c_{j+1} in it and S shifted by
- * c_{j+1}, hence o_i ← D_i o_i + c_{j+1}. With c_22 the terminal round's constant for element 0, and the o_i at the
- * start chosen so that they end as the terminal round's constants for the others, no constant is left to add.
+ * Constants of the internal rounds. A step holds element i ≥ 1 as s_i + o_i, with an offset o_i that is known at render
+ * time. Round j adds κ_j = c_{j+1} − Σ_i o_i to W. The next u then includes its round constant c_{j+1}, and S is
+ * shifted by c_{j+1}, so that o_i ← D_i o_i + c_{j+1}. c_22 is the first terminal round's constant for element 0, and
+ * the initial o_i are chosen so that the final ones are that round's constants for elements 1 … 11. One addition per
+ * round remains.
  */
 
 /** c_1 … c_22. */
 const AFTER_ROUND: readonly bigint[] = [...INTERNAL.slice(1), TERMINAL_EXTERNAL[0]![0]!]
 
-/** o_i at the start: the recurrence run backwards from the terminal round's constants. */
+/** The initial o_i: the recurrence solved backwards from the first terminal round's constants. */
 const ENTRY_OFFSETS: readonly bigint[] = INTERNAL_DIAGONAL.slice(1).map((d, i) => {
   const back = inverse(d)
   return AFTER_ROUND.toReversed().reduce((offset, c) => mul(mod(offset - c), back), TERMINAL_EXTERNAL[0]![i + 1]!)
 })
 
-/** What the state entering the internal rounds has added to it. */
+/** The constants that the state must include when it enters the internal rounds. */
 export const INTERNAL_ENTRY: readonly bigint[] = [INTERNAL[0]!, ...ENTRY_OFFSETS]
 
+/** κ_j of each internal round, one row per round. */
 const KAPPA: ConstantRows = kappas()
 
 function kappas(): bigint[][] {
@@ -176,7 +184,7 @@ function kappas(): bigint[][] {
   })
 }
 
-/** x^(p−2), by squaring. */
+/** Computes x⁻¹ = x^(p−2). Assumes x ≠ 0, canonical. */
 function inverse(x: bigint): bigint {
   let result = 1n
   for (let e = 2n ** 64n - 2n ** 32n - 1n, power = x; e > 0n; e >>= 1n, power = mul(power, power))

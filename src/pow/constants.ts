@@ -1,18 +1,21 @@
 /**
- * The constants of the Poseidon2 instance that Quantus hashes with (width 12 over Goldilocks, S-box x^7, 4 + 22 + 4
- * rounds), as published by the chain's `qp-poseidon-core`. Checked against `test/vectors/poseidon2-constants.json`.
+ * Constants of the Poseidon2 instance that Quantus uses: Goldilocks field, width 12, S-box x^7, 4 + 22 + 4 rounds.
+ *
+ * Source: crate `qp-poseidon-core` 3.1.0, file `src/poseidon2.rs`, repository github.com/Quantus-Network/qp-poseidon.
+ * Each constant below names its counterpart in that file. `test/pow/vectors.test.ts` compares all values with
+ * `test/vectors/poseidon2-constants.json`.
  */
 
-/** Elements of the state, t in the Poseidon2 paper. */
+/** Number of elements in the state, t in the Poseidon2 paper. Source: `SPONGE_WIDTH`. */
 export const WIDTH = 12
 
-/** Elements that absorb input and give output. */
+/** Number of elements that absorb a block: elements 0 … 7. Source: `SPONGE_RATE`. */
 export const RATE = 8
 
-/** External rounds before, and again after, the internal ones: R_F / 2. */
+/** Number of external rounds before the internal rounds, and again after them: R_F / 2. Source: same name. */
 export const HALF_EXTERNAL_ROUNDS = 4
 
-/** Round constants of the first external rounds, `[round][element]`. */
+/** Constants of the first four external rounds, `[round][element]`. Source: `INITIAL_EXTERNAL_CONSTANTS`. */
 export const INITIAL_EXTERNAL: readonly (readonly bigint[])[] = [
   [
     0xc002e770975b1607n,
@@ -72,7 +75,7 @@ export const INITIAL_EXTERNAL: readonly (readonly bigint[])[] = [
   ],
 ]
 
-/** Round constants of the internal rounds, added to element 0: `[round]`. */
+/** Constants of the 22 internal rounds, added to element 0: `[round]`. Source: `INTERNAL_CONSTANTS`. */
 export const INTERNAL: readonly bigint[] = [
   0x97f7798a784ad863n,
   0xd1d2bf082f60d4f0n,
@@ -98,7 +101,7 @@ export const INTERNAL: readonly bigint[] = [
   0x5538cdf4f23445d3n,
 ]
 
-/** Round constants of the last external rounds, `[round][element]`. */
+/** Constants of the last four external rounds, `[round][element]`. Source: `TERMINAL_EXTERNAL_CONSTANTS`. */
 export const TERMINAL_EXTERNAL: readonly (readonly bigint[])[] = [
   [
     0x7b72c539e0ea4c6en,
@@ -158,7 +161,7 @@ export const TERMINAL_EXTERNAL: readonly (readonly bigint[])[] = [
   ],
 ]
 
-/** d_i of the internal layer `s_i ← Σ s + d_i · s_i`, the diagonal of M_I less the all-ones matrix. */
+/** d_i of the internal layer `s_i ← Σ s + d_i · s_i`: the diagonal of M_I minus 1. Source: `MATRIX_DIAG`. */
 export const INTERNAL_DIAGONAL: readonly bigint[] = [
   0xc3b6c08e23ba9300n,
   0xd84b5de94a324fb6n,

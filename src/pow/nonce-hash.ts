@@ -1,4 +1,7 @@
-/** The hash that a nonce is judged by: a Poseidon2 sponge over header ‖ nonce, 64 bytes. */
+/**
+ * The nonce hash: a Poseidon2 sponge over header ‖ nonce with 64 bytes of output. Source: `hash_squeeze_twice` in crate
+ * `qp-poseidon-core` 3.1.0, file `src/lib.rs`.
+ */
 import { RATE, WIDTH } from "./constants.ts"
 import { add } from "./field.ts"
 import { permute, type State } from "./poseidon2.ts"
@@ -10,12 +13,12 @@ export const HASH_BYTES = 64
 export type Permutation = (state: State) => bigint[]
 
 /**
- * `Poseidon2-sponge(header ‖ nonce)`, read as a big-endian U512 when compared with a target.
+ * Computes the hash of `header ‖ nonce`. Compared with a target, it is read as a big-endian U512.
  * @param header 32 bytes
  * @param nonce 64 bytes
- * @param permutation another implementation of the permutation, to check one against the other
- * @returns 64 bytes
- * @throws RangeError where a length is wrong
+ * @param permutation the implementation of the permutation; tests pass the one under test
+ * @returns 64 bytes: elements 0 … 3 of the two output states, each element as 8 little-endian bytes
+ * @throws RangeError if the length of `header` or `nonce` is wrong
  */
 export function nonceHash(header: Uint8Array, nonce: Uint8Array, permutation: Permutation = permute): Uint8Array {
   let state = absorbBlock(emptyState(), headerBlock(header), permutation)
@@ -32,27 +35,33 @@ export function nonceHash(header: Uint8Array, nonce: Uint8Array, permutation: Pe
   return hash
 }
 
-/** The sponge's start. */
+/** Returns the sponge's initial state: 12 zeros. */
 export const emptyState = (): State => new Array<bigint>(WIDTH).fill(0n)
 
-/** Adds a block to elements 0 … 7. @param limbs at most 8 numbers below 2^32 */
+/** Adds limb i to element i. @param limbs at most 8 integers, 0 … 2^32 − 1 */
 export const addBlock = (state: State, limbs: readonly bigint[]): bigint[] =>
   state.map((x, i) => (i < limbs.length ? add(x, limbs[i]!) : x))
 
-/** Adds a block, then permutes. */
+/** Adds a block, then permutes the state. */
 export const absorbBlock = (state: State, limbs: readonly bigint[], permutation: Permutation = permute): bigint[] =>
   permutation(addBlock(state, limbs))
 
-/** The padding of a message that fills its last block: elements 0 and 1 each gain 1. */
+/**
+ * The last block of a message whose length is a multiple of 32 bytes: the end marker of the byte encoding, then the
+ * padding of the sponge.
+ */
 export const TERMINATOR: readonly bigint[] = [1n, 1n]
 
-/** The header as a block of eight little-endian 32-bit limbs. */
+/** Returns the header as a block of eight little-endian 32-bit limbs. @param header 32 bytes */
 export function headerBlock(header: Uint8Array): bigint[] {
   expectLength("header", header, HEADER_BYTES)
   return limbs(header, 0)
 }
 
-/** The nonce's first (0) or second (1) 32 bytes as a block of eight little-endian 32-bit limbs. */
+/**
+ * Returns the first (0) or second (1) 32 bytes of the nonce as a block of eight little-endian 32-bit limbs.
+ * @param nonce 64 bytes
+ */
 export function nonceHalf(nonce: Uint8Array, half: 0 | 1): bigint[] {
   expectLength("nonce", nonce, NONCE_BYTES)
   return limbs(nonce, 32 * half)
