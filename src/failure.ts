@@ -30,7 +30,8 @@ export function failureLines(
   }
 }
 
-function logsJson(args: readonly string[], env: Readonly<Record<string, string | undefined>>): boolean {
+/** Whether flags or variables ask for a JSON log; read without resolving the configuration, which may be at fault. */
+export function logsJson(args: readonly string[], env: Readonly<Record<string, string | undefined>>): boolean {
   const at = args.indexOf("--log-format")
   const flag = at >= 0 ? args[at + 1] : args.find(arg => arg.startsWith("--log-format="))?.slice(13)
   return (flag ?? env["MINER_LOG_FORMAT"]) === "json"

@@ -1,9 +1,12 @@
 /** The subcommands with their code, which is loaded when a command is run and not before. */
 import { type CommandDef, defineCommand } from "citty"
+import { systemClock } from "../clock.ts"
 import { COMMANDS, type Command } from "../config/commands.ts"
 import { type Config, resolveConfig } from "../config/config.ts"
 import { systemFiles } from "../config/files.ts"
+import { MissingSecret } from "../config/secrets.ts"
 import { usageArgs } from "../config/usage.ts"
+import { logsJson } from "../failure.ts"
 import { version } from "../version.ts"
 
 /** What a file in this folder exports. The command has ended when `run` settles. */
@@ -37,9 +40,32 @@ function define<C extends Command>(name: C): CommandDef {
     meta: { name, description: COMMANDS[name].description },
     args: usageArgs(name),
     async run({ rawArgs }) {
-      const config = await resolveConfig(name, rawArgs, process.env, systemFiles)
+      const resolve = () => resolveConfig(name, rawArgs, process.env, systemFiles)
+      const config = name === "serve" ? await whenSecretsExist(resolve, rawArgs) : await resolve()
       const { run } = await MODULES[name]!()
       await run(config)
     },
   }) as CommandDef
+}
+
+/** Loaded only for `serve`: the logger is not needed to answer a usage error. */
+async function whenSecretsExist<T>(resolve: () => Promise<T>, args: readonly string[]): Promise<T> {
+  try {
+    return await resolve()
+  } catch (error) {
+    if (!(error instanceof MissingSecret)) throw error
+    const [{ awaitSecrets }, { openOutput }, { createNotifier }] = await Promise.all([
+      import("./await-secrets.ts"),
+      import("./output.ts"),
+      import("../host/systemd.ts"),
+    ])
+    const { log } = openOutput({ logFormat: logsJson(args, process.env) ? "json" : "pretty", verbose: false })
+    // The process must not end for want of work.
+    const timer = setInterval(() => {}, 60_000)
+    try {
+      return await awaitSecrets(resolve, { clock: systemClock, log, notifier: createNotifier(process.env, log) })
+    } finally {
+      clearInterval(timer)
+    }
+  }
 }

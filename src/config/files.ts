@@ -10,6 +10,7 @@ export interface Files {
   isReadOnly(path: string): boolean
   /** Whether the file can be read more than once; false for a pipe. @throws as `read` */
   lasts(path: string): boolean
+  isDirectory(path: string): boolean
   /** Names in a directory, sorted; empty if it cannot be read. */
   list(directory: string): string[]
 }
@@ -19,6 +20,7 @@ export const systemFiles: Files = {
   mode: path => statSync(path).mode & 0o777,
   isReadOnly: isOnReadOnlyMount,
   lasts: path => statSync(path).isFile(),
+  isDirectory: path => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false,
   list(directory) {
     try {
       return readdirSync(directory).sort()

@@ -2,6 +2,7 @@
  * Tokens, passwords and certificate pins, from a value or a file. They are checked before the first connection and read
  * again before every reconnect. No message contains their value.
  */
+import { dirname } from "node:path"
 import { ExitCode, OperatorError } from "../errors.ts"
 import { type Files, fileProblem } from "./files.ts"
 import { type Given, givenError } from "./given.ts"
@@ -14,6 +15,16 @@ export interface Secret {
   readonly file?: string
   /** Returns the current value. @throws OperatorError (config) if the file has become unusable */
   read(): string
+}
+
+/** A secret's file that a node has not written yet: it may appear, so the miner can wait for it. */
+export class MissingSecret extends OperatorError {
+  readonly path: string
+
+  constructor(message: string, path: string) {
+    super(message, ExitCode.config)
+    this.path = path
+  }
 }
 
 export interface SecretKind {
@@ -118,6 +129,9 @@ function readSecret(path: string, origin: string, kind: SecretKind, files: Files
   } catch (error) {
     const problem = fileProblem(error)
     if (problem === undefined) throw error
+    if ((error as { code?: unknown }).code === "ENOENT" && mayAppear(path, files)) {
+      throw new MissingSecret(`${origin}: ${path} ${problem}`, path)
+    }
     throw refuse(problem)
   }
   if (text === "") throw refuse("is empty")
@@ -139,3 +153,7 @@ function flawOf(text: string, { name }: SecretKind): string | undefined {
 function isLine(text: string): boolean {
   return invisibleCharacter(text) === undefined
 }
+
+/** A node makes its own directories; anywhere else a missing directory is a mistake in the path. */
+const mayAppear = (path: string, files: Files): boolean =>
+  path.includes("/.local/share/quantus-node/chains/") || files.isDirectory(dirname(path))
