@@ -26,8 +26,8 @@ export class Account {
   /**
    * Closes the current period and begins the next.
    * @param counted hashes that the live engines have counted for the current work
-   * @param atLeast lower bound of the period's hashes. Two hits of one row are counted together and the second took a
-   *   nonce as well; the difference is taken from the next period.
+   * @param atLeast lower bound of the period's hashes. If two candidates of one row were counted in the first's period,
+   *   the second period would have no hashes; the difference is subtracted from the next period.
    */
   settle(counted: bigint, now: number, atLeast = 0n): { readonly hashes: bigint; readonly seconds: number } {
     const open = this.#carried + counted - this.#settled - this.#advanced
@@ -41,13 +41,13 @@ export class Account {
     return { hashes, seconds }
   }
 
-  /** The current work ends; what it counted in this period stays in it. @param counted as for `settle` */
+  /** The current work ends; its count of this period is kept. @param counted as for `settle` */
   endWork(counted: bigint): void {
     this.#carried += counted - this.#settled
     this.#settled = 0n
   }
 
-  /** An engine leaves, and its count with it. @param counted hashes it has counted for the current work */
+  /** An engine and its count are removed. @param counted hashes the engine has counted for the current work */
   loseEngine(counted: bigint): void {
     this.#carried += counted
   }

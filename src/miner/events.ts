@@ -1,10 +1,10 @@
-/** What the miner reports while it runs. Statistics implement it; the miner knows nothing of who listens. */
+/** The events that the miner reports. Statistics implement them. */
 import type { DisconnectReason, Job, JobOutcome, Seal, Verdict } from "../sources/source.ts"
 
 /** Arguments are in the order of `SourceEvents` and `EngineEvents`, so that both can be passed on unchanged. */
 export interface MinerEvents {
   connected(source: string): void
-  /** @param retryIn milliseconds; not finite if the source is not tried again, which counts as no reconnect */
+  /** @param retryIn milliseconds; not finite if the source is not retried, in which case no reconnect is counted */
   disconnected(reason: DisconnectReason, message: string, retryIn: number, source: string): void
   /**
    * The engines search `job` from now on. The job before it ends if it has not ended yet: completed if it had a seal,
@@ -15,10 +15,10 @@ export interface MinerEvents {
   jobEnded(job: Job, outcome: JobOutcome): void
   /** The verdict on a seal. @param latencySeconds from the engine's report of the candidate to the verdict */
   seal(seal: Seal, verdict: Verdict, latencySeconds: number): void
-  /** A unit took up a new work. @param seconds since its assignment */
+  /** A unit began to search a new work. @param seconds since its assignment */
   switched(unit: string, sequence: number, seconds: number): void
-  /** A unit died or hung and was replaced. */
+  /** A unit crashed or hung and was replaced. */
   restarted(unit: string, why: string): void
-  /** The reference did not confirm a candidate of this unit. */
+  /** A candidate of this unit failed verification. */
   mismatch(unit: string): void
 }

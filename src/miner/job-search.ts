@@ -1,4 +1,4 @@
-/** The job that engines search, and the state of its search. */
+/** The current job and the state of its search. */
 import { topOf } from "../pow/target.ts"
 import { bytesToInteger } from "../pow/u512.ts"
 import { isSameJob, type Job, type JobOutcome } from "../sources/source.ts"
@@ -8,17 +8,17 @@ import { Account } from "./account.ts"
 const MAX_SEALED = 4096
 
 export class JobSearch {
-  /** As it came last: a source may send the same job again. */
+  /** The latest copy: a source may send the same job again. */
   job: Job
   /** Clock milliseconds of the job's first arrival. */
   readonly beganAt: number
-  /** Sequence of the work that engines search for it; undefined while they rest. */
+  /** Sequence of the current work; undefined while the engines are idle. */
   sequence: number | undefined
   /** Whether its search continues when a pause ends. */
   resumes = true
-  /** How the job would end if it ended now. */
+  /** The outcome if the job ended now. */
   outcome: JobOutcome = "cancelled"
-  /** Whether later slices of the same job follow, after this slice was exhausted. */
+  /** Whether this slice was exhausted and later slices of the same job follow. */
   toBeContinued = false
   readonly account: Account
   seals = 0
@@ -30,12 +30,12 @@ export class JobSearch {
     this.beganAt = job.receivedAt
   }
 
-  /** Whether engines search it, or would if they were not paused. */
+  /** Whether engines search it, or would search it if mining were not paused. */
   get isOpen(): boolean {
     return this.sequence !== undefined || this.resumes
   }
 
-  /** Whether `job` is this job sent again unchanged: its search continues where it is. */
+  /** Whether `job` is this job, sent again unchanged; its search then continues. */
   isOf(job: Job): boolean {
     const before = this.job
     return (
@@ -59,7 +59,7 @@ export class JobSearch {
   }
 }
 
-/** Whether the job asks for this nonce. @param nonce 64 bytes, big-endian */
+/** Whether the job's prefix and range allow this nonce. @param nonce 64 bytes, big-endian */
 export function isNonceOf({ prefix, range }: Job, nonce: Uint8Array): boolean {
   if (!equal(nonce.subarray(0, prefix.length), prefix)) return false
   if (!range) return true
@@ -68,7 +68,7 @@ export function isNonceOf({ prefix, range }: Job, nonce: Uint8Array): boolean {
 }
 
 /**
- * Whether a hash that is no seal differs from the target only in bits that no kernel compares: reporting it was right.
+ * Whether a hash that is not below the target equals it in the bits that kernels compare: the report was correct.
  * @param hash 64 bytes, big-endian, not below the target
  */
 export const isNearMiss = (hash: Uint8Array, target: bigint): boolean => topOf(bytesToInteger(hash)) === topOf(target)

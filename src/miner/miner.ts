@@ -1,6 +1,6 @@
 /**
- * Takes jobs from a source, has the engines search them, verifies what they find against the reference, and gives the
- * source each confirmed seal.
+ * Receives jobs from a source, assigns them to the engines, verifies candidates with the reference, and submits every
+ * confirmed seal to the source.
  */
 import type { Clock } from "../clock.ts"
 import type { Candidate, Engine, EngineEvents, Work } from "../engines/engine.ts"
@@ -26,20 +26,20 @@ import { ageOf, describeVerdict, difficultyOf, grouped, sealsOf, secondsOf } fro
 import { splitRange } from "./split-range.ts"
 
 export interface MinerOptions {
-  /** Several sources behind a failover look like one. */
+  /** Several sources are combined by a failover. */
   readonly source: JobSource
   /** Started and closed by the miner. */
   readonly engines: EngineSet
   readonly events: MinerEvents
   readonly clock: Clock
   readonly log: Log
-  /** Another engine, not started, in place of one that cannot hash (any more); undefined if none is left. */
+  /** Provides a replacement, not started, for an engine that cannot hash; undefined if none is left. */
   readonly replaceEngine?: (failed: Engine) => Promise<Engine | undefined>
   /** Milliseconds after a job's last arrival when its search ends; it is searched again if it is sent again. */
   readonly maxJobAgeMs?: number | undefined
 }
 
-/** Age at which a job is warned about: a node that is syncing sends no other, and nothing cancels it. */
+/** Age at which an old job is logged as a warning. A syncing node neither replaces nor cancels its job. */
 const OLD_JOB_MS = 120_000
 
 export class Miner {
@@ -47,7 +47,7 @@ export class Miner {
   readonly #engines: EngineSet
   readonly #pauses = new Pauses(paused => (paused ? this.#pause() : this.#resume()))
   #search: JobSearch | undefined
-  /** Live engines that have not searched all of their part of the range yet. */
+  /** Live engines that have not exhausted their part of the range. */
   #unfinished = new Set<Engine>()
   #cancelOldWarning = () => {}
   #cancelMaxAge = () => {}
@@ -61,7 +61,7 @@ export class Miner {
   }
 
   /**
-   * Mines until `signal` is aborted, then ends everything within two seconds.
+   * Mines until `signal` is aborted, then shuts down within two seconds.
    * Rejects with an OperatorError if the source gives up, or if no engine is left that can hash.
    */
   async run(signal: AbortSignal): Promise<void> {
@@ -79,7 +79,7 @@ export class Miner {
     }
   }
 
-  /** Pauses for a reason, or takes the reason back; engines rest while at least one reason stands. */
+  /** Sets or clears a reason for pausing; the engines are idle while at least one reason is set. */
   setPaused(reason: PauseReason, paused: boolean): void {
     if (!this.#pauses.set(reason, paused)) return
     const rest = this.#pauses.reasons
@@ -87,7 +87,7 @@ export class Miner {
     this.#options.log.info(`${paused ? "pause" : "resume"} (${reason}): now ${state}`)
   }
 
-  /** Why the miner is paused; empty while it is not. */
+  /** The reasons for the current pause; empty while mining. */
   get pauseReasons(): readonly PauseReason[] {
     return this.#pauses.reasons
   }
@@ -109,11 +109,11 @@ export class Miner {
     const search = this.#search
     if (search?.sequence === undefined) return
     if (!search.job.range) engine.assign(workOf(search.job, search.sequence))
-    // If other engines already search a range, it is divided and this engine waits for the next.
+    // A range that other engines already search is not divided again; this engine waits for the next.
     else if (this.#unfinished.size === 0) this.#begin(search)
   }
 
-  /** Ends an engine that cannot hash, and starts the next best one in its place. */
+  /** Closes an engine that cannot hash and starts its replacement. */
   async #lose(engine: Engine, why: string): Promise<void> {
     const { log, replaceEngine } = this.#options
     if (!this.#running) return
@@ -163,7 +163,8 @@ export class Miner {
       candidate: candidate => this.#judge(engine, candidate),
       exhausted: sequence => this.#exhausted(engine, sequence),
       switched: (unit, sequence, seconds) => {
-        if (!this.#hashing) log.debug(`first hash by ${unit}, ${(1000 * seconds).toFixed(1)} ms after its job arrived`)
+        if (!this.#hashing)
+          log.debug(`first hash by ${unit}, ${(1000 * seconds).toFixed(1)} ms after the assignment of its job`)
         this.#hashing = true
         events.switched(unit, sequence, seconds)
       },
@@ -187,7 +188,7 @@ export class Miner {
     const wasSearched = before !== undefined && this.#conclude(before)
     const search = new JobSearch(job)
     this.#search = search
-    // The engines come first: logging may take longer than a switch.
+    // The engines first: logging may take longer than the switch.
     this.#begin(search)
     if (before) this.#reportEnd(before, wasSearched ? "it was replaced" : undefined)
     this.#options.events.job(job)
@@ -196,7 +197,7 @@ export class Miner {
     this.#warnWhenOld(search)
   }
 
-  /** Has all engines search the job from now on, under a new sequence. */
+  /** Assigns the job to all engines under a new sequence. */
   #begin(search: JobSearch): void {
     if (search.sequence !== undefined) search.account.endWork(this.#engines.hashesOf(search.sequence))
     search.sequence = undefined
@@ -221,7 +222,7 @@ export class Miner {
     })
   }
 
-  /** The search keeps its account, so that its hashes still belong to its next seal. */
+  /** The account is kept, so that its hashes are attributed to the next seal. */
   #pause(): void {
     const search = this.#search
     if (search?.sequence === undefined) return
@@ -245,7 +246,7 @@ export class Miner {
     const hash = isNonceOf(job, nonce) ? verifySeal(job.header, nonce, target) : undefined
     if (!hash && !(isNonceOf(job, nonce) && isNearMiss(nonceHash(job.header, nonce), target))) {
       events.mismatch(unit)
-      log.error(`${unit} reported nonce ${nonce.toHex()}, which is not a seal of job ${job.id}: it was not sent`)
+      log.error(`${unit} reported nonce ${nonce.toHex()}, which failed verification for job ${job.id}: not submitted`)
     }
     if (!hash || !search.addSeal(nonce)) {
       engine.resume(sequence)
@@ -281,7 +282,7 @@ export class Miner {
     source.exhausted?.(search.job, hashes, seconds)
   }
 
-  /** Lets the engines rest; the job stays, in case it comes again. */
+  /** Makes the engines idle; the job is kept in case it is sent again. */
   #idle(search: JobSearch): void {
     search.sequence = undefined
     search.resumes = false
@@ -301,7 +302,7 @@ export class Miner {
     this.#reportEnd(search, wasSearched ? why : undefined)
   }
 
-  /** Closes the account of a search. @returns whether it was searched, or paused while it was */
+  /** Closes the account of a search. @returns whether the search was still open */
   #conclude(search: JobSearch): boolean {
     this.#cancelOldWarning()
     if (!search.isOpen) return false
@@ -346,5 +347,5 @@ function workOf(job: Job, sequence: number): Work {
   return { sequence, header, target: targetOfJob(job), difficulty, prefix, stopAtCandidate: afterSeal === "wait" }
 }
 
-/** An engine's weight when a range is divided: its hashes so far show how fast it is. */
+/** The weight of an engine when a range is divided: its hashes so far indicate its speed. */
 const hashesSoFar = ({ units }: Engine): bigint => units.reduce((sum, { hashes }) => sum + hashes, 1n)

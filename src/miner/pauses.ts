@@ -1,14 +1,14 @@
-/** Why a miner may be paused; bounded, for a metric's label. */
+/** Reasons for pausing; a bounded set, because it is a metric's label. */
 export const PAUSE_REASONS = ["operator", "schedule", "battery", "active", "temperature"] as const
 
 export type PauseReason = (typeof PAUSE_REASONS)[number]
 
-/** The reasons for a pause. They add up: mining resumes when the last one is gone. */
+/** The active reasons for pausing. Mining resumes when the last one is cleared. */
 export class Pauses {
   readonly #reasons = new Set<PauseReason>()
   readonly #changed: (paused: boolean) => void
 
-  /** @param changed called when the first reason comes and when the last one goes */
+  /** @param changed called when the first reason is set and when the last one is cleared */
   constructor(changed: (paused: boolean) => void) {
     this.#changed = changed
   }
@@ -17,7 +17,7 @@ export class Pauses {
     return PAUSE_REASONS.filter(reason => this.#reasons.has(reason))
   }
 
-  /** @returns whether this changed anything */
+  /** @returns whether the reason changed */
   set(reason: PauseReason, paused: boolean): boolean {
     if (this.#reasons.has(reason) === paused) return false
     const before = this.#reasons.size

@@ -1,11 +1,11 @@
-/** Numbers and verdicts as the miner's log writes them. */
+/** Formats numbers and verdicts for the miner's log. */
 import type { Log } from "../log.ts"
 import type { Job, Seal, Verdict } from "../sources/source.ts"
 
 /** `1,234,567` */
 export const grouped = (value: bigint | number): string => value.toLocaleString("en-US")
 
-/** `1,234,567`, and from 10^15 on `1.23e+45`. */
+/** `1,234,567`; `1.23e+45` from 10^15. */
 export const difficultyOf = ({ difficulty }: Job): string =>
   difficulty < 10n ** 15n ? grouped(difficulty) : Number(difficulty).toExponential(2)
 

@@ -1,6 +1,6 @@
-/** How often each range of values was seen: what a histogram metric shows, kept also when nobody scrapes. */
+/** Counts observed values in buckets, for a histogram metric; independent of whether anything scrapes it. */
 export class Distribution {
-  /** Inclusive upper bounds, ascending; what is above the last is only in `count`. */
+  /** Inclusive upper bounds, ascending. Values above the last bound appear only in `count` and `sum`. */
   readonly bounds: readonly number[]
   readonly #counts: number[]
   #sum = 0
@@ -18,7 +18,7 @@ export class Distribution {
     if (bucket >= 0) this.#counts[bucket]! += 1
   }
 
-  /** For every bound, how many values are at or below it. */
+  /** The number of values at or below each bound. */
   get cumulative(): readonly number[] {
     let total = 0
     return this.#counts.map(count => (total += count))

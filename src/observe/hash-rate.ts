@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts"
 
-/** Hashes a second over three windows; `undefined` until a window is full, so that unknown is never shown as zero. */
+/** Hashes per second over three windows; undefined until a window is full, so that unknown is never shown as zero. */
 export interface Rates {
   readonly tenSeconds: number | undefined
   readonly minute: number | undefined
@@ -9,14 +9,14 @@ export interface Rates {
   readonly highest: number | undefined
 }
 
-const TEN_SECONDS = 10_000
-const MINUTE = 60_000
-const QUARTER_HOUR = 900_000
+const TEN_SECONDS_MS = 10_000
+const MINUTE_MS = 60_000
+const QUARTER_HOUR_MS = 900_000
 
-/** A sample a second over the longest window, and one more to measure its beginning from. */
+/** One sample per second of the longest window, and one before it. */
 const CAPACITY = 901
 
-/** Turns a counter that is read once a second into rates, by a monotonic clock. */
+/** Computes rates from a counter that is sampled once per second on a monotonic clock. */
 export class HashRate {
   readonly #clock: Clock
   readonly #times = new Float64Array(CAPACITY)
@@ -29,33 +29,33 @@ export class HashRate {
     this.#clock = clock
   }
 
-  /** @param hashes nonces tested since the start, never less than the last time, below 2^64 */
+  /** @param hashes nonces tested since the start: non-decreasing, below 2^64 */
   sample(hashes: bigint): void {
     this.#newest = (this.#newest + 1) % CAPACITY
     this.#length = Math.min(this.#length + 1, CAPACITY)
     this.#times[this.#newest] = this.#clock.now()
     this.#counts[this.#newest] = hashes
-    const rate = this.#over(TEN_SECONDS)
+    const rate = this.#over(TEN_SECONDS_MS)
     if (rate !== undefined) this.#highest = Math.max(this.#highest ?? 0, rate)
   }
 
   get rates(): Rates {
     return {
-      tenSeconds: this.#over(TEN_SECONDS),
-      minute: this.#over(MINUTE),
-      quarterHour: this.#over(QUARTER_HOUR),
+      tenSeconds: this.#over(TEN_SECONDS_MS),
+      minute: this.#over(MINUTE_MS),
+      quarterHour: this.#over(QUARTER_HOUR_MS),
       highest: this.#highest,
     }
   }
 
-  /** Hashes a second since the youngest sample that is at least `window` milliseconds older than the newest. */
-  #over(window: number): number | undefined {
+  /** Hashes per second between the newest sample and the latest one that is at least `windowMs` older. */
+  #over(windowMs: number): number | undefined {
     let low = 0
     let high = this.#length
-    // Binary search over ages: how many of the newest samples are younger than the window.
+    // Binary search for the first sample, counted from the newest, that is as old as the window.
     while (low < high) {
       const middle = (low + high) >> 1
-      if (this.#age(middle) < window) low = middle + 1
+      if (this.#age(middle) < windowMs) low = middle + 1
       else high = middle
     }
     if (low === this.#length) return undefined

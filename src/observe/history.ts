@@ -1,14 +1,14 @@
-/** The hash rate of the last day, for the page's chart. */
+/** The hash rate of the last 24 hours, for the page's chart. */
 
 /** Milliseconds between samples. */
-export const HISTORY_STEP = 5000
+export const HISTORY_STEP_MS = 5000
 
-const CAPACITY = (24 * 3600 * 1000) / HISTORY_STEP
+const CAPACITY = (24 * 3600 * 1000) / HISTORY_STEP_MS
 
 export interface RateSeries {
-  /** Seconds between neighbours; the last point is now. */
+  /** Seconds between points; the last point is now. */
   readonly stepSeconds: number
-  /** Hashes a second, oldest first; null where the rate was not known. */
+  /** Hashes per second, oldest first; null if unknown. */
   readonly rates: readonly (number | null)[]
 }
 
@@ -17,23 +17,23 @@ export class History {
   #next = 0
   #length = 0
 
-  /** Call every `HISTORY_STEP` milliseconds; `undefined` is kept as unknown. */
+  /** Call every `HISTORY_STEP_MS` milliseconds. @param rate hashes per second; undefined if unknown */
   add(rate: number | undefined): void {
     this.#rates[this.#next] = rate ?? Number.NaN
     this.#next = (this.#next + 1) % CAPACITY
     this.#length = Math.min(this.#length + 1, CAPACITY)
   }
 
-  /** At most `points` averages over the last `seconds` seconds, or over all there is where that is less. */
+  /** At most `points` averages over the last `seconds` seconds, or over the whole history if it is shorter. */
   series(seconds: number, points: number): RateSeries {
-    const wanted = Math.min(Math.ceil((seconds * 1000) / HISTORY_STEP), CAPACITY)
+    const wanted = Math.min(Math.ceil((seconds * 1000) / HISTORY_STEP_MS), CAPACITY)
     const group = Math.max(1, Math.ceil(wanted / points))
     const count = Math.floor(Math.min(wanted, this.#length) / group)
     const rates = Array.from({ length: count }, (_, point) => this.#average((count - point) * group, group))
-    return { stepSeconds: (group * HISTORY_STEP) / 1000, rates }
+    return { stepSeconds: (group * HISTORY_STEP_MS) / 1000, rates }
   }
 
-  /** The mean of the known ones of `group` samples, the first being `back` from the end. */
+  /** The mean of the known samples among `group` samples that begin `back` samples before the end; null if none. */
   #average(back: number, group: number): number | null {
     let sum = 0
     let known = 0

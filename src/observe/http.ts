@@ -1,7 +1,7 @@
 /**
- * A small, strict HTTP server for monitors and people: a fixed set of routes, GET and HEAD, no bodies, one request a
- * connection. It stands on `node:http`, which shows a request's target as it was sent and gives up on clients that do
- * not finish their request; `Bun.serve` hides an absolute-form target and waits.
+ * A small, strict HTTP server for monitors and browsers: a fixed set of routes, GET and HEAD, no request bodies, one
+ * request per connection. It uses `node:http`, which exposes the request target as sent and times out unfinished
+ * requests; `Bun.serve` rewrites absolute-form targets and has no such timeout.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
@@ -9,13 +9,13 @@ import type { Clock } from "../clock.ts"
 import type { Log } from "../log.ts"
 
 export interface Query {
-  /** The request's Accept header, empty where it has none. */
+  /** The request's Accept header; empty if absent. */
   readonly accept: string
   readonly parameters: URLSearchParams
 }
 
 export interface Answer {
-  /** 200 where it is not given. */
+  /** Default: 200. */
   readonly status?: number
   readonly type: string
   readonly body: string
@@ -24,34 +24,34 @@ export interface Answer {
 
 export type Route = (query: Query) => Answer | Promise<Answer>
 
-/** Answers by exact path. */
+/** Routes by exact path. */
 export type Routes = ReadonlyMap<string, Route>
 
 export interface HttpOptions {
   readonly host: string
-  /** 0 for any free one. */
+  /** 0: any free port. */
   readonly port: number
   readonly routes: Routes
   readonly clock: Clock
   readonly log: Log
-  /** Told of every answer. @param endpoint a route's path, or `other` */
+  /** Called after every answer. @param endpoint the route's path, or `other` */
   readonly answered: (endpoint: string, code: number) => void
 }
 
 export interface HttpServer {
-  /** The port it listens on, undefined while it could not be had. */
+  /** The port it listens on; undefined while the port is unavailable. */
   readonly port: number | undefined
-  /** Drops every connection and stops; settles when the port is free. */
+  /** Closes every connection and stops. Settles when the port is free. */
   close(): Promise<void>
 }
 
-const RETRY_AFTER = 30_000
-/** A client has this long for its whole request, and then for taking each part of the answer. */
-const CLIENT_TIMEOUT = 5000
-const MAX_HEADERS = 8192
-const MAX_TARGET = 1024
+const RETRY_AFTER_MS = 30_000
+/** Limit for receiving the whole request, and then for each pause while the answer is sent. */
+const CLIENT_TIMEOUT_MS = 5000
+const MAX_HEADER_BYTES = 8192
+const MAX_TARGET_LENGTH = 1024
 
-/** What no answer is without: nothing here is to be framed, sniffed, cached, embedded or sent on. */
+/** Headers of every answer: no framing, content sniffing, caching, embedding or referrer. */
 const SAFE_HEADERS = {
   "Cache-Control": "no-store",
   "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -62,7 +62,7 @@ const SAFE_HEADERS = {
   "X-Frame-Options": "DENY",
 }
 
-/** Serves until closed. A port that cannot be had is an error in the log and is tried again every 30 s: never thrown. */
+/** Serves until closed. If the port is unavailable, the error is logged and the port is retried every 30 s; never throws. */
 export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
   const { host, port, clock, log } = options
   let server: Server | undefined
@@ -72,9 +72,9 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
   async function open(): Promise<void> {
     const candidate = createServer(
       {
-        maxHeaderSize: MAX_HEADERS,
-        headersTimeout: CLIENT_TIMEOUT,
-        requestTimeout: CLIENT_TIMEOUT,
+        maxHeaderSize: MAX_HEADER_BYTES,
+        headersTimeout: CLIENT_TIMEOUT_MS,
+        requestTimeout: CLIENT_TIMEOUT_MS,
         connectionsCheckingInterval: 1000,
       },
       (request, response) => respond(options, request, response),
@@ -83,8 +83,8 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
       await listen(candidate, host, port)
     } catch (error) {
       if (closed) return
-      log.error(`cannot serve on ${host} port ${port}: ${reasonOf(error)}; mining goes on, trying again in 30 s`)
-      cancelRetry = clock.after(RETRY_AFTER, open)
+      log.error(`cannot serve on ${host} port ${port}: ${reasonOf(error)}; mining continues, next attempt in 30 s`)
+      cancelRetry = clock.after(RETRY_AFTER_MS, open)
       return
     }
     if (closed) return close(candidate)
@@ -116,11 +116,11 @@ async function respond(options: HttpOptions, request: IncomingMessage, response:
     answer = refusal(request, target) ?? (await route?.(query(request, search))) ?? plain(404, "no such page")
   } catch (error) {
     log.error(`${path} failed: ${error instanceof Error ? error.stack : error}`)
-    answer = plain(500, "this should not have happened; the log says more")
+    answer = plain(500, "internal error; see the log")
   }
   const { status = 200, type, body, headers } = answer
   answered(route ? path : "other", status)
-  // One request a connection: nobody can queue requests and leave the answers unread.
+  // One request per connection, so that no client can queue requests without reading the answers.
   response.shouldKeepAlive = false
   response.writeHead(status, {
     ...SAFE_HEADERS,
@@ -129,18 +129,18 @@ async function respond(options: HttpOptions, request: IncomingMessage, response:
     "Content-Length": Buffer.byteLength(body),
     Connection: "close",
   })
-  request.socket.setTimeout(CLIENT_TIMEOUT, () => request.socket.destroy())
+  request.socket.setTimeout(CLIENT_TIMEOUT_MS, () => request.socket.destroy())
   response.end(request.method === "HEAD" ? undefined : body)
 }
 
-/** Why a request is not even looked up. */
+/** The answer to an invalid request; undefined if valid. */
 function refusal({ method, headers }: IncomingMessage, target: string): Answer | undefined {
-  if (target.length > MAX_TARGET) return plain(414, "the address is too long")
-  if (!target.startsWith("/")) return plain(400, "this is not a proxy: ask for a path")
+  if (target.length > MAX_TARGET_LENGTH) return plain(414, "the address is too long")
+  if (!target.startsWith("/")) return plain(400, "this is not a proxy: the target must be a path")
   if (method !== "GET" && method !== "HEAD")
-    return { ...plain(405, "only GET and HEAD"), headers: { Allow: "GET, HEAD" } }
+    return { ...plain(405, "use GET or HEAD"), headers: { Allow: "GET, HEAD" } }
   if (headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) !== 0) {
-    return plain(413, "a request has no body here")
+    return plain(413, "a request must not have a body")
   }
   return undefined
 }
@@ -149,12 +149,12 @@ function query({ headers }: IncomingMessage, search: string): Query {
   return { accept: headers.accept ?? "", parameters: new URLSearchParams(search) }
 }
 
-/** A line of text. */
+/** One line of plain text. */
 export function plain(status: number, line: string): Answer {
   return { status, type: "text/plain; charset=utf-8", body: `${line}\n` }
 }
 
-/** A value as JSON; integers of any size as decimal strings, since JSON's own readers round them. */
+/** A value as JSON. BigInts become decimal strings, because JSON parsers round large integers. */
 export function json(value: unknown): Answer {
   const body = JSON.stringify(value, (_key, part) => (typeof part === "bigint" ? String(part) : part))
   return { type: "application/json", body }
@@ -187,8 +187,8 @@ function urlHost(host: string): string {
 
 function reasonOf(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException
-  if (code === "EADDRINUSE") return "the port is taken"
-  if (code === "EACCES") return "the port needs privileges"
-  if (code === "EADDRNOTAVAIL") return "the address is none of this machine's"
+  if (code === "EADDRINUSE") return "the port is in use"
+  if (code === "EACCES") return "the port requires privileges"
+  if (code === "EADDRNOTAVAIL") return "the address does not belong to this machine"
   return message
 }

@@ -1,4 +1,4 @@
-/** The log: coloured on a terminal, `[info] [net] text` in pipes and the journal, or JSON lines. */
+/** The log: coloured on a terminal, `[info] [net] text` in pipes and in the journal, or JSON lines. */
 import { type ConsolaInstance, type ConsolaOptions, type ConsolaReporter, createConsola, LogLevels } from "consola"
 import type { Log } from "../log.ts"
 import { printable, type Terminal } from "./terminal.ts"
@@ -15,7 +15,7 @@ export function createLog({ format, verbose, terminal }: LogOptions): Log {
     write: (text: string) => terminal.write(text),
     columns: terminal.interactive ? terminal.columns : 0,
   } as NodeJS.WriteStream
-  // consola's types for the browser, which is where TypeScript looks, know no `fancy`.
+  // TypeScript resolves consola's browser types, which lack `fancy`.
   const options: Partial<ConsolaOptions & { fancy: boolean }> = {
     level: verbose ? LogLevels.debug : LogLevels.info,
     fancy: terminal.interactive,
@@ -38,7 +38,7 @@ function adapt(consola: ConsolaInstance): Log {
   }
 }
 
-/** `time` is ISO 8601 in UTC; `level` is one of debug, info, warn, error; `tag` is empty for a line without one. */
+/** `time` is ISO 8601 in UTC; `level` is debug, info, warn or error; `tag` is empty if absent. */
 function jsonLines(terminal: Terminal): ConsolaReporter {
   return {
     log({ date, type, tag, args }) {

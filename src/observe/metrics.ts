@@ -1,7 +1,7 @@
 /**
- * The Prometheus exposition of a `Stats`. This module loads prom-client: import it only when metrics are asked for.
- * Names are upstream's where upstream has one (protocol §5). Rates are of the last ten seconds and absent until those
- * are over; a series goes with the thing it is about.
+ * The Prometheus exposition of a `Stats`. This module loads prom-client: import it only if metrics are served. Names
+ * that upstream defines are kept (protocol §5). Rates cover the last ten seconds and are absent before; a series
+ * disappears with its unit or source.
  */
 import { Counter, Gauge, type Metric, Registry, type RegistryContentType } from "prom-client"
 import type { DisconnectReason } from "../sources/source.ts"
@@ -19,7 +19,7 @@ export interface Exposition {
   render(): Promise<string>
 }
 
-/** A labelled value; undefined: no such series at this moment. */
+/** A labelled value; undefined if the series is absent. */
 type Series<Label extends string> = readonly [
   labels: Readonly<Record<Label, string | number>>,
   value: number | undefined,
@@ -35,7 +35,7 @@ const DISCONNECT_REASONS: readonly DisconnectReason[] = [
   "rejected",
 ]
 
-/** A registry of its own for each format, since prom-client renames counters for OpenMetrics in place. */
+/** Each format needs a dedicated registry, because prom-client renames counters for OpenMetrics in place. */
 export function createExposition(
   stats: Stats,
   format: MetricsFormat,
@@ -53,7 +53,7 @@ export function createExposition(
   return { contentType, render: () => scrape.render() }
 }
 
-/** Registers metrics that read from one snapshot a scrape. */
+/** Registers metrics; all metrics of a scrape are read from one snapshot. */
 class Scrape {
   readonly #registry: Registry<RegistryContentType>
   readonly #stats: Stats
@@ -83,7 +83,7 @@ class Scrape {
       registers: [this.#registry],
       collect() {
         this.reset()
-        // An unlabelled gauge is reset to zero; what is unknown must be absent.
+        // `reset` sets an unlabelled gauge to zero, but an unknown value must be absent.
         if (labels.length === 0) this.remove()
         for (const [of, value] of read(snapshot())) if (value !== undefined) this.set(of, value)
       },
@@ -108,7 +108,7 @@ class Scrape {
     })
   }
 
-  /** prom-client's own histogram can only be told one value after another; these were counted before it was loaded. */
+  /** prom-client's histogram only accepts single observations; these were counted before it was loaded. */
   histogram(name: string, help: string, distribution: Distribution): void {
     const get = async () => {
       const { bounds, cumulative, count, sum } = distribution
@@ -131,41 +131,47 @@ function registerHashes(scrape: Scrape): void {
   scrape.gauges("miner_build_info", "Version, runtime and engines; always 1.", ["version", "bun", "engine"], now => [
     [{ version: now.version, bun: Bun.version, engine: now.engines.join("+") || "none" }, 1],
   ])
-  scrape.gauge("miner_ready", "1 while connected and hashing, else 0.", now => (now.notReady === undefined ? 1 : 0))
-  scrape.gauges("miner_standstill", "1 while the miner earns nothing for this reason, else 0.", ["reason"], now =>
+  scrape.gauge("miner_ready", "1 while connected and hashing, otherwise 0.", now =>
+    now.notReady === undefined ? 1 : 0,
+  )
+  scrape.gauges("miner_standstill", "1 while this reason stops the miner from earning, otherwise 0.", ["reason"], now =>
     STANDSTILL_KINDS.map(reason => [{ reason }, now.standstill === reason ? 1 : 0]),
   )
-  scrape.gauge("miner_effective_cpus", "CPUs this process may really use.", now => now.cpus?.count)
-  scrape.gauge("miner_workers", "Workers and devices that hash.", now => now.units.length)
+  scrape.gauge(
+    "miner_effective_cpus",
+    "CPUs available to this process after cpuset, affinity and quota.",
+    now => now.cpus?.count,
+  )
+  scrape.gauge("miner_workers", "CPU workers and GPU devices.", now => now.units.length)
   scrape.gauge("miner_cpu_workers", "CPU workers.", now => now.units.filter(unit => unit.kind === "cpu").length)
   scrape.gauge("miner_gpu_devices", "GPU devices.", now => now.units.filter(unit => unit.kind === "gpu").length)
 
   scrape.counter("miner_hashes_total", "Nonces tested.", now => Number(now.hashes))
-  scrape.gauge("miner_hash_rate", "Hashes a second over the last 10 s.", now => now.rates.tenSeconds)
-  scrape.gauge("miner_cpu_hash_rate", "Hashes a second of the CPU workers over the last 10 s.", now => {
+  scrape.gauge("miner_hash_rate", "Hashes per second over the last 10 s.", now => now.rates.tenSeconds)
+  scrape.gauge("miner_cpu_hash_rate", "Hashes per second of the CPU workers over the last 10 s.", now => {
     return now.cpuRates?.tenSeconds
   })
-  scrape.gauge("miner_gpu_hash_rate", "Hashes a second of the GPU devices over the last 10 s.", now => {
+  scrape.gauge("miner_gpu_hash_rate", "Hashes per second of the GPU devices over the last 10 s.", now => {
     return now.gpuRates?.tenSeconds
   })
   scrape.counters(
     "miner_thread_hashes_total",
-    "Nonces tested by one worker or device.",
+    "Nonces tested by a worker or device.",
     thread,
     threads(unit => Number(unit.hashes)),
   )
   scrape.gauges(
     "miner_thread_hash_rate",
-    "Hashes a second of one worker or device over the last 10 s.",
+    "Hashes per second of a worker or device over the last 10 s.",
     thread,
     threads(unit => unit.rates.tenSeconds),
   )
-  scrape.counter("miner_worker_restarts_total", "Workers and devices replaced after they died or hung.", now => {
+  scrape.counter("miner_worker_restarts_total", "Workers and devices replaced after a crash or hang.", now => {
     return now.restarts
   })
   scrape.counters(
     "miner_candidate_mismatches_total",
-    "Candidates of one worker or device that the reference did not confirm.",
+    "Candidates of a worker or device that failed verification.",
     thread,
     threads(unit => unit.mismatches),
   )
@@ -179,25 +185,25 @@ function registerJobs(scrape: Scrape, stats: Stats): void {
     now => now.job && Number(now.job.difficulty),
   )
   scrape.gauge("miner_job_age_seconds", "Seconds since the job being searched arrived.", now => now.job?.ageSeconds)
-  scrape.counters("miner_jobs_total", "Jobs by how they ended.", ["status"], now =>
+  scrape.counters("miner_jobs_total", "Jobs ended, by outcome.", ["status"], now =>
     JOB_OUTCOMES.map(status => [{ status }, now.jobs[status]]),
   )
   scrape.counter(
     "miner_expected_seals_total",
-    "Seals that average luck would have found: hashes over difficulty.",
+    "Statistically expected seals: the sum of hashes divided by difficulty.",
     now => now.expectedSeals,
   )
   scrape.histogram(
     "miner_job_switch_seconds",
-    "Seconds from a job's assignment until a worker has taken it up.",
+    "Seconds from the assignment of a job until a worker searches it.",
     stats.switchSeconds,
   )
   scrape.histogram(
     "miner_seal_latency_seconds",
-    "Seconds from a found nonce to the verdict on its seal.",
+    "Seconds from finding a nonce to the verdict on its seal.",
     stats.sealLatencySeconds,
   )
-  scrape.counters("miner_mine_requests_total", "Requests to the job API by result.", ["result"], () =>
+  scrape.counters("miner_mine_requests_total", "Requests to the job API, by result.", ["result"], () =>
     Object.entries(stats.mineRequests).map(([result, count]) => [{ result }, count]),
   )
   scrape.counters("miner_http_requests_total", "HTTP requests answered.", ["endpoint", "code"], () =>
@@ -206,18 +212,22 @@ function registerJobs(scrape: Scrape, stats: Stats): void {
 }
 
 function registerSources(scrape: Scrape): void {
-  scrape.gauges("miner_connection_up", "1 while connected to the source, else 0.", ["source"], now =>
+  scrape.gauges("miner_connection_up", "1 while connected to the source, otherwise 0.", ["source"], now =>
     now.sources.map(({ name, up }) => [{ source: name }, up ? 1 : 0]),
   )
-  scrape.counters("miner_reconnects_total", "Connections lost and attempts failed.", ["source", "reason"], now =>
-    now.sources.flatMap(({ name, reconnects }) =>
-      DISCONNECT_REASONS.map(reason => [{ source: name, reason }, reconnects[reason] ?? 0] as const),
-    ),
+  scrape.counters(
+    "miner_reconnects_total",
+    "Lost connections and failed attempts, by reason.",
+    ["source", "reason"],
+    now =>
+      now.sources.flatMap(({ name, reconnects }) =>
+        DISCONNECT_REASONS.map(reason => [{ source: name, reason }, reconnects[reason] ?? 0] as const),
+      ),
   )
-  scrape.counters("miner_source_switches_total", "Changes to the source from another.", ["source"], now =>
+  scrape.counters("miner_source_switches_total", "Switches to this source from another.", ["source"], now =>
     now.sources.map(({ name, switches }) => [{ source: name }, switches]),
   )
-  scrape.counters("miner_seals_total", "Seals found, by what became of them.", ["source", "result"], now =>
+  scrape.counters("miner_seals_total", "Seals found, by result.", ["source", "result"], now =>
     now.sources.flatMap(({ name, seals }) =>
       SEAL_RESULTS.map(result => [{ source: name, result }, seals[result]] as const),
     ),
@@ -226,7 +236,7 @@ function registerSources(scrape: Scrape): void {
 
 function registerDevices(scrape: Scrape): void {
   const devices = (now: Snapshot) => now.units.filter(unit => unit.kind === "gpu")
-  scrape.gauges("miner_gpu_info", "A device's name and PCI address; always 1.", ["device", "name", "pci"], now =>
+  scrape.gauges("miner_gpu_info", "Name and PCI address of a device; always 1.", ["device", "name", "pci"], now =>
     devices(now).map(({ id, name = "", pci = "" }) => [{ device: id, name, pci }, 1]),
   )
   const sensor = (name: string, help: string, read: (device: UnitSnapshot) => number | undefined) =>
@@ -236,5 +246,5 @@ function registerDevices(scrape: Scrape): void {
   sensor("miner_gpu_power_watts", "Power draw of a device.", device => device.powerWatts)
   sensor("miner_gpu_clock_hertz", "Core clock of a device.", device => device.clockHertz)
   sensor("miner_gpu_memory_clock_hertz", "Memory clock of a device.", device => device.memoryClockHertz)
-  sensor("miner_gpu_hashes_per_joule", "Hashes a device does with one joule.", device => device.hashesPerJoule)
+  sensor("miner_gpu_hashes_per_joule", "Hashes per joule of a device.", device => device.hashesPerJoule)
 }

@@ -1,4 +1,4 @@
-/** The monitoring server. Everything that only it needs, prom-client first, is loaded here and so only when it is asked for. */
+/** The monitoring server. Modules that only it needs, such as prom-client, are loaded on demand. */
 import { hostname } from "node:os"
 import type { Clock } from "../clock.ts"
 import type { Log } from "../log.ts"
@@ -8,13 +8,13 @@ import type { Stats } from "./stats.ts"
 export interface MonitoringOptions {
   readonly stats: Stats
   readonly host: string
-  /** 0 for any free one. */
+  /** 0: any free port. */
   readonly port: number
   readonly clock: Clock
   readonly log: Log
 }
 
-/** Serves metrics, health, rig monitors and the page; a taken port is tried again every 30 s and never an error. */
+/** Serves metrics, health, rig monitor routes and the page. A port in use is retried every 30 s and never throws. */
 export async function serveMonitoring({ stats, host, port, clock, log }: MonitoringOptions): Promise<HttpServer> {
   const [{ createExposition }, { createRoutes }, { serveHttp }] = await Promise.all([
     import("./metrics.ts"),

@@ -1,4 +1,4 @@
-/** The page for people: one document without outside resources, embedded in the executable. */
+/** The status page: one document without external resources, embedded in the executable. */
 import { createHash } from "node:crypto"
 import type { Answer } from "./http.ts"
 import html from "./page/index.html" with { type: "text" }
@@ -11,7 +11,7 @@ const body = html
     return `<script>${script}</script>`
   })
 
-/** Nothing runs or styles but what is in the document, told by its digest; it may ask this server and no other. */
+/** Only the embedded script and style, identified by digest, are allowed; requests may go to this server only. */
 const policy = [
   "default-src 'none'",
   `script-src '${digest(script)}'`,

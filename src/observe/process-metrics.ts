@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs"
 
-/** A process metric under its conventional name; `read` gives undefined where the platform does not tell. */
+/** A process metric with its conventional name; `read` returns undefined if the platform does not report it. */
 export interface ProcessMetric {
   readonly name: string
   readonly type: "counter" | "gauge"
@@ -37,13 +37,13 @@ export function processMetrics(proc = "/proc"): readonly ProcessMetric[] {
       name: "process_open_fds",
       type: "gauge",
       help: "Open file descriptors.",
-      // The listing holds a descriptor itself while it reads.
+      // Reading the directory itself uses one descriptor.
       read: () => attempt(() => readdirSync(`${proc}/self/fd`).length - 1),
     },
     {
       name: "process_max_fds",
       type: "gauge",
-      help: "Limit of open file descriptors.",
+      help: "Maximum number of open file descriptors.",
       read: () =>
         attempt(() => Number(readFileSync(`${proc}/self/limits`, "utf8").match(/^Max open files +(\d+)/m)?.[1])),
     },

@@ -1,13 +1,13 @@
-/** What rig monitors already know how to read: HiveOS's `h-stats.sh` and xmrig's summary. */
+/** Formats of existing rig monitors: HiveOS's `h-stats.sh` and xmrig's summary. */
 import { freemem, loadavg, totalmem } from "node:os"
 import type { Rates } from "./hash-rate.ts"
 import { goodSeals, type Snapshot, type UnitSnapshot } from "./snapshot.ts"
 
-/** The body of `/hive-stats` (protocol §5): one entry a device, then one for all CPU workers. */
+/** The body of `/hive-stats` (protocol §5): one entry per device, then one for all CPU workers. */
 export function hiveStats({ units, cpuRates, uptimeSeconds, version, seals }: Snapshot): object {
   const devices = units.filter(unit => unit.kind === "gpu")
   const cpu = cpuRates ? [cpuRates.tenSeconds ?? 0] : []
-  // Hive takes whole numbers only, and aligns the arrays by position; what is not known is 0.
+  // HiveOS accepts integers only and matches arrays by position; unknown values are 0.
   const perEntry = (read: (device: UnitSnapshot) => number | undefined) => [
     ...devices.map(device => Math.round(read(device) ?? 0)),
     ...cpu.map(() => 0),
@@ -25,7 +25,7 @@ export function hiveStats({ units, cpuRates, uptimeSeconds, version, seals }: Sn
   }
 }
 
-/** The body of `/2/summary` and `/1/summary`: xmrig's field names, as far as they mean something here; null is unknown. */
+/** The body of `/2/summary` and `/1/summary`: xmrig's field names where they apply; null if unknown. */
 export function xmrigSummary(now: Snapshot, hostname: string): object {
   const { job, rates, seals } = now
   const source = now.sources.find(({ active }) => active) ?? now.sources[0]
@@ -100,7 +100,7 @@ const windows = ({ tenSeconds, minute, quarterHour }: Rates): (number | null)[] 
   quarterHour ?? null,
 ]
 
-/** The bus of a PCI address (`0000:65:00.0` → 101), null without one. */
+/** The bus of a PCI address (`0000:65:00.0` → 101); null if absent. */
 function busNumber(pci: string | undefined): number | null {
   const bus = pci?.match(/^(?:[0-9a-f]+:)?([0-9a-f]{2}):[0-9a-f]{2}\.[0-9a-f]$/i)?.[1]
   return bus === undefined ? null : Number.parseInt(bus, 16)

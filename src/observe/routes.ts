@@ -1,4 +1,4 @@
-/** What is answered at which path. */
+/** The routes of the monitoring server. */
 import type { Answer, Query, Route, Routes } from "./http.ts"
 import { json, plain } from "./http.ts"
 import type { Exposition, MetricsFormat } from "./metrics.ts"
@@ -6,9 +6,9 @@ import { page } from "./page.ts"
 import { hiveStats, xmrigSummary } from "./rig-monitors.ts"
 import type { Stats } from "./stats.ts"
 
-/** The chart is no wider than this many points. */
-const HISTORY_POINTS = 360
-const HISTORY_SECONDS = 900
+/** Maximum number of points in the chart. */
+const MAX_HISTORY_POINTS = 360
+const DEFAULT_HISTORY_SECONDS = 900
 
 /** @param expositions the metrics in both formats */
 export function createRoutes(
@@ -38,12 +38,12 @@ function readiness(notReady: string | undefined): Answer {
 }
 
 function history(stats: Stats, { parameters }: Query): Answer {
-  const seconds = Number(parameters.get("seconds") ?? HISTORY_SECONDS)
+  const seconds = Number(parameters.get("seconds") ?? DEFAULT_HISTORY_SECONDS)
   if (!(seconds >= 60 && seconds <= 86_400)) return plain(400, "seconds: expected 60 to 86400")
-  return json(stats.history(seconds, HISTORY_POINTS))
+  return json(stats.history(seconds, MAX_HISTORY_POINTS))
 }
 
-/** OpenMetrics where the client wants it at least as much as the classic text. */
+/** OpenMetrics if the client accepts it with at least the quality of the classic text format. */
 export function preferredFormat(accept: string): MetricsFormat {
   const wanted = { "application/openmetrics-text": 0, "text/plain": 0 }
   for (const range of accept.split(",")) {

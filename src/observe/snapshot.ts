@@ -1,4 +1,4 @@
-/** Everything a person or a monitor can see of the miner at one moment, as plain values. */
+/** The observable state of the miner at one moment, as plain values. */
 import type { EffectiveCpus } from "../host/effective-cpus.ts"
 import type { DisconnectReason, JobOutcome, Verdict } from "../sources/source.ts"
 import type { Rates } from "./hash-rate.ts"
@@ -10,22 +10,22 @@ export const SEAL_RESULTS: readonly SealResult[] = ["sent", "accepted", "rejecte
 
 export const JOB_OUTCOMES: readonly JobOutcome[] = ["completed", "failed", "cancelled"]
 
-/** What became of a request to the HTTP job API. */
+/** The result of a request to the HTTP job API. */
 export type MineResult = "accepted" | "duplicate" | "invalid" | "error"
 
-/** The CPUs that the process may use, as far as they are shown. */
+/** The CPUs that the process may use. */
 export type CpuSnapshot = Pick<EffectiveCpus, "count" | "decidedBy"> & Partial<Pick<EffectiveCpus, "mask">>
 
-/** What is known of a unit besides its counters; all of it optional, since machines differ in what they tell. */
+/** Properties and sensor readings of a unit; undefined where the machine does not report them. */
 export interface UnitDetails {
-  /** The logical CPU a worker is pinned to. */
+  /** Logical CPU of the worker's affinity. */
   readonly cpu?: number | undefined
-  /** The device's own name: `NVIDIA GeForce RTX 4090`. */
+  /** Name of the device: `NVIDIA GeForce RTX 4090`. */
   readonly name?: string | undefined
   /** PCI address: `0000:65:00.0`. */
   readonly pci?: string | undefined
   readonly temperatureCelsius?: number | undefined
-  /** 0 … 100. */
+  /** 0 to 100. */
   readonly fanPercent?: number | undefined
   readonly powerWatts?: number | undefined
   readonly clockHertz?: number | undefined
@@ -37,18 +37,18 @@ export interface UnitSnapshot extends UnitDetails {
   readonly id: string
   readonly kind: "cpu" | "gpu"
   readonly engine: string
-  /** The part of the id behind the engine's name. */
+  /** The part of the id after the engine's name. */
   readonly index: string
   readonly hashes: bigint
   readonly rates: Rates
   readonly restarts: number
-  /** Seals of this unit, whatever became of them. */
+  /** Seals of this unit with any verdict. */
   readonly seals: number
-  /** Candidates of this unit that the reference did not confirm. */
+  /** Candidates of this unit that failed verification. */
   readonly mismatches: number
-  /** Whether it has something to search. */
+  /** Whether it has work. */
   readonly busy: boolean
-  /** Hashes for each joule of energy, where power is known. */
+  /** Undefined if power or rate is unknown. */
   readonly hashesPerJoule: number | undefined
 }
 
@@ -62,23 +62,23 @@ export interface JobSnapshot {
 }
 
 export interface SourceSnapshot {
-  /** Its URL without credentials. */
+  /** The URL without credentials. */
   readonly name: string
-  /** Whether the engines search its jobs now. */
+  /** Whether the current or most recent job came from it. */
   readonly active: boolean
   readonly up: boolean
-  /** Seconds since it went up or down; undefined for one that has not been tried yet. */
+  /** Seconds since it went up or down; undefined before the first attempt. */
   readonly sinceSeconds: number | undefined
-  /** Connections lost and attempts failed, by reason. */
+  /** Lost connections and failed attempts, by reason. */
   readonly reconnects: Readonly<Partial<Record<DisconnectReason, number>>>
-  /** How often mining went over to this source from another. */
+  /** Switches to this source from another. */
   readonly switches: number
   readonly seals: Readonly<Record<SealResult, number>>
-  /** Why the last connection or attempt failed, while it is down. */
+  /** Why the last connection or attempt failed; undefined while it is up. */
   readonly problem: string | undefined
 }
 
-/** A seal that was found, for people; the last few are kept. */
+/** One of the most recent seals. */
 export interface RecentSeal {
   readonly agoSeconds: number
   readonly source: string
@@ -86,7 +86,7 @@ export interface RecentSeal {
   readonly job: string
   readonly difficulty: bigint
   readonly result: SealResult
-  /** A pool's reason for a rejection. */
+  /** The pool's reason; undefined unless rejected. */
   readonly reason: string | undefined
 }
 
@@ -96,10 +96,10 @@ export interface Snapshot {
   /** Names of the engines that have units, in order of appearance. */
   readonly engines: readonly string[]
   readonly hashes: bigint
-  /** Seals that perfect average luck would have found: Σ hashes ÷ difficulty. */
+  /** Statistically expected seals: Σ hashes ÷ difficulty. */
   readonly expectedSeals: number
   readonly rates: Rates
-  /** `undefined` where there is no unit of the kind. */
+  /** Undefined without a unit of the kind. */
   readonly cpuRates: Rates | undefined
   readonly gpuRates: Rates | undefined
   readonly units: readonly UnitSnapshot[]
@@ -109,18 +109,18 @@ export interface Snapshot {
   readonly jobs: Readonly<Record<JobOutcome, number>>
   /** The sources in order of preference. */
   readonly sources: readonly SourceSnapshot[]
-  /** Over all sources. */
+  /** Sum over all sources. */
   readonly seals: Readonly<Record<SealResult, number>>
   /** Newest first. */
   readonly recentSeals: readonly RecentSeal[]
   readonly cpus: CpuSnapshot | undefined
-  /** How the miner earns nothing: no job for a minute, or no accepted share against expectation. */
+  /** Why the miner earns nothing: no job for a minute, or no accepted share although shares were expected. */
   readonly standstill: StandstillKind | undefined
-  /** Why the miner is not earning at this moment; undefined while it is connected and hashing. */
+  /** Why the miner is not mining; undefined while it is connected and hashing. */
   readonly notReady: string | undefined
 }
 
-/** Seals that counted as far as is known: a node never answers, so what was sent to it counts. */
+/** Seals accepted by a pool or sent to a node. A node sends no verdict. */
 export function goodSeals(seals: Readonly<Record<SealResult, number>>): number {
   return seals.sent + seals.accepted
 }

@@ -1,4 +1,4 @@
-/** The one accounting of what happens: the mining loop tells it, everything that people and monitors see is read here. */
+/** The statistics of the miner: records its events and provides everything that people and monitors see. */
 import type { Clock } from "../clock.ts"
 import type { Unit } from "../engines/engine.ts"
 import type { Log } from "../log.ts"
@@ -6,7 +6,7 @@ import type { MinerEvents } from "../miner/events.ts"
 import type { DisconnectReason, Job, JobOutcome, Seal, Verdict } from "../sources/source.ts"
 import { Distribution } from "./distribution.ts"
 import type { Rates } from "./hash-rate.ts"
-import { HISTORY_STEP, History, type RateSeries } from "./history.ts"
+import { HISTORY_STEP_MS, History, type RateSeries } from "./history.ts"
 import {
   type CpuSnapshot,
   type MineResult,
@@ -21,14 +21,14 @@ import {
 import { Standstill } from "./standstill.ts"
 import { UnitMeters } from "./unit-meters.ts"
 
-/** Everything that statistics are made of: the miner's events, and those of the other parts. */
+/** The events that statistics record: those of the miner and those of other parts. */
 export interface StatsSink extends MinerEvents {
-  /** Makes a source known before its first event, so that it is shown as down. Call in order of preference. */
+  /** Registers a source before its first event, so that it is shown as down. Call in order of preference. */
   source(name: string): void
   effectiveCpus(cpus: CpuSnapshot): void
-  /** A request to the HTTP job API was decided. */
+  /** A request to the HTTP job API was answered. */
   mineRequest(result: MineResult): void
-  /** An HTTP request was answered. @param endpoint a route's name, of a bounded set: `/metrics`, `/result`, `other` */
+  /** An HTTP request was answered. @param endpoint one of a bounded set of routes: `/metrics`, `/result`, `other` */
   httpRequest(endpoint: string, code: number): void
 }
 
@@ -39,9 +39,9 @@ export interface StatsOptions {
   /** Jobs come when somebody posts them: to have none is no standstill. */
   readonly jobsOnDemand?: boolean
   readonly version: string
-  /** The units of all engines at this moment; read every second and at every snapshot. */
+  /** The current units of all engines; called every second and for every snapshot. */
   readonly units: () => readonly Unit[]
-  /** What else is known of a unit: its CPU, a device's sensors. Must be cheap: read sensors elsewhere and keep them. */
+  /** Affinity and sensor readings of a unit. Must be cheap: cache sensor readings. */
   readonly details?: (unit: string) => UnitDetails | undefined
 }
 
@@ -54,20 +54,20 @@ interface SourceRecord {
   readonly seals: Record<SealResult, number>
 }
 
-const SAMPLE_EVERY = 1000
-const RECENT_SEALS = 50
+const SAMPLE_EVERY_MS = 1000
+const MAX_RECENT_SEALS = 50
 
-/** Without a new hash for this long, the miner is not hashing. */
-const STALLED_AFTER = 5000
+/** The miner counts as not hashing if the hash count has not changed for this long. */
+const STALLED_AFTER_MS = 5000
 
-/** From a kernel that polls every few hundred microseconds to a GPU that finishes its launch. */
+/** In seconds: from a CPU kernel's polling interval, a few hundred microseconds, to a long GPU launch. */
 const SWITCH_BOUNDS = [0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1]
 
-/** From a local node's socket to a pool's answer over a slow line. */
+/** In seconds: from a local node to a pool on a slow connection. */
 const LATENCY_BOUNDS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10]
 
 export class Stats implements StatsSink {
-  /** Seconds from a work's assignment until a unit has taken it up. */
+  /** Seconds from the assignment of a work until a unit searches it. */
   readonly switchSeconds = new Distribution(SWITCH_BOUNDS)
   /** Seconds from a candidate's report to the verdict on its seal. */
   readonly sealLatencySeconds = new Distribution(LATENCY_BOUNDS)
@@ -101,7 +101,7 @@ export class Stats implements StatsSink {
     this.#meters = new UnitMeters(clock, options.units)
     this.#standstill = new Standstill(clock, options.log)
     this.#sample()
-    this.#stopSampling = clock.every(SAMPLE_EVERY, () => this.#sample())
+    this.#stopSampling = clock.every(SAMPLE_EVERY_MS, () => this.#sample())
   }
 
   source(name: string): void {
@@ -154,7 +154,7 @@ export class Stats implements StatsSink {
     const reason = verdict.result === "rejected" ? verdict.reason : undefined
     const { source, id, difficulty } = job
     this.#recentSeals.unshift({ at: this.#now(), seal: { source, unit, job: id, difficulty, result, reason } })
-    if (this.#recentSeals.length > RECENT_SEALS) this.#recentSeals.pop()
+    if (this.#recentSeals.length > MAX_RECENT_SEALS) this.#recentSeals.pop()
   }
 
   switched(_unit: string, _sequence: number, seconds: number): void {
@@ -184,22 +184,22 @@ export class Stats implements StatsSink {
     else this.#httpRequests.set(key, { endpoint, code, count: 1 })
   }
 
-  /** Requests to the HTTP job API, by what was decided. */
+  /** Requests to the HTTP job API, by result. */
   get mineRequests(): Readonly<Record<MineResult, number>> {
     return this.#mineRequests
   }
 
-  /** HTTP requests answered, by route and status code. */
+  /** Answered HTTP requests, by route and status code. */
   get httpRequests(): readonly Readonly<HttpRequests>[] {
     return [...this.#httpRequests.values()]
   }
 
-  /** The total hash rate over the last `seconds` seconds (a day at most), as at most `points` averages. */
+  /** The total hash rate of the last `seconds` seconds, at most a day, as at most `points` averages. */
   history(seconds: number, points: number): RateSeries {
     return this.#history.series(seconds, points)
   }
 
-  /** Everything as it is now: counters read live, rates as of the last second. */
+  /** The current state: counters are read now, rates were computed within the last second. */
   snapshot(): Snapshot {
     this.#meters.read()
     const units = this.#options.units().map(unit => this.#unitSnapshot(unit))
@@ -242,7 +242,8 @@ export class Stats implements StatsSink {
 
   #sample(): void {
     this.#meters.sample()
-    if (this.#samples % (HISTORY_STEP / SAMPLE_EVERY) === 0) this.#history.add(this.#meters.rates("all").tenSeconds)
+    if (this.#samples % (HISTORY_STEP_MS / SAMPLE_EVERY_MS) === 0)
+      this.#history.add(this.#meters.rates("all").tenSeconds)
     this.#samples += 1
     this.#checkStandstill()
   }
@@ -301,14 +302,14 @@ export class Stats implements StatsSink {
     const sources = [...this.#sources]
     if (!sources.some(([, source]) => source.up)) {
       const [name, record] = sources.find(([, source]) => source.problem !== undefined) ?? sources[0] ?? []
-      if (name === undefined) return "no source of jobs yet"
+      if (name === undefined) return "no source has connected yet"
       return `not connected to ${name}${record?.problem ? `: ${record.problem}` : ""}`
     }
     if (!this.#job) return "connected, waiting for a job"
     const { progressAt } = this.#meters
-    if (progressAt === undefined) return "a job is there, but nothing has been hashed yet"
+    if (progressAt === undefined) return "a job was received, but no nonce has been tested yet"
     const idle = this.#now() - progressAt
-    return idle > STALLED_AFTER ? `nothing hashed for ${Math.round(idle / 1000)} s` : undefined
+    return idle > STALLED_AFTER_MS ? `no nonce tested for ${Math.round(idle / 1000)} s` : undefined
   }
 
   #source(name: string): SourceRecord {

@@ -1,4 +1,4 @@
-/** The hash rate and what goes with it, for whoever watches: a line that lives on a terminal, one a minute elsewhere. */
+/** The status: a line that is redrawn on a terminal, or one log line per minute elsewhere. */
 import type { Clock } from "../clock.ts"
 import type { Log } from "../log.ts"
 import type { Rates } from "./hash-rate.ts"
@@ -7,26 +7,26 @@ import type { Stats } from "./stats.ts"
 import { printable, type Terminal } from "./terminal.ts"
 import { formatCount, formatDuration, formatRate, formatRates } from "./units.ts"
 
-const REDRAW_EVERY = 250
-const SPEED_EVERY = 60_000
+const REDRAW_EVERY_MS = 250
+const SPEED_EVERY_MS = 60_000
 
 export interface StatusLineOptions {
   readonly stats: Stats
   readonly clock: Clock
   readonly log: Log
   readonly terminal: Terminal
-  /** `json` is for programs, also on a terminal. */
+  /** `json` disables the redrawn line on a terminal too. */
   readonly format: "pretty" | "json"
 }
 
-/** Begins to show; the returned function ends it and leaves a clean line. */
+/** Starts the status. @returns stops it and clears the line */
 export function startStatusLine({ stats, clock, log, terminal, format }: StatusLineOptions): () => void {
   if (!terminal.interactive || format === "json") {
-    return clock.every(SPEED_EVERY, () => log.info(speedLine(stats.snapshot().rates)))
+    return clock.every(SPEED_EVERY_MS, () => log.info(speedLine(stats.snapshot().rates)))
   }
   const draw = () => terminal.setStatus(statusLine(stats.snapshot(), terminal.columns - 1))
   draw()
-  const stop = clock.every(REDRAW_EVERY, draw)
+  const stop = clock.every(REDRAW_EVERY_MS, draw)
   return () => {
     stop()
     terminal.setStatus("")
@@ -40,7 +40,7 @@ export function speedLine({ tenSeconds, minute, quarterHour, highest }: Rates): 
   return `speed 10s/60s/15m ${ten} ${sixty} ${fifteen} ${unit} max ${max}`
 }
 
-/** One line of at most `columns` columns: what does not fit is left out, the least important first. */
+/** One line of at most `columns` columns; parts that do not fit are omitted. */
 export function statusLine(now: Snapshot, columns: number): string {
   const { tenSeconds, minute, quarterHour } = now.rates
   const { values, unit } = formatRates([tenSeconds, minute, quarterHour])
@@ -72,7 +72,7 @@ function sealsPart({ seals }: Snapshot): string {
   return bad > 0 ? `seals ${good} of ${good + bad}` : `seals ${good}`
 }
 
-/** The hottest device and the power of all. */
+/** The temperature of the hottest device and the power of all devices. */
 function devicesPart({ units }: Snapshot): string {
   const temperatures = units.flatMap(unit => unit.temperatureCelsius ?? [])
   const watts = units.flatMap(unit => unit.powerWatts ?? [])
@@ -90,7 +90,7 @@ function sourcePart({ sources }: Snapshot): string {
 }
 
 /**
- * The last counts, when mining has ended:
+ * The final counts, logged when mining ends:
  * `stopped after 1,234,200,000 hashes and 4 seals (3 accepted, 1 stale) in 00:10:00, 2.057 MH/s on average`.
  */
 export function lastWords({ hashes, uptimeSeconds, seals }: Snapshot): string {

@@ -1,8 +1,8 @@
-/** The stream that people read, shared by log lines and the status line so that neither garbles the other. */
+/** The output stream, shared by log lines and the status line. */
 
-/** What is needed of `process.stderr`. */
+/** The part of `process.stderr` that is used. */
 export interface TextStream {
-  /** @param written called when the text has left the process */
+  /** @param written called when the text has been written out */
   write(text: string, written: () => void): unknown
   on?(event: "error", listener: () => void): unknown
   readonly isTTY?: boolean
@@ -11,8 +11,8 @@ export interface TextStream {
 
 const CLEAR_LINE = "\r\x1b[2K"
 
-/** Characters that may wait for a reader, such as a pager that somebody has left open; what comes then is lost. */
-const MOST_UNREAD = 2 ** 20
+/** Maximum number of buffered characters while the reader, such as a pager, is stalled. Further text is dropped. */
+const MAX_UNREAD = 2 ** 20
 
 export class Terminal {
   readonly #stream: TextStream
@@ -24,7 +24,7 @@ export class Terminal {
   constructor(stream: TextStream = process.stderr, term = stream === process.stderr ? process.env["TERM"] : undefined) {
     this.#stream = stream
     this.#canRedraw = stream.isTTY === true && stream.columns !== 0 && term !== "" && term !== "dumb"
-    // A reader that has gone away, such as `tee`, is no reason to stop.
+    // The miner continues if the reader, such as `tee`, exits.
     stream.on?.("error", () => {})
   }
 
@@ -34,7 +34,7 @@ export class Terminal {
   }
 
   get columns(): number {
-    // A terminal can say that it has none: one that nobody has given a size.
+    // A terminal without a configured size reports 0 columns.
     return this.#stream.columns || 80
   }
 
@@ -43,7 +43,7 @@ export class Terminal {
     this.#send(this.#status ? `${CLEAR_LINE}${text}${this.#status}` : text)
   }
 
-  /** Draws `line`, narrower than the terminal, in place of the status line before it; an empty one takes it away. */
+  /** Replaces the status line; an empty one removes it. @param line narrower than the terminal */
   setStatus(line: string): void {
     if (line === this.#status) return
     this.#send(CLEAR_LINE + line)
@@ -51,7 +51,7 @@ export class Terminal {
   }
 
   #send(text: string): void {
-    if (this.#unread + text.length > MOST_UNREAD) return
+    if (this.#unread + text.length > MAX_UNREAD) return
     this.#unread += text.length
     this.#stream.write(text, () => {
       this.#unread -= text.length
@@ -60,8 +60,8 @@ export class Terminal {
 }
 
 /**
- * Text that came from outside, such as a pool's words or a job's id, without what a terminal would obey, without line
- * breaks that would forge a line of the log, and without marks that would turn its letters around.
+ * Sanitizes external text, such as a pool's message or a job id: replaces line breaks, which could forge log lines, and
+ * control and bidirectional characters, which could control the terminal or reorder text.
  */
 export function printable(text: string): string {
   return text.replace(/\s*[\n\u2028\u2029]\s*/g, " ↵ ").replace(/[\p{Cc}\p{Bidi_Control}]+/gu, "�")

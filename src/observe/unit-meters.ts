@@ -3,16 +3,16 @@ import type { Unit } from "../engines/engine.ts"
 import { HashRate, type Rates } from "./hash-rate.ts"
 
 interface Meter {
-  /** As last read; kept when the unit goes, so that totals never fall. */
+  /** The last reading; kept when the unit is removed, so that totals never decrease. */
   hashes: bigint
   expectedSeals: number
-  /** Undefined while the unit is gone. */
+  /** Undefined while the unit is absent. */
   rate: HashRate | undefined
 }
 
 const UNKNOWN: Rates = { tenSeconds: undefined, minute: undefined, quarterHour: undefined, highest: undefined }
 
-/** What the units have done, each, by kind and in all, whatever units come and go. */
+/** Hash counts and rates per unit, per kind and in total. Units may be added and removed at any time. */
 export class UnitMeters {
   readonly #clock: Clock
   readonly #units: () => readonly Unit[]
@@ -28,13 +28,13 @@ export class UnitMeters {
     this.#totals = { all: total(), cpu: total(), gpu: total() }
   }
 
-  /** Adds what every unit has done since it was last read. */
+  /** Adds what every unit has counted since the last reading. */
   read(): void {
     const gone = new Set(this.#meters.keys())
     for (const { id, kind, hashes, expectedSeals } of this.#units()) {
       gone.delete(id)
       const meter = this.#meter(id)
-      // A unit that went and came back counts on, or from zero.
+      // A unit that returns continues its count or restarts at zero.
       const fromZero = hashes < meter.hashes
       const tested = hashes - (fromZero ? 0n : meter.hashes)
       this.#expectedSeals += expectedSeals - (fromZero ? 0 : meter.expectedSeals)
@@ -49,14 +49,14 @@ export class UnitMeters {
     for (const id of gone) this.#meter(id).rate = undefined
   }
 
-  /** Call once a second: rates are made of these samples. */
+  /** Takes the samples that rates are computed from. Call once per second. */
   sample(): void {
     this.read()
     for (const { rate, hashes } of this.#meters.values()) rate?.sample(hashes)
     for (const { rate, hashes } of Object.values(this.#totals)) rate.sample(hashes)
   }
 
-  /** Nonces tested by all units there ever were. */
+  /** Nonces tested by all units, including removed ones. */
   get hashes(): bigint {
     return this.#totals.all.hashes
   }
@@ -65,7 +65,7 @@ export class UnitMeters {
     return this.#expectedSeals
   }
 
-  /** Clock milliseconds when a reading last found something done; undefined before the first. */
+  /** Clock milliseconds of the last reading that found new hashes; undefined before the first. */
   get progressAt(): number | undefined {
     return this.#progressAt
   }

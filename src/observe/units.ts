@@ -1,27 +1,27 @@
-/** Numbers as people read them. */
+/** Formats numbers for people. */
 
 const PREFIXES = ["", "k", "M", "G", "T", "P", "E"]
 
-/** 1234567 → `1.235 M`: four digits and a prefix, with a blank between them where there is a prefix. */
+/** 1234567 → `1.235 M`: four digits, a space and a prefix; no space without a prefix. */
 export function formatCount(count: number): string {
   const prefix = prefixFor(count)
   return prefix === 0 ? String(Math.round(count)) : `${formatScaled(count, prefix)} ${PREFIXES[prefix]}`
 }
 
-/** 1234567 → `1.235 MH/s`; `n/a` while it is not known. */
+/** 1234567 → `1.235 MH/s`; `n/a` if unknown. */
 export function formatRate(rate: number | undefined): string {
   const { values, unit } = formatRates([rate])
   return rate === undefined ? "n/a" : `${values[0]} ${unit}`
 }
 
-/** Several rates in one unit, the largest's, so that they can be compared; `n/a` for those not known. */
+/** Several rates in the unit of the largest, so that they can be compared; `n/a` if unknown. */
 export function formatRates(rates: readonly (number | undefined)[]): { values: readonly string[]; unit: string } {
   const prefix = prefixFor(Math.max(0, ...rates.filter(rate => rate !== undefined)))
   const values = rates.map(rate => (rate === undefined ? "n/a" : formatScaled(rate, prefix)))
   return { values, unit: `${PREFIXES[prefix]}H/s` }
 }
 
-/** 93784 s → `1d 02:03:04`; the days only where there are any. */
+/** 93784 s → `1d 02:03:04`; days are omitted if zero. */
 export function formatDuration(seconds: number): string {
   const whole = Math.max(0, Math.floor(seconds))
   const [days, hours, minutes] = [
@@ -33,10 +33,10 @@ export function formatDuration(seconds: number): string {
   return days > 0 ? `${days}d ${clock}` : clock
 }
 
-/** The index of the largest prefix that leaves at least 1. */
+/** The index of the largest prefix with which the value is at least 1. */
 function prefixFor(value: number): number {
   let prefix = 0
-  // Compared with what would be shown, so that 999,999 is `1.000 M`, never `1000.0 k`.
+  // Compares the rounded value, so that 999,999 is `1.000 M`, never `1000.0 k`.
   while (prefix < PREFIXES.length - 1 && value / 1000 ** prefix >= 999.95) prefix += 1
   return prefix
 }

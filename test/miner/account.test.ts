@@ -8,7 +8,7 @@ test("hashes are settled from seal to seal", () => {
   expect(account.hashes).toBe(150n)
 })
 
-test("a seal took at least one hash, which the next period lacks", () => {
+test("a seal counts at least one hash, subtracted from the next period if uncounted", () => {
   const account = new Account(0)
   const totals: [counted: bigint, hashes: bigint][] = [
     [100n, 100n],
@@ -19,7 +19,7 @@ test("a seal took at least one hash, which the next period lacks", () => {
   for (const [counted, hashes] of totals) expect(account.settle(counted, 0, 1n).hashes).toBe(hashes)
 })
 
-test("what a work counted since the last seal belongs to the next seal, whatever work finds it", () => {
+test("hashes since the last seal belong to the next seal, even of a later work", () => {
   const account = new Account(0)
   account.settle(100n, 0)
   account.endWork(130n)
@@ -29,7 +29,7 @@ test("what a work counted since the last seal belongs to the next seal, whatever
   expect(account.settle(3n, 0).hashes).toBe(3n)
 })
 
-test("what a lost engine counted stays in the period, also if a part was settled before", () => {
+test("the hashes of a lost engine stay in the period, also if part of them was settled before", () => {
   const account = new Account(0)
   account.settle(60n, 0)
   // 100 counted by two engines; the one that is lost counted 70 of them.

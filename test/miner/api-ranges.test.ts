@@ -89,13 +89,13 @@ describe("a range is searched exactly", () => {
     }
   })
 
-  test("the whole space has a seal soon", async () => {
+  test("the full nonce space yields a seal quickly", async () => {
     const { status, nonce } = await mine(0n, U512_MAX, 2000n)
     expect(status).toBe("completed")
     expect(hashOf(BigInt(`0x${nonce}`))).toBeLessThan(targetOf(2000n))
   })
 
-  test("several slices make a range", async () => {
+  test("a range may consist of several slices", async () => {
     const size = 300_000n
     expect(await mine(2n ** 40n - 5n, 2n ** 40n - 6n + size, U512_MAX)).toMatchObject({
       status: "failed",

@@ -13,7 +13,7 @@ const job: Job = {
   receivedAt: 0,
 }
 
-test("a job continues its search if everything that is hashed, judged and answered is equal", () => {
+test("a job sent again continues its search if all relevant fields are equal", () => {
   const copy = { ...job, header: job.header.slice(), prefix: job.prefix.slice(), receivedAt: 5 }
   expect(new JobSearch(job).isOf(copy)).toBe(true)
   const others: Partial<Job>[] = [
@@ -40,14 +40,14 @@ test("a nonce belongs to a job by its prefix and its range", () => {
   expect(isNonceOf(ranged(5n, 6n), integerToBytes(7n))).toBe(false)
 })
 
-test("a hash that misses by bits behind the first 64 was rightly reported", () => {
+test("a hash that equals the target in the compared 64 bits is a near miss", () => {
   const target = (7n << 448n) + 100n
   expect(isNearMiss(integerToBytes(target), target)).toBe(true)
   expect(isNearMiss(integerToBytes((8n << 448n) - 1n), target)).toBe(true)
   expect(isNearMiss(integerToBytes(8n << 448n), target)).toBe(false)
 })
 
-test("a nonce is sealed once", () => {
+test("a nonce can be sealed only once", () => {
   const search = new JobSearch(job)
   expect(search.addSeal(integerToBytes(1n))).toBe(true)
   expect(search.addSeal(integerToBytes(2n))).toBe(true)

@@ -9,7 +9,7 @@ import { FakeEngine, NODE, nonce, setUp } from "./support.ts"
 const HARD = 2n ** 400n
 
 describe("a job", () => {
-  test("is searched by every engine, as it came", async () => {
+  test("is assigned to every engine unchanged", async () => {
     const engines = [new FakeEngine("a"), new FakeEngine("b")]
     const { job, stop } = await setUp(engines)
     const { header } = job("1", { difficulty: 77n, prefix: Uint8Array.of(1, 2), afterSeal: "continue" })
@@ -21,7 +21,7 @@ describe("a job", () => {
     await stop()
   })
 
-  test("replaces the one before at once, whose candidates count no more", async () => {
+  test("replaces the previous one immediately, whose candidates are ignored", async () => {
     const engine = new FakeEngine("a")
     const { job, source, clock, told, lines, stop } = await setUp([engine])
     job("1")
@@ -38,7 +38,7 @@ describe("a job", () => {
     await stop()
   })
 
-  test("that comes again while it is searched changes nothing", async () => {
+  test("that is sent again while it is searched changes nothing", async () => {
     const engine = new FakeEngine("a")
     const { job, told, stop } = await setUp([engine])
     job("1", { difficulty: HARD })
@@ -82,7 +82,7 @@ describe("a job", () => {
     expect(clock.pending).toBe(0)
   })
 
-  test("without --max-job-age is searched for ever", async () => {
+  test("without --max-job-age is searched indefinitely", async () => {
     const engine = new FakeEngine("a")
     const { job, clock, stop } = await setUp([engine])
     job("1", { difficulty: HARD })
@@ -91,7 +91,7 @@ describe("a job", () => {
     await stop()
   })
 
-  test("of two minutes is warned about once", async () => {
+  test("two minutes old is logged as a warning once", async () => {
     const engine = new FakeEngine("a")
     const { job, clock, lines, stop } = await setUp([engine])
     const warnings = () => lines().filter(line => line.startsWith("warn"))
@@ -114,7 +114,7 @@ describe("a job", () => {
 })
 
 describe("a candidate", () => {
-  test("that the reference confirms is submitted, with what it took", async () => {
+  test("confirmed by the reference is submitted with its hashes and time", async () => {
     const engines = [new FakeEngine("a"), new FakeEngine("b")]
     const { job, source, clock, told, lines, stop } = await setUp(engines)
     const first = job("1")
@@ -137,7 +137,7 @@ describe("a candidate", () => {
     await stop()
   })
 
-  test("that it does not confirm is counted, told, not sent, and the search goes on", async () => {
+  test("that fails verification is counted and logged, not submitted, and the search continues", async () => {
     const engine = new FakeEngine("a")
     const { job, source, told, lines, stop } = await setUp([engine])
     job("1", { difficulty: HARD })
@@ -150,7 +150,7 @@ describe("a candidate", () => {
     await stop()
   })
 
-  test("outside the prefix or the range is none", async () => {
+  test("outside the prefix or the range is a mismatch", async () => {
     const engine = new FakeEngine("a")
     const { job, source, told, stop } = await setUp([engine])
     job("1", { prefix: Uint8Array.of(9) })
@@ -166,7 +166,7 @@ describe("a candidate", () => {
     await stop()
   })
 
-  test("of a job that is sealed counts no more, also from another engine", async () => {
+  test("of a sealed job is ignored, also from another engine", async () => {
     const engines = [new FakeEngine("a"), new FakeEngine("b")]
     const { job, source, stop } = await setUp(engines)
     job("1")
@@ -180,7 +180,7 @@ describe("a candidate", () => {
 })
 
 describe("after a seal", () => {
-  test("the same job again is searched on, from its last seal", async () => {
+  test("the same job sent again is searched further; its account starts at the last seal", async () => {
     const engine = new FakeEngine("a")
     const { job, source, clock, told, stop } = await setUp([engine])
     job("1")
@@ -200,7 +200,7 @@ describe("after a seal", () => {
     await stop()
   })
 
-  test("a pool's job goes on: counts since the last seal, no nonce twice", async () => {
+  test("a pool's job continues: hashes count since the last seal, no nonce is submitted twice", async () => {
     const engine = new FakeEngine("a")
     const { job, source, clock, stop } = await setUp([engine])
     job("1", { afterSeal: "continue" })
@@ -230,7 +230,7 @@ describe("after a seal", () => {
     [{ result: "lost" }, `warn the seal of 1 by a/0 was sent, but the connection ended before ${NODE} answered`],
   ]
   for (const [verdict, line] of verdicts) {
-    test(`its verdict is told: ${verdict.result}`, async () => {
+    test(`its verdict is reported: ${verdict.result}`, async () => {
       const engine = new FakeEngine("a")
       const { job, source, clock, told, lines, stop } = await setUp([engine])
       const answer = Promise.withResolvers<Verdict>()
@@ -248,7 +248,7 @@ describe("after a seal", () => {
 })
 
 describe("a range", () => {
-  test("is divided among the engines by what they have done, and exhausted when all parts are", async () => {
+  test("is divided among the engines by their hashes so far and exhausted when all parts are", async () => {
     const engines = [new FakeEngine("slow"), new FakeEngine("fast")]
     engines[0]!.units = [{ ...engines[0]!.units[0]!, hashes: 99n }]
     engines[1]!.units = [{ ...engines[1]!.units[0]!, hashes: 899n }]
@@ -277,7 +277,7 @@ describe("a range", () => {
     await stop()
   })
 
-  test("of a job that waits for its next turn has not ended when another job takes its turn", async () => {
+  test("of a job that waits for its next slice has not ended when another job is searched", async () => {
     const engine = new FakeEngine("a")
     const { job, told, stop } = await setUp([engine])
     const turn = (id: string, first: bigint, isLast: boolean) => {
@@ -292,7 +292,7 @@ describe("a range", () => {
     expect(told.filter(line => line.startsWith("jobEnded"))).toEqual(["jobEnded 1 failed", "jobEnded 2 failed"])
   })
 
-  test("that is being searched is not divided again for an engine that comes up late", async () => {
+  test("being searched is not divided again for an engine that starts late", async () => {
     const ready = Promise.withResolvers<void>()
     const engines = [new FakeEngine("a"), new FakeEngine("b", ready.promise)]
     const { job, stop } = await setUp(engines)
@@ -306,7 +306,7 @@ describe("a range", () => {
     await stop()
   })
 
-  test("is searched again where an engine failed with its part", async () => {
+  test("is divided again if an engine fails", async () => {
     const engines = [new FakeEngine("a"), new FakeEngine("b")]
     const { job, source, stop } = await setUp(engines)
     const range = { first: 0n, last: 99n }
@@ -335,7 +335,7 @@ describe("a range", () => {
 })
 
 describe("an engine", () => {
-  test("that comes up late takes part in the current job", async () => {
+  test("that starts late searches the current job", async () => {
     const ready = Promise.withResolvers<void>()
     const engines = [new FakeEngine("a"), new FakeEngine("b", ready.promise)]
     const { job, stop } = await setUp(engines)
@@ -347,7 +347,7 @@ describe("an engine", () => {
     await stop()
   })
 
-  test("that fails gives way to the next, and the job goes on with its count", async () => {
+  test("that fails is replaced, and the job keeps its count", async () => {
     const engines = [new FakeEngine("a"), new FakeEngine("b")]
     const next = new FakeEngine("c")
     const { job, source, engines: set, lines, stop } = await setUp(engines, async () => next)
@@ -367,7 +367,7 @@ describe("an engine", () => {
     await stop()
   })
 
-  test("that is the last ends the miner", async () => {
+  test("that fails as the last one ends the miner", async () => {
     const broken = Promise.reject(new Error("a wrong hash"))
     broken.catch(() => {})
     const { ended, source } = await setUp([new FakeEngine("a", broken)])
@@ -378,14 +378,14 @@ describe("an engine", () => {
     expect(source.closed).toBe(true)
   })
 
-  test("that hashed before it was the last ends the miner so that it is started again", async () => {
+  test("that has hashed and fails as the last one ends the miner with a restartable exit code", async () => {
     const engine = new FakeEngine("cuda")
     const { ended } = await setUp([engine])
     engine.events!.failed("CUDA_ERROR_ILLEGAL_ADDRESS")
     expect(((await ended.catch(error => error)) as OperatorError).exitCode).toBe(ExitCode.lost)
   })
 
-  test("tells the accounting of its units", async () => {
+  test("reports the events of its units", async () => {
     const engine = new FakeEngine("a")
     const { told, lines, stop } = await setUp([engine])
     engine.events!.switched("a/0", 1, 0.0005)
@@ -396,7 +396,7 @@ describe("an engine", () => {
   })
 })
 
-describe("the end", () => {
+describe("shutdown", () => {
   test("closes everything", async () => {
     const engine = new FakeEngine("a")
     const { job, source, clock, told, stop } = await setUp([engine])
@@ -409,7 +409,7 @@ describe("the end", () => {
     expect(clock.pending).toBe(0)
   })
 
-  test("comes with the source's failure", async () => {
+  test("follows the failure of the source", async () => {
     const engine = new FakeEngine("a")
     const { source, ended } = await setUp([engine])
     const failure = new OperatorError("the token was rejected", ExitCode.rejected)
@@ -419,7 +419,7 @@ describe("the end", () => {
   })
 })
 
-test("a connection that ends is told, with the time of the next attempt", async () => {
+test("a lost connection is logged with the time of the next attempt", async () => {
   const { source, told, lines, stop } = await setUp([new FakeEngine("a")])
   source.events!.disconnected("timeout", "the node fell silent", 1500, NODE)
   expect(told).toEqual([`connected ${NODE}`, `disconnected timeout ${NODE}`])
@@ -427,7 +427,7 @@ test("a connection that ends is told, with the time of the next attempt", async 
   await stop()
 })
 
-test("a source that a failover lets go is no trouble", async () => {
+test("a source released by a failover is not logged as a warning", async () => {
   const { source, lines, stop } = await setUp([new FakeEngine("a")])
   source.events!.disconnected("closed", "not needed for now", Number.POSITIVE_INFINITY, NODE)
   expect(lines().at(-1)).toBe(`info ${NODE}: not needed for now`)
@@ -435,7 +435,7 @@ test("a source that a failover lets go is no trouble", async () => {
 })
 
 describe("a pause", () => {
-  test("rests the engines until its last reason is gone; the count continues", async () => {
+  test("keeps the engines idle until the last reason is cleared; the count continues", async () => {
     const engine = new FakeEngine("a")
     const { job, miner, source, lines, stop } = await setUp([engine])
     job("1")
@@ -456,7 +456,7 @@ describe("a pause", () => {
     await stop()
   })
 
-  test("lasts over jobs, and the newest is searched afterwards", async () => {
+  test("lasts across jobs; the newest is searched afterwards", async () => {
     const engine = new FakeEngine("a")
     const { job, miner, told, stop } = await setUp([engine])
     job("1")

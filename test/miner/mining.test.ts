@@ -84,7 +84,7 @@ const job = (id: string, more: Partial<Job> = {}): Job => ({
   ...more,
 })
 
-test("a node's jobs, one after the other, and one of them twice", async () => {
+test("a node's consecutive jobs, one of them sent twice", async () => {
   const jobs = [job("2"), job("2"), job("3")]
   const told: string[] = []
   const seals = await mine(new ScriptedSource(job("1"), count => jobs[count - 1] ?? "end"), told)
@@ -93,7 +93,7 @@ test("a node's jobs, one after the other, and one of them twice", async () => {
   expect(ends).toEqual(["jobEnded 1 completed", "jobEnded 2 completed", "jobEnded 3 completed"])
 })
 
-test("a pool's job, many shares of it", async () => {
+test("a pool's job with many shares", async () => {
   const prefix = Uint8Array.of(0xca, 0xfe)
   const pool = job("1", { difficulty: 50n, prefix, afterSeal: "continue" })
   const seals = await mine(new ScriptedSource(pool, count => (count === 50 ? "end" : "same")))

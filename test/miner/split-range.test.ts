@@ -5,7 +5,7 @@ import { U512_MAX } from "../../src/pow/u512.ts"
 
 const bound = fc.oneof(fc.bigInt({ min: 0n, max: 50n }), fc.bigInt({ min: 0n, max: U512_MAX }))
 
-test("the parts of a range are the range, in order", () => {
+test("the parts of a range cover it exactly, in order", () => {
   fc.assert(
     fc.property(
       bound,

@@ -46,7 +46,7 @@ describe.each(["host", "fleet"])("the %s dashboard", name => {
   const targets = async () =>
     (await load()).panels.flatMap(({ title, targets = [] }) => targets.map(t => ({ title, ...t })))
 
-  test("has a data source of the reader's choice, and panels that do not overlap", async () => {
+  test("has a selectable data source and panels that do not overlap", async () => {
     const { uid, templating, panels } = await load()
     expect(uid).toBe(`quantus-miner-${name}`)
     expect(templating.list[0]).toMatchObject({ name: "datasource", type: "datasource" })
@@ -63,7 +63,7 @@ describe.each(["host", "fleet"])("the %s dashboard", name => {
     }
   })
 
-  test("asks only for series that the miner has", async () => {
+  test("queries only series that the miner exports", async () => {
     const known = await knownNames()
     const all = await targets()
     expect(all.length).toBeGreaterThan(20)
@@ -74,7 +74,7 @@ describe.each(["host", "fleet"])("the %s dashboard", name => {
     }
   })
 
-  test.skipIf(!promtool)("has expressions that Prometheus understands (skipped without promtool)", async () => {
+  test.skipIf(!promtool)("has valid expressions (skipped without promtool)", async () => {
     const rules = (await targets()).map(({ expr }, index) => ({ record: `panel:${index}`, expr: filledIn(expr) }))
     const file = `${await mkdtemp(`${tmpdir()}/dashboards-`)}/rules.yml`
     await Bun.write(file, JSON.stringify({ groups: [{ name: "panels", rules }] }))
@@ -82,7 +82,7 @@ describe.each(["host", "fleet"])("the %s dashboard", name => {
   })
 })
 
-test("the two dashboards show every series that the miner has", async () => {
+test("the two dashboards show every series that the miner exports", async () => {
   const shown = new Set<string>()
   for (const name of ["host", "fleet"]) {
     for (const series of namesIn(await Bun.file(`${SYSTEMD}/grafana/${name}.json`).text())) shown.add(series)
@@ -91,7 +91,7 @@ test("the two dashboards show every series that the miner has", async () => {
   for (const name of await knownNames()) if (!aside.test(name)) expect(shown).toContain(name)
 })
 
-test("the README names no series that the miner does not have", async () => {
+test("the README names only series that the miner exports", async () => {
   const known = await knownNames()
   for (const name of [...known]) known.add(name.replace(/_(bucket|sum|count)$/, ""))
   const named = namesIn(await Bun.file(`${SYSTEMD}/../README.md`).text()).filter(name => !name.endsWith("_"))
@@ -101,7 +101,7 @@ test("the README names no series that the miner does not have", async () => {
 describe("the alerts", () => {
   const file = `${SYSTEMD}/prometheus/alerts.yml`
 
-  test("ask only for series that the miner has", async () => {
+  test("query only series that the miner exports", async () => {
     const known = await knownNames()
     const expressions = (Bun.YAML.parse(await Bun.file(file).text()) as AlertFile).groups.flatMap(group => group.rules)
     expect(expressions.length).toBeGreaterThanOrEqual(7)
@@ -112,11 +112,11 @@ describe("the alerts", () => {
     expect(run("check", "rules", file)).toContain("SUCCESS")
   })
 
-  test.skipIf(!promtool)("fire when they should and only then (skipped without promtool)", () => {
+  test.skipIf(!promtool)("pass promtool test rules (skipped without promtool)", () => {
     expect(run("test", "rules", `${SYSTEMD}/prometheus/alerts.test.yml`)).toContain("SUCCESS")
   })
 
-  test("have a unit test each", async () => {
+  test("each have a unit test", async () => {
     const tests = await Bun.file(`${SYSTEMD}/prometheus/alerts.test.yml`).text()
     const { groups } = Bun.YAML.parse(await Bun.file(file).text()) as AlertFile
     for (const { alert } of groups.flatMap(group => group.rules)) expect(tests).toContain(`alertname: ${alert}\n`)

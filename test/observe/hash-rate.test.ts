@@ -34,18 +34,18 @@ describe("hash rate", () => {
     expect(run(900, () => 100).rates.quarterHour).toBe(100)
   })
 
-  test("is of its window, and the highest is of ten seconds", () => {
+  test("covers its window; the highest covers ten seconds", () => {
     const burst = run(2000, second => (second < 100 ? 900 : 30))
     expect(burst.rates).toEqual({ tenSeconds: 30, minute: 30, quarterHour: 30, highest: 900 })
     const late = run(2000, second => (second >= 1940 ? 1000 : 0))
     expect(late.rates).toEqual({ tenSeconds: 1000, minute: 1000, quarterHour: 60_000 / 900, highest: 1000 })
   })
 
-  test("a stopped counter falls to zero", () => {
+  test("falls to zero when the counter stops", () => {
     expect(run(30, second => (second < 15 ? 10 : 0)).rates.tenSeconds).toBe(0)
   })
 
-  test("a late tick makes the window longer, not the rate wrong", () => {
+  test("stays correct after a late tick, which lengthens the window", () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 500, max: 20_000 }), { minLength: 30, maxLength: 200 }), steps => {
         const { rate, wind } = meter()

@@ -34,7 +34,7 @@ function raw(port: number, text: string): Promise<string> {
 const statusOf = (answer: string) => Number(answer.match(/^HTTP\/1\.1 (\d+)/)?.[1])
 
 describe("requests", () => {
-  test("get their route's answer, and nothing else is there", async () => {
+  test("get the answer of their route, and 404 for any other path", async () => {
     const { url, answers } = await start()
     expect(await (await fetch(`${url}/here?with=query`)).text()).toBe("found\n")
     for (const path of ["/", "/here/", "/HERE", "/../here%2f", "/constructor", "/__proto__"]) {
@@ -44,7 +44,7 @@ describe("requests", () => {
     expect(new Set(answers.slice(1))).toEqual(new Set(["other 404"]))
   })
 
-  test("HEAD has the head of the answer and no body", async () => {
+  test("HEAD returns the headers without a body", async () => {
     const { url } = await start()
     const response = await fetch(`${url}/here`, { method: "HEAD" })
     expect(response.headers.get("content-length")).toBe("6")
@@ -80,7 +80,7 @@ describe("requests", () => {
     )
   })
 
-  test("are one to a connection, however many are sent", async () => {
+  test("are answered once per connection, also if several are sent", async () => {
     const { server } = await start()
     const answer = await raw(server.port!, "GET /here HTTP/1.1\r\nHost: a\r\n\r\n".repeat(50))
     expect(answer.match(/HTTP\/1\.1 200/g)).toHaveLength(1)
@@ -100,7 +100,7 @@ test("every answer has safe headers", async () => {
   }
 })
 
-test("a route that fails is an error in the log and a 500 without its details", async () => {
+test("a failing route is logged as an error and answered with 500 without details", async () => {
   const { url, log } = await start({
     "/here": () => {
       throw new Error("inner secret")
@@ -114,13 +114,13 @@ test("a route that fails is an error in the log and a 500 without its details", 
   expect(message).toStartWith("/here failed: Error: inner secret")
 })
 
-describe("a port that is taken", () => {
-  test("is said loudly and tried again every 30 s, and had as soon as it is free", async () => {
+describe("a port in use", () => {
+  test("is logged as an error and retried every 30 s until it is free", async () => {
     const first = await start()
     const port = first.server.port!
     const second = await start({ "/here": () => plain(200, "second") }, port)
     expect(second.server.port).toBeUndefined()
-    const message = `cannot serve on 127.0.0.1 port ${port}: the port is taken; mining goes on, trying again in 30 s`
+    const message = `cannot serve on 127.0.0.1 port ${port}: the port is in use; mining continues, next attempt in 30 s`
     const line = { level: "error", message } as const
     expect(second.log.lines).toEqual([line])
     await second.clock.advance(30_000)
@@ -134,7 +134,7 @@ describe("a port that is taken", () => {
     expect(await (await fetch(`http://127.0.0.1:${port}/here`)).text()).toBe("second\n")
   })
 
-  test("is not tried again once closed", async () => {
+  test("is not retried after close", async () => {
     const first = await start()
     const second = await start({}, first.server.port!)
     await second.server.close()
@@ -142,7 +142,7 @@ describe("a port that is taken", () => {
   })
 })
 
-test("closing drops clients that have not finished, and frees the port", async () => {
+test("close drops clients with unfinished requests and frees the port", async () => {
   const { server } = await start()
   const slow = raw(server.port!, "GET /here HTTP/1.1\r\nX: ")
   await fetch(`http://127.0.0.1:${server.port}/here`)

@@ -30,7 +30,7 @@ describe("in a pipe", () => {
     )
   })
 
-  test("verbose shows debug lines, word for word", () => {
+  test("verbose shows debug lines unchanged", () => {
     const { terminal, text } = recorder(false)
     createLog({ format: "pretty", verbose: true, terminal }).debug("Detected cpuset mask: 0-3,8,10-11")
     expect(text()).toBe("[debug] Detected cpuset mask: 0-3,8,10-11\n")
@@ -61,7 +61,7 @@ describe("as JSON", () => {
 })
 
 describe("on a terminal", () => {
-  test("lines are decorated, and say the same", () => {
+  test("lines are decorated and have the same text", () => {
     const { terminal, text } = recorder(true)
     createLog({ format: "pretty", verbose: false, terminal }).withTag("net").info("connected")
     expect(Bun.stripANSI(text())).toContain("connected")
@@ -69,7 +69,7 @@ describe("on a terminal", () => {
     expect(text()).not.toContain("[info]")
   })
 
-  test("a line goes above the status line, which stays", () => {
+  test("a line is written above the status line, which remains", () => {
     const { terminal, text } = recorder(true)
     terminal.setStatus("1.000 MH/s")
     terminal.write("a line\n")
@@ -81,7 +81,7 @@ describe("on a terminal", () => {
   })
 })
 
-test("what nobody reads is kept up to a mebibyte, and then lost until somebody does", () => {
+test("unread text is buffered up to 1 MiB, then dropped until the reader continues", () => {
   const waiting: { readonly text: string; readonly written: () => void }[] = []
   const terminal = new Terminal({ write: (text, written) => waiting.push({ text, written }) })
   const line = `${"x".repeat(1023)}\n`
@@ -92,7 +92,7 @@ test("what nobody reads is kept up to a mebibyte, and then lost until somebody d
   expect(waiting.map(({ text }) => text)).toEqual(["read again\n"])
 })
 
-test("what comes from outside can neither command the terminal nor forge a line", () => {
+test("external text can neither control the terminal nor forge a line", () => {
   const { terminal, text } = recorder(false)
   const log = createLog({ format: "pretty", verbose: false, terminal })
   log.warn("pool says: \x1b[2Jbad\r\n[success] 1000 seals\u2028")

@@ -44,7 +44,7 @@ test.each(["prometheus", "openmetrics"] as const)("the %s text", async format =>
   expect(text.replaceAll(`bun="${Bun.version}"`, 'bun="?"')).toMatchSnapshot()
 })
 
-test("each format keeps its own names, however often both are asked for", async () => {
+test("each format keeps its names when both are rendered repeatedly", async () => {
   const { stats } = await busyBench()
   const classic = createExposition(stats, "prometheus", [])
   const open = createExposition(stats, "openmetrics", [])
@@ -57,7 +57,7 @@ test("each format keeps its own names, however often both are asked for", async 
 })
 
 describe("series", () => {
-  test("of rates are absent until ten seconds are over", async () => {
+  test("of rates are absent for the first ten seconds", async () => {
     const bench = new Bench()
     expect(await render(bench)).not.toMatch(/^miner_(cpu_|thread_)?hash_rate/m)
     await bench.run(10)
@@ -67,7 +67,7 @@ describe("series", () => {
     expect(text).not.toMatch(/^miner_gpu_hash_rate/m)
   })
 
-  test("go with what they are about", async () => {
+  test("disappear with their unit or source", async () => {
     const bench = await busyBench()
     const exposition = createExposition(bench.stats, "prometheus", [])
     expect(await exposition.render()).toMatch(/^miner_gpu_power_watts\{device="cuda\/0"\} 500$/m)
@@ -81,7 +81,7 @@ describe("series", () => {
     expect(text).toMatch(/^miner_gpu_devices 0$/m)
   })
 
-  test("of a source have every result and reason from the start, so that rates see the first", async () => {
+  test("of a source exist for every result and reason from the start, so that rates include the first", async () => {
     const bench = new Bench()
     bench.stats.source(NODE)
     const text = await render(bench)
@@ -90,7 +90,7 @@ describe("series", () => {
     expect(text).toContain(`miner_connection_up{source="${NODE}"} 0\n`)
   })
 
-  test("read the counters live", async () => {
+  test("read the counters on demand", async () => {
     const bench = new Bench()
     const exposition = createExposition(bench.stats, "prometheus", [])
     for (const hashes of [5n, 1_000_000n, 10n ** 15n]) {
@@ -106,13 +106,13 @@ describe("series", () => {
   })
 })
 
-test("labels from outside cannot break the text", async () => {
+test("external labels cannot break the text", async () => {
   const bench = new Bench()
   bench.stats.source('quic://"evil"\\\n')
   expect(await render(bench)).toContain('miner_connection_up{source="quic://\\"evil\\"\\\\\\n"} 0\n')
 })
 
-test("the process metrics are there and plausible", () => {
+test("the process metrics are present and plausible", () => {
   const values = new Map(processMetrics().map(({ name, read }) => [name, read()]))
   expect(values.get("process_cpu_seconds_total")).toBeGreaterThan(0)
   expect(values.get("process_resident_memory_bytes")).toBeGreaterThan(1e6)

@@ -37,7 +37,7 @@ async function rig(): Promise<Bench> {
 }
 
 describe("/metrics", () => {
-  test("is Prometheus text, or OpenMetrics for those who accept it", async () => {
+  test("is Prometheus text, or OpenMetrics if the client accepts it", async () => {
     const { get } = await start()
     const classic = await get("/metrics")
     expect(classic.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8")
@@ -55,7 +55,7 @@ describe("/metrics", () => {
     ["application/openmetrics-text;q=0", "prometheus"],
     ["application/openmetrics-text; version=1.0.0; q=0.3, text/plain;q=0.4", "prometheus"],
     ["application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1", "openmetrics"],
-  ])("Accept %p gives %s", (accept, format) => expect(preferredFormat(accept)).toBe(format as "prometheus"))
+  ])("Accept %p selects %s", (accept, format) => expect(preferredFormat(accept)).toBe(format as "prometheus"))
 
   test("counts its own requests by route", async () => {
     const { get } = await start()
@@ -68,12 +68,12 @@ describe("/metrics", () => {
   })
 })
 
-test("health is being alive, readiness is hashing for a connected source", async () => {
+test("healthy means alive, ready means connected and hashing", async () => {
   const { bench, get } = await start()
   expect((await get("/-/healthy")).status).toBe(200)
   const before = await get("/-/ready")
   expect(before.status).toBe(503)
-  expect(await before.text()).toBe("no source of jobs yet\n")
+  expect(await before.text()).toBe("no source has connected yet\n")
   bench.stats.connected(NODE)
   bench.stats.job(fakeJob("a"))
   await bench.run(1)
@@ -81,7 +81,7 @@ test("health is being alive, readiness is hashing for a connected source", async
   expect([after.status, await after.text()]).toEqual([200, "ready\n"])
 })
 
-test("/hive-stats is what h-stats.sh reads: devices, then the CPU", async () => {
+test("/hive-stats has the format of h-stats.sh: devices, then the CPU", async () => {
   const { json } = await start(await rig())
   expect(await json("/hive-stats")).toEqual({
     hs: [250, 250, 500],
@@ -112,7 +112,7 @@ test("/2/summary has xmrig's fields", async () => {
   })
 })
 
-test("/1/summary is the same, with ten best results and the rate of every unit", async () => {
+test("/1/summary is an alias, with ten best results and the rate of every unit", async () => {
   const { json } = await start(await rig())
   expect(await json("/1/summary")).toMatchObject({
     results: { best: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0] },
@@ -121,7 +121,7 @@ test("/1/summary is the same, with ten best results and the rate of every unit",
 })
 
 describe("the page", () => {
-  test("is one document that runs only what its policy names", async () => {
+  test("is one document whose policy allows only its own script and style", async () => {
     const { get } = await start()
     const response = await get("/")
     const html = await response.text()
@@ -136,7 +136,7 @@ describe("the page", () => {
     expect(html).not.toMatch(/(src|href)="(https?:)?\/\//)
   })
 
-  test("is fed by a snapshot with exact integers", async () => {
+  test("reads a snapshot with exact integers", async () => {
     const { json } = await start(await rig())
     expect(await json("/api/snapshot")).toMatchObject({
       hostname: expect.any(String),
@@ -146,7 +146,7 @@ describe("the page", () => {
     })
   })
 
-  test("is fed by the history of the hash rate", async () => {
+  test("reads the history of the hash rate", async () => {
     const { json, get } = await start(await rig())
     expect(await json("/api/history?seconds=900")).toEqual({ stepSeconds: 5, rates: [null, null, 1_000_000] })
     for (const seconds of ["59", "86401", "x", "", "-1", "NaN"]) {
@@ -155,7 +155,7 @@ describe("the page", () => {
   })
 })
 
-test("nothing of it is loaded before it is asked for", async () => {
+test("prom-client is not loaded before monitoring starts", async () => {
   const code = `
     await import("./src/observe/stats.ts"), await import("./src/observe/monitoring.ts")
     console.log(Object.keys(require.cache).filter(path => path.includes("prom-client")).length)`

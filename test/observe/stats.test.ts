@@ -3,7 +3,7 @@ import { goodSeals } from "../../src/observe/snapshot.ts"
 import { Bench, fakeJob, fakeSeal, fakeUnit, NODE, POOL } from "./support.ts"
 
 describe("hashes", () => {
-  test("are read live, rates every second", async () => {
+  test("are read on demand, rates every second", async () => {
     const { units, stats } = new Bench()
     units[0]!.hashes = 7n
     expect(stats.snapshot().hashes).toBe(7n)
@@ -26,7 +26,7 @@ describe("hashes", () => {
     expect(new Bench([fakeUnit("avx2/0")]).stats.snapshot().gpuRates).toBeUndefined()
   })
 
-  test("never fall when units go, whether they return counting on or from zero", async () => {
+  test("never decrease when units are removed, whether they return with their old count or from zero", async () => {
     const bench = new Bench()
     const [first, second] = bench.units as [ReturnType<typeof fakeUnit>, ReturnType<typeof fakeUnit>]
     await bench.run(10)
@@ -45,7 +45,7 @@ describe("hashes", () => {
     expect(bench.stats.snapshot().expectedSeals).toBeCloseTo(2.13, 9)
   })
 
-  test("make a history", async () => {
+  test("are recorded in the history", async () => {
     const bench = new Bench([fakeUnit("avx2/0")])
     await bench.run(30)
     expect(bench.stats.history(900, 180)).toEqual({ stepSeconds: 5, rates: [null, null, 100, 100, 100, 100, 100] })
@@ -53,7 +53,7 @@ describe("hashes", () => {
 })
 
 describe("jobs", () => {
-  test("are counted by how they ended", () => {
+  test("are counted by outcome", () => {
     const { stats } = new Bench()
     const jobs = ["a", "b", "c", "d"].map(id => fakeJob(id))
     stats.job(jobs[0]!)
@@ -90,7 +90,7 @@ describe("sources", () => {
     expect(node).toMatchObject({ up: false, active: false, sinceSeconds: undefined, reconnects: {}, switches: 0 })
   })
 
-  test("count reconnects by reason and remember since when and why they are down", async () => {
+  test("count reconnects by reason and report since when and why they are down", async () => {
     const bench = new Bench()
     const { stats } = bench
     stats.connected(NODE)
@@ -106,14 +106,14 @@ describe("sources", () => {
     expect(stats.snapshot().sources[0]).toMatchObject({ up: true, sinceSeconds: 0, problem: undefined, reconnects })
   })
 
-  test("that a failover lets go do not reconnect", () => {
+  test("released by a failover count no reconnect", () => {
     const { stats } = new Bench()
     stats.connected(POOL)
     stats.disconnected("closed", "not needed for now", Number.POSITIVE_INFINITY, POOL)
     expect(stats.snapshot().sources[0]).toMatchObject({ up: false, reconnects: {}, problem: "not needed for now" })
   })
 
-  test("count seals by result, and changes to them", () => {
+  test("count seals by result and switches to them", () => {
     const { stats } = new Bench()
     const onNode = fakeJob("a")
     const onPool = fakeJob("b", { source: POOL })
@@ -140,7 +140,7 @@ describe("sources", () => {
     expect(stats.sealLatencySeconds.count).toBe(3)
   })
 
-  test("only the last seals are kept", () => {
+  test("keep only the most recent seals", () => {
     const { stats } = new Bench()
     const job = fakeJob("a")
     for (let seal = 0; seal < 1000; seal++) stats.seal(fakeSeal(job), { result: "sent" }, 0.001)
@@ -149,7 +149,7 @@ describe("sources", () => {
   })
 })
 
-test("restarts and mismatches are counted by unit and outlive it", () => {
+test("restarts and mismatches are counted by unit and kept after it is removed", () => {
   const bench = new Bench()
   bench.stats.restarted("avx2/1", "it hung")
   bench.stats.mismatch("avx2/1")
@@ -158,17 +158,17 @@ test("restarts and mismatches are counted by unit and outlive it", () => {
   expect(bench.stats.snapshot()).toMatchObject({ restarts: 1, mismatches: 1 })
 })
 
-test("details of a unit are shown, and its hashes for each joule", async () => {
+test("shows the details of a unit and its hashes per joule", async () => {
   const bench = new Bench([fakeUnit("cuda/0", "gpu")])
   bench.details.set("cuda/0", { name: "H200", temperatureCelsius: 61, powerWatts: 400 })
   await bench.run(10, 8000)
   expect(bench.stats.snapshot().units[0]).toMatchObject({ name: "H200", temperatureCelsius: 61, hashesPerJoule: 20 })
 })
 
-test("says why it is not ready", async () => {
+test("reports why it is not ready", async () => {
   const bench = new Bench()
   const { stats } = bench
-  expect(stats.snapshot().notReady).toBe("no source of jobs yet")
+  expect(stats.snapshot().notReady).toBe("no source has connected yet")
   stats.source(NODE)
   expect(stats.snapshot().notReady).toBe(`not connected to ${NODE}`)
   stats.disconnected("refused", "connection refused", 1000, NODE)
@@ -176,11 +176,11 @@ test("says why it is not ready", async () => {
   stats.connected(NODE)
   expect(stats.snapshot().notReady).toBe("connected, waiting for a job")
   stats.job(fakeJob("a"))
-  expect(stats.snapshot().notReady).toBe("a job is there, but nothing has been hashed yet")
+  expect(stats.snapshot().notReady).toBe("a job was received, but no nonce has been tested yet")
   await bench.run(1)
   expect(stats.snapshot().notReady).toBeUndefined()
   await bench.run(6, 0)
-  expect(stats.snapshot().notReady).toBe("nothing hashed for 6 s")
+  expect(stats.snapshot().notReady).toBe("no nonce tested for 6 s")
 })
 
 test("stops sampling when closed", () => {

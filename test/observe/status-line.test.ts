@@ -73,13 +73,13 @@ describe("the status line", () => {
     expect(statusLine(bench.stats.snapshot(), 200)).toContain("| 67 °C 810 W")
   })
 
-  test("says why nothing is mined", () => {
+  test("reports why the miner is not mining", () => {
     const { stats } = new Bench()
     stats.disconnected("refused", "connection refused", 1000, NODE)
     expect(statusLine(stats.snapshot(), 200)).toContain("not connected to quic://127.0.0.1:9833: connect… |")
   })
 
-  test("fits the terminal and obeys nothing that came from outside", () => {
+  test("fits the terminal and neutralizes external control characters", () => {
     const { stats } = new Bench()
     stats.job(fakeJob("\x1b[2J\x07boom"))
     for (let columns = 0; columns < 150; columns++) {
@@ -90,7 +90,7 @@ describe("the status line", () => {
   })
 })
 
-test("the last words give the counts", async () => {
+test("the final line gives the counts", async () => {
   const bench = new Bench()
   expect(lastWords(bench.stats.snapshot())).toBe("stopped after 0 hashes and 0 seals in 00:00:00, n/a on average")
   await bench.run(600, 1_000_000)

@@ -15,12 +15,12 @@ describe("rates", () => {
     [1.25e9, "1.250 GH/s"],
   ])("%p is %p", (rate, text) => expect(formatRate(rate)).toBe(text))
 
-  test("of one line share the unit of the largest", () => {
+  test("in one line share the unit of the largest", () => {
     expect(formatRates([999_000, undefined, 1_250_000])).toEqual({ values: ["0.999", "n/a", "1.250"], unit: "MH/s" })
     expect(formatRates([undefined])).toEqual({ values: ["n/a"], unit: "H/s" })
   })
 
-  test("never show a thousand of a unit that has a next", () => {
+  test("never show 1000 of a unit if a larger unit exists", () => {
     fc.assert(
       fc.property(fc.double({ min: 0, max: 1e18, noNaN: true }), rate => {
         expect(Number.parseFloat(formatRate(rate))).toBeLessThan(1000)

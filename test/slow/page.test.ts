@@ -86,9 +86,9 @@ describe.skipIf(!chromium)("the page", () => {
     const named = (role: string) => nodes.filter(node => node.role === role).map(node => node.name)
     expect(named("heading")).toEqual([
       "quantus-miner",
-      ...["Hash rate", "Seals", "Job", "Connection", "CPUs", "Workers", "Last seals"],
+      ...["Hash rate", "Seals", "Job", "Connection", "CPUs", "Workers", "Recent seals"],
     ])
-    expect(named("slider")).toEqual(["Moment in the chart"])
+    expect(named("slider")).toEqual(["Time in the chart"])
     expect(named("radio")).toEqual(["15 min", "1 h", "6 h", "24 h"])
     expect(named("region").every(name => name !== "")).toBe(true)
     expect(named("meter").every(name => name.includes("avx2/"))).toBe(true)

@@ -1,4 +1,4 @@
-// Shows /api/snapshot and /api/history, and keeps showing them. Text from outside only ever becomes text nodes.
+// Shows /api/snapshot and /api/history and refreshes them. External text is only inserted as text nodes.
 
 const SNAPSHOT_EVERY = 2000
 const HISTORY_EVERY = 5000
@@ -13,7 +13,7 @@ let seriesAt = 0
 let cursor
 let allWorkers = false
 
-// Numbers as people read them ---------------------------------------------------------------------------------------
+// Formatting numbers ---------------------------------------------------------------------------------------
 
 function scaled(value) {
   const prefixes = ["", "k", "M", "G", "T", "P", "E"]
@@ -60,7 +60,7 @@ function put(id, text) {
   if (node.textContent !== text) node.textContent = text
 }
 
-/** Rows of a description list; those without a value are left out. */
+/** Fills a description list; rows without a value are omitted. */
 function describe(id, rows) {
   const known = rows.filter(([, value]) => value != null && value !== "")
   element(id).replaceChildren(
@@ -114,17 +114,17 @@ function showJob({ job, jobs, rates }) {
     ["Age", job && duration(job.ageSeconds)],
     ["Per seal", job && rates.tenSeconds ? `about ${duration(difficulty / rates.tenSeconds)}` : undefined],
     ["Header", job && `${job.header.slice(0, 8)}…${job.header.slice(-8)}`],
-    ["Jobs so far", jobs.completed + jobs.failed + jobs.cancelled + (job ? 1 : 0)],
+    ["Jobs", jobs.completed + jobs.failed + jobs.cancelled + (job ? 1 : 0)],
   ])
 }
 
 function showSources({ sources }) {
   const items = sources.map(source => {
     const lost = Object.values(source.reconnects).reduce((sum, times) => sum + times, 0)
-    const since = source.sinceSeconds === undefined ? "not tried yet" : `for ${duration(source.sinceSeconds)}`
+    const since = source.sinceSeconds === undefined ? "no attempt yet" : `for ${duration(source.sinceSeconds)}`
     const lines = [
-      `${source.up ? "Connected" : "Down"} ${since}${source.active && sources.length > 1 ? ", mining here" : ""}`,
-      ...(lost ? [`Lost or refused ${lost === 1 ? "once" : `${lost} times`}`] : []),
+      `${source.up ? "Connected" : "Down"} ${since}${source.active && sources.length > 1 ? ", active" : ""}`,
+      ...(lost ? [`${lost} reconnect${lost === 1 ? "" : "s"}`] : []),
       ...(source.problem ? [source.problem] : []),
     ]
     const parts = [make("strong", source.name), ...lines.map(line => make("small", line))]
@@ -169,7 +169,10 @@ function showWorkers({ units }) {
       scope: "row",
     })
     const rate = unit.rates.tenSeconds
-    const share = make("meter", [], { value: (rate ?? 0) / highest, "aria-label": `${unit.id} against the fastest` })
+    const share = make("meter", [], {
+      value: (rate ?? 0) / highest,
+      "aria-label": `${unit.id} relative to the fastest`,
+    })
     const cells = columns.map(([, read, kind = ""]) => make("td", String(read(unit) ?? ""), { class: kind }))
     return make("tr", [name, make("td", share, { class: "bar" }), make("td", rateText(rate)), ...cells])
   })
@@ -204,10 +207,10 @@ function shape(tag, attributes, text) {
 
 const range = () => Number(document.querySelector("input[name=range]:checked").value)
 
-/** Seconds across the chart: a young miner's whole life rather than an empty range. */
+/** Seconds across the chart: at most the uptime, so that the chart of a new miner is not mostly empty. */
 const span = () => Math.min(range(), Math.max(300, (series.rates.length - 1) * series.stepSeconds))
 
-/** Where things are: x by seconds before now, y by rate. */
+/** Maps seconds before now to x and rates to y, in pixels. */
 function scales() {
   const { clientWidth: width, clientHeight: height } = element("chart")
   const known = series.rates.filter(rate => rate !== null)
@@ -252,7 +255,7 @@ function drawChart() {
   for (const seal of snapshot?.recentSeals ?? []) {
     const point = series.rates.length - 1 - Math.round(seal.agoSeconds / series.stepSeconds)
     const cx = x(seal.agoSeconds)
-    // Seals in quick succession would be a caterpillar.
+    // Skip seals whose circles would overlap.
     if (!GOOD.includes(seal.result) || series.rates[point] == null || cx < 0 || last - cx < 8) continue
     parts.push(shape("circle", { class: "seal", cx, cy: y(series.rates[point]), r: 3.5 }))
     last = cx
@@ -265,10 +268,10 @@ function drawChart() {
   const time = `the last ${duration(Math.min(range(), series.rates.length * series.stepSeconds))}`
   const average = known.reduce((sum, rate) => sum + rate, 0) / known.length
   const summary = `In ${time}: lowest ${rateText(Math.min(...known))}, average ${rateText(average)}, highest ${rateText(Math.max(...known))}.`
-  put("chart-summary", known.length ? summary : "Nothing to show yet.")
+  put("chart-summary", known.length ? summary : "No data yet.")
 }
 
-/** Stretches of neighbouring points whose rate is known. */
+/** Runs of consecutive points with a known rate. */
 function runs() {
   const found = []
   series.rates.forEach((rate, point) => {
@@ -279,13 +282,13 @@ function runs() {
   return found
 }
 
-/** A round rate without the zeros behind it. */
+/** A round rate without trailing zeros. */
 function tidy(rate) {
   const { prefix, divisor } = scaled(rate)
   return `${Number((rate / divisor).toPrecision(3))} ${prefix}H/s`
 }
 
-/** Labels at full minutes or hours, as many as have room. */
+/** Labels at whole minutes or hours, as far as the width allows. */
 function timeTicks(width) {
   const steps = [60, 180, 300, 600, 900, 1800, 3600, 7200, 10800, 21600]
   const step = steps.find(seconds => span() / seconds <= Math.max(2, width / 110)) ?? 21600
@@ -341,7 +344,7 @@ element("workers-all").addEventListener("click", () => {
 })
 new ResizeObserver(drawChart).observe(element("chart"))
 
-// Keeping up --------------------------------------------------------------------------------------------------------
+// Refreshing --------------------------------------------------------------------------------------------------------
 
 async function get(path) {
   const response = await fetch(path, { signal: AbortSignal.timeout(5000) })
@@ -369,11 +372,11 @@ async function refreshHistory() {
     seriesAt = Date.now()
     moveCursor(ago === undefined ? undefined : series.rates.length - 1 - Math.round(ago / series.stepSeconds))
   } catch {
-    // The snapshot says that the miner does not answer; the chart stays as it was.
+    // The state already reports that the miner does not answer; keep the chart.
   }
 }
 
-/** Calls again and again, one call at a time, and rests while nobody looks. */
+/** Calls repeatedly, one call at a time; pauses while the page is hidden. */
 async function keep(refresh, every) {
   for (;;) {
     if (!document.hidden) await refresh()

@@ -1,4 +1,4 @@
-/** The HTTP job API (protocol §4) as a `JobSource`: jobs are posted to it, seals are fetched from it. */
+/** The HTTP job API (protocol §4) as a `JobSource`: clients post jobs and fetch seals. */
 import { createHash, timingSafeEqual } from "node:crypto"
 import { isIPv6 } from "node:net"
 import type { Clock } from "../../clock.ts"
@@ -11,18 +11,18 @@ import { openapi } from "./openapi.ts"
 
 export interface ApiOptions {
   readonly host: string
-  /** 0: any free one. */
+  /** 0: any free port. */
   readonly port: number
-  /** Where given, every request but `/openapi.json` must bear it. */
+  /** If set, every request except `/openapi.json` must carry it as a bearer token. */
   readonly token?: string | undefined
   readonly clock: Clock
   readonly log: Log
   readonly limits?: QueueLimits
-  /** Told of every answer, for counters. */
+  /** Called after every answer. */
   readonly answered?: (endpoint: Endpoint, code: number) => void
 }
 
-/** Bounded, for a metric's label. */
+/** A bounded set, because it is a metric's label. */
 export type Endpoint = "mine" | "result" | "cancel" | "openapi" | "other"
 
 /** A request needs about 500 bytes. */
@@ -42,7 +42,7 @@ class ApiSource implements JobSource {
     this.#options = options
   }
 
-  /** Its port is the one that was asked for until the source has started. */
+  /** Contains the configured port until the source has started. */
   get name(): string {
     const { host, port } = this.#options
     return `http://${isIPv6(host) ? `[${host}]` : host}:${this.#server?.port ?? port}`
@@ -57,9 +57,9 @@ class ApiSource implements JobSource {
       return
     }
     const { name } = this
-    // In a turn of their own, since `submit` and `exhausted` bring the next job about.
-    const soon = (tell: () => void) => queueMicrotask(() => this.#queue && tell())
-    const queueEvents = { search: (job: Job) => soon(() => events.job(job)), idle: () => soon(() => events.noJob()) }
+    // Deferred, because `submit` and `exhausted` start the next job.
+    const defer = (report: () => void) => queueMicrotask(() => this.#queue && report())
+    const queueEvents = { search: (job: Job) => defer(() => events.job(job)), idle: () => defer(() => events.noJob()) }
     this.#queue = new JobQueue(name, clock, queueEvents, limits)
     events.connected(name)
   }
@@ -85,7 +85,7 @@ class ApiSource implements JobSource {
       hostname: host,
       port,
       development: false,
-      // Said because outside development Bun shares a port that is taken.
+      // Without it, Bun shares a port in use outside development mode.
       reusePort: false,
       maxRequestBodySize: MAX_BODY_BYTES,
       idleTimeout: IDLE_SECONDS,
@@ -108,13 +108,13 @@ class ApiSource implements JobSource {
   }
 
   async #answer(request: Request, endpoint: Endpoint, jobId: string): Promise<Response> {
-    // A browser sends Origin with what a page may not do: post jobs to a miner on its user's machine.
-    if (request.headers.has("origin")) return problem(403, "requests of web pages are not served")
+    // Browsers send Origin with cross-origin requests: web pages must not post jobs to a local miner.
+    if (request.headers.has("origin")) return problem(403, "requests from web pages are refused")
     if (endpoint === "other") return problem(404, "no such path")
     const allowed = METHODS[endpoint]
     if (request.method !== allowed) return problem(405, `use ${allowed}`, { allow: allowed })
     if (endpoint === "openapi") return json(200, openapi)
-    if (!this.#authorized(request)) return problem(401, "a bearer token is needed", { "www-authenticate": "Bearer" })
+    if (!this.#authorized(request)) return problem(401, "a bearer token is required", { "www-authenticate": "Bearer" })
     if (endpoint === "mine") return await this.#mine(request)
     return endpoint === "result" ? this.#result(jobId) : this.#cancel(jobId)
   }
@@ -126,7 +126,7 @@ class ApiSource implements JobSource {
       this.#queue!.add(job)
     } catch (error) {
       if (error instanceof BadRequest) return problem(400, error.message, {}, error.jobId)
-      if (error instanceof KnownJob) return problem(409, "a job of this id is known", {}, error.message)
+      if (error instanceof KnownJob) return problem(409, "a job with this id exists", {}, error.message)
       if (error instanceof QueueFull) return problem(429, "too many unfinished jobs", {}, error.message)
       throw error
     }

@@ -1,6 +1,6 @@
 /**
- * The API's jobs from acceptance until they are forgotten. Jobs take turns: each turn searches one slice of a job's
- * range, so that a job with a huge range does not starve the jobs behind it and every job reports its progress.
+ * The API's jobs from acceptance until deletion. Jobs take turns: each turn searches one slice of a job's range, so that
+ * a job with a huge range does not starve other jobs and every job reports progress.
  */
 import type { Clock } from "../../clock.ts"
 import type { Job, JobOutcome, NonceRange, Seal } from "../source.ts"
@@ -10,38 +10,38 @@ export type ApiJobStatus = "running" | JobOutcome
 
 /** The body of `GET /result`. */
 export interface ApiJobResult {
-  /** `running` also while the job waits for its turn. */
+  /** `running` includes jobs that wait for their turn. */
   readonly status: ApiJobStatus
   readonly job_id: string
   /** 128 hex digits; null unless completed. */
   readonly nonce: string | null
   readonly work: string | null
-  /** Nonces tried, to the last finished slice while running. */
+  /** Nonces tested; while running, up to the last finished slice. */
   readonly hash_count: number
-  /** Seconds since its first slice began, until its end. */
+  /** Seconds from the start of the first slice until now or the end. */
   readonly elapsed_time: number
 }
 
 export interface QueueLimits {
-  /** Unfinished jobs. */
+  /** Maximum number of unfinished jobs. */
   readonly jobs: number
-  /** Finished jobs that are remembered; beyond it the oldest is forgotten. */
-  readonly remembered: number
-  /** An unfinished job is cancelled after this. */
+  /** Maximum number of finished jobs; the oldest is deleted first. */
+  readonly maxFinished: number
+  /** Age at which an unfinished job is cancelled. */
   readonly maxAgeMs: number
-  /** A finished job is forgotten after this. */
+  /** Time after which a finished job is deleted. */
   readonly keepMs: number
 }
 
 export const defaultLimits: QueueLimits = {
   jobs: 64,
-  remembered: 1024,
+  maxFinished: 1024,
   maxAgeMs: 60 * 60_000,
   keepMs: 5 * 60_000,
 }
 
 export interface QueueEvents {
-  /** Search this slice now instead of the previous one. */
+  /** Search this slice instead of the previous one. */
   search(slice: Job): void
   /** Nothing is left to search. */
   idle(): void
@@ -55,21 +55,21 @@ export class KnownJob extends Error {
   override readonly name = "KnownJob"
 }
 
-/** How long a slice should take: short beside a client's patience, long beside the milliseconds that a switch costs. */
+/** Intended duration of a slice: short for a waiting client, long compared with the milliseconds of a switch. */
 const SLICE_SECONDS = 2
 const FIRST_SLICE = 2 ** 18
-/** A slice is at most this many times as long as the last one, so that one odd measurement does no harm. */
+/** Maximum growth from one slice to the next, which bounds the effect of an outlier. */
 const MAX_GROWTH = 16
-/** Slices end before a multiple of this, where kernels change rows. */
+/** Slices end just before a multiple of this, where kernels change rows. */
 const ALIGNMENT = 2n ** 16n
 
 interface Entry {
   readonly request: MineRequest
   status: ApiJobStatus
   seal: Seal | undefined
-  /** The first nonce not yet tried. */
+  /** The first untested nonce. */
   next: bigint
-  /** When its first slice began; undefined before. */
+  /** Clock milliseconds of the first slice's start; undefined before. */
   startedAt: number | undefined
   endedAt: number | undefined
   hashes: bigint
@@ -86,7 +86,7 @@ export class JobQueue {
   #running: { readonly entry: Entry; readonly slice: Job } | undefined
   #sliceSize = FIRST_SLICE
 
-  /** @param source the `Job.source` of its jobs */
+  /** @param source `Job.source` of the jobs */
   constructor(source: string, clock: Clock, events: QueueEvents, limits: QueueLimits = defaultLimits) {
     this.#source = source
     this.#clock = clock
@@ -128,7 +128,7 @@ export class JobQueue {
     }
   }
 
-  /** Cancels an unfinished job. @returns false if there is none of this id */
+  /** Cancels an unfinished job. @returns false if no unfinished job has this id */
   cancel(id: string): boolean {
     const entry = this.#entries.get(id)
     if (entry?.status !== "running") return false
@@ -136,7 +136,7 @@ export class JobQueue {
     return true
   }
 
-  /** Takes the seal of the slice being searched. @returns false if its job is no longer searched */
+  /** Records the seal of the current slice. @returns false if its job is no longer searched */
   seal(seal: Seal): boolean {
     if (this.#running?.slice !== seal.job) return false
     const { entry } = this.#running
@@ -146,7 +146,7 @@ export class JobQueue {
     return true
   }
 
-  /** The slice being searched has no seal. */
+  /** The current slice has no seal. */
   exhausted(slice: Job, hashes: bigint, seconds: number): void {
     if (this.#running?.slice !== slice) return
     const { entry } = this.#running
@@ -161,7 +161,7 @@ export class JobQueue {
     }
   }
 
-  /** Forgets everything without reporting anything. */
+  /** Deletes all jobs without reporting events. */
   clear(): void {
     for (const { cancelTimer } of this.#entries.values()) cancelTimer()
     this.#entries.clear()
@@ -205,18 +205,18 @@ export class JobQueue {
     entry.endedAt = this.#clock.now()
     entry.cancelTimer()
     entry.cancelTimer = this.#clock.after(this.#limits.keepMs, () => this.#entries.delete(entry.request.id))
-    // Moves to the end, so that the map's first finished job is the one that ended first.
+    // Moves the job to the end of the map, so that finished jobs are in the order in which they ended.
     this.#entries.delete(entry.request.id)
     this.#entries.set(entry.request.id, entry)
-    this.#forgetOldest()
+    this.#deleteOldest()
     const waiting = this.#waiting.indexOf(entry)
     if (waiting >= 0) this.#waiting.splice(waiting, 1)
     else this.#searchNext()
   }
 
-  #forgetOldest(): void {
+  #deleteOldest(): void {
     const finished = [...this.#entries.values()].filter(({ status }) => status !== "running")
-    for (const { request, cancelTimer } of finished.slice(0, Math.max(0, finished.length - this.#limits.remembered))) {
+    for (const { request, cancelTimer } of finished.slice(0, Math.max(0, finished.length - this.#limits.maxFinished))) {
       cancelTimer()
       this.#entries.delete(request.id)
     }

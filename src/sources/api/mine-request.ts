@@ -1,4 +1,4 @@
-/** The body of `POST /mine` (protocol §4), checked. */
+/** Parses and validates the body of `POST /mine` (protocol §4). */
 import { bytesToInteger, U512_MAX } from "../../pow/u512.ts"
 import type { NonceRange } from "../source.ts"
 
@@ -10,7 +10,7 @@ export interface MineRequest {
   readonly range: NonceRange
 }
 
-/** Why a request cannot be taken; `jobId` is the request's where it has one. */
+/** An invalid request; `jobId` is empty if the request has no valid one. */
 export class BadRequest extends Error {
   override readonly name = "BadRequest"
 
@@ -45,7 +45,7 @@ export function parseMineRequest(body: string): MineRequest {
       last: bytesToInteger(hex(id, "nonce_end", fields.nonce_end, 128)),
     },
   }
-  if (request.range.first > request.range.last) throw new BadRequest("nonce_end: expected nonce_start or more", id)
+  if (request.range.first > request.range.last) throw new BadRequest("nonce_end: expected at least nonce_start", id)
   return request
 }
 
@@ -64,7 +64,7 @@ function jsonObject(body: string): Fields {
 
 function jobId(value: unknown): string {
   if (typeof value === "string" && value.length > 0 && value.length <= MAX_JOB_ID && !/\p{C}/u.test(value)) return value
-  throw new BadRequest(`job_id: expected a text of 1 to ${MAX_JOB_ID} printable characters`)
+  throw new BadRequest(`job_id: expected a string of 1 to ${MAX_JOB_ID} printable characters`)
 }
 
 function hex(id: string, name: string, value: unknown, digits: number): Uint8Array {
@@ -78,5 +78,5 @@ function difficulty(id: string, value: unknown): bigint {
     const integer = BigInt(value)
     if (integer >= 1n && integer <= U512_MAX) return integer
   }
-  throw new BadRequest("difficulty: expected a decimal text, 1 to 2^512 - 1", id)
+  throw new BadRequest("difficulty: expected a decimal string, 1 to 2^512 - 1", id)
 }

@@ -1,4 +1,4 @@
-/** The API's description, served at `/openapi.json`; a test validates every answer against it. */
+/** The API's description, served at `/openapi.json`. */
 import { version } from "../../version.ts"
 import { MAX_JOB_ID } from "./mine-request.ts"
 
@@ -17,10 +17,10 @@ const answer = (description: string, schema: string) => ({
 
 const jobIdParameter = { name: "job_id", in: "path", required: true, schema: jobId }
 
-/** Answers that any path may give. */
+/** Answers common to all paths. */
 const refusals = {
   "401": answer("The bearer token is missing or wrong", "Error"),
-  "403": answer("The request comes from a web page", "Error"),
+  "403": answer("The request was sent by a web page", "Error"),
 }
 
 const status = (...values: string[]) => ({ type: "string", enum: values })
@@ -37,7 +37,7 @@ export const openapi = {
   info: {
     title: "quantus-miner HTTP job API",
     version,
-    description: "Searches given ranges of nonces. A range is inclusive and exact: nothing outside it is tried.",
+    description: "Searches ranges of nonces. A range is inclusive and exact: no nonce outside it is tested.",
     license: { name: "MIT", identifier: "MIT" },
   },
   servers: [{ url: "/" }],
@@ -54,9 +54,9 @@ export const openapi = {
         responses: {
           "200": answer("The job is queued", "Accepted"),
           "400": answer("The request is malformed", "Error"),
-          "409": answer("There is a job of this id", "Error"),
+          "409": answer("A job with this id exists", "Error"),
           "413": { description: "The body is too large" },
-          "429": answer("There are too many unfinished jobs", "Error"),
+          "429": answer("Too many unfinished jobs", "Error"),
           ...refusals,
         },
       },
@@ -64,11 +64,11 @@ export const openapi = {
     "/result/{job_id}": {
       get: {
         operationId: "result",
-        summary: "How far a job is; finished ones are kept for five minutes",
+        summary: "Status and result of a job; finished jobs are kept for five minutes",
         parameters: [jobIdParameter],
         responses: {
           "200": answer("The job", "JobResult"),
-          "404": answer("There is no such job", "NotFound"),
+          "404": answer("No job has this id", "NotFound"),
           ...refusals,
         },
       },
@@ -76,11 +76,11 @@ export const openapi = {
     "/cancel/{job_id}": {
       post: {
         operationId: "cancel",
-        summary: "End an unfinished job",
+        summary: "Cancel an unfinished job",
         parameters: [jobIdParameter],
         responses: {
           "200": answer("The job is no longer searched", "Cancelled"),
-          "404": answer("There is no such unfinished job", "NotFound"),
+          "404": answer("No unfinished job has this id", "NotFound"),
           ...refusals,
         },
       },
@@ -107,8 +107,8 @@ export const openapi = {
           job_id: jobId,
           mining_hash: hex(64, "The header, 32 bytes"),
           difficulty: { type: "string", pattern: "^[0-9]{1,155}$", description: "Decimal, 1 to 2^512 - 1" },
-          nonce_start: hex(128, "The first nonce, 64 bytes, big-endian"),
-          nonce_end: hex(128, "The last nonce, 64 bytes, big-endian; not below the first"),
+          nonce_start: hex(128, "First nonce, 64 bytes, big-endian"),
+          nonce_end: hex(128, "Last nonce, 64 bytes, big-endian; not below the first"),
         },
       },
       Accepted: closed({ status: status("accepted"), job_id: jobId }),
@@ -116,18 +116,18 @@ export const openapi = {
       NotFound: closed({ status: status("not_found"), job_id: { type: "string" } }),
       Error: closed({
         status: status("error"),
-        job_id: { type: "string", description: "The request's, empty where it has none" },
+        job_id: { type: "string", description: "The id in the request; empty if absent or invalid" },
         message: { type: "string", minLength: 1 },
       }),
       JobResult: closed({
         status: {
           ...status("running", "completed", "failed", "cancelled"),
-          description: "running: searched or queued; failed: the whole range was tried and holds no seal",
+          description: "running: searched or queued; failed: the whole range was tested and contains no seal",
         },
         job_id: jobId,
         nonce: { ...hex(128, "The seal; null unless completed"), type: ["string", "null"] },
         work: { ...hex(128, "The seal's 64 bytes, the same as nonce"), type: ["string", "null"] },
-        hash_count: { type: "integer", minimum: 0, description: "Nonces tried" },
+        hash_count: { type: "integer", minimum: 0, description: "Nonces tested" },
         elapsed_time: { type: "number", minimum: 0, description: "Seconds since the search began" },
       }),
     },

@@ -63,7 +63,7 @@ describe("a job", () => {
     expect(await result()).toMatchObject({ status: "completed", nonce, work: nonce, hash_count: 10 })
   })
 
-  test("whose range is exhausted has failed", async () => {
+  test("fails when its range is exhausted", async () => {
     const nonce = 5n.toString(16).padStart(128, "0")
     await mine({ ...job, nonce_start: nonce, nonce_end: nonce })
     const slice = await events.nextJob()
@@ -72,7 +72,7 @@ describe("a job", () => {
     expect(await result()).toMatchObject({ status: "failed", hash_count: 1 })
   })
 
-  test("is cancelled at once, and the next begins", async () => {
+  test("is cancelled immediately, and the next begins", async () => {
     await mine()
     await mine({ ...job, job_id: "job 2/ü" })
     await events.nextJob()
@@ -84,17 +84,17 @@ describe("a job", () => {
     expect(await cancel()).toEqual({ code: 404, status: "not_found", job_id: "job-1" })
   })
 
-  test("of a known id is refused", async () => {
+  test("with a known id is refused", async () => {
     await mine()
     expect(await mine()).toMatchObject({ code: 409, status: "error", job_id: "job-1" })
   })
 
-  test("that nobody posted is not found", async () => {
+  test("with an unknown id is not found", async () => {
     expect(await result("nothing")).toEqual({ code: 404, status: "not_found", job_id: "nothing" })
     expect(await cancel("nothing")).toEqual({ code: 404, status: "not_found", job_id: "nothing" })
   })
 
-  test("is one too many beyond the limit", async () => {
+  test("is refused beyond the limit", async () => {
     for (let i = 0; i < 64; i++) await mine({ ...job, job_id: `job-${i}` })
     expect(await mine({ ...job, job_id: "one more" })).toMatchObject({ code: 429, job_id: "one more" })
   })
@@ -134,7 +134,7 @@ describe("a malformed request", () => {
 })
 
 describe("the server", () => {
-  test("answers nothing but its paths and methods", async () => {
+  test("answers only its paths and methods", async () => {
     expect((await peer.get("/")).status).toBe(404)
     expect((await peer.get("/result/a/b")).status).toBe(404)
     expect((await peer.get("/result/%ff")).status).toBe(404)
@@ -143,13 +143,13 @@ describe("the server", () => {
     expect(wrong.headers.get("allow")).toBe("POST")
   })
 
-  test("refuses web pages", async () => {
+  test("refuses requests from web pages", async () => {
     const response = await peer.post("/mine", JSON.stringify(job), { origin: "http://page.example" })
     expect(await described("/mine", "post", response)).toMatchObject({ code: 403 })
     expect(events.count("job")).toBe(0)
   })
 
-  test("wants its bearer token, where there is one", async () => {
+  test("requires the bearer token if one is set", async () => {
     await peer.source.close()
     start({ token: "correct horse" })
     expect(await result()).toMatchObject({ code: 401 })
@@ -164,7 +164,7 @@ describe("the server", () => {
     expect(document).toEqual(JSON.parse(JSON.stringify(openapi)))
   })
 
-  test("says what it answered", async () => {
+  test("reports every answer", async () => {
     await peer.source.close()
     const answers: [string, number][] = []
     start({ answered: (endpoint, code) => answers.push([endpoint, code]) })
@@ -205,7 +205,7 @@ describe("the server", () => {
     expect(peer.log.lines).toEqual([])
   })
 
-  test("gives up where its port is taken", async () => {
+  test("fails if its port is in use", async () => {
     const port = Number(new URL(peer.source.name).port)
     const other = new ApiPeer({ port })
     const failures = new Recorder()

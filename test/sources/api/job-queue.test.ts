@@ -42,7 +42,7 @@ function exhaust(): void {
 describe("a range", () => {
   const edges = fc.constantFrom(0n, 2n ** 32n - 1n, 2n ** 64n - 1n, 2n ** 256n - 5n, U512_MAX - 3_000_000n)
 
-  test("is searched exactly, each nonce once, whatever its slices", () => {
+  test("is searched exactly, each nonce once, for any slice sizes", () => {
     fc.assert(
       fc.property(edges, fc.bigInt({ min: 0n, max: 3_000_000n }), (first, length) => {
         slices = []
@@ -69,14 +69,14 @@ describe("a range", () => {
     expect(idles).toBe(1)
   })
 
-  test("without end is searched in slices of about two seconds", () => {
+  test("of the maximum size is searched in slices of about two seconds", () => {
     queue.add(request("a"))
     for (let i = 0; i < 5; i++) exhaust()
     const { first, last } = current().range!
     expect(Number(last - first)).toBeWithin(1_900_000, 2_100_000)
   })
 
-  test("is sliced sensibly where no time was measured", () => {
+  test("is sliced within bounds if the measured time is zero", () => {
     queue.add(request("a"))
     for (let i = 0; i < 50; i++) queue.exhausted(current(), 1n, 0)
     expect(current().range!.last).toBeLessThan(U512_MAX)
@@ -84,13 +84,13 @@ describe("a range", () => {
 })
 
 describe("turns", () => {
-  test("go round", () => {
+  test("rotate", () => {
     for (const id of ["a", "b", "c"]) queue.add(request(id))
     for (let i = 0; i < 6; i++) exhaust()
     expect(slices.map(({ id }) => id).join("")).toBe("abcabca")
   })
 
-  test("a small job is done although one without end came first", () => {
+  test("let a small job finish although a huge one came first", () => {
     queue.add(request("endless"))
     queue.add(request("small", 1n, 1000n))
     exhaust()
@@ -99,7 +99,7 @@ describe("turns", () => {
     expect(queue.result("endless")!.status).toBe("running")
   })
 
-  test("hash counts add up over slices, and the seal's own", () => {
+  test("add the hashes of all slices and of the seal", () => {
     queue.add(request("a"))
     exhaust()
     const before = queue.result("a")!.hash_count
@@ -112,7 +112,7 @@ describe("turns", () => {
 })
 
 describe("cancel", () => {
-  test("of the running job starts the next within the call", () => {
+  test("of the running job starts the next one synchronously", () => {
     queue.add(request("a"))
     queue.add(request("b"))
     expect(queue.cancel("a")).toBe(true)
@@ -121,7 +121,7 @@ describe("cancel", () => {
     expect(idles).toBe(1)
   })
 
-  test("of a waiting job leaves the running one alone", () => {
+  test("of a waiting job does not affect the running one", () => {
     queue.add(request("a"))
     queue.add(request("b"))
     expect(queue.cancel("b")).toBe(true)
@@ -130,7 +130,7 @@ describe("cancel", () => {
     expect(current().id).toBe("a")
   })
 
-  test("finds only unfinished jobs", () => {
+  test("applies to unfinished jobs only", () => {
     queue.add(request("a", 1n, 1n))
     exhaust()
     expect(queue.cancel("a")).toBe(false)
@@ -138,7 +138,7 @@ describe("cancel", () => {
     expect(queue.result("a")!.status).toBe("failed")
   })
 
-  test("what the old slice still brings is not taken", () => {
+  test("makes the queue ignore late results of the old slice", () => {
     queue.add(request("a"))
     const slice = current()
     queue.cancel("a")
@@ -149,7 +149,7 @@ describe("cancel", () => {
 })
 
 describe("limits", () => {
-  test("an id is known until five minutes after its job's end", async () => {
+  test("a job is kept until five minutes after its end", async () => {
     queue.add(request("a", 1n, 1n))
     expect(() => queue.add(request("a"))).toThrow(KnownJob)
     exhaust()
@@ -167,7 +167,7 @@ describe("limits", () => {
     queue.add(request("one more"))
   })
 
-  test("an unfinished job ends with its hour, waiting or running", async () => {
+  test("an unfinished job is cancelled after an hour, waiting or running", async () => {
     queue.add(request("a"))
     queue.add(request("b"))
     await clock.advance(60 * 60_000)
@@ -176,8 +176,8 @@ describe("limits", () => {
     expect(idles).toBe(1)
   })
 
-  test("of finished jobs the oldest is forgotten first", () => {
-    queue = newQueue({ ...defaultLimits, remembered: 2 })
+  test("the oldest finished job is deleted first", () => {
+    queue = newQueue({ ...defaultLimits, maxFinished: 2 })
     for (const id of ["a", "b", "c"]) queue.add(request(id))
     for (const id of ["b", "a", "c"]) queue.cancel(id)
     expect(["a", "b", "c"].map(id => queue.result(id)?.status)).toEqual(["cancelled", undefined, "cancelled"])
@@ -195,7 +195,7 @@ describe("limits", () => {
     expect(queue.result("b")!.elapsed_time).toBe(1)
   })
 
-  test("nothing is left behind", () => {
+  test("clear deletes all jobs and timers", () => {
     queue.add(request("a"))
     queue.add(request("b"))
     queue.cancel("a")

@@ -7,7 +7,7 @@ const hex = (digits: number) =>
   fc.string({ unit: fc.constantFrom(..."0123456789abcdefABCDEF"), minLength: digits, maxLength: digits })
 const job_id = fc.string({ unit: "grapheme", minLength: 1, maxLength: 20 }).filter(id => !/\p{C}/u.test(id))
 
-test("every well-formed request is taken as it is", () => {
+test("parses every well-formed request", () => {
   const request = fc.record({
     job_id,
     mining_hash: hex(64),
@@ -26,7 +26,7 @@ test("every well-formed request is taken as it is", () => {
   )
 })
 
-test("whatever else a body holds, it is a bad request", () => {
+test("rejects every other body as a bad request", () => {
   const fields = fc.record(
     {
       job_id: fc.oneof(job_id, fc.jsonValue()),
