@@ -12,6 +12,9 @@ export interface BackoffOptions {
 /** Waits of 1 s that double up to 30 s. */
 export const doublingBackoff: BackoffOptions = { firstMs: 1000, capMs: 30_000, steady: 1 }
 
+/** A connection that had a job for this long has worked: it resets back-off and failover's patience. */
+export const WORKED_MS = 30_000
+
 /** Each wait is shortened by up to this part of it at random, so that miners of one node do not return in step. */
 const JITTER = 0.25
 
@@ -34,7 +37,7 @@ export class Backoff {
     return Math.min(capMs, firstMs * 2 ** doublings) * (1 - JITTER * this.#random())
   }
 
-  /** The peer answered: start again from the first wait. */
+  /** Starts again from the first wait. */
   reset(): void {
     this.#waits = 0
   }

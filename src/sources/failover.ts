@@ -8,6 +8,7 @@ import type { Clock } from "../clock.ts"
 import { sleep } from "../clock.ts"
 import type { OperatorError } from "../errors.ts"
 import type { Log } from "../log.ts"
+import { WORKED_MS } from "./backoff.ts"
 import type { DisconnectReason, Job, JobSource, Seal, SourceEvents, Verdict } from "./source.ts"
 
 export interface FailoverOptions {
@@ -23,9 +24,6 @@ export const DEFAULT_PATIENCE_MS = 10_000
 
 /** Limit for the answers to the seals of a source that is no longer needed. */
 const DRAIN_MS = 5000
-
-/** A source that had a job for this long has worked. */
-const WORKED_MS = 30_000
 
 /** After this many connections lost in a row before they had worked, a source must first work to take over. */
 const MAX_LOSSES = 3
@@ -94,7 +92,8 @@ class Failover implements JobSource {
     submissions.add(submission)
     const verdict = await submission
     submissions.delete(submission)
-    if (verdict.result === "accepted" && place.source === source && this.#events) this.#hasWorked(place, this.#events)
+    const isGood = verdict.result === "accepted" || verdict.result === "sent"
+    if (isGood && place.source === source && this.#events) this.#hasWorked(place, this.#events)
     return verdict
   }
 
@@ -177,7 +176,7 @@ class Failover implements JobSource {
     else this.#startPatience(place)
   }
 
-  /** The source has had a job for a while, or a share of it was accepted. */
+  /** The source has had a job for a while, or a seal of it was accepted or sent. */
   #hasWorked(place: Place, events: SourceEvents): void {
     place.cancelWorked?.()
     place.cancelWorked = undefined

@@ -157,6 +157,20 @@ describe("the next source", () => {
     expect([jobs().at(-1), latest("b").closed]).toEqual(["a3", true])
   })
 
+  test.each(["accepted", "sent"] as const)("is not needed by a first source whose seal was %s", async result => {
+    for (let i = 0; i < 5; i++) {
+      latest("a").up()
+      const job = latest("a").job(`a${i}`)
+      const verdict = failover.submit(sealOf(job))
+      latest("a").answer({ result })
+      await verdict
+      await clock.advance(300)
+      latest("a").down()
+      await clock.advance(PATIENCE - 1)
+    }
+    expect(counts()).toEqual([1, 0, 0])
+  })
+
   test("is started at once when the first is unusable, and gives back when that one has worked", async () => {
     latest("a").up()
     latest("a").job("a1")

@@ -3,7 +3,7 @@
  * to wait for: each round sends a first datagram to every address of the host, and handshakes that nobody answers are
  * forgotten after a while, when later rounds have already begun. Rounds follow one another every second, so a node is
  * met within a second of its return; after ten minutes of silence their gap doubles up to 30 s. A node that answers but
- * turns the miner away is left alone for 1 s, doubling up to 30 s.
+ * turns the miner away, or closes connections before they have worked, is left alone for 1 s, doubling up to 30 s.
  */
 import type { Clock } from "../../clock.ts"
 import { Backoff, type BackoffOptions, doublingBackoff } from "../backoff.ts"
@@ -46,8 +46,8 @@ export interface DialOptions {
   readonly random: () => number
 }
 
-/** What came before dialing: nothing, a connection that was of use for long or for a short while, a refusal. */
-export type Occasion = "start" | "lost" | "lostSoon" | "refused"
+/** What came before dialing: nothing, the loss of a connection that worked, a refusal or a connection that did not. */
+export type Occasion = "start" | "lost" | "refused"
 
 export class Dialer {
   readonly #options: DialOptions
@@ -84,8 +84,8 @@ export class Dialer {
     return wait
   }
 
-  /** The node is of use: the next refusal is the first one. */
-  accepted(): void {
+  /** A connection has worked: the next refusal is the first one. */
+  worked(): void {
     this.#refusal.reset()
   }
 
@@ -114,7 +114,7 @@ export class Dialer {
     if (occasion === "refused") return this.#refusal.next()
     this.#silence.reset()
     if (occasion === "start") return 0
-    return occasion === "lostSoon" ? this.#silence.next() : 100 + 150 * this.#options.random()
+    return 100 + 150 * this.#options.random()
   }
 
   #plan(wait: number): void {

@@ -6,6 +6,7 @@
 import type { Clock } from "../../clock.ts"
 import { ExitCode, OperatorError } from "../../errors.ts"
 import type { Log } from "../../log.ts"
+import { WORKED_MS } from "../backoff.ts"
 import type { Credential } from "../credential.ts"
 import { HeldSeals, isBelowTarget } from "../held-seals.ts"
 import { matchesPin } from "../pin.ts"
@@ -40,8 +41,6 @@ export interface QuicSourceOptions {
 const VERDICT_MS = 2000
 /** Refusals in a row after which another attempt is pointless. */
 const MAX_REFUSALS = 3
-/** A connection of this many milliseconds was no accident: the node is dialed again at once. */
-const LONG_MS = 2000
 /** Seals that wait for the connection's return, or for a sign that they have arrived. */
 const MAX_WAITING = 64
 /** Kinds of messages that are warned about, once each. */
@@ -76,6 +75,10 @@ class QuicSource implements JobSource {
   #connection: Connection | undefined
   #confirmed = false
   #cancelConfirmation = () => {}
+  /** The connection has had a job for a while, or a seal was sent over it. */
+  #worked = false
+  /** Runs while the connection has a job, until it has worked. */
+  #cancelWorked: (() => void) | undefined
   #refusals = 0
   /** A job was received with this token: it was valid once. */
   #hadJob = false
@@ -156,8 +159,14 @@ class QuicSource implements JobSource {
     if (this.#confirmed) return
     this.#confirmed = true
     this.#refusals = 0
-    this.#dialer.accepted()
     this.#events?.connected(this.name)
+  }
+
+  #hasWorked(): void {
+    this.#cancelWorked?.()
+    this.#cancelWorked = undefined
+    this.#worked = true
+    this.#dialer.worked()
   }
 
   #suspected(): void {
@@ -174,11 +183,11 @@ class QuicSource implements JobSource {
     const { clock } = this.#options
     const connection = this.#connection
     const age = connection ? clock.now() - connection.openedAt : 0
-    const [confirmed, refused] = [this.#confirmed, end.reason === "closed" && age < VERDICT_MS]
+    const [confirmed, worked] = [this.#confirmed, this.#worked]
+    const refused = connection && !confirmed && end.reason === "closed" && age < VERDICT_MS
     this.#leave()
-    if (confirmed) this.#dialAgain(age >= LONG_MS ? "lost" : "lostSoon", end)
-    else if (connection && refused) this.#refused()
-    else this.#dialAgain("refused", end)
+    if (refused) this.#refused()
+    else this.#dialAgain(worked ? "lost" : "refused", end)
   }
 
   /** A node that does not know the token hangs up, and says no more than that. */
@@ -208,6 +217,9 @@ class QuicSource implements JobSource {
     this.#written = []
     this.#cancelConfirmation()
     this.#confirmed = false
+    this.#cancelWorked?.()
+    this.#cancelWorked = undefined
+    this.#worked = false
     this.#connection = undefined
     connection.close()
   }
@@ -219,11 +231,14 @@ class QuicSource implements JobSource {
     if (message.kind === "badJob") {
       this.#warnOnce(`the node sent a job that cannot be mined: ${message.problem}; such jobs are answered "failed"`)
       connection.send(failedMessage(message.id))
+      this.#cancelWorked?.()
+      this.#cancelWorked = undefined
       this.#held.discardAll()
       if (this.#current) this.#events?.noJob()
       this.#current = undefined
       return
     }
+    if (!this.#worked) this.#cancelWorked ??= this.#options.clock.after(WORKED_MS, () => this.#hasWorked())
     const job = this.#jobOf(message)
     const before = this.#current
     const same = before !== undefined && isSameJob(before.job, job)
@@ -254,6 +269,7 @@ class QuicSource implements JobSource {
     const connection = this.#connection!
     connection.send(completedMessage(seal.job.id, seal.nonce, seal.hashes, seal.seconds))
     this.#current!.sent.add(seal.nonce)
+    this.#hasWorked()
     this.#written = [...this.#inDoubt(connection), { seal, bytesReceived: connection.bytesReceived }].slice(
       -MAX_WAITING,
     )

@@ -5,7 +5,7 @@
 import type { Clock } from "../../clock.ts"
 import { ExitCode, OperatorError } from "../../errors.ts"
 import type { Log } from "../../log.ts"
-import { Backoff, type BackoffOptions, doublingBackoff } from "../backoff.ts"
+import { Backoff, type BackoffOptions, doublingBackoff, WORKED_MS } from "../backoff.ts"
 import { type HeldSeal, HeldSeals, isBelowTarget } from "../held-seals.ts"
 import {
   isSameJob,
@@ -50,8 +50,6 @@ const MAX_SILENCES = 2
 const MAX_LOGINS = 2
 /** Jobs of a session whose shares the pool may still accept (`clean_jobs: false`). */
 const MAX_OPEN_JOBS = 8
-/** A connection that had a job for this long has worked. */
-const WORKED_MS = 30_000
 
 /** For a pool that can be reached and refuses shares: a ban may pass. */
 const downBackoff: BackoffOptions = { firstMs: 10_000, capMs: 300_000, steady: 1 }

@@ -59,6 +59,8 @@ function setUp(options: Partial<QuicSourceOptions> = {}) {
   return { source, clock, transport, log, said, take, jobs, failures, credentials, open }
 }
 
+type Bench = ReturnType<typeof setUp>
+
 let nonces = 0
 
 function sealOf(job: Job, fields: Partial<Seal> = {}): Seal {
@@ -150,7 +152,8 @@ describe("connecting", () => {
       transport.last.open()
       if (i % 3 === 2) transport.last.receive(newJob(`${i}`))
       transport.last.end()
-      await clock.advance(4000)
+      const before = transport.sessions.length
+      while (transport.sessions.length === before) await clock.advance(100)
     }
     expect(failures).toEqual([])
     expect(take().filter(line => line.startsWith("rejected"))).toHaveLength(8)
@@ -389,11 +392,11 @@ describe("seals", () => {
 })
 
 describe("losing the node", () => {
-  test("a goodbye is followed by another attempt at once", async () => {
+  test("a goodbye after a connection that worked is followed by another attempt at once", async () => {
     const { clock, transport, open, take } = setUp()
     const session = await open()
     session.receive(newJob("1"))
-    for (let i = 0; i < 10; i++) {
+    for (let i = 0; i < 30; i++) {
       await clock.advance(1000)
       session.heard()
     }
@@ -402,6 +405,67 @@ describe("losing the node", () => {
     const before = transport.sessions.length
     await clock.advance(100)
     expect(transport.sessions.length).toBe(before + 1)
+  })
+
+  /** Opens `count` connections that end `lifeMs` after `use`, and returns the waits between them. */
+  async function waitsAfter(
+    { clock, transport, said }: Bench,
+    count: number,
+    use: () => Promise<void>,
+    lifeMs: number,
+  ) {
+    const waits: number[] = []
+    await clock.advance(0)
+    for (let i = 0; i < count; i++) {
+      const session = transport.last
+      session.open()
+      await use()
+      for (let age = 0; age < lifeMs; age += 300) {
+        await clock.advance(300)
+        session.heard()
+      }
+      said.length = 0
+      session.end()
+      const wait = Number(said.at(-1)!.split(" ").at(-1))
+      waits.push(wait)
+      await clock.advance(wait)
+    }
+    return waits
+  }
+
+  test("a node that sends a job and closes soon is left alone for longer and longer", async () => {
+    const bench = setUp()
+    const waits = await waitsAfter(bench, 7, async () => bench.transport.last.receive(newJob("1")), 300)
+    expect(waits).toEqual([1000, 2000, 4000, 8000, 16_000, 30_000, 30_000])
+  })
+
+  test("a node that closes without a job is left alone for longer and longer", async () => {
+    const bench = setUp()
+    expect(await waitsAfter(bench, 3, async () => {}, 9000)).toEqual([1000, 2000, 4000])
+  })
+
+  test("a connection with a job for 30 s, or with a sent seal, resets that", async () => {
+    const bench = setUp()
+    const job = async () => bench.transport.last.receive(newJob("1"))
+    expect(await waitsAfter(bench, 2, job, 29_700)).toEqual([1000, 2000])
+    expect(await waitsAfter(bench, 1, job, 30_000)).toEqual([100])
+    expect(await waitsAfter(bench, 2, job, 300)).toEqual([1000, 2000])
+    const seal = async () => {
+      bench.transport.last.receive(newJob("2"))
+      await bench.source.submit(sealOf(bench.jobs.at(-1)!))
+    }
+    expect(await waitsAfter(bench, 1, seal, 300)).toEqual([100])
+    expect(await waitsAfter(bench, 1, job, 300)).toEqual([1000])
+  })
+
+  test("a job that was voided does not count towards the 30 s", async () => {
+    const bench = setUp()
+    const voided = async () => bench.transport.last.receive(newJob("1"), newJob("2", { difficulty: "0" }))
+    const bad = async () => {
+      bench.transport.last.receive(newJob("1"))
+      await voided()
+    }
+    expect(await waitsAfter(bench, 2, bad, 60_000)).toEqual([1000, 2000])
   })
 
   test("an absent node is tried every second, three attempts at a time, and reported now and then", async () => {
