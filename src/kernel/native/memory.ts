@@ -1,6 +1,6 @@
 /**
- * Memory outside the JavaScript heap, by the C library: pages for data, and machine code that is written first and made
- * executable then, never both at a time. Linux only.
+ * Memory outside the JavaScript heap, from the C library: pages for data, and pages for machine code, which are never
+ * writable and executable at the same time. Linux only.
  */
 import { CFunction, type Pointer, toArrayBuffer } from "bun:ffi"
 import { openCLibrary } from "../../host/system-library.ts"
@@ -28,23 +28,28 @@ function libc() {
     library ??= open()
     return library
   } catch {
-    throw new UnsupportedKernel("there is no C library to ask for executable memory")
+    throw new UnsupportedKernel("no C library was found to allocate executable memory")
   }
 }
 
-/** Pages of data at a fixed address, zeroed. */
+/** Zeroed pages for data, at a fixed address. */
 export interface Pages {
   readonly address: number
   readonly buffer: ArrayBuffer
+  /** Unmaps the pages; `buffer` must not be used afterwards. */
   free(): void
 }
 
-/** @throws UnsupportedKernel where the system gives no memory */
+/**
+ * Maps private, readable and writable pages.
+ * @param bytes rounded up to whole pages
+ * @throws UnsupportedKernel if the system denies the memory
+ */
 export function mapPages(bytes: number): Pages {
   const { mmap, munmap } = libc()
   const size = Math.ceil(bytes / PAGE) * PAGE
   const address = Number(mmap(null, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))
-  if (address < 0) throw new UnsupportedKernel("the system gives no memory for machine code")
+  if (address < 0) throw new UnsupportedKernel("the system denied memory for machine code")
   return {
     address,
     buffer: toArrayBuffer(address as Pointer, 0, size),
@@ -53,12 +58,15 @@ export function mapPages(bytes: number): Pages {
 }
 
 export interface LoadedCode {
-  /** The function at a byte offset: takes a pointer (in rdi), gives 32 bits. */
+  /** @returns the function at a byte offset into the code: its argument is passed in rdi, its result is eax */
   entry(offset: number): (pointer: number) => number
   free(): void
 }
 
-/** @throws UnsupportedKernel where the system refuses executable memory (SELinux, hardened kernels) */
+/**
+ * Copies machine code into new pages and makes them executable.
+ * @throws UnsupportedKernel if the system refuses executable memory (SELinux, hardened kernels)
+ */
 export function loadCode(code: Uint8Array): LoadedCode {
   const pages = mapPages(code.length)
   new Uint8Array(pages.buffer).set(code)

@@ -1,4 +1,4 @@
-/** A rendered kernel, loaded and called from TypeScript. */
+/** Loads rendered x86-64 kernels and calls them from TypeScript. */
 import { WIDTH } from "../../pow/constants.ts"
 import { type Kernel, UnsupportedKernel } from "../kernel.ts"
 import { type LoadedCode, loadCode, mapPages, type Pages } from "../native/memory.ts"
@@ -7,7 +7,7 @@ import { type RenderedKernel, renderKernel } from "./program/render.ts"
 import { avx2, avx512, avx512Limbs } from "./program/render-targets.ts"
 import { cpuFeatures } from "./runtime/cpuid.ts"
 
-/** By name; `avx512` needs IFMA, `avx512-limbs` does without. */
+/** Kernels by name; `avx512` requires IFMA, `avx512-limbs` does not. */
 const RENDER = {
   avx512: () => renderKernel(avx512),
   "avx512-limbs": () => renderKernel(avx512Limbs),
@@ -17,21 +17,21 @@ const RENDER = {
 export type X64KernelName = keyof typeof RENDER
 
 /**
- * The machine code, which any number of threads can load: it is the same wherever it lies, and writes to a thread's own
- * context only.
- * @throws UnsupportedKernel where the CPU lacks a feature
+ * Renders a kernel. Any number of threads can load the code: it is position-independent and writes only to the context
+ * that each thread passes.
+ * @throws UnsupportedKernel if the CPU lacks a feature or the system refuses executable memory
  */
 export function renderX64Kernel(name: X64KernelName): RenderedKernel {
-  if (process.arch !== "x64") throw new UnsupportedKernel("this machine is no x86-64")
-  // Most of what a kernel needs is known before it is rendered, which takes longer than anything else here.
+  if (process.arch !== "x64") throw new UnsupportedKernel("this machine is not x86-64")
+  // Rendering is slow, so the main feature is checked first.
   requireFeatures(name.startsWith("avx512") ? ["avx512f"] : ["avx2"])
   return RENDER[name]()
 }
 
-/** @throws UnsupportedKernel where the CPU lacks a feature, or the system refuses executable memory */
+/** Renders and loads a kernel. @throws UnsupportedKernel if the CPU lacks a feature or the system refuses executable memory */
 export const createX64Kernel = (name: X64KernelName): Kernel => loadKernel(name, renderX64Kernel(name))
 
-/** @throws UnsupportedKernel as `createX64Kernel` */
+/** Loads rendered code and allocates its context. @throws UnsupportedKernel as `createX64Kernel` */
 export function loadKernel(name: string, rendered: RenderedKernel): Kernel {
   requireFeatures(rendered.needs)
   const context = mapPages(rendered.layout.size)
@@ -62,7 +62,7 @@ class X64Kernel implements Kernel {
   readonly #target: BigUint64Array
   readonly #output: BigUint64Array
   readonly #masks: Uint32Array
-  /** Nonces of a batch. */
+  /** Nonces per batch. */
   readonly #batchLanes: number
 
   constructor(
@@ -134,13 +134,13 @@ class X64Kernel implements Kernel {
     this.#entries[entry](this.#context.address)
   }
 
-  /** Turns the masks of the first `count` nonces into hits. */
+  /** Writes the candidates among the first `count` nonces to `hits`: lanes whose mask bit is clear. @returns their number */
   #collect(count: number): number {
     const laneSets = this.#rendered.lanes
     let found = 0
     for (let first = 0, mask = 0; first < count; ) {
-      for (let u = 0; u < laneSets.length; u++, mask++) {
-        const lanes = laneSets[u]!
+      for (let k = 0; k < laneSets.length; k++, mask++) {
+        const lanes = laneSets[k]!
         const above = this.#masks[mask]!
         if (above !== 2 ** lanes - 1)
           for (let lane = 0; lane < lanes && first + lane < count; lane++)

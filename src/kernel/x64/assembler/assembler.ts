@@ -1,14 +1,14 @@
 /**
- * Assembles physical instructions into position-independent bytes: code first, then the constants it refers to.
+ * Assembles instructions over hardware registers into position-independent bytes: code, then the constants it uses.
  */
 import { type EvexOptions, encode, type Fixup, select } from "./encode.ts"
 import { instructions } from "./instructions.ts"
 import { format, type Label, label, type Operand } from "./operands.ts"
 import type { Feature, Instruction } from "./table.ts"
 
-/** Receives what is assembled, for listings. */
+/** Receives labels and instructions as they are assembled, for listings. */
 export interface AssemblyObserver {
-  /** @param at bytes from the code's start */
+  /** @param at byte offset from the start of the code */
   label(at: number, name: string): void
   instruction(at: number, form: Instruction, operands: readonly Operand[], options?: EvexOptions): void
 }
@@ -25,28 +25,28 @@ export class Assembler {
     this.#observer = observer
   }
 
-  /** @throws Error naming mnemonic and operands, where the table has no such form */
+  /** Appends an instruction. @throws Error with mnemonic and operands if the table has no matching form */
   emit(mnemonic: string, operands: readonly Operand[] = [], options?: EvexOptions): void {
     const form = select(instructions.get(mnemonic) ?? [], operands)
     if (!form) throw new Error(`no instruction ${mnemonic} ${operands.map(format).join(", ")}`)
     this.emitForm(form, operands, options)
   }
 
-  /** As `emit`, the form already chosen. */
+  /** Like `emit`, with a form that was selected before. */
   emitForm(form: Instruction, operands: readonly Operand[], options?: EvexOptions): void {
     this.#observer?.instruction(this.#code.length, form, operands, options)
     for (const need of form.needs) this.#needs.add(need)
     encode(form, operands, this.#code, this.#fixups, options)
   }
 
-  /** Says that the label means the next instruction. */
+  /** Places the label at the next instruction. @throws Error if the label is already bound */
   bind(label: Label): void {
     if (this.#places.has(label.name)) throw new Error(`label ${label.name} is bound twice`)
     this.#places.set(label.name, this.#code.length)
     this.#observer?.label(this.#code.length, label.name)
   }
 
-  /** A place after the code that holds these 64-bit words; equal ones are shared. Aligned to 64 bytes. */
+  /** @returns the label of 64-bit words after the code, aligned to 64 bytes; equal constants are stored once */
   constant(words: readonly bigint[]): Label {
     const key = words.join()
     const known = this.#constants.get(key)
@@ -56,24 +56,27 @@ export class Assembler {
     return entry.label
   }
 
-  /** Words after the code, at a label given beforehand. Aligned to 64 bytes. */
+  /** Stores 64-bit words after the code, aligned to 64 bytes, at an existing label. */
   data(label: Label, words: readonly bigint[]): void {
     this.#constants.set(label.name, { label, words })
   }
 
-  /** The CPU features of everything emitted. */
+  /** The CPU features that the emitted instructions require. */
   get needs(): ReadonlySet<Feature> {
     return this.#needs
   }
 
-  /** Byte offset of a bound label, for entry points. */
+  /** @returns the byte offset of a label in the code @throws Error if the label is not bound */
   offsetOf(label: Label): number {
     const place = this.#places.get(label.name)
     if (place === undefined) throw new Error(`label ${label.name} is not bound`)
     return place
   }
 
-  /** @returns code and constants, to be loaded at an address that is a multiple of 64 */
+  /**
+   * @returns code and constants, to be loaded at a multiple of 64 bytes
+   * @throws Error if an instruction refers to a label that is not bound
+   */
   finish(): Uint8Array {
     const places = new Map(this.#places)
     let size = Math.ceil(this.#code.length / 64) * 64

@@ -1,18 +1,18 @@
 /**
- * Bytes of one instruction: legacy with REX, VEX, or EVEX.
+ * Encodes one instruction, with a legacy (REX), VEX or EVEX prefix.
  */
 import type { Immediate, Label, Memory, Operand, Register } from "./operands.ts"
 import { format } from "./operands.ts"
 import type { Instruction, OperandPattern } from "./table.ts"
 
 export interface EvexOptions {
-  /** Writes the lanes whose bit is set in this mask register only (k1 … k7). */
+  /** Only lanes whose bit is set in this mask register, k1 … k7, are written. */
   readonly mask?: Register
-  /** Lanes not written become 0 instead of keeping their value. */
+  /** Lanes that are not written become 0 instead of keeping their values. */
   readonly zero?: boolean
 }
 
-/** A 4-byte field, counted from the end of the instruction, that is filled in when the label's place is known. */
+/** A 4-byte displacement at offset `at`, relative to `end`, to be filled in once the label's offset is known. */
 export interface Fixup {
   readonly at: number
   readonly end: number
@@ -20,7 +20,7 @@ export interface Fixup {
   readonly label: string
 }
 
-/** @returns the first form whose patterns take the operands; undefined: none */
+/** @returns the first form whose patterns match the operands; undefined if no form does */
 export function select<O extends { kind: string; class?: string; broadcast?: boolean; value?: number | bigint }>(
   forms: readonly Instruction[],
   operands: readonly O[],
@@ -51,7 +51,7 @@ function takes(
   }
 }
 
-/** One byte: 0 … 255. Four: signed, as the manual sign-extends them. Eight: any. */
+/** 1 byte: 0 … 255. 4 bytes: signed, because the CPU sign-extends them. 8 bytes: any signed or unsigned value. */
 function fits(value: number | bigint, bytes: 1 | 4 | 8): boolean {
   if (bytes === 1) return value >= 0 && value <= 255
   const n = BigInt(value)
@@ -62,7 +62,7 @@ function fits(value: number | bigint, bytes: 1 | 4 | 8): boolean {
 const mapNumber = { "": 0, "0F": 1, "0F38": 2, "0F3A": 3 } as const
 const mandatoryNumber = { "": 0, "66": 1, F3: 2, F2: 3 } as const
 
-/** Appends the instruction's bytes to `code`, and what must be filled in later to `fixups`. */
+/** Appends the instruction's bytes to `code` and its unresolved displacements to `fixups`. */
 export function encode(
   form: Instruction,
   operands: readonly Operand[],
@@ -71,11 +71,11 @@ export function encode(
   options: EvexOptions = {},
 ): void {
   const { at } = form
-  const registerIn = (slot: number) => (slot < 0 ? 0 : (operands[slot] as Register).n)
+  const registerAt = (k: number) => (k < 0 ? 0 : (operands[k] as Register).n)
   const rm = at.M < 0 ? undefined : (operands[at.M] as Register | Memory)
-  const reg = typeof form.modrm === "number" ? form.modrm : registerIn(at.R)
-  const vvvv = registerIn(at.V)
-  const opcodeRegister = registerIn(at.O)
+  const reg = typeof form.modrm === "number" ? form.modrm : registerAt(at.R)
+  const vvvv = registerAt(at.V)
+  const opcodeRegister = registerAt(at.O)
   const immediate = at.I < 0 ? undefined : (operands[at.I] as Immediate)
   const x = rm?.kind === "memory" ? (rm.index?.n ?? 0) : rm ? rm.n >> 1 : 0
   const b = rm?.kind === "memory" ? (rm.base?.n ?? 0) : rm ? rm.n : opcodeRegister
@@ -98,14 +98,14 @@ export function encode(
     }
   }
   if (at.D >= 0) {
-    const target = operands[at.D] as Label
-    fixups.push({ at: code.length, end: 0, displacement: 0, label: target.name })
+    const destination = operands[at.D] as Label
+    fixups.push({ at: code.length, end: 0, displacement: 0, label: destination.name })
     code.push(0, 0, 0, 0)
   }
   for (let i = first; i < fixups.length; i++) fixups[i] = { ...fixups[i]!, end: code.length }
 }
 
-/** Prefixes and opcode map of an instruction without VEX. */
+/** Appends the prefixes and opcode map of a legacy instruction. */
 function legacyPrefix(form: Instruction, reg: number, x: number, b: number, rm: Operand | undefined, code: number[]) {
   if (form.mandatory) code.push(Number.parseInt(form.mandatory, 16))
   const index = rm?.kind === "memory" && x > 7 ? 1 : 0
@@ -116,7 +116,7 @@ function legacyPrefix(form: Instruction, reg: number, x: number, b: number, rm: 
   if (form.map === "0F3A") code.push(0x3a)
 }
 
-/** The two-byte form where map, W, X and B allow it, else the three-byte form. */
+/** Appends the two-byte prefix if map, W, X and B allow it, the three-byte prefix otherwise. */
 function vexPrefix(
   form: Instruction,
   reg: number,
@@ -134,7 +134,7 @@ function vexPrefix(
 }
 
 /**
- * Four bytes: 62, then
+ * Appends four bytes: 62, then
  *   ~R  ~X  ~B  ~R'  0   m m m     R', V' and, for a register in rm, X extend register numbers to 5 bits
  *    W  ~v  ~v  ~v  ~v   1  p p
  *    z  L'  L   b  ~V'  a a a     aaa = mask, z = zeroing, b = broadcast, L'L = vector length
@@ -151,7 +151,7 @@ function evexPrefix(
 ) {
   const memory = rm?.kind === "memory"
   const xBit = (x >> 3) & 1
-  // 128, 256 and 512 bits are 0, 1 and 2.
+  // 0, 1 and 2 encode 128, 256 and 512 bits.
   const length = form.length >> 8
   code.push(
     0x62,
@@ -175,19 +175,20 @@ function modrmMemory(
 ): void {
   const field = (reg & 7) << 3
   if (rm.label) {
-    if (rm.base || rm.index) throw new Error(`${form.mnemonic}: a label and a base in ${format(rm)}`)
+    if (rm.base || rm.index) throw new Error(`${form.mnemonic}: both a label and a base register in ${format(rm)}`)
     code.push(field | 5)
     fixups.push({ at: code.length, end: 0, displacement: rm.displacement, label: rm.label.name })
     push32(code, 0)
     return
   }
-  if (!rm.base) throw new Error(`${form.mnemonic} ${operands.map(format).join(", ")}: memory without a base`)
+  if (!rm.base)
+    throw new Error(`${form.mnemonic} ${operands.map(format).join(", ")}: memory operand without a base register`)
   const base = rm.base.n & 7
-  // EVEX counts an 8-bit displacement in units of the operand's size.
-  const unit = form.prefix === "EVEX" ? (rm.broadcast ? 8 : form.operands[form.at.M]!.memory!) : 1
-  const short = rm.displacement / unit
+  // EVEX scales an 8-bit displacement by the size of the memory operand.
+  const size = form.prefix === "EVEX" ? (rm.broadcast ? 8 : form.operands[form.at.M]!.memory!) : 1
+  const short = rm.displacement / size
   const isShort = Number.isInteger(short) && short >= -128 && short <= 127
-  // rbp and r13 as a base always carry a displacement.
+  // With rbp or r13 as the base, a displacement is mandatory.
   const mod = rm.displacement === 0 && base !== 5 ? 0 : isShort ? 1 : 2
   if (rm.index || base === 4) {
     if (rm.index?.n === 4) throw new Error(`${form.mnemonic}: rsp cannot be an index`)

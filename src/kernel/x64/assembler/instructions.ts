@@ -1,6 +1,6 @@
 /**
- * The instructions the kernels use, in the notation of the Intel and AMD manuals (see `table.ts`), each with the CPU
- * feature it needs. Of two rows that fit, the first is taken.
+ * The instructions that the kernels use, in the notation of the Intel and AMD manuals (see `table.ts`), with the CPU
+ * feature that each requires. If several forms match, the first is used.
  */
 import { parseTable } from "./table.ts"
 

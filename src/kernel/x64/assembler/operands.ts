@@ -5,7 +5,7 @@ export { type Immediate, immediate, type Label, label, memory, relative } from "
 
 export type RegisterClass = "r32" | "r64" | "ymm" | "zmm" | "k"
 
-/** Hardware numbers: 0 … 15 for integers and VEX vectors, 0 … 31 for EVEX vectors, 0 … 7 for masks. */
+/** `n` is 0 … 15 for integer and VEX vector registers, 0 … 31 for EVEX vector registers, 0 … 7 for mask registers. */
 export type Register = neutral.Register<RegisterClass>
 export type VirtualRegister = neutral.VirtualRegister<RegisterClass>
 export type Memory<R = Register> = neutral.Memory<R>
@@ -32,10 +32,10 @@ export const [rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi] = [0, 1, 2, 3, 4, 5, 6, 7]
   Register,
 ]
 
-/** The same element in every lane: `m64bcst`. */
+/** @returns the operand with one element repeated in all lanes: `m64bcst` */
 export const broadcast = <R>(memory: Memory<R>): Memory<R> => ({ ...memory, broadcast: true })
 
-/** An operand in Intel syntax, as in the manual. */
+/** @returns the operand in the manual's Intel syntax */
 export function format(operand: VirtualOperand): string {
   switch (operand.kind) {
     case "register":

@@ -1,12 +1,12 @@
 /**
- * Reads instruction rows written in the manual's notation. A row has five columns, separated by two or more blanks:
+ * Parses instruction forms in the manual's notation. Each line is a form of five columns, separated by two or more blanks:
  *
  *   mnemonic   operands, each with its access (r, w, rw)   encoding                       Op/En   needs
  *   vpaddq     ymm:w ymm:r ymm/m256:r                      VEX.256.66.0F.WIG D4 /r        RVM     avx2
  *
- * `Op/En` has one letter an operand: R = ModRM.reg, M = ModRM.rm, V = VEX.vvvv, I = immediate, D = relative address,
- * O = the opcode's low bits. "needs" lists CPU features by comma, or `base`; after a `;` stands what happens to the flags and
- * to rdx beside the operands, `flags:rw`, `rdx:r`. A row that contradicts itself does not get past here.
+ * `Op/En` has one letter per operand: R = ModRM.reg, M = ModRM.rm, V = VEX.vvvv, I = immediate, D = relative address,
+ * O = the opcode's low bits. `needs` is `base` or a comma-separated list of CPU features. Implicit accesses to the flags
+ * and to rdx follow a `;`: `flags:rw`, `rdx:r`. Inconsistent forms are rejected.
  */
 import type { RegisterClass } from "./operands.ts"
 
@@ -19,12 +19,13 @@ export interface Access {
 }
 
 export type OperandPattern = Access & {
-  /** The register class taken, if one is. */
+  /** The accepted register class; absent if registers are not accepted. */
   readonly register?: RegisterClass
-  /** Bytes of the memory operand taken, if one is. */
+  /** The size of the accepted memory operand in bytes; absent if memory is not accepted. */
   readonly memory?: number
-  /** Whether the memory operand may be one 8-byte element in all lanes (EVEX.b). */
+  /** Whether the memory operand may be one 8-byte element that is repeated in all lanes (EVEX.b). */
   readonly broadcast?: boolean
+  /** The size of the accepted immediate in bytes; absent if immediates are not accepted. */
   readonly immediate?: 1 | 4 | 8
   readonly relative?: boolean
 }
@@ -34,15 +35,15 @@ export type OperandField = (typeof OPERAND_FIELDS)[number]
 
 export interface Encoding {
   readonly prefix: "legacy" | "VEX" | "EVEX"
-  /** Vector bits; 0 for LZ and LIG, and for legacy rows. */
+  /** Vector length in bits; 0 for LZ, LIG and legacy forms. */
   readonly length: 0 | 128 | 256 | 512
   readonly mandatory: "" | "66" | "F3" | "F2"
   readonly map: "" | "0F" | "0F38" | "0F3A"
   readonly wide: boolean
   readonly opcode: number
-  /** `/r`: "r"; `/2`: 2; none for rows without ModRM. */
+  /** "r" for `/r`, 2 for `/2`; absent if the form has no ModRM byte. */
   readonly modrm?: "r" | number
-  /** A byte after the opcode that belongs to it (xgetbv). */
+  /** Second opcode byte (xgetbv). */
   readonly suffix?: number
 }
 
@@ -50,23 +51,23 @@ export interface Instruction extends Encoding {
   readonly mnemonic: string
   readonly operands: readonly OperandPattern[]
   readonly fields: readonly OperandField[]
-  /** The operand in each field, by its index; -1: none. */
+  /** Index of the operand in each field; −1 if the field is unused. */
   readonly at: Readonly<Record<OperandField, number>>
   readonly needs: readonly Feature[]
   readonly flags: Access
-  /** What happens to rdx without its being an operand. */
+  /** Implicit access to rdx. */
   readonly rdx: Access
-  /** The row as written, for messages. */
+  /** The source line, for messages. */
   readonly text: string
 }
 
-/** @throws Error naming the row, where one is malformed or contradicts itself */
+/** @returns the forms of each mnemonic @throws Error with the line of a malformed or inconsistent form */
 export function parseTable(text: string): Map<string, Instruction[]> {
   const table = new Map<string, Instruction[]>()
   for (const line of text.split("\n")) {
-    const row = line.replace(/#.*/, "").trim()
-    if (!row) continue
-    const instruction = parseRow(row)
+    const form = line.replace(/#.*/, "").trim()
+    if (!form) continue
+    const instruction = parseForm(form)
     const forms = table.get(instruction.mnemonic)
     if (forms) forms.push(instruction)
     else table.set(instruction.mnemonic, [instruction])
@@ -74,12 +75,12 @@ export function parseTable(text: string): Map<string, Instruction[]> {
   return table
 }
 
-function parseRow(row: string): Instruction {
+function parseForm(line: string): Instruction {
   const fail = (why: string): never => {
-    throw new Error(`instruction row "${row}": ${why}`)
+    throw new Error(`instruction form "${line}": ${why}`)
   }
-  const columns = row.split(/\s{2,}/)
-  if (columns.length !== 5) fail(`${columns.length} columns`)
+  const columns = line.split(/\s{2,}/)
+  if (columns.length !== 5) fail(`${columns.length} columns instead of 5`)
   const [mnemonic, operandText, encodingText, fieldText, needText] = columns as [string, string, string, string, string]
   const operands = operandText === "-" ? [] : operandText.split(" ").map(operand => parseOperand(operand, fail))
   const fields = fieldText === "-" ? [] : ([...fieldText] as OperandField[])
@@ -94,7 +95,7 @@ function parseRow(row: string): Instruction {
     needs: needed === "base" ? [] : (needed.split(",") as Feature[]),
     flags: accessOf(effects, /flags:(r?w?)/),
     rdx: accessOf(effects, /rdx:(r?w?)/),
-    text: row,
+    text: line,
   }
   validate(instruction, fail)
   return instruction
@@ -107,7 +108,7 @@ function accessOf(text: string, pattern: RegExp): Access {
 
 function parseOperand(text: string, fail: (why: string) => never): OperandPattern {
   const [kinds = "", access = ""] = text.split(":")
-  if (!/^(r|w|rw)$/.test(access)) fail(`operand ${text} has no access`)
+  if (!/^(r|w|rw)$/.test(access)) fail(`operand ${text} has no access (r, w or rw)`)
   const pattern: { -readonly [K in keyof OperandPattern]: OperandPattern[K] } = {
     read: access.includes("r"),
     write: access.includes("w"),
@@ -142,7 +143,7 @@ function parseEncoding(text: string, fail: (why: string) => never): Encoding {
     else if (/^[0-9A-F]{2}$/.test(token) && suffix === undefined) suffix = Number.parseInt(token, 16)
     else if (token === "/r") modrm = "r"
     else if (/^\/[0-7]$/.test(token)) modrm = Number(token[1])
-    else if (!/^(ib|id|io|cd)$/.test(token)) fail(`cannot read "${token}"`)
+    else if (!/^(ib|id|io|cd)$/.test(token)) fail(`unknown token "${token}"`)
   }
   if (opcode === undefined) return fail("no opcode")
   const optional = { ...(modrm === undefined ? {} : { modrm }), ...(suffix === undefined ? {} : { suffix }) }
@@ -158,23 +159,23 @@ function parseEncoding(text: string, fail: (why: string) => never): Encoding {
   }
 }
 
-function validate(row: Instruction, fail: (why: string) => never): void {
-  if (row.fields.length !== row.operands.length) fail("Op/En and operands differ in number")
-  if (row.modrm === "r" && !row.fields.includes("R")) fail("/r without a register in ModRM.reg")
-  if (row.modrm !== undefined && !row.fields.includes("M")) fail("ModRM without an operand in ModRM.rm")
-  if (typeof row.modrm === "number" && row.fields.includes("R")) fail("ModRM.reg is both digit and operand")
-  if (row.prefix === "legacy" && row.fields.includes("V")) fail("vvvv without VEX")
-  if (row.needs.some(need => !features.includes(need))) fail("unknown feature")
-  if (row.prefix === "EVEX" && !row.needs.some(need => need.startsWith("avx512"))) fail("EVEX without AVX-512")
-  row.operands.forEach((operand, i) => {
-    const field = row.fields[i]!
+function validate(form: Instruction, fail: (why: string) => never): void {
+  if (form.fields.length !== form.operands.length) fail("Op/En and operands differ in number")
+  if (form.modrm === "r" && !form.fields.includes("R")) fail("/r without a register in ModRM.reg")
+  if (form.modrm !== undefined && !form.fields.includes("M")) fail("ModRM without an operand in ModRM.rm")
+  if (typeof form.modrm === "number" && form.fields.includes("R")) fail("ModRM.reg holds both a digit and an operand")
+  if (form.prefix === "legacy" && form.fields.includes("V")) fail("vvvv without VEX")
+  if (form.needs.some(need => !features.includes(need))) fail("unknown feature")
+  if (form.prefix === "EVEX" && !form.needs.some(need => need.startsWith("avx512"))) fail("EVEX without AVX-512")
+  form.operands.forEach((operand, i) => {
+    const field = form.fields[i]!
     if (operand.memory !== undefined && field !== "M") fail(`memory in ${field}`)
     if ((operand.immediate !== undefined) !== (field === "I")) fail(`immediate in ${field}`)
     if ((operand.relative === true) !== (field === "D")) fail(`address in ${field}`)
-    if (operand.broadcast && row.prefix !== "EVEX") fail("broadcast without EVEX")
-    if (operand.register?.endsWith("mm") && row.prefix === "legacy") fail("vector register without VEX or EVEX")
-    if (operand.register === "zmm" && row.length !== 512) fail("zmm in a shorter row")
-    if (operand.register === "ymm" && row.length === 128) fail("ymm in a shorter row")
-    if (operand.immediate === 8 && !row.wide) fail("64-bit immediate without REX.W")
+    if (operand.broadcast && form.prefix !== "EVEX") fail("broadcast without EVEX")
+    if (operand.register?.endsWith("mm") && form.prefix === "legacy") fail("vector register without VEX or EVEX")
+    if (operand.register === "zmm" && form.length !== 512) fail("zmm in a shorter form")
+    if (operand.register === "ymm" && form.length === 128) fail("ymm in a shorter form")
+    if (operand.immediate === 8 && !form.wide) fail("64-bit immediate without REX.W")
   })
 }

@@ -1,4 +1,4 @@
-/** x86-64 as the compiler's passes see it. */
+/** The properties of x86-64 that the compiler's passes use. */
 import type {
   Access,
   Architecture,
@@ -17,7 +17,7 @@ export interface X64Instruction extends BlockInstruction {
   readonly options?: EvexOptions
 }
 
-/** Moves between registers and memory, by the class of a whole register. */
+/** The instruction that moves a whole register to or from memory, by register class. */
 const MOVE: Readonly<Partial<Record<string, string>>> = { r64: "mov", ymm: "vmovdqu", zmm: "vmovdqu64" }
 
 const isMove = ({ form }: X64Instruction, registerClass: string | undefined): boolean =>
@@ -26,14 +26,14 @@ const isMove = ({ form }: X64Instruction, registerClass: string | undefined): bo
 const fileOf = (registerClass: string): RegisterFile =>
   registerClass === "r32" || registerClass === "r64" ? "integer" : "vector"
 
-/** Numbers of hardware registers: integers from 0, vectors from 32, masks from 64; then the flags. */
+/** Hardware registers are numbered from 0 (integer), 32 (vector) and 64 (mask); the flags have the last number. */
 const FIRST_NUMBER: Readonly<Record<RegisterClass, number>> = { r32: 0, r64: 0, ymm: 32, zmm: 32, k: 64 }
 const FLAGS = 127
 const RDX = 2
 
 const numberOf = (register: Register): number => FIRST_NUMBER[register.class] + register.n
 
-/** The operand that is a register, and the other, if one is a whole register and the other is memory. */
+/** Whether the instruction only moves a whole register, with memory as operand `memoryAt`. */
 function movedWith(instruction: X64Instruction, memoryAt: 0 | 1): boolean {
   const register = instruction.operands[1 - memoryAt]
   return (
@@ -47,7 +47,7 @@ export const x64: Architecture = {
   fileOf,
   numberOf,
 
-  /** A masked instruction that does not zero keeps the other lanes of its result. */
+  /** A masked instruction that does not zero leaves the other lanes of its result unchanged, so it also reads it. */
   accessOf({ form, options }: X64Instruction, k: number): Access {
     const access = form.operands[k]!
     return access.write && options?.mask && !options.zero ? { read: true, write: true } : access
@@ -76,7 +76,7 @@ export const x64: Architecture = {
     return to?.kind === "virtual" && from?.kind === "virtual" && isMove(instruction, from.class)
   },
 
-  /** The operand in ModRM.rm. */
+  /** Only the operand in ModRM.rm can be memory. */
   foldable({ form }: X64Instruction): number {
     const k = form.at.M
     const pattern = form.operands[k]

@@ -2,11 +2,11 @@
 import type { CoreModel } from "../../compiler/architecture.ts"
 import type { X64Instruction } from "./architecture.ts"
 
-/** Ports as the model sees them: a vector instruction occupies `vector` and, for some kinds, another port too. */
+/** Execution ports of the model. A vector instruction occupies `vector` and, depending on its kind, a second port. */
 const PORTS = ["issue", "vector", "multiply", "shift", "compare", "load", "store"] as const
 type Port = (typeof PORTS)[number]
 
-/** The port beside `vector` that a vector instruction occupies, by mnemonic. */
+/** The second port of a vector instruction, by mnemonic. */
 const SPECIAL_PORTS: Readonly<Record<string, Port>> = {
   vpmuludq: "multiply",
   vpmadd52luq: "multiply",
@@ -22,11 +22,11 @@ const SPECIAL_PORTS: Readonly<Record<string, Port>> = {
 }
 
 interface Core {
-  /** Instructions started in a cycle, by port; every instruction occupies `issue`. */
+  /** Instructions that each port starts per cycle; every instruction occupies `issue`. */
   readonly capacity: Readonly<Record<Port, number>>
-  /** Cycles, by mnemonic. */
+  /** Latency in cycles, by mnemonic. */
   readonly latency: Readonly<Record<string, number>>
-  /** Cycles of all other instructions. */
+  /** Latency in cycles of all other instructions. */
   readonly otherLatency: number
 }
 
@@ -49,14 +49,14 @@ function portsOf({ form, operands }: X64Instruction): Port[] {
   return special ? [...ports, "vector", special] : [...ports, "vector"]
 }
 
-/** AMD Zen 3 and similar: four vector pipes of 256 bits, of which two multiply and the two others shift. */
+/** AMD Zen 3 and similar cores: four 256-bit vector pipes, of which two multiply and the other two shift. */
 export const zen3 = coreModel("zen3", {
   capacity: { issue: 6, vector: 4, multiply: 2, shift: 2, compare: 2, load: 2, store: 1 },
   latency: { vpmuludq: 3, vmovdqu: 7, vpbroadcastq: 8, vmovmskpd: 5, mov: 4 },
   otherLatency: 1,
 })
 
-/** Intel Sapphire Rapids and similar: two vector pipes of 512 bits, of which both multiply and one shifts. */
+/** Intel Sapphire Rapids and similar cores: two 512-bit vector pipes, of which both multiply and one shifts. */
 export const sapphireRapids = coreModel("sapphire-rapids", {
   capacity: { issue: 6, vector: 2, multiply: 2, shift: 1, compare: 1, load: 2, store: 1 },
   latency: {

@@ -72,8 +72,8 @@ export class IntegerOps implements BatchOps<Value, IntegerSum> {
   #reduceWords(low: VirtualRegister, high: Value): Value {
     const u = this.#u
     const [top, bottom] = [u.high(high), u.low(high)]
-    u.takeFrom(low, top)
-    u.multiplyBy(bottom, u.constant(EPS))
+    u.subtractInPlace(low, top)
+    u.multiplyInPlace(bottom, u.constant(EPS))
     u.addWithCarry(low, bottom, top)
     return low
   }
@@ -113,7 +113,7 @@ export class IntegerOps implements BatchOps<Value, IntegerSum> {
   #reduceFew(low: Value, high: Value): Value {
     const u = this.#u
     const product = u.copy(high)
-    u.multiplyBy(product, u.constant(EPS))
+    u.multiplyInPlace(product, u.constant(EPS))
     return u.add(product, low)
   }
 
@@ -127,7 +127,7 @@ export class IntegerOps implements BatchOps<Value, IntegerSum> {
   turns = (step: Step): Turns => (this.#whole ? { ...this.#whole.turns(step), runs: 1 } : atOnce(this))
 
   /** Where they stand: they are not to be read once the state has changed. */
-  loadState = (elements: number): Value[] => this.kept(memory(STATE_POINTER, this.#stateOffset), elements)
+  loadState = (elements: number): Value[] => this.elementsAt(memory(STATE_POINTER, this.#stateOffset), elements)
 
   storeState(state: readonly Value[]): void {
     const place = (i: number) => memory(STATE_POINTER, this.#stateOffset + 8 * i)
@@ -135,10 +135,11 @@ export class IntegerOps implements BatchOps<Value, IntegerSum> {
     for (const { i, word } of moved) this.#u.store(place(i), word)
   }
 
-  /** Elements stored by `keep`. */
-  kept = (place: Memory, elements: number): Value[] => Array.from({ length: elements }, (_, i) => behind(place, i))
+  /** Elements stored by `storeAt`. */
+  elementsAt = (place: Memory, elements: number): Value[] =>
+    Array.from({ length: elements }, (_, i) => behind(place, i))
 
-  keep(place: Memory, elements: readonly Value[]): void {
+  storeAt(place: Memory, elements: readonly Value[]): void {
     elements.forEach((x, i) => {
       this.#u.store(behind(place, i), x)
     })

@@ -1,39 +1,41 @@
 /**
- * The memory that a kernel's machine code works on, addressed from rdi. Offsets in bytes; a vector has 32 or 64, and
- * nonces are worked on in batches, by one unit or more.
+ * The context: the memory that a kernel's machine code reads and writes, with its address in rdi. Words have 64 bits,
+ * vectors 32 or 64 bytes.
  *
- *     INPUT     12 words     a state given by the caller
- *     TARGET     1 word      the target's first 64 bits less 2^63, for signed comparison
- *     FIRST      1 word      t0 of a row, or the first counter of a range
- *     BATCHES    1 word      batches of a range
- *     LOOP       5 words     of the loop over batches and groups: the columns, masks and first counter of the next, how
- *                            many batches and how many groups of the batch are left
- *     OUTPUT    12 words     canonical
- *     STATE      1 state     on its way into and out of a step
- *     SPILL    128 vectors   values that found no register
- *     INTEGERS  64 words     integers that found none
+ *     INPUT     12 words     state passed by the caller
+ *     TARGET     1 word      first 64 bits of the target minus 2^63, for signed comparison
+ *     FIRST      1 word      t0 of a row, or first counter of a range
+ *     BATCHES    1 word      number of batches of a range
+ *     LOOP       5 words     loop over batches and groups: pointers to the next columns and masks, next counter,
+ *                            batches left, groups of this batch left
+ *     OUTPUT    12 words     permuted state, canonical
+ *     STATE      1 state     passed to and returned by a step
+ *     SPILL    128 vectors   spilled vector registers
+ *     INTEGERS  64 words     spilled integer registers
  *     PLANE     12 words     inputs of the first round's S-boxes
- *     ROWPART   12 words
- *     COLUMNS   12 · columns words, canonical, by element and then t1
- *     MASKS      4 bytes for each batch and unit   a bit a lane: no candidate
+ *     ROWPART   12 words     state after the first round: the row's part
+ *     COLUMNS   12 × rowColumns words   the columns' parts, canonical, `[element][t1]`
+ *     MASKS      4 bytes per batch and lane set, in the order of the nonces: bit *i* is set if lane *i* is no candidate
  */
 import { WIDTH } from "../../../pow/constants.ts"
 import { ROW } from "../../kernel.ts"
 
-/** Values of either kind that find room where they find no register. */
+/** Spill locations for vector and for integer registers. */
 export const SPILLED_VECTORS = 128
 export const SPILLED_INTEGERS = 64
 
-/** What the layout depends on. */
+/** Sizes that determine the layout. */
 export interface Shape {
   readonly vectorBytes: number
-  /** Of the states of all units. */
+  /** Size in bytes of the states of all lane sets. */
   readonly stateBytes: number
-  /** Nonces of a batch, and units that they are spread over. */
+  /** Nonces per batch. */
   readonly lanes: number
+  /** Lane sets of a batch. */
   readonly laneSets: number
 }
 
+/** Byte offsets of the areas listed above, unless noted otherwise. */
 export interface ContextLayout {
   readonly input: number
   readonly target: number
@@ -52,12 +54,15 @@ export interface ContextLayout {
   readonly rowPart: number
   readonly columns: number
   readonly masks: number
+  /** Size of the context in bytes. */
   readonly size: number
-  /** Batches of a row, and its columns. */
+  /** Batches per row. */
   readonly rowBatches: number
+  /** Nonces per row: a multiple of the batch, at least `ROW`. */
   readonly rowColumns: number
 }
 
+/** @returns the layout; every area is aligned to 64 bytes */
 export function contextLayout({ vectorBytes, stateBytes, lanes, laneSets }: Shape): ContextLayout {
   let size = 0
   const take = (bytes: number) => {

@@ -1,4 +1,4 @@
-/** What there is to render for: a vector width, a representation, a core to schedule for, and nonces beside the vectors. */
+/** The render targets: vector width, representation of elements, core model, and nonces in integer registers. */
 
 import type { CoreModel, RegisterFile } from "../../compiler/architecture.ts"
 import { type Memory, memory, rbx, rcx, rdi, rdx, rsi, rsp } from "../assembler/operands.ts"
@@ -18,17 +18,19 @@ import type { RenderTarget } from "./render.ts"
 interface Recipe {
   readonly bits: 256 | 512
   readonly core: CoreModel
-  /** Vector registers in use from which on the schedule saves registers. */
+  /** Number of live vector registers from which the scheduler prefers to free registers. */
   readonly pressure: number
-  /** Vectors of nonces that are worked on together, and nonces in integer registers beside each. */
+  /** Vectors of nonces per batch. */
   readonly vectors: number
+  /** Nonces in integer registers per vector. */
   readonly integers: number
+  /** @param stateOffset bytes from `STATE_POINTER` to the vector's state */
   ops(vectors: Vectors, steps: Steps, stateOffset: number): BatchOps<unknown, unknown>
 }
 
 const range = (count: number) => Array.from({ length: count }, (_, i) => i)
 
-/** rsi, rcx, rbx and rdi point or count; rdx is what `mulx` multiplies. */
+/** The allocator's integer registers: rsi, rcx, rbx and rdi hold pointers and counts, rdx is an operand of `mulx`. */
 const INTEGERS = range(16).filter(n => ![rdx, rcx, rbx, rsp, rsi, rdi].some(other => other.n === n))
 
 function renderTarget({ bits, core, pressure, vectors, integers, ops }: Recipe): RenderTarget {
@@ -36,7 +38,7 @@ function renderTarget({ bits, core, pressure, vectors, integers, ops }: Recipe):
   const groupBytes = vectorStateBytes(vectorBytes) + integers * INTEGER_STATE_BYTES
   const shape: Shape = {
     vectorBytes,
-    // Without integer nonces, the single state has a place behind the batch's.
+    // Without integer nonces, the single state follows the batch's states.
     stateBytes: vectors * groupBytes + (integers === 0 ? INTEGER_STATE_BYTES : 0),
     lanes: vectors * (bits / 64 + integers),
     laneSets: vectors * (1 + integers),
@@ -45,7 +47,7 @@ function renderTarget({ bits, core, pressure, vectors, integers, ops }: Recipe):
   const spillLocation = (file: RegisterFile, n: number): Memory => {
     const [start, bytes, count] =
       file === "integer" ? [integerSpill, 8, SPILLED_INTEGERS] : [spill, vectorBytes, SPILLED_VECTORS]
-    if (n >= count) throw new RangeError(`more than ${count} values of the ${file} registers to be kept in memory`)
+    if (n >= count) throw new RangeError(`more than ${count} spilled ${file} registers`)
     return memory(rdi, start + n * bytes)
   }
   return {
@@ -87,10 +89,10 @@ const ifmaOps = (vectors: Vectors, steps: Steps, stateOffset: number) => new Ifm
 
 const avx2Recipe = { bits: 256, core: zen3, pressure: 14, vectors: 1, integers: 1, ops: limbOps } as const
 
-/** Two vectors at a time: one's S-box leaves the multipliers idle for longer than a core can look ahead. */
+/** Two vectors per batch: the S-box of one leaves the multipliers idle for longer than a core can look ahead. */
 const wide = { bits: 512, core: sapphireRapids, pressure: 29, vectors: 2, integers: 1 } as const
 
-/** What an engine's kernel is rendered from; `avx512-limbs` is for CPUs with AVX-512 but without IFMA. */
+/** The recipe of each engine's kernel; `avx512-limbs` is for CPUs with AVX-512 but without IFMA. */
 const RECIPES = {
   avx512: { ...wide, ops: ifmaOps },
   "avx512-limbs": { ...wide, ops: limbOps },
@@ -99,7 +101,7 @@ const RECIPES = {
 
 export type X64Engine = keyof typeof RECIPES
 
-/** An engine's kernel with another number of nonces in integer registers beside each vector. */
+/** @param integers nonces in integer registers per vector */
 export const renderTargetOf = (engine: X64Engine, integers: number): RenderTarget =>
   renderTarget({ ...RECIPES[engine], integers })
 
@@ -107,13 +109,14 @@ export const avx2 = renderTargetOf("avx2", 1)
 export const avx512 = renderTargetOf("avx512", 1)
 export const avx512Limbs = renderTargetOf("avx512-limbs", 1)
 
+/** A kernel of an engine. */
 export interface Variant {
   readonly engine: X64Engine
-  /** Nonces in integer registers beside each vector. */
+  /** Nonces in integer registers per vector. */
   readonly integers: number
 }
 
-/** Kernels that differ by what suits a core; the one that bears its engine's name is the default. */
+/** Kernels tuned for different cores, by name. A kernel with its engine's name is that engine's default. */
 export const VARIANTS: Readonly<Record<string, Variant>> = {
   avx512: { engine: "avx512", integers: 1 },
   "avx512:2": { engine: "avx512", integers: 2 },

@@ -1,5 +1,6 @@
 /**
- * The search program as machine code: entry points that take the context's address in rdi, and what they share.
+ * Renders the search program as machine code: entry points that take the address of the context in rdi, and the
+ * subroutines that they share.
  */
 import { WIDTH } from "../../../pow/constants.ts"
 import { permutation } from "../../permutation.ts"
@@ -28,6 +29,7 @@ import type { LaneSet, Place, Value } from "../registers/lane-set.ts"
 import type { Vectors } from "../registers/vectors.ts"
 import { type ContextLayout, contextLayout, type Shape } from "./context.ts"
 
+/** An instruction set, a representation and a core model that kernels are rendered for. */
 export interface RenderTarget {
   readonly routine: RoutineOptions
   readonly shape: Shape
@@ -36,37 +38,38 @@ export interface RenderTarget {
 }
 
 export interface RenderOps {
-  /** Works on a batch of nonces; */
+  /** Computes on a whole batch of nonces. */
   readonly batch: BatchOps<unknown, unknown>
-  /** each of these, which are alike, on a part of it; */
+  /** Each computes on an equal part of the batch. */
   readonly groups: readonly BatchOps<unknown, unknown>[]
-  /** and this on a single state, for what all nonces share. */
+  /** Computes on a single state, for values that all nonces share. */
   readonly one: IntegerOps
-  /** The steps of all of these, to be rendered after everything else. */
+  /** The steps of all vocabularies above, to be rendered after the entry points. */
   readonly steps: readonly Steps[]
 }
 
 export interface RenderedKernel {
-  /** Machine code, then constants. */
+  /** Machine code, followed by its constants. */
   readonly code: Uint8Array
-  /** Bytes of machine code. */
+  /** Size in bytes of the machine code without constants. */
   readonly codeBytes: number
   readonly layout: ContextLayout
-  /** Nonces of each unit of a batch, in their order. */
+  /** Lanes of each lane set of a batch, in the order of the nonces. */
   readonly lanes: readonly number[]
+  /** The CPU features that the code requires. */
   readonly needs: ReadonlySet<Feature>
   /** Byte offsets of the entry points. */
   readonly entries: Readonly<Record<"permute" | "preparePlane" | "searchRow" | "searchRange", number>>
   readonly statistics: Statistics
 }
 
-/** @param observer receives the code in the order of its addresses */
-export function renderKernel(target: RenderTarget, observer?: AssemblyObserver): RenderedKernel {
-  const routine = new Routine(target.routine, observer)
-  const vectors = target.vectors(routine)
-  const layout = contextLayout(target.shape)
+/** @param observer receives labels and instructions in address order */
+export function renderKernel(renderTarget: RenderTarget, observer?: AssemblyObserver): RenderedKernel {
+  const routine = new Routine(renderTarget.routine, observer)
+  const vectors = renderTarget.vectors(routine)
+  const layout = contextLayout(renderTarget.shape)
   const steps = new Steps(vectors, layout.state)
-  const ops = target.ops(routine, vectors, steps)
+  const ops = renderTarget.ops(routine, vectors, steps)
   const renderer = new Renderer(routine, steps, ops, layout)
   const labels = {
     permute: renderer.permute(),
@@ -104,11 +107,13 @@ class Renderer {
   readonly #testEntry: Label
   readonly #one: IntegerOps
   readonly #batch: BatchOps<unknown, unknown>
-  /** The first group, and how many there are. */
+  /** The first group. The same code runs for all groups. */
   readonly #group: BatchOps<unknown, unknown>
+  /** Groups per batch. */
   readonly #groups: number
-  /** The first lane of each unit of a group, and how many the group has. */
+  /** The number, within the group, of each lane set's first lane. */
   readonly #firstLanes: readonly number[]
+  /** Lanes per group. */
   readonly #groupLanes: number
 
   constructor(routine: Routine, steps: Steps, { one, batch, groups }: RenderOps, layout: ContextLayout) {
@@ -125,7 +130,7 @@ class Renderer {
     this.#groupLanes = lanes
   }
 
-  /** OUTPUT from INPUT. */
+  /** Entry point: OUTPUT = the permutation of INPUT. */
   permute(): Label {
     return this.#entry("permute", () => {
       const [laneSet] = this.#one.laneSets
@@ -135,10 +140,10 @@ class Renderer {
     })
   }
 
-  /** PLANE and COLUMNS from INPUT. */
+  /** Entry point: computes PLANE and COLUMNS from INPUT. */
   preparePlane(): Label {
     return this.#entry("preparePlane", () => {
-      this.#one.keep(this.#at(this.#layout.plane), plane(this.#one, this.#input()))
+      this.#one.storeAt(this.#at(this.#layout.plane), plane(this.#one, this.#input()))
       this.#overBatches(immediate(this.#layout.rowBatches), () => {
         const columns = columnPart(
           this.#group,
@@ -147,25 +152,25 @@ class Renderer {
         )
         const places = this.#columns()
         columns.forEach((x, i) => {
-          this.#group.toWords(x).forEach((words, u) => {
-            this.#group.laneSets[u]!.store(places(i, u), words)
+          this.#group.toWords(x).forEach((words, k) => {
+            this.#group.laneSets[k]!.store(places(i, k), words)
           })
         })
       })
     })
   }
 
-  /** MASKS of row FIRST of the plane. */
+  /** Entry point: computes the MASKS of row t0 = FIRST of the plane. */
   searchRow(): Label {
     return this.#entry("searchRow", () => {
-      const plane = this.#one.kept(this.#at(this.#layout.plane), WIDTH)
-      this.#one.keep(this.#at(this.#layout.rowPart), rowPart(this.#one, plane, this.#at(this.#layout.first)))
+      const plane = this.#one.elementsAt(this.#at(this.#layout.plane), WIDTH)
+      this.#one.storeAt(this.#at(this.#layout.rowPart), rowPart(this.#one, plane, this.#at(this.#layout.first)))
       this.#overBatches(
         immediate(this.#layout.rowBatches),
         () => {
           const places = this.#columns()
           const columns = Array.from({ length: WIDTH }, (_, i) =>
-            this.#group.fromWords(this.#perLaneSet((laneSet, u) => laneSet.load(places(i, u)))),
+            this.#group.fromWords(this.#perLaneSet((laneSet, k) => laneSet.load(places(i, k)))),
           )
           this.#group.storeState(crossing(this.#group, this.#everywhere(this.#layout.rowPart), columns))
         },
@@ -174,15 +179,15 @@ class Renderer {
     })
   }
 
-  /** MASKS of BATCHES batches of counters from FIRST on. */
+  /** Entry point: computes the MASKS of BATCHES batches of counters, starting at FIRST, on the state INPUT. */
   searchRange(): Label {
     return this.#entry("searchRange", () => {
       this.#overBatches(
         this.#at(this.#layout.batches),
         () => {
           const counters = this.#counters()
-          const limbs = this.#perLaneSet((laneSet, u) =>
-            laneSet.reverseLowBytes(laneSet.add(counters[u]!, laneSet.broadcastWord(this.#at(this.#layout.first)))),
+          const limbs = this.#perLaneSet((laneSet, k) =>
+            laneSet.reverseLowBytes(laneSet.add(counters[k]!, laneSet.broadcastWord(this.#at(this.#layout.first)))),
           )
           const state = this.#everywhere(this.#layout.input)
           const last = this.#group.add(this.#group.widen(state[7]!), this.#group.widen(this.#group.fromWords(limbs)))
@@ -193,23 +198,26 @@ class Renderer {
     })
   }
 
-  /** A subroutine: stores which lanes' hashes are above the target, from the state after the first round. */
+  /** Subroutine: hashes the batch from its state after the first round and stores a mask of the lanes above TARGET. */
   test(): void {
     const [layout, routine] = [this.#layout, this.#routine]
     const batch = this.#batch
     routine.bind(this.#testEntry)
     const hashes = batch.toWords(hashElement(batch, batch.loadState(WIDTH)))
     const masks = this.#pointer(layout.nextMasks)
-    batch.laneSets.forEach((laneSet, u) => {
-      // The hash's first eight bytes are its first element little-endian; as a U512's they are read big-endian.
-      const top = laneSet.xor(laneSet.reverseBytes(hashes[u]!), laneSet.constant(2n ** 63n))
-      laneSet.storeAbove(memory(masks, 4 * u), top, laneSet.broadcastWord(this.#at(layout.target)))
+    batch.laneSets.forEach((laneSet, k) => {
+      // The first element is written to the hash in little-endian order; the target compares the hash as big-endian.
+      const top = laneSet.xor(laneSet.reverseBytes(hashes[k]!), laneSet.constant(2n ** 63n))
+      laneSet.storeAbove(memory(masks, 4 * k), top, laneSet.broadcastWord(this.#at(layout.target)))
     })
     routine.control("add", this.#at(layout.nextMasks), immediate(4 * batch.laneSets.length))
     routine.control("ret")
   }
 
-  /** A loop over batches, in each of which is one over its groups: `ofGroup` works where the group's state stands. */
+  /**
+   * Loop over batches: `ofGroup` runs once per group, with `STATE_POINTER` at the group's state, then `ofBatch` once.
+   * @param count number of batches
+   */
   #overBatches(count: Operand, ofGroup: () => void, ofBatch: () => void = () => {}): void {
     const [layout, routine] = [this.#layout, this.#routine]
     const [nextBatch, nextGroup] = [routine.label("batch"), routine.label("group")]
@@ -253,35 +261,35 @@ class Renderer {
   }
 
   #input(): Value[] {
-    return this.#one.kept(this.#at(this.#layout.input), WIDTH)
+    return this.#one.elementsAt(this.#at(this.#layout.input), WIDTH)
   }
 
-  /** The group's nonces' numbers within the row or range, by unit. */
+  /** The numbers of the group's nonces within the row or range, by lane set. */
   #counters(): Value[] {
-    return this.#perLaneSet((laneSet, u) => laneSet.counters(this.#at(this.#layout.nextCounter), this.#firstLanes[u]!))
+    return this.#perLaneSet((laneSet, k) => laneSet.counters(this.#at(this.#layout.nextCounter), this.#firstLanes[k]!))
   }
 
-  /** Where a unit's words of an element of the group's columns stand. */
+  /** @returns a function from an element and a lane set to the address of the group's column parts */
   #columns(): (element: number, laneSet: number) => Place {
     const columns = this.#pointer(this.#layout.nextColumns)
     return (element, laneSet) => memory(columns, 8 * (this.#layout.rowColumns * element + this.#firstLanes[laneSet]!))
   }
 
-  /** A pointer of the context's, in a register until the block ends. */
+  /** Loads a pointer from the context into a register, valid until the block ends. */
   #pointer(offset: number): VirtualRegister {
     const pointer = this.#routine.register("r64")
     this.#routine.emit("mov", pointer, this.#at(offset))
     return pointer
   }
 
-  /** The words of a state from an offset on, in every lane of every unit. */
+  /** @returns the state of 12 words at an offset, repeated in every lane of the group */
   #everywhere(offset: number): unknown[] {
     return Array.from({ length: WIDTH }, (_, i) =>
       this.#group.fromWords(this.#perLaneSet(laneSet => laneSet.broadcastWord(this.#at(offset + 8 * i)))),
     )
   }
 
-  #perLaneSet<T>(of: (laneSet: LaneSet, u: number) => T): T[] {
+  #perLaneSet<T>(of: (laneSet: LaneSet, k: number) => T): T[] {
     return this.#group.laneSets.map(of)
   }
 
@@ -290,5 +298,5 @@ class Renderer {
   }
 }
 
-/** What a called function leaves as it was (System V), of what is used here. */
+/** Registers used here that System V requires a callee to preserve. */
 const PRESERVED: readonly Register[] = [rbx, rbp, ...[12, 13, 14, 15].map(r64)]

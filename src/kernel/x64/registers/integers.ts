@@ -1,11 +1,11 @@
-/** The integer registers as a unit of one lane, written as expressions like `vectors.ts`. */
+/** Integer registers as a lane set of one lane. Like those of `vectors.ts`, methods append instructions and return results. */
 import { immediate, type Memory, memory, rdx, relative, type VirtualRegister } from "../assembler/operands.ts"
 import type { Routine } from "../compiler/routine.ts"
 import type { LaneSet, Place, Value } from "./lane-set.ts"
 
 export class Integers implements LaneSet {
   readonly lanes = 1
-  /** Half a word's bits in a register, in the block that it was loaded for. */
+  /** A register that holds 32, and the block for which it was loaded. */
   #half: { readonly block: object; readonly bits: VirtualRegister } | undefined
 
   constructor(readonly routine: Routine) {}
@@ -32,12 +32,12 @@ export class Integers implements LaneSet {
     return value.kind === "virtual" ? value : this.copy(value)
   }
 
-  /** A register of its own, to be changed in place. */
+  /** @returns a copy in a new register, to be changed in place */
   copy(value: Value): VirtualRegister {
     return this.#result("mov", value)
   }
 
-  /** a + b modulo 2^64; no flag tells a carry. */
+  /** @returns a + b modulo 2^64; the carry flag is not defined */
   add(a: Value, b: Value): VirtualRegister {
     if (a.kind === "virtual" && b.kind === "virtual") return this.#result("lea", memory(a, 0, b))
     const [first, second] = a.kind === "virtual" ? [a, b] : [b, a]
@@ -46,17 +46,17 @@ export class Integers implements LaneSet {
 
   xor = (a: Value, b: Value): VirtualRegister => this.#onto(a, "xor", b)
 
-  /** The low half. */
+  /** @returns a mod 2^32 */
   low(a: Value): VirtualRegister {
     const low = this.routine.register("r64")
     this.routine.emit("mov", half(low), a.kind === "virtual" ? half(a) : a)
     return low
   }
 
-  /** The high half, moved down. */
+  /** @returns a >> 32 */
   high = (a: Value): VirtualRegister => this.#result("shrx", a, this.#halfWord())
 
-  /** a · b = low + 2^64 high */
+  /** @returns the 128-bit product a · b = low + 2^64 high */
   multiply(a: Value, b: Value): { readonly low: VirtualRegister; readonly high: VirtualRegister } {
     const [low, high] = [this.routine.register("r64"), this.routine.register("r64")]
     this.routine.emit("mov", rdx, a)
@@ -64,7 +64,7 @@ export class Integers implements LaneSet {
     return { low, high }
   }
 
-  /** low + 2^64 high, plus the same of another number; a high word that is left out is 0. */
+  /** @returns the sum of two 128-bit numbers low + 2^64 high, modulo 2^128; undefined high words are 0 */
   addWide(low: Value, high: Value | undefined, otherLow: Value, otherHigh: Value | undefined) {
     const { routine } = this
     const [sum, carried] = [this.copy(low), high ? this.copy(high) : this.number(0)]
@@ -73,19 +73,19 @@ export class Integers implements LaneSet {
     return { low: sum, high: carried }
   }
 
-  /** a −= b, modulo 2^64 */
-  takeFrom = (a: VirtualRegister, b: Value): void => this.routine.emit("sub", a, b)
-  /** a *= b, modulo 2^64 */
-  multiplyBy = (a: VirtualRegister, b: Value): void => this.routine.emit("imul", a, b)
+  /** Computes a −= b modulo 2^64. */
+  subtractInPlace = (a: VirtualRegister, b: Value): void => this.routine.emit("sub", a, b)
+  /** Computes a *= b modulo 2^64. */
+  multiplyInPlace = (a: VirtualRegister, b: Value): void => this.routine.emit("imul", a, b)
 
-  /** a += b, and 2^32 − 1 more where that wraps. @param scratch overwritten */
+  /** Computes a += b, plus 2^32 − 1 if the sum wraps. The second sum must not wrap. @param scratch overwritten */
   addWithCarry(a: VirtualRegister, b: Value, scratch: VirtualRegister): void {
     this.routine.emit("add", a, b)
     this.routine.emit("sbb", half(scratch), half(scratch))
     this.routine.emit("add", a, scratch)
   }
 
-  /** @param n 0 … 2^31 − 1 */
+  /** @param n 0 … 2^31 − 1 @returns a register that holds n */
   number = (n: number): VirtualRegister => this.#result("mov", immediate(n))
 
   reverseBytes(a: Value): VirtualRegister {
@@ -101,7 +101,7 @@ export class Integers implements LaneSet {
   }
 
   canonical(x: Value): VirtualRegister {
-    // x − p = x + EPS − 2^64: where the sum carries, it is not negative.
+    // x − p = x + EPS − 2^64, which is not negative if and only if x + EPS carries.
     const result = this.copy(x)
     const less = this.#onto(this.constant(2n ** 32n - 1n), "add", result)
     this.routine.emit("cmovb", result, less)
@@ -115,13 +115,14 @@ export class Integers implements LaneSet {
     this.routine.emit("mov", place, half(bit))
   }
 
+  /** @returns a register that holds 32 */
   #halfWord(): VirtualRegister {
     const { block } = this.routine
     if (this.#half?.block !== block) this.#half = { block, bits: this.copy(this.constant(32n)) }
     return this.#half.bits
   }
 
-  /** A copy of `a`, changed by an instruction. */
+  /** @returns the result of an instruction that overwrites its first operand, a copy of `a` */
   #onto(a: Value, mnemonic: string, b: Value): VirtualRegister {
     const result = this.copy(a)
     this.routine.emit(mnemonic, result, b)
@@ -135,5 +136,5 @@ export class Integers implements LaneSet {
   }
 }
 
-/** The low half of a register; writing it clears the high one. */
+/** The low half of a register; writing it clears the high half. */
 const half = (register: VirtualRegister): VirtualRegister => ({ ...register, class: "r32" })

@@ -1,34 +1,38 @@
-/** What works on a batch's words, lane by lane: vectors of one width, or the integer registers, one nonce at a time. */
+/** Arithmetic on 64-bit words, one word per lane: in vector registers of one width, or in integer registers with one lane. */
 import type { Memory, Register, VirtualRegister } from "../assembler/operands.ts"
 
+/** A memory operand; its address may be in a virtual register. */
 export type Place = Memory<VirtualRegister | Register>
 
-/** Words, one a lane: in a register, or in memory from where instructions take them as they need them. */
+/** One word per lane, in a register or in memory that instructions read directly. */
 export type Value = VirtualRegister | Place
 
+/** All sums are modulo 2^64. */
 export interface LaneSet {
-  /** Nonces that a value holds a word of. */
+  /** Words per value; each belongs to another nonce. */
   readonly lanes: number
 
-  /** The same word in every lane, in memory. */
+  /** @returns memory that holds the word, readable as a value with the word in every lane */
   constant(word: bigint): Memory
-  /** A word of memory, to be read as the same in every lane. */
+  /** @returns the operand that reads the word at `place` into every lane; AVX2 expects one copy of the word per lane */
   repeated(place: Memory): Memory
-  /** A word of memory in every lane. */
+  /** @returns the single word at `place` in every lane */
   broadcastWord(place: Place): Value
+  /** @returns consecutive words from `place` on */
   load(place: Place): Value
+  /** Stores consecutive words from `place` on. */
   store(place: Place, words: Value): void
-  /** The word of memory plus `lane`, `lane` + 1, … by lane. */
+  /** @returns the word at `first` plus `lane` + *i* in lane *i* */
   counters(first: Place, lane: number): Value
 
   add(a: Value, b: Value): Value
   xor(a: Value, b: Value): Value
-  /** Each word with its bytes in the opposite order. */
+  /** @returns each word with its bytes reversed */
   reverseBytes(a: Value): Value
-  /** Each word's low half with its bytes in the opposite order, the high half 0. */
+  /** @returns the low half of each word with its bytes reversed, the high half 0 */
   reverseLowBytes(a: Value): Value
-  /** x − p where that is not negative. */
+  /** @returns x − p if x ≥ p, x otherwise, in 0 … p − 1 */
   canonical(x: Value): Value
-  /** Stores 32 bits at `place`: one a lane, set where `a`, compared as signed, is above `b`. */
+  /** Stores a 32-bit mask at `place`: bit *i* is set if a > b, as signed words, in lane *i*. */
   storeAbove(place: Place, a: Value, b: Value): void
 }

@@ -1,6 +1,6 @@
 /**
- * Vectors of 64-bit lanes, four of them with AVX2 or eight with AVX-512, written as expressions: each method appends an
- * instruction and gives the register of its result.
+ * Vectors of 64-bit lanes: four with AVX2, eight with AVX-512. Each method appends instructions and returns the register
+ * of the result.
  */
 import {
   broadcast,
@@ -17,7 +17,7 @@ import type { LaneSet, Place, Value } from "./lane-set.ts"
 
 export type Vector = Value
 
-/** Never used for anything else. */
+/** k7, reserved for the mask of the odd 32-bit halves. */
 const ODD_HALVES = mask(7)
 
 export class Vectors implements LaneSet {
@@ -35,7 +35,7 @@ export class Vectors implements LaneSet {
     this.#class = bits === 256 ? "ymm" : "zmm"
   }
 
-  /** What a routine does first: `halves` expects a mask of the odd halves. */
+  /** Appends an entry point's first instructions, which set the mask that `halves` uses. */
   begin(): void {
     if (this.bits === 256) return
     this.routine.control("mov", rax, immediate(0xaaaa))
@@ -51,12 +51,12 @@ export class Vectors implements LaneSet {
     return place
   }
 
-  /** Words as they must lie in memory so that `repeated` finds each in every lane: AVX2 has no broadcast operands. */
+  /** @returns the words as `repeated` expects them in memory: AVX2, without broadcast operands, needs a copy per lane */
   repeatedWords(words: readonly bigint[]): bigint[] {
     return this.bits === 512 ? [...words] : words.flatMap(word => new Array<bigint>(this.lanes).fill(word))
   }
 
-  /** Bytes that a repeated word takes. */
+  /** Size in bytes of one word in the layout of `repeatedWords`. */
   get repeatedBytes(): number {
     return this.bits === 512 ? 8 : this.bytes
   }
@@ -65,7 +65,7 @@ export class Vectors implements LaneSet {
     return this.bits === 512 ? broadcast(place) : place
   }
 
-  /** Words by lane, repeated as often as they fit. */
+  /** @returns memory with one word per lane; shorter lists are repeated */
   pattern(words: readonly bigint[]): Memory {
     const lanes = Array.from({ length: this.lanes }, (_, i) => words[i % words.length]!)
     return relative(this.routine.constant(lanes))
@@ -107,7 +107,7 @@ export class Vectors implements LaneSet {
 
   add = (a: Vector, b: Vector): VirtualRegister => this.#commutative("vpaddq", a, b)
   subtract = (a: Vector, b: Vector): VirtualRegister => this.#result("vpsubq", this.register(a), b)
-  /** The product of the low halves. */
+  /** @returns the 64-bit product of the low halves of each lane */
   multiply = (a: Vector, b: Vector): VirtualRegister => this.#commutative("vpmuludq", a, b)
   and = (a: Vector, b: Vector): VirtualRegister => this.#commutative(this.bits === 256 ? "vpand" : "vpandq", a, b)
   xor = (a: Vector, b: Vector): VirtualRegister => this.#commutative(this.bits === 256 ? "vpxor" : "vpxorq", a, b)
@@ -116,17 +116,17 @@ export class Vectors implements LaneSet {
   reverseBytes = (a: Vector): VirtualRegister => this.#shuffleBytes(a, SWAP)
   reverseLowBytes = (a: Vector): VirtualRegister => this.#shuffleBytes(a, SWAP_LOW)
 
-  /** The low half of each lane, the high half 0. */
+  /** @returns x mod 2^32 in each lane */
   low = (a: Vector): VirtualRegister => this.and(a, this.constant(0xffffffffn))
 
   shiftRightSigned = (a: Vector, bits: number): VirtualRegister => this.#shift("vpsraq", a, bits)
 
-  /** A register of its own, to be added to in place. */
+  /** @returns a copy in a new register, to be changed in place */
   copy(a: Vector): VirtualRegister {
     return a.kind === "memory" ? this.load(a) : this.#result("vmovdqu64", a)
   }
 
-  /** The low halves of one, with the low halves of the other above them. */
+  /** @returns (low mod 2^32) + 2^32 (high mod 2^32) in each lane */
   halves(low: Vector, high: Vector): VirtualRegister {
     if (this.bits === 256)
       return this.#result("vpblendd", this.register(low), this.shiftLeft(high, 32), immediate(0xaa))
@@ -136,7 +136,7 @@ export class Vectors implements LaneSet {
   }
 
   canonical(x: Vector): VirtualRegister {
-    // x − p = x + EPS − 2^64: the smaller of the two words.
+    // x − p = x + EPS − 2^64. The smaller of x and x + EPS mod 2^64 is canonical.
     const less = this.add(x, this.constant(0xffffffffn))
     if (this.bits === 512) return this.#result("vpminuq", this.register(x), less)
     const sign = this.constant(2n ** 63n)
@@ -163,7 +163,7 @@ export class Vectors implements LaneSet {
   }
 }
 
-/** Byte orders for each 16 bytes: both words reversed; the low halves reversed, the high halves 0. */
+/** `vpshufb` controls for each 16 bytes: reverse both words; reverse the low half of both words and clear the high half. */
 const SWAP = [0x0001020304050607n, 0x08090a0b0c0d0e0fn]
 const SWAP_LOW = [0x8080808000010203n, 0x8080808008090a0bn]
 const LANES = [0n, 1n, 2n, 3n, 4n, 5n, 6n, 7n]

@@ -1,4 +1,4 @@
-/** What this CPU can run, asked of itself by a few emitted instructions. */
+/** Identifies the CPU with CPUID and XGETBV, which run as generated code. */
 
 import { loadCode, mapPages } from "../../native/memory.ts"
 import { Assembler } from "../assembler/assembler.ts"
@@ -13,7 +13,7 @@ export interface CpuIdentity {
   readonly features: ReadonlySet<Feature>
 }
 
-/** Leaf, subleaf, register and bit of each feature (Intel SDM vol. 2A, CPUID). */
+/** Leaf, register and bit of each feature; the subleaf is 0 (Intel SDM vol. 2A, CPUID). */
 const BITS: Readonly<Record<Feature, readonly [leaf: number, register: RegisterName, bit: number]>> = {
   bmi2: [7, "ebx", 8],
   avx2: [7, "ebx", 5],
@@ -22,24 +22,25 @@ const BITS: Readonly<Record<Feature, readonly [leaf: number, register: RegisterN
   avx512bw: [7, "ebx", 30],
 }
 
-/** XCR0: the system saves these register files. */
+/** XCR0 bits of the register state that the operating system must save. */
 const YMM_STATE = 0b110
 const ZMM_STATE = 0b1110_0110
 
 let known: CpuIdentity | undefined
 
-/** @throws UnsupportedKernel where the system refuses executable memory */
+/** @returns name and features of this CPU, read once @throws UnsupportedKernel if the system refuses executable memory */
 export function cpuIdentity(): CpuIdentity {
   known ??= identify(readCpuid)
   return known
 }
 
+/** @returns the features that kernels can use on this CPU @throws as `cpuIdentity` */
 export const cpuFeatures = (): ReadonlySet<Feature> => cpuIdentity().features
 
-/** Registers after CPUID, or after XGETBV for the leaf "xcr0". */
+/** @returns the registers after CPUID with subleaf 0, or after XGETBV for the leaf "xcr0" */
 export type ReadCpuid = (leaf: number | "xcr0") => Record<RegisterName, number>
 
-/** Vector features count only where the system saves their registers. */
+/** @returns name and features; vector features are reported only if the operating system saves their registers */
 export function identify(read: ReadCpuid): CpuIdentity {
   const osSaves = (read(1).ecx & (1 << 27)) !== 0 ? read("xcr0").eax : 0
   const leaf7 = read(0).eax >= 7 ? read(7) : undefined
@@ -60,7 +61,7 @@ function brand(read: ReadCpuid): string {
   return Buffer.from(Int32Array.from(words).buffer).toString("latin1").replace(/\0.*$/s, "").trim()
 }
 
-/** Emits, loads and calls: eax … edx from the leaf in the context's first word. */
+/** Generates and calls code that reads the leaf from, and writes eax … edx to, the memory at rdi. */
 const readCpuid: ReadCpuid = leaf => {
   const assembler = new Assembler()
   assembler.emit("push", [rbx])

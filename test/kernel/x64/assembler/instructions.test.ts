@@ -64,7 +64,7 @@ describe("rows", () => {
     ["x  r64:w  8B /r  RM  base", "differ in number"],
     ["x  r64 r64:r  8B /r  RM  base", "no access"],
     ["x  r64:w r64:r  8B /r  RM  sse9", "unknown feature"],
-    ["x  zmm:w zmm:r  VEX.256.66.0F.WIG D4 /r  RM  avx2", "shorter row"],
+    ["x  zmm:w zmm:r  VEX.256.66.0F.WIG D4 /r  RM  avx2", "shorter form"],
     ["x  ymm:w m64bcst:r  VEX.256.66.0F.WIG D4 /r  RM  avx2", "broadcast without EVEX"],
     ["x  r64:w imm64:r  B8 io  OI  base", "without REX.W"],
     ["x  r64:w r64:r  8B  XM  base", "ModRM"],
