@@ -1,6 +1,6 @@
 /**
- * Imported before everything else: a long-running command that is stopped while it still loads exits with 0 like one that
- * is stopped later. Its command replaces these handlers by its own.
+ * Imported first, so that a long-running command exits with 0 even if it is stopped while modules load. The command
+ * replaces these handlers with its own.
  */
 const LONG_RUNNING = ["serve", "api", "node", "pool", "demo"]
 

@@ -1,6 +1,6 @@
 /**
- * Errors an operator can cause, as values: a sentence that says what happened and what to do, and the exit code the
- * process ends with. Anything else that is thrown is a bug and is shown with its stack.
+ * Errors that an operator can cause or remedy: a sentence and the exit code of the process. Any other error is a bug and
+ * is reported with its stack.
  */
 
 /** Exit codes, after sysexits.h; systemd's `RestartPreventExitStatus=` lists the permanent ones. */
@@ -12,11 +12,11 @@ export const ExitCode = {
   usage: 64,
   /** EX_SOFTWARE: no engine passes its self-test. */
   selfTest: 70,
-  /** EX_TEMPFAIL: engines that hashed no longer do, as after a GPU fault, or workers could not be started; restart. */
+  /** EX_TEMPFAIL: all engines failed, as after a GPU fault, or workers could not be started; a restart may help. */
   lost: 75,
   /** EX_NOPERM: the token or the certificate pin was rejected. */
   rejected: 77,
-  /** EX_CONFIG: a file is missing, unreadable, empty or malformed; options that contradict each other. */
+  /** EX_CONFIG: a file is missing, unreadable, empty or malformed; options contradict each other. */
   config: 78,
 } as const
 

@@ -1,4 +1,4 @@
-/** How a failure that ends the process is shown: as text, as a line of a JSON log, and on standard output with `--json`. */
+/** Formats a fatal error: as text, as a line of a JSON log, and on standard output with `--json`. */
 import { ExitCode, OperatorError } from "./errors.ts"
 
 export interface FailureLines {
@@ -9,8 +9,8 @@ export interface FailureLines {
 }
 
 /**
- * Reads the two options itself, since what failed may be the reading of options.
- * @param args what stands behind the command's name
+ * Reads the two options directly, because option parsing may be what failed.
+ * @param args the arguments after the command name
  */
 export function failureLines(
   error: unknown,
@@ -37,7 +37,7 @@ export function logsJson(args: readonly string[], env: Readonly<Record<string, s
   return (flag ?? env["MINER_LOG_FORMAT"]) === "json"
 }
 
-/** Control characters could rewrite what the terminal shows. */
+/** Escapes control characters, which could rewrite the terminal. */
 function escaped(text: string): string {
   return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, character => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`

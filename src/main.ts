@@ -1,5 +1,5 @@
 #!/usr/bin/env bun
-/** The command line's door: finds the command, runs it, and turns what went wrong into a line and an exit code. */
+/** Entry point: runs the command, and reports an error as one line and an exit code. */
 import "./early-signals.ts"
 import { type CommandDef, renderUsage, runCommand } from "citty"
 import { commandOf, root } from "./commands/table.ts"
@@ -11,7 +11,7 @@ import { version } from "./version.ts"
 process.on("uncaughtException", fail)
 process.on("unhandledRejection", fail)
 await main(process.argv.slice(2)).catch(fail)
-// Whatever a command has left behind must not keep the process alive.
+// Handles that a command left open must not keep the process alive.
 process.exit()
 
 async function main(args: readonly string[]): Promise<void> {
@@ -20,7 +20,7 @@ async function main(args: readonly string[]): Promise<void> {
   if (name === "--version" || name === "-V" || name === "version") return console.log(`quantus-miner ${version}`)
   const command = commandOf(name)
   if (!command) {
-    const what = name.startsWith("-") ? `flags come behind a command, not ${name}` : `unknown command ${name}`
+    const what = name.startsWith("-") ? `flags must follow a command: ${name}` : `unknown command ${name}`
     throw new OperatorError(`${what}: see quantus-miner --help`, ExitCode.usage)
   }
   if (rest.includes("--help") || rest.includes("-h")) return print(command, root)
@@ -32,7 +32,7 @@ async function print(command: CommandDef, parent?: CommandDef): Promise<void> {
   console.log(process.stdout.isTTY ? usage : Bun.stripANSI(usage))
 }
 
-/** Reports an operator's mistake as a sentence, anything else as a bug with its stack, and exits. */
+/** Reports an operator error as one sentence, any other error with its stack, and exits. */
 function fail(error: unknown): never {
   const { out, err, exitCode } = failureLines(error, process.argv.slice(3), process.env)
   if (out !== undefined) console.log(out)

@@ -1,4 +1,4 @@
-/** `api`: mines what is posted to the HTTP job API until it is stopped. */
+/** `api`: mines jobs posted to the HTTP job API until stopped. */
 import type { Config } from "../config/config.ts"
 import type { MineResult } from "../observe/snapshot.ts"
 import type { StatsSink } from "../observe/stats.ts"
@@ -23,7 +23,7 @@ export async function run(config: Config<"api">): Promise<void> {
   })
 }
 
-/** Counts answers, and of `/mine` what they meant. */
+/** Counts responses by endpoint and code, and `/mine` requests by result. */
 function counted(stats: StatsSink): (endpoint: Endpoint, code: number) => void {
   return (endpoint, code) => {
     stats.httpRequest(endpoint === "other" ? endpoint : `/${endpoint}`, code)

@@ -1,4 +1,4 @@
-/** `benchmark`: the hash rate of the engines that `serve` would use, every hit verified by the reference. */
+/** `benchmark`: measures the hash rate of the engines that `serve` would use and verifies every hit with the reference. */
 import { systemClock as clock } from "../clock.ts"
 import type { Config } from "../config/config.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
@@ -28,7 +28,7 @@ export async function run({ settings, stateDir, notes }: Config<"benchmark">): P
   terminal.setStatus("")
   const engine = outcome.engines.join("+")
   if (settings.json && outcome.mismatches > 0) {
-    // One JSON object on standard output, so the failure is part of it.
+    // The failure is a field, so that standard output remains one JSON object.
     const error = mismatchText(outcome)
     console.log(JSON.stringify({ ...summary(engine, outcome), error, exit_code: ExitCode.selfTest }))
     log.error(error)
@@ -44,7 +44,7 @@ export async function run({ settings, stateDir, notes }: Config<"benchmark">): P
 const mismatchText = ({ mismatches }: Measurement): string =>
   `${mismatches} candidates failed verification; do not mine on this machine`
 
-/** The rates of CPU workers and GPUs are apart where there are both. */
+/** The JSON result, with one rate per unit. */
 function summary(engine: string, { seconds, hashes, hits, expectedHits, units }: Measurement): object {
   return {
     engine,
@@ -58,7 +58,7 @@ function summary(engine: string, { seconds, hashes, hits, expectedHits, units }:
   }
 }
 
-/** Ends with the line that the established miner's benchmark ends with. */
+/** The text result. The last line matches the benchmark of the established miner; mixed CPUs and GPUs have totals. */
 function report(engine: string, { seconds, hashes, hits, expectedHits, units }: Measurement): string {
   const kinds = new Set(units.map(({ kind }) => kind))
   const totals = [...kinds].map(kind => {

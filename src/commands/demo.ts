@@ -1,4 +1,4 @@
-/** `demo`: a development node and a miner in one process, until some seals were accepted. */
+/** `demo`: runs a development node and a miner in one process until the given number of seals is accepted. */
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -32,8 +32,8 @@ export async function run(config: Config<"demo">): Promise<void> {
   } else {
     await mineForOwnNode(config, output, end, goal)
   }
-  if (!goal.reached.aborted) throw new OperatorError(`stopped before the demo's end: ${goal}`, ExitCode.failure)
-  output.log.success(`The demo has ended: ${goal}`)
+  if (!goal.reached.aborted) throw new OperatorError(`demo stopped early: ${goal}`, ExitCode.failure)
+  output.log.success(`demo finished: ${goal}`)
 }
 
 async function mineForOwnNode(config: Config<"demo">, output: Output, stop: AbortSignal, goal: Goal): Promise<void> {
@@ -78,7 +78,7 @@ async function mineForOwnNode(config: Config<"demo">, output: Output, stop: Abor
   }
 }
 
-/** So many accepted seals. */
+/** Counts accepted seals up to the wanted number. */
 class Goal {
   readonly #wanted: number
   readonly #controller = new AbortController()
@@ -97,14 +97,14 @@ class Goal {
     if (this.#accepted >= this.#wanted) this.#controller.abort()
   }
 
-  /** The same source, whose accepted seals count. */
+  /** Wraps a source to count its accepted seals. */
   watch(source: JobSource): JobSource {
     return {
       name: source.name,
       start: events => source.start(events),
       submit: async seal => {
         const verdict = await source.submit(seal)
-        // A node never answers, so what was sent to it is all that can be known.
+        // A node never replies, so a sent seal counts.
         if (verdict.result === "accepted" || verdict.result === "sent") this.count()
         return verdict
       },
@@ -114,8 +114,8 @@ class Goal {
   }
 
   toString(): string {
-    // A pool's shares may still be on their way when the last one that was wanted is accepted.
+    // More shares than wanted can be accepted, since some may be in flight when the goal is reached.
     const accepted = this.#accepted < this.#wanted ? `${this.#accepted} of ${this.#wanted}` : this.#accepted
-    return `${accepted} seals were accepted`
+    return `${accepted} seals accepted`
   }
 }

@@ -1,4 +1,4 @@
-/** `devices`: the GPUs of this machine, and how fast each hashes. */
+/** `devices`: lists the GPUs of this machine with their hash rates. */
 import type { Config } from "../config/config.ts"
 import { DeviceError } from "../engines/gpu/compute.ts"
 import type { GpuDevice } from "../engines/gpu/device.ts"
@@ -23,14 +23,14 @@ export async function run({ settings, stateDir }: Config<"devices">): Promise<vo
     devices.length === 0 ? [] : selectDevices(devices, settings.gpuDevices, settings.allowIntegrated),
   )
   const rows = devices.map((found, index) => {
-    const outcome: Outcome = mined.has(found) ? rateOf(found.device, stateDir) : { problem: "left out" }
+    const outcome: Outcome = mined.has(found) ? rateOf(found.device, stateDir) : { problem: "not selected" }
     return { index, device: found.device, outcome }
   })
   if (settings.json) console.log(JSON.stringify({ devices: rows.map(entryOf), missing }))
   else console.log(aligned([HEAD, ...rows.map(cellsOf)]))
 }
 
-/** A rate in hashes per second, or why there is none. */
+/** A hash rate, or why it is missing. */
 type Outcome = { readonly hashesPerSecond: number } | { readonly problem: string }
 
 interface Row {
@@ -45,7 +45,7 @@ function cellsOf({ index, device, outcome }: Row): string[] {
   return [String(index), api, name, `${(memory / BYTES_PER_GIB).toFixed(1)} GiB`, pci, driver, rate]
 }
 
-/** `hashes_per_second` or `problem` is null. */
+/** The JSON object of a GPU; either `hashes_per_second` or `problem` is null. */
 function entryOf({ index, device, outcome }: Row): object {
   const { api, name, memory, pci = null, driver } = device
   const [rate, problem] = "problem" in outcome ? [null, outcome.problem] : [outcome.hashesPerSecond, null]
@@ -53,7 +53,7 @@ function entryOf({ index, device, outcome }: Row): object {
   return { ...identity, hashes_per_second: rate, problem }
 }
 
-/** A card that another process mines on is not measured: both would get half. */
+/** Skips a GPU that another process mines on, because each would get half of the rate. */
 function rateOf(device: GpuDevice, stateDir: string | undefined): Outcome {
   const locked = lockDevice(device, lockDirectories(process.env))
   if (locked.kind === "taken") return { problem: `used by process ${locked.process}` }

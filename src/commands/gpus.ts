@@ -1,4 +1,4 @@
-/** The GPUs that the settings ask for: found, locked against other miners, an engine for each, their sensors read. */
+/** Opens the selected GPUs: finds them, locks them against other miners, creates their engines and reads their sensors. */
 import type { Clock } from "../clock.ts"
 import type { HashingSettings } from "../config/options.ts"
 import type { Engine } from "../engines/engine.ts"
@@ -14,7 +14,7 @@ import type { UnitDetails } from "../observe/snapshot.ts"
 import { version } from "../version.ts"
 
 export interface GpusOptions {
-  /** How GPUs are found; a test's own. */
+  /** Finds GPUs; replaced by tests. */
   readonly find?: typeof findDevices
   readonly settings: HashingSettings
   readonly stateDir: string | undefined
@@ -22,7 +22,7 @@ export interface GpusOptions {
   readonly log: Log
 }
 
-/** @throws OperatorError where a GPU that was asked for is not there */
+/** @throws OperatorError if a selected GPU is absent */
 export function openGpus(options: GpusOptions): Gpus {
   const { gpuDevices, allowIntegrated } = options.settings
   const none = gpuDevices.kind === "all" ? !mayHaveGpus() : gpuDevices.kind === "count" && gpuDevices.count === 0
@@ -30,21 +30,21 @@ export function openGpus(options: GpusOptions): Gpus {
   return new Gpus(options, lockEach(selectDevices(found, gpuDevices, allowIntegrated), options.log))
 }
 
-/** A driver that fails is worth a warning; that there is none, or no GPU, is only told where GPUs were asked for. */
+/** Warns about a failed driver. The absence of GPUs causes a warning only if GPUs were requested explicitly. */
 function listed({ settings, find = findDevices, log }: GpusOptions): readonly FoundDevice[] {
   const { devices, missing, failures, notes } = find()
   for (const note of notes) log.withTag("gpu").info(note)
-  for (const failure of failures) log.withTag("gpu").warn(`a driver's GPUs are not used: ${failure}`)
+  for (const failure of failures) log.withTag("gpu").warn(`GPUs of a failed driver are not used: ${failure}`)
   if (devices.length === 0 && failures.length === 0) {
     const level = settings.gpuDevices.kind === "all" ? "debug" : "warn"
-    log.withTag("gpu")[level](`there is no GPU: ${missing.join("; ")}`)
+    log.withTag("gpu")[level](`no GPU found: ${missing.join("; ")}`)
   }
   return devices
 }
 
 export class Gpus {
   readonly #options: GpusOptions
-  /** The card of each engine, and its other API where there is one left to try. */
+  /** The GPU of each engine, with its other API if that can still be tried. */
   readonly #cards = new Map<Engine, FoundDevice>()
   readonly #devices = new Map<string, GpuDevice>()
   readonly #numbers = { cuda: 0, opencl: 0 }
@@ -57,19 +57,19 @@ export class Gpus {
     this.#sensors = watchSensors(pcis, pcis.length > 0 ? sensorSources(options.clock) : [], options.clock)
   }
 
-  /** Not started. */
+  /** One engine per GPU, not started. */
   get engines(): readonly Engine[] {
     return [...this.#cards.keys()]
   }
 
-  /** The same card by its other API, for an engine that cannot be used; undefined where there is none. */
+  /** Replaces a failed engine with one that uses the other API of the same GPU; undefined if there is none. */
   replace(failed: Engine): Engine | undefined {
     const other = this.#cards.get(failed)?.other
     this.#cards.delete(failed)
     return other && this.#create(other, undefined)
   }
 
-  /** What is known of a device beside its counters. */
+  /** Properties and sensor values of a GPU. */
   details(unit: string): UnitDetails | undefined {
     const device = this.#devices.get(unit)
     if (!device) return undefined
@@ -100,13 +100,13 @@ export class Gpus {
   }
 }
 
-/** Leaves out devices that another miner uses. The locks last as long as the process. */
+/** Locks GPUs until the process exits, and leaves out those that another miner uses. */
 function lockEach(cards: readonly FoundDevice[], log: Log): FoundDevice[] {
   const directories = lockDirectories(process.env)
   return cards.filter(({ device }) => {
     const locked = lockDevice(device, directories)
     if (locked.kind === "taken") {
-      log.withTag("gpu").warn(`${nameOf(device)} is left out: another miner uses it (process ${locked.process})`)
+      log.withTag("gpu").warn(`${nameOf(device)} is skipped: another miner uses it (process ${locked.process})`)
     }
     return locked.kind !== "taken"
   })

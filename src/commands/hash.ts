@@ -1,4 +1,4 @@
-/** `hash`: the nonce hash, by the reference or by any engine's kernel, so that each can be checked from outside. */
+/** `hash`: computes the nonce hash with the reference or an engine's kernel, so that each can be checked externally. */
 import type { Config } from "../config/config.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
 import { HEADER_BYTES, NONCE_BYTES, nonceHash, type Permutation } from "../pow/nonce-hash.ts"
@@ -23,7 +23,7 @@ export async function run({ settings, positionals }: Config<"hash">): Promise<vo
   }
 }
 
-/** @returns undefined for the reference's own */
+/** @returns undefined for the reference */
 async function permutationOf(engine: string): Promise<Permutation | undefined> {
   if (engine === "auto" || engine === REFERENCE) return undefined
   const kernel = await openKernel(engine)

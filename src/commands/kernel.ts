@@ -5,8 +5,8 @@ import { type Kernel, UnsupportedKernel } from "../kernel/kernel.ts"
 const GPU_ENGINES = ["cuda", "opencl"]
 
 /**
- * The kernel that an engine of that name searches with, for this thread.
- * @throws OperatorError for a name that no engine has, and where it cannot run here
+ * Opens the kernel of an engine for this thread.
+ * @throws OperatorError for an unknown engine (usage) and one that cannot run on this machine (selfTest)
  */
 export async function openKernel(engine: string): Promise<Kernel> {
   try {
@@ -14,13 +14,13 @@ export async function openKernel(engine: string): Promise<Kernel> {
     if (GPU_ENGINES.includes(engine)) return await openDeviceKernel(engine)
   } catch (error) {
     if (!isUnsupported(error)) throw error
-    throw new OperatorError(`--engine ${engine} cannot run here: ${error.message}`, ExitCode.selfTest)
+    throw new OperatorError(`--engine ${engine} cannot run on this machine: ${error.message}`, ExitCode.selfTest)
   }
   const names = ["reference", ...Object.keys(KERNELS), ...GPU_ENGINES].join(", ")
-  throw new OperatorError(`--engine ${engine} is unknown here: there are ${names}`, ExitCode.usage)
+  throw new OperatorError(`--engine ${engine} is unknown: available engines are ${names}`, ExitCode.usage)
 }
 
-/** The first device that the API drives. */
+/** Opens the first GPU that supports the API. */
 async function openDeviceKernel(api: string): Promise<Kernel> {
   const [{ findDevices }, { openDevice }, { DeviceSearch }] = await Promise.all([
     import("../engines/gpu/find-devices.ts"),
@@ -29,7 +29,7 @@ async function openDeviceKernel(api: string): Promise<Kernel> {
   ])
   const cards = findDevices().devices.flatMap(({ device, other }) => (other ? [device, other] : [device]))
   const device = cards.find(card => card.api === api)
-  if (!device) throw new UnsupportedKernel("there is no such device")
+  if (!device) throw new UnsupportedKernel("no such GPU found")
   return new DeviceSearch(api, openDevice(device, { groupSize: 64 }))
 }
 

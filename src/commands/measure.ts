@@ -1,4 +1,4 @@
-/** Measures engines: how fast they hash, and whether what they find is what they should. */
+/** Measures the hash rate of engines and verifies their candidates. */
 import { type Clock, sleep } from "../clock.ts"
 import { benchmarkWork } from "../engines/benchmark-work.ts"
 import type { Candidate, Engine, EngineEvents, Unit, Work } from "../engines/engine.ts"
@@ -8,28 +8,29 @@ import { verifySeal } from "../pow/target.ts"
 import { aborted } from "./stop-signal.ts"
 
 export interface MeasureOptions {
-  /** Not started; they are closed at the end. Those that cannot start are left out. */
+  /** Not started; closed at the end. Engines that fail to start are skipped. */
   readonly engines: readonly Engine[]
-  /** Another engine for one that cannot start, not started; undefined where there is none. */
+  /** Returns a replacement, not started, for an engine that failed to start; undefined if there is no fallback. */
   readonly replaceEngine?: (failed: Engine) => Promise<Engine | undefined>
   readonly log: Log
   readonly seconds: number
   readonly clock: Clock
   /** Ends the measurement early. */
   readonly stop: AbortSignal
-  /** Told now and then how far it is. */
+  /** Receives the elapsed time and the rate so far, once per second. */
   readonly progress: (seconds: number, hashesPerSecond: number) => void
 }
 
 export interface Measurement {
-  /** The names of those that hashed. */
+  /** Names of the engines that hashed. */
   readonly engines: readonly string[]
   readonly seconds: number
   readonly hashes: number
-  /** Candidates that the reference confirmed, and how many the target makes expect. */
+  /** Candidates that the reference confirmed. */
   readonly hits: number
+  /** Expected number of hits for the tested nonces and the target. */
   readonly expectedHits: number
-  /** Candidates that it did not confirm. */
+  /** Candidates that the reference rejected. */
   readonly mismatches: number
   readonly units: readonly UnitRate[]
 }
@@ -40,14 +41,14 @@ export interface UnitRate {
   readonly hashesPerSecond: number
 }
 
-/** Milliseconds before the measurement: clocks settle, and the rate is learnt that difficulty is chosen by. */
+/** Warm-up, in which clock frequencies settle and the rate is estimated, from which the difficulty is derived. */
 const WARM_UP_MS = 500
-/** The reference takes a millisecond for each: at more, confirming them would slow down what is measured. */
+/** Verification takes about 1 ms per hit; more hits would slow down the measurement. */
 const HITS_PER_SECOND = 20
 const NO_HITS = 2n ** 512n - 1n
 const PROGRESS_MS = 1000
 
-/** @throws OperatorError where no engine can start, one fails while it hashes, or `stop` comes before they do */
+/** @throws OperatorError if no engine starts, an engine fails while hashing, or `stop` is aborted before the start */
 export async function measure(options: MeasureOptions): Promise<Measurement> {
   const { seconds, clock, stop, progress } = options
   const failure = Promise.withResolvers<never>()
@@ -76,18 +77,18 @@ export async function measure(options: MeasureOptions): Promise<Measurement> {
   const during = (ms: number) => Promise.race([sleep(clock, ms, stop), failure.promise])
 
   try {
-    // Devices compile meanwhile, each in its thread.
+    // GPU engines compile concurrently, each in its own thread.
     const starting = options.engines.map(engine => startOne(engine, events, options))
     const started = await Promise.race([Promise.all(starting), aborted(stop)])
-    if (!started) throw new OperatorError("stopped before anything was measured", ExitCode.failure)
+    if (!started) throw new OperatorError("stopped before the measurement", ExitCode.failure)
     engines.push(...started.filter(engine => engine !== undefined))
-    if (engines.length === 0) throw new OperatorError("no engine can hash: the warnings say why", ExitCode.selfTest)
+    if (engines.length === 0) throw new OperatorError("no engine could be started: see the warnings", ExitCode.selfTest)
     search(NO_HITS)
     const warm = new Lap(units(), clock)
     await during(WARM_UP_MS)
     search(BigInt(Math.max(1, Math.round(warm.rate / HITS_PER_SECOND))))
     const lap = new Lap(units(), clock)
-    // Timers are exact to a millisecond.
+    // Timers have a resolution of 1 ms.
     for (let left = seconds; left > 0.001 && !stop.aborted; left = seconds - lap.seconds) {
       await during(Math.min(PROGRESS_MS, 1000 * left))
       progress(lap.seconds, lap.rate)
@@ -109,7 +110,7 @@ export async function measure(options: MeasureOptions): Promise<Measurement> {
   }
 }
 
-/** @returns the engine, or what took its place; undefined where nothing can */
+/** @returns the engine or its replacement; undefined if neither starts */
 async function startOne(
   engine: Engine,
   events: (engine: Engine) => EngineEvents,
@@ -126,7 +127,7 @@ async function startOne(
   }
 }
 
-/** What has been hashed since it was made. */
+/** Counts hashes from its creation on. */
 class Lap {
   readonly #units: readonly Unit[]
   readonly #clock: Clock

@@ -1,4 +1,4 @@
-/** Mining, wherever the jobs come from: the machine, the engines, the loop, and all that watch them. */
+/** Mines jobs from any source: opens engines and monitoring, and runs the miner. */
 import { systemClock as clock } from "../clock.ts"
 import type { Config } from "../config/config.ts"
 import type { MiningSettings } from "../config/options.ts"
@@ -21,7 +21,7 @@ import { aborted } from "./stop-signal.ts"
 export interface MiningOptions {
   readonly config: Pick<Config, "stateDir"> & { readonly settings: MiningSettings }
   readonly output: Output
-  /** Ends the mining, within two seconds. */
+  /** Ends mining within two seconds. */
   readonly stop: AbortSignal
   /** As for `Stats`. */
   readonly jobsOnDemand?: boolean
@@ -30,24 +30,24 @@ export interface MiningOptions {
   readonly openSource: (context: SourceContext & { readonly stats: StatsSink }) => Promise<JobSource>
 }
 
-/** Milliseconds after which an end that does not come about is taken. */
-const END_WITHIN = 1900
-/** The service manager's status text, and how often it is renewed. */
+/** Grace period before a forced exit. */
+const END_WITHIN_MS = 1900
+/** Maximum length and update interval of the service manager's status text. */
 const STATUS_COLUMNS = 200
-const STATUS_EVERY = 5000
+const STATUS_INTERVAL_MS = 5000
 
 /**
- * Mines until `stop`; settles when everything has ended, with the last counts logged.
- * Rejects with an OperatorError where nothing can be mined, or not any more.
+ * Mines until `stop`; resolves after shutdown, when the final counts are logged.
+ * Rejects with an OperatorError if mining is impossible or can no longer continue.
  */
 export async function mine(options: MiningOptions): Promise<void> {
   const { config, output, stop } = options
   const { log } = output
-  stop.addEventListener("abort", () => void clock.after(END_WITHIN, () => process.exit()))
+  stop.addEventListener("abort", () => void clock.after(END_WITHIN_MS, () => process.exit()))
   const notifier = createNotifier(process.env, log)
   const opened = await Promise.race([openEngines({ ...config, clock, log }), aborted(stop)])
   if (opened) await mineOn(opened, options, notifier)
-  else log.info("Stopped before it had begun to mine")
+  else log.info("stopped before mining began")
 }
 
 async function mineOn(opened: OpenedEngines, options: MiningOptions, notifier: Notifier): Promise<void> {
@@ -69,7 +69,7 @@ async function mineOn(opened: OpenedEngines, options: MiningOptions, notifier: N
   const endings = [
     startStatusLine({ stats, clock, log, terminal, format: settings.logFormat }),
     followCpus(opened, stats, notifier, output),
-    clock.every(STATUS_EVERY, () => notifier.status(statusLine(stats.snapshot(), STATUS_COLUMNS))),
+    clock.every(STATUS_INTERVAL_MS, () => notifier.status(statusLine(stats.snapshot(), STATUS_COLUMNS))),
   ]
   const timeoutMs = watchdogTimeoutMs(process.env)
   if (timeoutMs !== undefined) {
@@ -87,7 +87,7 @@ async function mineOn(opened: OpenedEngines, options: MiningOptions, notifier: N
   }
 }
 
-/** Watches the effective CPUs; SIGHUP looks at them at once. Returns what ends it. */
+/** Watches the effective CPUs, and checks them immediately on SIGHUP. Returns a function that ends the watch. */
 function followCpus(opened: OpenedEngines, stats: StatsSink, notifier: Notifier, { log }: Output): () => void {
   const watch = watchEffectiveCpus({
     initial: opened.cpus,

@@ -1,4 +1,4 @@
-/** `node`: the development node, until it is stopped. */
+/** `node`: runs the development node until stopped. */
 import { join, resolve } from "node:path"
 import { systemClock } from "../clock.ts"
 import type { Config } from "../config/config.ts"
@@ -34,7 +34,7 @@ export async function run({ settings, notes }: Config<"node">): Promise<void> {
     throw problem ? new OperatorError(`--dir: ${error.path ?? dir} ${problem}`, ExitCode.config) : error
   })
   const at = addressText({ host: address, port: node.port })
-  log.success(`Listening on ${at}; a miner finds its token and pin in ${dir}`)
+  log.success(`listening on ${at}; the token and the pin for miners are in ${dir}`)
   const files = `--auth-token-file ${join(dir, TOKEN_FILE)} --tls-cert-sha256-file ${join(dir, PIN_FILE)}`
   log.info(`quantus-miner serve --node-addr ${at} ${files}`)
   await aborted(stop)

@@ -1,4 +1,4 @@
-/** Opens what a command says things on: standard error, so that standard output is for what it was asked for. */
+/** Opens a command's log on standard error; standard output is reserved for results. */
 import type { Note } from "../config/config.ts"
 import type { Log } from "../log.ts"
 import { createLog } from "../observe/log.ts"
@@ -14,7 +14,7 @@ export interface Output {
   readonly log: Log
 }
 
-/** @param notes what configuration has noticed, said first */
+/** @param notes messages of the configuration, logged first */
 export function openOutput(settings: LogSettings, notes: readonly Note[] = []): Output {
   const terminal = new Terminal()
   const log = createLog({ format: settings.logFormat, verbose: settings.verbose, terminal })

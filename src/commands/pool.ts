@@ -1,4 +1,4 @@
-/** `pool`: the development pool, until it is stopped. */
+/** `pool`: runs the development pool until stopped. */
 import { systemClock as clock } from "../clock.ts"
 import type { Config } from "../config/config.ts"
 import { addressText } from "../config/parse.ts"
@@ -25,7 +25,7 @@ export async function run({ settings, notes }: Config<"pool">): Promise<void> {
     },
   })
   const at = addressText({ host: address, port: pool.port })
-  log.success(`Listening on ${at}; any login will do`)
+  log.success(`listening on ${at}; any login is accepted`)
   log.info(`quantus-miner serve --url stratum+tcp://${at} --login miner.1`)
   await aborted(stop)
   await pool.close()

@@ -1,8 +1,8 @@
 import type { Unit } from "../engines/engine.ts"
 
 /**
- * Tells, each time it is asked, whether units have hashed since it was asked before, or rightly had nothing to do.
- * @param units those of all engines at that moment
+ * Returns a function that reports whether the units have hashed since its last call, or have been without work.
+ * @param units the current units of all engines
  */
 export function progressOf(units: () => readonly Unit[]): () => boolean {
   let before = -1n

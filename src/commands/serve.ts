@@ -1,4 +1,4 @@
-/** `serve`: mines for a node or a pool until it is stopped. */
+/** `serve`: mines for a node or a pool until stopped. */
 import type { Config } from "../config/config.ts"
 import { mine } from "./mining.ts"
 import { openOutput } from "./output.ts"

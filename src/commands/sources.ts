@@ -1,4 +1,4 @@
-/** Makes the sources of jobs that a configuration names; each transport is loaded only where it is used. */
+/** Creates the configured job sources; a transport is loaded only if it is used. */
 import type { Clock } from "../clock.ts"
 import type { QuicSourceConfig, SourceConfig, StratumSourceConfig } from "../config/sources.ts"
 import type { Log } from "../log.ts"
@@ -13,7 +13,10 @@ export interface SourceContext {
   readonly stats: Pick<StatsSink, "source">
 }
 
-/** All of them as one, the first preferred. @param patienceSeconds how long one may have no job before the next is started */
+/**
+ * Combines the sources to one that fails over in order.
+ * @param patienceSeconds how long a source may have no job before the next one is started
+ */
 export async function openSources(
   configs: readonly SourceConfig[],
   { log, ...rest }: SourceContext,

@@ -1,13 +1,13 @@
-/** SIGINT and SIGTERM, and SIGHUP where a terminal has gone: the first asks for an end, a later one forces it. */
+/** SIGINT and SIGTERM, and SIGHUP on a terminal: the first requests a shutdown, a later one forces it. */
 import { EARLY_SIGNALS, exitEarly } from "../early-signals.ts"
 import { ExitCode } from "../errors.ts"
 
 const SIGNALS = process.stderr.isTTY ? ["SIGINT", "SIGTERM", "SIGHUP"] : ["SIGINT", "SIGTERM"]
 
-/** GNU `timeout` and service managers signal the process and its group, so that a signal arrives twice. */
+/** GNU `timeout` and service managers signal both the process and its group, so a signal can arrive twice. */
 const SAME_REQUEST_MS = 1000
 
-/** Aborts with the name of the first signal as its reason; another one, more than a second later, exits at once. */
+/** Aborts with the name of the first signal as reason; another signal more than a second later exits immediately. */
 export function stopSignal(now: () => number = () => performance.now()): AbortSignal {
   const controller = new AbortController()
   let abortedAt = 0
@@ -20,12 +20,12 @@ export function stopSignal(now: () => number = () => performance.now()): AbortSi
     })
   }
   for (const signal of EARLY_SIGNALS) process.off(signal, exitEarly)
-  // SIGHUP reloads under a service manager; before it is ready there is nothing to reload.
+  // Under a service manager SIGHUP means reload, which has no effect before the miner is ready.
   process.on("SIGHUP", () => {})
   return controller.signal
 }
 
-/** Settles when `signal` is aborted. */
+/** Resolves when `signal` is aborted. */
 export function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve()
   return new Promise(resolve => signal.addEventListener("abort", () => resolve(), { once: true }))

@@ -1,4 +1,4 @@
-/** The subcommands with their code, which is loaded when a command is run and not before. */
+/** The subcommands; the code of a command is loaded only when it runs. */
 import { type CommandDef, defineCommand } from "citty"
 import { systemClock } from "../clock.ts"
 import { COMMANDS, type Command } from "../config/commands.ts"
@@ -9,7 +9,7 @@ import { usageArgs } from "../config/usage.ts"
 import { logsJson } from "../failure.ts"
 import { version } from "../version.ts"
 
-/** What a file in this folder exports. The command has ended when `run` settles. */
+/** Exported by the file of each command. `run` settles when the command has ended. */
 export interface CommandModule<C extends Command> {
   run(config: Config<C>): Promise<void>
 }
@@ -30,7 +30,7 @@ export const root = defineCommand({
   subCommands: Object.fromEntries((Object.keys(MODULES) as Command[]).map(name => [name, define(name)])),
 })
 
-/** The command of that name, undefined for an unknown one. */
+/** Returns the command of that name; undefined if unknown. */
 export function commandOf(name: string): CommandDef | undefined {
   return Object.hasOwn(MODULES, name) ? define(name as Command) : undefined
 }

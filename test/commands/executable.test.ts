@@ -1,4 +1,4 @@
-/** The built executable, alone in an empty directory, as an operator meets it. */
+/** The built executable, run in an empty directory. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -13,7 +13,7 @@ const empty = join(directory, "empty")
 beforeAll(async () => {
   mkdirSync(join(directory, "bin"))
   copyFileSync(builtExecutable(), executable)
-  // What would change a runtime's ways if it were read.
+  // Files that would change the behaviour of the runtime if they were read.
   writeFileSync(join(directory, "preload.ts"), 'console.log("preloaded")')
   await Bun.write(join(empty, "bunfig.toml"), 'preload = ["../preload.ts"]')
   await Bun.write(join(empty, ".env"), "MINER_ENGINE=from-dot-env")
@@ -38,7 +38,7 @@ function run(args: string[], options: { env?: Record<string, string>; input?: st
 
 const ZEROS = { header: "00".repeat(32), nonce: "00".repeat(64) }
 
-test("--version is package.json's", () => {
+test("--version prints the version of package.json", () => {
   expect(run(["--version"])).toEqual({ code: 0, out: `quantus-miner ${version}\n`, err: "" })
 })
 
@@ -53,7 +53,7 @@ test.each([
   expect(run(["--version"], { env })).toEqual({ code: 0, out: `quantus-miner ${version}\n`, err: "" })
 })
 
-test("alone it prints its usage, and each command has its own", () => {
+test("without arguments it prints its usage, and each command has its usage", () => {
   const usage = run([])
   expect(usage.code).toBe(0)
   expect(run(["--help"])).toEqual(usage)
@@ -67,16 +67,16 @@ test("alone it prints its usage, and each command has its own", () => {
   }
 })
 
-describe("a mistake is one line and an exit code", () => {
-  const mistakes: [string[], number, string][] = [
+describe("a usage error is one line and an exit code", () => {
+  const errors: [string[], number, string][] = [
     [["mine"], 64, "unknown command mine: see quantus-miner --help"],
-    [["--engine", "wasm"], 64, "flags come behind a command, not --engine: see quantus-miner --help"],
+    [["--engine", "wasm"], 64, "flags must follow a command: --engine: see quantus-miner --help"],
     [["hash", "--enginee"], 64, "unknown flag --enginee: see quantus-miner hash --help"],
     [["hash", "--engine"], 64, "--engine requires a value: --engine NAME"],
     [["hash", "--engine", ""], 64, "--engine is empty"],
     [["hash", "00", "01"], 64, 'HEADER must be 64 hexadecimal digits, not "00"'],
   ]
-  test.each(mistakes)("%j", (args, code, message) => {
+  test.each(errors)("%j", (args, code, message) => {
     expect(run(args)).toEqual({ code, out: "", err: `quantus-miner: ${message}\n` })
   })
 
@@ -98,24 +98,24 @@ describe("hash", () => {
     expect(out).toMatch(/^[0-9a-f]{128}\n$/)
   })
 
-  test("is the same by every engine that runs anywhere", () => {
+  test("is the same for every portable engine", () => {
     const expected = hash("--engine", "reference")
     for (const engine of ["wasm", "wasm-narrow"]) expect(hash("--engine", engine)).toEqual(expected)
   })
 
-  test("an engine that is unknown, or cannot run here, is a mistake", () => {
+  test("an engine that is unknown or cannot run on this machine is an error", () => {
     expect(hash("--engine", "abacus")).toEqual({
       code: 64,
       out: "",
       err: expect.stringMatching(
-        /^quantus-miner: --engine abacus is unknown here: there are reference, .*, cuda, opencl\n$/,
+        /^quantus-miner: --engine abacus is unknown: available engines are reference, .*, cuda, opencl\n$/,
       ),
     })
     const { code, err } = hash("--engine", "cuda")
-    if (code !== 0) expect(err).toMatch(/^quantus-miner: --engine cuda cannot run here: .*\n$/)
+    if (code !== 0) expect(err).toMatch(/^quantus-miner: --engine cuda cannot run on this machine: .*\n$/)
   })
 
-  test("reads JSON lines where it has no arguments", () => {
+  test("reads JSON lines if it has no arguments", () => {
     const vectors = `${import.meta.dir}/../vectors/nonce-hash.jsonl`
     return Bun.file(vectors)
       .text()
@@ -128,7 +128,7 @@ describe("hash", () => {
       })
   })
 
-  test("names the line that is wrong", () => {
+  test("reports the invalid line", () => {
     const good = JSON.stringify(ZEROS)
     const wrong = run(["hash"], { input: `${good}\n\n{"header":1}\n` })
     expect(wrong).toMatchObject({ code: 64, out: expect.stringMatching(/^\{"hash":"[0-9a-f]{128}"\}\n$/) })
@@ -137,8 +137,8 @@ describe("hash", () => {
   })
 })
 
-describe("what it is started in does not matter", () => {
-  test("neither bunfig.toml nor .env of the working directory is read", () => {
+describe("the working directory has no effect", () => {
+  test("bunfig.toml and .env of the working directory are not read", () => {
     expect(run(["--version"]).out).not.toContain("preloaded")
     const { code } = run(["hash", ZEROS.header, ZEROS.nonce])
     expect(code).toBe(0)

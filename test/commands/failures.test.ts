@@ -1,4 +1,4 @@
-/** How the built executable ends: signals at any moment of a start, and failures as JSON where JSON was asked for. */
+/** How the built executable exits: signals during the start, and errors in JSON if JSON was requested. */
 import { beforeAll, describe, expect, test } from "bun:test"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -35,7 +35,7 @@ describe("--json prints one JSON object on standard output", () => {
 })
 
 describe("fatal lines", () => {
-  test("are JSON with --log-format json, also if the options cannot be read", () => {
+  test("are JSON with --log-format json, even if option parsing fails", () => {
     const { err } = run("serve", "--log-format", "json", "--cpu-workers", "many")
     const { time, ...line } = JSON.parse(err)
     expect(line).toEqual({ level: "error", tag: "", message: expect.stringContaining("--cpu-workers") })
@@ -64,7 +64,7 @@ describe("signals", () => {
     rmSync(dir, { recursive: true, force: true })
   }, 30_000)
 
-  test("are handled before anything else is loaded", async () => {
+  test("are handled before other modules load", async () => {
     const text = await Bun.file(`${import.meta.dir}/../../src/main.ts`).text()
     const [first] = text.match(/^import .*$/gm)!
     expect(first).toBe('import "./early-signals.ts"')

@@ -1,4 +1,4 @@
-/** Which GPUs a command opens, and what it says of those that it does not. */
+/** Which GPUs a command opens, and what it logs about the others. */
 import { expect, test } from "bun:test"
 import { openGpus } from "../../src/commands/gpus.ts"
 import type { HashingSettings } from "../../src/config/options.ts"
@@ -13,19 +13,19 @@ function opened(gpuDevices: HashingSettings["gpuDevices"], found: FoundDevices) 
   return { open, lines: () => log.texts }
 }
 
-test("a driver that fails is warned about", () => {
+test("a failed driver causes a warning", () => {
   const failure = "no CUDA device: cuInit: CUDA_ERROR_SYSTEM_DRIVER_MISMATCH"
   const { open, lines } = opened(
     { kind: "count", count: 1 },
     { devices: [], missing: [failure], failures: [failure], notes: [] },
   )
   expect(open).toThrow("--gpu-devices 1 is more than there are: 0")
-  expect(lines()).toEqual([`warn a driver's GPUs are not used: ${failure}`])
+  expect(lines()).toEqual([`warn GPUs of a failed driver are not used: ${failure}`])
 })
 
-test("why there is no GPU is told where one was asked for", () => {
+test("the absence of a requested GPU causes a warning", () => {
   const found: FoundDevices = { devices: [], missing: ["there is no libcuda.so.1"], failures: [], notes: [] }
   const { open, lines } = opened({ kind: "list", devices: [0] }, found)
   expect(open).toThrow("--gpu-devices names 0")
-  expect(lines()).toEqual(["warn there is no GPU: there is no libcuda.so.1"])
+  expect(lines()).toEqual(["warn no GPU found: there is no libcuda.so.1"])
 })

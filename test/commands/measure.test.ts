@@ -7,7 +7,7 @@ import { FakeEngine } from "../miner/support.ts"
 import { collectLog } from "../support/collect-log.ts"
 import { FakeClock, settle } from "../support/fake-clock.ts"
 
-/** An engine that does as many hashes a second as it is told to while time passes. */
+/** An engine with a constant hash rate under a fake clock. */
 class SteadyEngine extends FakeEngine {
   constructor(
     name: string,
@@ -39,14 +39,14 @@ class SteadyEngine extends FakeEngine {
 const NEVER = new AbortController().signal
 const log = collectLog()
 
-test("counts what is hashed after the warm-up, and expects hits by it", async () => {
+test("counts hashes after the warm-up, and derives the expected hits", async () => {
   const clock = new FakeClock()
   const engines = [new SteadyEngine("a", clock, 30), new SteadyEngine("b", clock, 10)]
   const seen: string[] = []
   const progress = (seconds: number, rate: number) => void seen.push(`${seconds} s ${rate}`)
   const measuring = measure({ engines, seconds: 2.5, clock, stop: NEVER, log, progress })
   await clock.advance(500)
-  // 40 hashes a second, and 20 hits wanted: every other nonce is one.
+  // 40 hashes per second and 20 hits per second wanted: difficulty 2.
   expect(engines[0]!.work).toMatchObject({ difficulty: 2n, stopAtCandidate: false })
   await clock.advance(2500)
   expect(await measuring).toEqual({
@@ -65,21 +65,21 @@ test("counts what is hashed after the warm-up, and expects hits by it", async ()
   expect(engines.every(({ closed }) => closed)).toBe(true)
 })
 
-test("has the reference confirm every candidate of the measured work", async () => {
+test("verifies every candidate of the measured work with the reference", async () => {
   const clock = new FakeClock()
   const engine = new SteadyEngine("a", clock, 20)
   const measuring = measure({ engines: [engine], seconds: 1, clock, stop: NEVER, log, progress: () => {} })
   await settle()
   const { sequence } = engine.work!
   await clock.advance(600)
-  // At difficulty 1 every nonce is a hit; the warm-up's do not count.
+  // At difficulty 1 every nonce is a hit; candidates of the warm-up do not count.
   engine.find(new Uint8Array(64))
   engine.find(new Uint8Array(64), sequence)
   await clock.advance(1000)
   expect(await measuring).toMatchObject({ hits: 1, mismatches: 0 })
 })
 
-test("a candidate that is no hit is counted as such", async () => {
+test("a candidate that is not a hit counts as a mismatch", async () => {
   const clock = new FakeClock()
   const engine = new SteadyEngine("a", clock, 1e12)
   const measuring = measure({ engines: [engine], seconds: 1, clock, stop: NEVER, log, progress: () => {} })
@@ -89,7 +89,7 @@ test("a candidate that is no hit is counted as such", async () => {
   expect(await measuring).toMatchObject({ hits: 0, mismatches: 1 })
 })
 
-test("ends early when it is stopped, and with an error when an engine fails", async () => {
+test("ends early if stopped, and with an error if an engine fails", async () => {
   const clock = new FakeClock()
   const engine = new SteadyEngine("a", clock, 20)
   const stop = new AbortController()
@@ -104,21 +104,21 @@ test("ends early when it is stopped, and with an error when an engine fails", as
   expect(failed).rejects.toEqual(new OperatorError("a cannot hash: it is broken", ExitCode.selfTest))
 })
 
-test("is stopped while engines start, which may take a driver's compiler minutes", async () => {
+test("can be stopped while engines start, which may take minutes of compilation", async () => {
   const engines = [new FakeEngine("cuda", new Promise(() => {}))]
   const stop = AbortSignal.timeout(1)
   const measuring = measure({ engines, seconds: 1, clock: new FakeClock(), stop, log, progress: () => {} })
-  await expect(measuring).rejects.toThrow("stopped before anything was measured")
+  await expect(measuring).rejects.toThrow("stopped before the measurement")
 })
 
-describe("an engine that cannot start", () => {
+describe("an engine that fails to start", () => {
   const broken = () => {
     const starting = Promise.reject(new Error("a wrong hash"))
     starting.catch(() => {})
     return new FakeEngine("cuda", starting)
   }
 
-  test("is replaced, or left out, with a warning", async () => {
+  test("is replaced or skipped, with a warning", async () => {
     const clock = new FakeClock()
     const log = collectLog()
     const engines = [broken(), new SteadyEngine("a", clock, 20), broken()]
@@ -132,7 +132,7 @@ describe("an engine that cannot start", () => {
     expect(engines.every(({ closed }) => closed)).toBe(true)
   })
 
-  test("is an operator's error where it is the only one", async () => {
+  test("is an OperatorError if it is the only one", async () => {
     const measuring = measure({
       engines: [broken()],
       seconds: 1,
@@ -142,12 +142,12 @@ describe("an engine that cannot start", () => {
       progress: () => {},
     })
     await expect(measuring).rejects.toEqual(
-      new OperatorError("no engine can hash: the warnings say why", ExitCode.selfTest),
+      new OperatorError("no engine could be started: see the warnings", ExitCode.selfTest),
     )
   })
 })
 
-test("progress is hashes, or nothing to do", () => {
+test("progress means hashes or no work", () => {
   const unit = { hashes: 0n, sequence: 0 } as { hashes: bigint; sequence: number } & Unit
   const progressing = progressOf(() => [unit])
   expect(progressing()).toBe(true)

@@ -1,4 +1,4 @@
-/** The built executable mining, for its own development node. */
+/** The built executable, mining for its development node. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -7,10 +7,10 @@ import { MinerProcess } from "../support/miner-process.ts"
 
 const ENGINE = ["--engine", "wasm", "--cpu-workers", "1", "--gpu-devices", "0"]
 
-test("demo mines for a node of its own until so many seals were accepted", async () => {
+test("demo mines for its embedded node until the number of seals is accepted", async () => {
   const demo = new MinerProcess(["demo", ...ENGINE, "--seals", "2", "--difficulty", "2000"])
   expect({ code: await demo.exited, text: demo.text }).toMatchObject({ code: 0 })
-  expect(demo.text).toContain(" 2 seals were accepted")
+  expect(demo.text).toContain(" 2 seals accepted")
 }, 30_000)
 
 describe("benchmark", () => {
@@ -40,13 +40,13 @@ describe("benchmark", () => {
     expect(miner.text).toMatch(/^Average rate: [\d.]+ .?H\/s$/m)
   }, 30_000)
 
-  test("an engine that is not there is a mistake", async () => {
+  test("an unknown engine is a usage error", async () => {
     const miner = new MinerProcess(["benchmark", "--engine", "abacus"])
     expect(await miner.exited).toBe(64)
     expect(miner.text).toStartWith("quantus-miner: --engine abacus is unknown: available engines are auto, ")
   })
 
-  test("no worker and no GPU is one as well", async () => {
+  test("neither workers nor GPUs is a usage error", async () => {
     const miner = new MinerProcess(["benchmark", "--cpu-workers", "0", "--gpu-devices", "0"])
     expect(await miner.exited).toBe(64)
     expect(miner.text).toContain("quantus-miner: --cpu-workers 0 leaves nothing to mine with")
@@ -60,7 +60,7 @@ describe("serve", () => {
 
   beforeAll(async () => {
     node = new MinerProcess(["node", "--port", "0", "--dir", dir, "--difficulty", "2000"])
-    const { text } = await node.line(/Listening on/)
+    const { text } = await node.line(/listening on/)
     const [address] = /127\.0\.0\.1:\d+/.exec(text)!
     serve = ["serve", ...ENGINE, "--node-addr", address, "--auth-token-file", join(dir, "miner-auth-token")]
   }, 30_000)
@@ -72,7 +72,7 @@ describe("serve", () => {
   })
 
   test.each(["SIGINT", "SIGTERM"] as const)(
-    "mines until %s, and says its last counts",
+    "mines until %s and logs its final counts",
     async signal => {
       const miner = new MinerProcess(serve)
       await miner.line(/the seal of .* was sent/)
@@ -85,7 +85,7 @@ describe("serve", () => {
     30_000,
   )
 
-  test("SIGHUP does not end it", async () => {
+  test("SIGHUP does not stop it", async () => {
     const miner = new MinerProcess([...serve, "--verbose"])
     await miner.line(/connected to/)
     miner.kill("SIGHUP")
@@ -93,7 +93,7 @@ describe("serve", () => {
     expect(await miner.stop()).toBe(0)
   }, 30_000)
 
-  test("ends as well while it waits for a node", async () => {
+  test("stops while it waits for a node", async () => {
     const miner = new MinerProcess(["serve", ...ENGINE, "--auth-token", "t", "--tls-cert-sha256", "00".repeat(32)], {
       env: { MINER_NODE_ADDR: "127.0.0.1:1" },
     })
@@ -101,7 +101,7 @@ describe("serve", () => {
     expect(await miner.stop()).toBe(0)
   }, 30_000)
 
-  test("a permanent error is a line of the log, and an exit code of its own", async () => {
+  test("a permanent error is one log line and a dedicated exit code", async () => {
     const miner = new MinerProcess([...serve, "--tls-cert-sha256", "00".repeat(32), "--log-format", "json"])
     expect(await miner.exited).toBe(77)
     const lines = miner.lines.map(({ text }) => JSON.parse(text))

@@ -1,4 +1,4 @@
-/** The built executable under taskset: it mines on the CPUs that it was left, also when they become others. */
+/** The built executable under taskset: it mines on the allowed CPUs, and follows a change. */
 import { describe, expect, test } from "bun:test"
 import { readdirSync, readFileSync } from "node:fs"
 import { cpus } from "node:os"
@@ -6,7 +6,7 @@ import { threadAffinity } from "../../src/host/affinity.ts"
 import { MinerProcess } from "../support/miner-process.ts"
 
 const taskset = process.platform === "linux" ? Bun.which("taskset") : null
-if (taskset === null) console.log("Skipped: there is no taskset, so the executable is not run under it")
+if (taskset === null) console.log("Skipped: taskset is not installed, so the executable is not run under it")
 
 const allowed = threadAffinity() ?? []
 const [first = 0, last = 0] = [allowed[0], allowed.at(-1)]
@@ -14,7 +14,7 @@ const [first = 0, last = 0] = [allowed[0], allowed.at(-1)]
 const NODE = ["--node-addr", "127.0.0.1:1", "--auth-token", "token", "--tls-cert-sha256", "00".repeat(32)]
 const SERVE = ["serve", ...NODE, "--gpu-devices", "0", "--engine", "wasm", "--verbose"]
 
-/** Threads of a process that may run on one CPU only: that CPU and how many. */
+/** Number of threads of a process by CPU, for threads restricted to a single CPU. */
 function affinities(pid: number): Map<number, number> {
   const counts = new Map<number, number>()
   for (const thread of readdirSync(`/proc/${pid}/task`)) {

@@ -19,7 +19,7 @@ let serve: string[]
 
 beforeAll(async () => {
   node = new MinerProcess(["node", "--port", "0", "--dir", dir, "--difficulty", "50000000"])
-  const [address] = /127\.0\.0\.1:\d+/.exec((await node.line(/Listening on/)).text)!
+  const [address] = /127\.0\.0\.1:\d+/.exec((await node.line(/listening on/)).text)!
   const token = join(dir, "miner-auth-token")
   serve = ["serve", "--verbose", "--cpu-workers", "2", "--gpu-devices", "0", "--node-addr", address]
   serve.push("--auth-token-file", token)
