@@ -3,7 +3,7 @@
  * is reported with its stack.
  */
 
-/** Exit codes, after sysexits.h; systemd's `RestartPreventExitStatus=` lists the permanent ones. */
+/** Exit codes, after sysexits.h; `docs/exit-codes.md` lists causes, restarts and remedies. */
 export const ExitCode = {
   ok: 0,
   /** A bug. */

@@ -12,6 +12,7 @@ import { Stats, type StatsSink } from "../observe/stats.ts"
 import { lastWords, startStatusLine, statusLine } from "../observe/status-line.ts"
 import type { JobSource } from "../sources/source.ts"
 import { version } from "../version.ts"
+import { holdRejection } from "./hold-rejection.ts"
 import { type OpenedEngines, openEngines } from "./opened-engines.ts"
 import type { Output } from "./output.ts"
 import { progressOf } from "./progress.ts"
@@ -78,6 +79,9 @@ async function mineOn(opened: OpenedEngines, options: MiningOptions, notifier: N
   notifier.ready()
   try {
     await miner.run(stop)
+  } catch (error) {
+    await holdRejection(error, { env: process.env, clock, log, notifier, stop })
+    throw error
   } finally {
     notifier.stopping()
     for (const end of endings) end()

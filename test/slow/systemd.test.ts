@@ -138,7 +138,7 @@ describe.skipIf(why !== undefined)("systemd", () => {
     await eventually(() => show("NRestarts") === "1" && show("ActiveState") === "active")
   })
 
-  const { ok: _, failure, lost, ...permanent } = ExitCode
+  const { ok: _, failure, lost, rejected, ...permanent } = ExitCode
   test.each(Object.entries(permanent))("is not started again after exit code %s", async (_, code) => {
     await configure({ flags: `--exit ${code}` })
     expect(systemctl("start", service).success).toBe(false)
@@ -147,7 +147,7 @@ describe.skipIf(why !== undefined)("systemd", () => {
     expect(show("NRestarts")).toBe("0")
   })
 
-  test.each(Object.entries({ failure, lost }))("is started again after exit code %s", async (_, code) => {
+  test.each(Object.entries({ failure, lost, rejected }))("is started again after exit code %s", async (_, code) => {
     await configure({ flags: `--exit ${code}` })
     systemctl("start", service)
     expect(show("ExecMainStatus")).toBe(`${code}`)

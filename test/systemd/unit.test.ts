@@ -25,11 +25,17 @@ describe("the unit", () => {
     expect(settings(unit, "EnvironmentFile")).toEqual(["-/etc/default/quantus-miner", "-/etc/sysconfig/quantus-miner"])
   })
 
-  test("is started again except after the exit codes that are permanent", () => {
-    const { ok: _, failure: __, lost: ___, ...permanent } = ExitCode
-    const codes = Object.values(permanent).sort((a, b) => a - b)
+  test("is restarted except after the exit codes that docs/exit-codes.md calls permanent", () => {
+    const page = readFileSync(join(systemd, "../docs/exit-codes.md"), "utf8")
+    const rows = [...page.matchAll(/^\| (\d+) \| [^|]+ \| (yes|no)\b/gm)].map(([, code, restarted]) => ({
+      code: Number(code),
+      restarted: restarted === "yes",
+    }))
+    expect(rows.map(({ code }) => code)).toEqual(Object.values(ExitCode).sort((a, b) => a - b))
+    const permanent = rows.filter(({ restarted }) => !restarted).map(({ code }) => code)
+    expect(permanent).toEqual([ExitCode.usage, ExitCode.selfTest, ExitCode.config])
     expect(settings(unit, "Restart")).toEqual(["always"])
-    expect(settings(unit, "RestartPreventExitStatus")).toEqual([codes.join(" ")])
+    expect(settings(unit, "RestartPreventExitStatus")).toEqual([permanent.join(" ")])
   })
 
   test("gets its secrets by credentials that may be missing", () => {

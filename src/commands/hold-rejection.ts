@@ -1,0 +1,36 @@
+/**
+ * A rejected token or pin under a service manager. The unit restarts the miner, because systemd copies renewed credentials
+ * at each start. The process ends a minute after the rejection, so that a node is not asked more often than that.
+ */
+import type { Clock } from "../clock.ts"
+import { sleep } from "../clock.ts"
+import { ExitCode, OperatorError } from "../errors.ts"
+import type { Environment, Notifier } from "../host/systemd.ts"
+import type { Log } from "../log.ts"
+
+const HOLD_MS = 60_000
+const ALIVE_MS = 5000
+
+export interface HoldOptions {
+  readonly env: Environment
+  readonly clock: Clock
+  readonly log: Log
+  readonly notifier: Notifier
+  /** Ends the hold. */
+  readonly stop: AbortSignal
+}
+
+/** Settles after a minute if `error` is a rejection and a service manager started this process; at once otherwise. */
+export async function holdRejection(error: unknown, { env, clock, log, notifier, stop }: HoldOptions): Promise<void> {
+  const isRejection = error instanceof OperatorError && error.exitCode === ExitCode.rejected
+  if (!isRejection || !isService(env)) return
+  log.error(`${error.message}; the service manager restarts the miner in ${HOLD_MS / 1000} s`)
+  notifier.status(`rejected: ${error.message}`)
+  notifier.watchdog()
+  const cancel = clock.every(ALIVE_MS, () => notifier.watchdog())
+  await sleep(clock, HOLD_MS, stop)
+  cancel()
+}
+
+/** Whether systemd or a compatible service manager started this process. */
+export const isService = (env: Environment): boolean => Boolean(env["INVOCATION_ID"] || env["NOTIFY_SOCKET"])
