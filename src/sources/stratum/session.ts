@@ -129,9 +129,10 @@ export class StratumSession {
 
   #expectLogin(): void {
     this.#cancelLogin()
-    this.#cancelLogin = this.#clock.after(LOGIN_TIMEOUT_MS, () =>
-      this.#drop({ reason: "timeout", message: `no login within ${LOGIN_TIMEOUT_MS / 1000} s` }),
-    )
+    this.#cancelLogin = this.#clock.after(LOGIN_TIMEOUT_MS, () => {
+      const message = `no login within ${LOGIN_TIMEOUT_MS / 1000} s${this.#socket.hint?.() ?? ""}`
+      this.#drop({ reason: "timeout", message })
+    })
   }
 
   #write(kind: Request["kind"], lineOf: (id: number) => string, settle?: (answer: Answer) => void): void {

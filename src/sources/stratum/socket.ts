@@ -26,6 +26,8 @@ export interface Socket {
   write(text: string): void
   /** Ends the connection; no event follows. */
   close(): void
+  /** If TCP connected and the pool has sent nothing: the URL to try instead, as the end of a message; else empty. */
+  hint?(): string
 }
 
 /** Starts to connect; events come after it has returned. @throws OperatorError if the pin cannot be read */
@@ -52,10 +54,17 @@ export function connectTo(address: StratumAddress, roots?: readonly string[]): C
       : net.connect(address.port, address.host)
     let failure: Drop | OperatorError = { reason: "closed", message: "the pool closed the connection" }
     let opened = false
+    let connected = false
+    let heard = false
     let silent = false
+    const hint = () => (connected && !heard ? hintFor(address) : "")
     socket.setNoDelay(true)
     socket.setKeepAlive(true, 30_000)
+    socket.once("connect", () => {
+      connected = true
+    })
     socket.once(address.tls ? "secureConnect" : "connect", () => {
+      heard = address.tls
       if (pin === undefined || matchesPin((socket as tls.TLSSocket).getPeerCertificate().raw, pin)) {
         opened = true
         events.open()
@@ -64,14 +73,21 @@ export function connectTo(address: StratumAddress, roots?: readonly string[]): C
         socket.destroy()
       }
     })
-    socket.on("data", chunk => {
-      if (!silent) events.data(chunk as Uint8Array)
+    socket.on("data", (chunk: Uint8Array) => {
+      if (silent || socket.destroyed) return
+      if (!heard && isTlsRecord(chunk)) {
+        failure = { reason: "protocol", message: `the port speaks TLS: use ${urlOf(address, true)}` }
+        socket.destroy()
+      } else events.data(chunk)
+      heard = true
     })
     socket.on("error", error => {
       failure = dropOf(error, address.tls)
+      if (address.tls && !meansNoTls(error)) heard = true
     })
     socket.once("close", () => {
-      if (!silent) events.closed(failure)
+      if (silent) return
+      events.closed(failure instanceof OperatorError ? failure : { ...failure, message: failure.message + hint() })
     })
     return {
       write: text => void socket.write(text),
@@ -80,9 +96,23 @@ export function connectTo(address: StratumAddress, roots?: readonly string[]): C
         if (opened) socket.destroySoon()
         else socket.destroy()
       },
+      hint,
     }
   }
 }
+
+const urlOf = ({ host, port }: StratumAddress, secure: boolean): string =>
+  `stratum+${secure ? "tls" : "tcp"}://${host.includes(":") ? `[${host}]` : host}:${port}`
+
+const hintFor = (address: StratumAddress): string =>
+  `; if the port ${address.tls ? "does not speak" : "speaks"} TLS, use ${urlOf(address, !address.tls)}`
+
+/** Whether these are the first bytes of a TLS record (RFC 8446 §5.1): no JSON begins with its content types. */
+const isTlsRecord = ([type = 0, major = 3]: Uint8Array): boolean => type >= 20 && type <= 23 && major === 3
+
+/** Whether a failed handshake can be due to a peer that does not speak TLS: it sent something else, or closed. */
+const meansNoTls = ({ code = "" }: Error & { code?: string }): boolean =>
+  /WRONG_VERSION_NUMBER|HTTP_REQUEST|HTTPS_PROXY_REQUEST|ECONNRESET/.test(code)
 
 /** @param roots PEM certificates to trust; undefined: any certificate, its pin is checked afterwards */
 function openTls({ host, port }: StratumAddress, roots: readonly string[] | undefined): tls.TLSSocket {

@@ -1,5 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test"
 import { createHash } from "node:crypto"
+import { once } from "node:events"
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net"
 import { createCertificate } from "../../../src/devnode/certificate.ts"
 import { type DevPool, type PoolEvent, startPool } from "../../../src/devnode/pool.ts"
 import { ExitCode } from "../../../src/errors.ts"
@@ -45,13 +47,13 @@ afterAll(async () => {
   for (const pool of pools) await pool.close()
 })
 
-function start(address: Partial<StratumAddress>, roots?: readonly string[]): Recorder {
+function start(address: Partial<StratumAddress>, roots?: readonly string[], clock = new FakeClock()): Recorder {
   const full = { tls: true, host: "localhost", port: secure.port, ...address }
   source = createStratumSource({
     name: `stratum+${full.tls ? "tls" : "tcp"}://${full.host}:${full.port}`,
     connect: connectTo(full, roots),
     credentials: () => ({ login: "qzTest.rig", password: "x", agent: "quantus-miner/test" }),
-    clock: new FakeClock(),
+    clock,
     log: collectLog(),
   })
   const events = new Recorder()
@@ -110,8 +112,80 @@ describe("over TLS", () => {
     expect(logins).toBe(before)
   })
 
-  test("a pool that speaks no TLS is a failed handshake", async () => {
-    const { reason } = await start({ port: plain.port }).next("disconnected")
-    expect(["handshake", "closed"]).toContain(reason)
+  test("a certificate that is refused gets no hint at a URL without TLS", async () => {
+    const { message } = await start({}).next("disconnected")
+    expect(message).not.toContain("stratum+tcp")
+  })
+})
+
+describe("a URL that does not fit its port", () => {
+  const servers: Server[] = []
+  afterEach(() => {
+    for (const server of servers.splice(0)) server.close()
+  })
+
+  /** A server without TLS that does this with the first bytes of a connection. */
+  async function serve(answer: (socket: Socket) => void): Promise<number> {
+    const server = createServer(socket => {
+      socket.on("error", () => {})
+      socket.once("data", () => answer(socket))
+    })
+    servers.push(server.listen(0, "127.0.0.1"))
+    await once(server, "listening")
+    return (server.address() as AddressInfo).port
+  }
+
+  const behaviours: [string, (socket: Socket) => void][] = [
+    ["answers in text", socket => socket.write('{"id":null,"error":"malformed"}\n')],
+    ["answers like a web server", socket => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n")],
+    ["closes", socket => socket.end()],
+    ["resets", socket => socket.resetAndDestroy()],
+  ]
+
+  test.each(behaviours)("with TLS, and the pool %s: the one without is named", async (_, answer) => {
+    const port = await serve(answer)
+    const { message } = await start({ host: "127.0.0.1", port }).next("disconnected")
+    expect(message).toEndWith(`; if the port does not speak TLS, use stratum+tcp://127.0.0.1:${port}`)
+  })
+
+  test("with TLS, and the development pool without", async () => {
+    const { message } = await start({ port: plain.port }).next("disconnected")
+    expect(message).toEndWith(`; if the port does not speak TLS, use stratum+tcp://localhost:${plain.port}`)
+  })
+
+  test.each([true, false])("that nothing answers within 15 s (TLS: %p)", async tls => {
+    const asked = Promise.withResolvers<void>()
+    const port = await serve(() => asked.resolve())
+    const clock = new FakeClock()
+    const events = start({ host: "127.0.0.1", port, tls }, undefined, clock)
+    await asked.promise
+    await clock.advance(15_000)
+    const { message } = await events.next("disconnected")
+    const [verb, scheme] = tls ? ["does not speak", "tcp"] : ["speaks", "tls"]
+    expect(message).toBe(`no login within 15 s; if the port ${verb} TLS, use stratum+${scheme}://127.0.0.1:${port}`)
+  })
+
+  test("without TLS, and the pool answers in TLS: the one with it is named", async () => {
+    const { reason, message } = await start({ tls: false, host: "127.0.0.1", port: secure.port }).next("disconnected")
+    expect([reason, message]).toEqual(["protocol", `the port speaks TLS: use stratum+tls://127.0.0.1:${secure.port}`])
+  })
+
+  test("without TLS, and the pool closes without a byte", async () => {
+    const port = await serve(socket => socket.end())
+    const { message } = await start({ tls: false, host: "127.0.0.1", port }).next("disconnected")
+    expect(message).toEndWith(`; if the port speaks TLS, use stratum+tls://127.0.0.1:${port}`)
+  })
+
+  test("gets no hint once the pool has spoken, or if nothing listens", async () => {
+    const port = await serve(socket => socket.end('{"id":1,"error":{"message":"maintenance"}}\n'))
+    expect((await start({ tls: false, host: "127.0.0.1", port }).next("disconnected")).message).not.toContain("TLS")
+    await source!.close()
+    const pool = await open()
+    await pool.close()
+    for (const tls of [false, true]) {
+      const { message } = await start({ tls, host: "127.0.0.1", port: pool.port }).next("disconnected")
+      expect(message).not.toContain("if the port")
+      await source!.close()
+    }
   })
 })
