@@ -2,11 +2,11 @@
  * The vocabulary of `ops.ts` on AVX-512 with IFMA, whose multipliers add the low or the high 52 bits of a 52 × 52-bit
  * product to an accumulator. φ = 2^32, φ² ≡ φ − 1, 2^64 ≡ EPS = φ − 1 and 2^96 ≡ −1 modulo p.
  *
- * Elements are multiplied by each other as words or as limbs, and by constants as parts (see `IfmaElement`). A sum of
- * products is A0 + A1 · 2^52, neither negative, both in 64 bits: products add to it where they are made, and many fit
- * before one reduction. A sum of elements is L + H φ.
+ * Elements are multiplied by each other as words or limbs, and by constants as parts (see `IfmaElement`). A sum of products
+ * is A0 + A1 · 2^52 with unsigned 64-bit A0 and A1: the multipliers accumulate into it, and many products fit before it must
+ * be reduced. A sum of elements is L + H φ.
  *
- * Carries and borrows that fire with a probability around 2^-32 are dropped; each is noted where it happens.
+ * Carries and borrows that occur with a probability of about 2^-32 are dropped; comments note each one.
  */
 
 import { mod } from "../../../pow/field.ts"
@@ -15,21 +15,24 @@ import type { Constant, ConstantRows, Step } from "../../ops.ts"
 import { immediate, mask } from "../assembler/operands.ts"
 import type { LaneSet } from "../registers/lane-set.ts"
 import type { Vector, Vectors } from "../registers/vectors.ts"
-import { atOnce, type BatchOps, type Turns } from "./batch-ops.ts"
+import { type BatchOps, inOnePart, type StepPlan } from "./batch-ops.ts"
 import { carryLimbs, productWords, squareWords } from "./limb-products.ts"
 import { StateMemory } from "./state-memory.ts"
 import type { Steps } from "./steps.ts"
 
-/** An element in one form or more; what else is needed is made of those once, good until the block ends. */
+/** An element in one or more forms. Other forms are computed on first use and are valid until the block ends. */
 export interface IfmaElement {
-  /** Any 64 bits. */
+  /** Any 64-bit word. */
   word?: Vector
-  /** x0 + x1 φ, of which only the low halves count: what the 32-bit multiplier reads. */
+  /**
+   * x0 + x1 φ, where x0 and x1 are the low halves of the lanes, which the 32-bit multiplier reads. The high half of `high` is
+   * 0 if `isHighWhole`; otherwise the high halves hold unused bits.
+   */
   limbs?: { readonly low: Vector; readonly high: Vector; readonly isHighWhole: boolean }
-  /** x0 + x1 φ as whole vectors, not above these: x0 and x1 can have more than 32 bits. */
   parts?: Parts
 }
 
+/** low + high φ, whole 64-bit lanes that may exceed 32 bits: low in 0 … `lowMax`, high in 0 … `highMax`. */
 interface Parts {
   readonly low: Vector
   readonly high: Vector
@@ -37,7 +40,7 @@ interface Parts {
   readonly highMax: bigint
 }
 
-/** A0 + A1 · 2^52 */
+/** A0 + A1 · 2^52, with A0 in 0 … `max0` and A1 in 0 … `max1`. */
 interface Pair {
   readonly form: "pair"
   readonly a0: Vector
@@ -46,7 +49,7 @@ interface Pair {
   readonly max1: bigint
 }
 
-/** L + H φ, both below 2^52. */
+/** L + H φ, both at most 2^52 − 1. */
 type Small = Parts & { readonly form: "small" }
 
 interface Product {
@@ -54,23 +57,23 @@ interface Product {
   readonly a: IfmaElement
   readonly b: IfmaElement
   readonly constant?: Constant
-  /** Once it was needed. */
+  /** The computed product, once it has been needed. */
   pair?: Pair
 }
 
 export type IfmaSum =
   | { readonly form: "empty" }
   | { readonly form: "constant"; readonly constant: Constant }
-  /** Not multiplied yet: how depends on what becomes of it. */
+  /** Not multiplied yet: the best method depends on how the product is used. */
   | Product
   | Small
   | Pair
 
 const LOW52 = 2n ** 52n - 1n
-/** Parts below this are multiplied by a constant's top 12 bits without leaving 52. */
-const PART = 2n ** 40n
-/** Carries out of a limb as large as this are as rare as those that are dropped anyway. */
-const FEW = 32n
+/** Parts below this bound can be multiplied by the top 12 bits of a constant within 52 bits. */
+const PART_BOUND = 2n ** 40n
+/** Up to this carry out of the high limb, the errors of dropping further carries (carry / 2^32) are accepted. */
+const MAX_RARE_CARRY = 32n
 
 export class IfmaOps implements BatchOps<IfmaElement, IfmaSum> {
   readonly productsTakeConstants = true
@@ -81,7 +84,7 @@ export class IfmaOps implements BatchOps<IfmaElement, IfmaSum> {
   readonly #state: StateMemory
   #masks = 0
 
-  /** @param stateOffset bytes from `STATE_POINTER` to the slots through which a state goes into a step and out of it */
+  /** @param stateOffset bytes from `STATE_POINTER` to this vector's state */
   constructor(vectors: Vectors, steps: Steps, stateOffset = 0) {
     this.laneSets = [vectors]
     this.#v = vectors
@@ -98,27 +101,27 @@ export class IfmaOps implements BatchOps<IfmaElement, IfmaSum> {
     return [this.#v.canonical(this.#word(x))]
   }
 
-  /** 15 instructions, 6 of them to reduce. */
+  /** Computes a². 15 instructions, 6 of them for the reduction. */
   square(a: IfmaElement): IfmaElement {
     const { lo, hi } = squareWords(this.#v, this.#limbs(a))
     return this.#fromProduct(lo, hi)
   }
 
-  /** 19 instructions. */
+  /** Computes a · b. 19 instructions. */
   multiply(a: IfmaElement, b: IfmaElement): IfmaElement {
     const { lo, hi } = productWords(this.#v, this.#limbs(a), this.#limbs(b))
     return this.#fromProduct(lo, hi)
   }
 
   /**
-   * lo + 2^64 hi ≡ lo − (hi >> 32) + (hi & EPS) · EPS, and EPS more where that sum wraps. Dropped: the difference's borrow
-   * (2^-33).
+   * Computes (lo + 2^64 hi) mod p as lo − (hi >> 32) + (hi & EPS) · EPS, plus EPS if that sum wraps. Returns any 64-bit word.
+   * Dropped: the borrow of the difference (2^-33).
    */
   #fromProduct(lo: Vector, hi: Vector): IfmaElement {
     const v = this.#v
     const addend = v.multiply(hi, v.constant(EPS))
     const word = v.add(v.subtract(lo, v.shiftRight(hi, 32)), addend)
-    // k1 … k6 in turn; the scheduler keeps those in use apart.
+    // k1 … k6 in turn: the scheduler preserves the order of accesses to the same mask register.
     const wrapped = mask(1 + (this.#masks++ % 6))
     v.routine.emit("vpcmpuq", wrapped, word, addend, immediate(LESS))
     v.routine.emitMasked("vpaddq", wrapped, word, word, v.constant(EPS))
@@ -156,7 +159,7 @@ export class IfmaOps implements BatchOps<IfmaElement, IfmaSum> {
     return pair(v.add(x.a0, y.a0), v.add(x.a1, y.a1), x.max0 + y.max0, x.max1 + y.max1)
   }
 
-  /** H φ is lo(H · 2^32) + hi(H · 2^32) 2^52: the multiplier shifts, parts and adds. */
+  /** Adds L + H φ, with H φ = lo(H · 2^32) + hi(H · 2^32) · 2^52: the multiplier shifts, splits and adds. */
   #plusSmall({ a0, a1, max0, max1 }: Pair, { low, high, lowMax, highMax }: Small): Pair {
     const v = this.#v
     const shift = v.constant(2n ** 32n)
@@ -193,28 +196,28 @@ export class IfmaOps implements BatchOps<IfmaElement, IfmaSum> {
   }
 
   /**
-   * With x = x0 + x1 φ, c = c0 + c1 2^52 and φ c ≡ d = d0 + d1 2^52: six multiplications that add, and no other
-   * instruction, as x0 c1 and x1 d1 are below 2^52.
+   * Computes sum + x · c with x = x0 + x1 φ, c = c0 + c1 2^52 and φ c ≡ d = d0 + d1 2^52, in six multiply-adds: x0 c1 and
+   * x1 d1 are below 2^52. Assumes x0, x1 < `PART_BOUND`.
    */
   multiplyAdd(sum: IfmaSum, a: IfmaElement, constant: Constant): IfmaSum {
-    if (typeof constant !== "bigint") throw new TypeError("rows of constants are added only")
+    if (typeof constant !== "bigint") throw new TypeError("constants of a loop can only be added")
     const v = this.#v
     const base = this.#pair(sum)
     const { low, high, lowMax, highMax } = this.#parts(a)
-    if (lowMax >= PART || highMax >= PART)
+    if (lowMax >= PART_BOUND || highMax >= PART_BOUND)
       throw new RangeError("an element is too large to be multiplied by a constant")
     let { max0, max1 } = base
     const terms: { 0: Term[]; 1: Term[] } = { 0: [], 1: [] }
-    const term = (to: 0 | 1, mnemonic: Term[0], x: Vector, digit: bigint, most: bigint) => {
-      if (most === 0n) return
+    const term = (to: 0 | 1, mnemonic: Term[0], x: Vector, digit: bigint, max: bigint) => {
+      if (max === 0n) return
       terms[to].push([mnemonic, x, v.constant(digit)])
-      if (to === 0) max0 += most
-      else max1 += most
+      if (to === 0) max0 += max
+      else max1 += max
     }
     const multiplyPart = (x: Vector, max: bigint, [digit0, digit1]: readonly [bigint, bigint]) => {
-      const most = max * digit0
-      term(0, "vpmadd52luq", x, digit0, most < LOW52 ? most : LOW52)
-      term(1, "vpmadd52huq", x, digit0, most >> 52n)
+      const productMax = max * digit0
+      term(0, "vpmadd52luq", x, digit0, productMax < LOW52 ? productMax : LOW52)
+      term(1, "vpmadd52huq", x, digit0, productMax >> 52n)
       term(1, "vpmadd52luq", x, digit1, max * digit1)
     }
     multiplyPart(low, lowMax, digits(constant))
@@ -232,7 +235,7 @@ export class IfmaOps implements BatchOps<IfmaElement, IfmaSum> {
 
   reduce(a: IfmaSum): IfmaElement {
     if (a.form === "product" && a.constant === undefined) return this.multiply(a.a, a.b)
-    if (a.form === "small" && (a.highMax + (a.lowMax >> 32n)) >> 32n <= FEW) {
+    if (a.form === "small" && (a.highMax + (a.lowMax >> 32n)) >> 32n <= MAX_RARE_CARRY) {
       const { low, high } = carryLimbs(this.#v, a)
       return limbs(low, high)
     }
@@ -240,20 +243,20 @@ export class IfmaOps implements BatchOps<IfmaElement, IfmaSum> {
   }
 
   /**
-   * With A1 = 4096 q + r: A0 + r 2^52 + q 2^64 ≡ (A0 − q) + (r 2^20 + q) φ. As in limbs only low halves count, r 2^20 is
-   * taken as A1 2^20 = r 2^20 + q φ: what the high half of a sum with it has too much, q, is what the sum's carry would
-   * have to be joined with anyway. Dropped: a borrow and a carry (carry / 2^32 each). 9 instructions.
+   * Computes A0 + A1 2^52 as limbs. With A1 = 4096 q + r, it is ≡ (A0 − q) + (r 2^20 + q) φ. Limbs ignore high halves, so
+   * A1 2^20 = r 2^20 + q φ replaces r 2^20: the excess q in the high half of the sum is the term that must be added to the
+   * sum's carry anyway. Dropped: a borrow and a carry, each with probability carry / 2^32. 9 instructions.
    */
   #reducePair({ a0, a1, max0, max1 }: Pair): IfmaElement {
     const v = this.#v
-    if ((EPS + (max1 >> 12n) + (max0 >> 32n)) >> 32n > FEW) return this.#reduceLargePair(a0, a1)
+    if ((EPS + (max1 >> 12n) + (max0 >> 32n)) >> 32n > MAX_RARE_CARRY) return this.#reduceLargePair(a0, a1)
     const q = v.shiftRight(a1, 12)
     const upper = v.add(v.shiftLeft(a1, 20), v.shiftRightSigned(v.subtract(a0, q), 32))
     const both = v.shiftRight(v.add(upper, q), 32)
     return limbs(v.subtract(a0, both), v.add(upper, both))
   }
 
-  /** The same for q = q0 + q1 φ of more than 32 bits: q 2^64 ≡ q0 φ − q0 − q1. 11 instructions. */
+  /** Like `#reducePair`, for q = q0 + q1 φ of more than 32 bits: q 2^64 ≡ q0 φ − q0 − q1. 11 instructions. */
   #reduceLargePair(a0: Vector, a1: Vector): IfmaElement {
     const v = this.#v
     const shifted = v.shiftLeft(a1, 20)
@@ -264,11 +267,14 @@ export class IfmaOps implements BatchOps<IfmaElement, IfmaSum> {
     return limbs(v.subtract(rest, both), v.add(upper, both))
   }
 
-  /** Parts, the high one with what the low one had too much: 8 instructions, and none to part it again. */
+  /**
+   * Computes the sum as parts: low in 0 … 2^32 − 1, high < `PART_BOUND`, including the carry from low. 8 instructions; the
+   * parts need no further split before a multiplication by a constant.
+   */
   reduceLinear(a: IfmaSum): IfmaElement {
     const { a0, a1, max0, max1 } = this.#pair(a)
     const highMax = EPS + (max1 >> 12n) + (max0 >> 32n)
-    if (highMax >= PART) return this.reduce(a)
+    if (highMax >= PART_BOUND) return this.reduce(a)
     const v = this.#v
     const q = v.shiftRight(a1, 12)
     const low = v.subtract(a0, q)
@@ -277,22 +283,22 @@ export class IfmaOps implements BatchOps<IfmaElement, IfmaSum> {
     return { parts: { low: v.low(low), high, lowMax: EPS, highMax } }
   }
 
-  /** A pair whose A1 adds little to what is reduced after it. */
+  /** Returns a pair with A1 < 2^30, so that sums with it need the shorter reduction, or the pair of a linear element. */
   settle(a: IfmaSum): IfmaSum {
     const x = this.#pair(a)
     return x.max1 < 2n ** 30n ? x : this.#pair(this.widen(this.reduceLinear(x)))
   }
 
-  turns = (): Turns => atOnce(this)
+  planOf = (): StepPlan => inOnePart(this)
 
   repeat(step: Step, rows: ConstantRows, state: readonly IfmaElement[]): IfmaElement[] {
     return this.#steps.repeat(this, step, rows, state)
   }
 
-  /** Linear elements are kept as parts, others as limbs. */
+  /** Linear elements are stored as parts, others as limbs. */
   loadState(elements: number, linearFrom = elements): IfmaElement[] {
     return this.#state
-      .load(elements, () => ({ isHighWhole: false, lowMax: EPS, highMax: PART - 1n }))
+      .load(elements, () => ({ isHighWhole: false, lowMax: EPS, highMax: PART_BOUND - 1n }))
       .map((x, i) => (i < linearFrom ? { limbs: x } : { parts: x }))
   }
 
@@ -302,7 +308,8 @@ export class IfmaOps implements BatchOps<IfmaElement, IfmaSum> {
 
   #linearParts(x: IfmaElement): Parts {
     const parts = this.#parts(x)
-    if (parts.lowMax > EPS || parts.highMax >= PART) throw new RangeError("a linear element would grow with every step")
+    if (parts.lowMax > EPS || parts.highMax >= PART_BOUND)
+      throw new RangeError("a linear element exceeds the range that a step assumes")
     return parts
   }
 
@@ -364,9 +371,9 @@ export class IfmaOps implements BatchOps<IfmaElement, IfmaSum> {
   }
 
   /**
-   * By 52-bit places, b1 and a1 the words' top 12 bits: lo(a b) + (hi(a b) + lo(a b1) + lo(a1 b)) 2^52 + U 2^104 with
-   * U = hi(a b1) + hi(a1 b) + lo(a1 b1), and 2^104 ≡ −256. With U started at 1, lo(U (2^52 − 256)) is 2^52 − 256 U; the
-   * constant makes up for both. 10 instructions.
+   * Computes a · b + constant in radix 2^52. With a1 and b1 the top 12 bits of the words, a · b is
+   * lo(a b) + (hi(a b) + lo(a b1) + lo(a1 b)) 2^52 + U 2^104, U = hi(a b1) + hi(a1 b) + lo(a1 b1), and 2^104 ≡ −256. U starts
+   * at 1 so that lo(U (2^52 − 256)) = 2^52 − 256 U; the constant compensates for both. 10 instructions.
    */
   #product(a: IfmaElement, b: IfmaElement, constant: Constant): Pair {
     const v = this.#v
@@ -397,7 +404,7 @@ export class IfmaOps implements BatchOps<IfmaElement, IfmaSum> {
   }
 }
 
-/** What is added to an accumulator: the low or the high 52 bits of x · y. */
+/** A multiply-add: the low or the high 52 bits of x · y are added to an accumulator. */
 type Term = readonly [mnemonic: "vpmadd52luq" | "vpmadd52huq", x: Vector, y: Vector]
 
 /** The predicate of `vpcmpuq`. */
@@ -407,10 +414,10 @@ const digits = (c: bigint): [bigint, bigint] => [c & LOW52, c >> 52n]
 
 const limbs = (low: Vector, high: Vector): IfmaElement => ({ limbs: { low, high, isHighWhole: false } })
 
-/** Whether H is not too large for the multiplier, nor L for what is added to it. */
+/** Whether L and H fit 52 bits, as `Small` requires. */
 const isSmall = (lowMax: bigint, highMax: bigint): boolean => lowMax <= LOW52 && highMax <= LOW52
 
-/** @throws RangeError where a half of the sum could overflow */
+/** @throws RangeError if A0 could reach 2^63 or A1 2^64 */
 function pair(a0: Vector, a1: Vector, max0: bigint, max1: bigint): Pair {
   if (max0 >= 2n ** 63n || max1 >= 2n ** 64n) throw new RangeError("a sum in radix 2^52 would overflow")
   return { form: "pair", a0, a1, max0, max1 }

@@ -2,8 +2,8 @@
  * The vocabulary of `ops.ts` on one nonce in integer registers (BMI2): 64 × 64-bit products and sums of 128 bits.
  * EPS = 2^32 − 1 ≡ 2^64 modulo p.
  *
- * An element is any 64 bits. Carries and borrows that fire with a probability around 2^-32 are dropped; each is noted
- * where it happens.
+ * An element is any 64-bit word. Carries and borrows that occur with a probability of about 2^-32 are dropped; comments note
+ * each one.
  */
 
 import { WIDTH } from "../../../pow/constants.ts"
@@ -12,69 +12,73 @@ import type { Constant, ConstantRows, Step } from "../../ops.ts"
 import { type Memory, memory, type VirtualRegister } from "../assembler/operands.ts"
 import type { Integers } from "../registers/integers.ts"
 import type { LaneSet, Value } from "../registers/lane-set.ts"
-import { atOnce, type BatchOps, type Turns } from "./batch-ops.ts"
+import { type BatchOps, inOnePart, type StepPlan } from "./batch-ops.ts"
 import { STATE_POINTER, type Steps } from "./steps.ts"
 
-/** low + 2^64 high; a high word that is left out is 0. */
+/** low + 2^64 high; an absent high word is 0. */
 interface Wide {
   readonly low: Value
   readonly high?: Value
+  /** Upper bound of the high word. */
   readonly highMax: bigint
 }
 
-/** Undefined: the empty sum. */
+/** A 128-bit sum; undefined if empty. */
 export type IntegerSum = Wide | undefined
 
-/** Bytes of a state of one nonce: whole cache lines. */
+/** Size in bytes of the state of one nonce, a multiple of a cache line. */
 export const INTEGER_STATE_BYTES = Math.ceil((8 * WIDTH) / 64) * 64
 
 const WORD = 2n ** 64n
-/** The largest high word whose product with EPS may make the low word wrap: a chance of 2^-26. */
-const FEW = 64n
+/** Up to this high word, a wrap of low + EPS · high is ignored: its probability is below 2^-26. */
+const MAX_RARE_HIGH = 64n
 
 export class IntegerOps implements BatchOps<Value, IntegerSum> {
   readonly productsTakeConstants: boolean
   readonly laneSets: readonly LaneSet[]
   readonly stateBytes = INTEGER_STATE_BYTES
-  readonly #u: Integers
+  readonly #r: Integers
   readonly #steps: Steps
   readonly #stateOffset: number
-  readonly #whole: BatchOps<unknown, unknown> | undefined
+  readonly #batch: BatchOps<unknown, unknown> | undefined
 
   /**
-   * @param stateOffset bytes from `STATE_POINTER` to the words through which a state goes into a step and out of it
-   * @param whole what steps are rendered for, where that is more than this: the rest of it works on what it finds
+   * @param stateOffset bytes from `STATE_POINTER` to this nonce's state
+   * @param batch the full batch that steps are compiled for, if this is one of its lane sets; the other lanes compute unused
+   *   values
    */
-  constructor(integers: Integers, steps: Steps, stateOffset = 0, whole?: BatchOps<unknown, unknown>) {
+  constructor(integers: Integers, steps: Steps, stateOffset = 0, batch?: BatchOps<unknown, unknown>) {
     this.laneSets = [integers]
-    this.#u = integers
+    this.#r = integers
     this.#steps = steps
     this.#stateOffset = stateOffset
-    this.#whole = whole
-    this.productsTakeConstants = whole?.productsTakeConstants ?? false
+    this.#batch = batch
+    this.productsTakeConstants = batch?.productsTakeConstants ?? false
   }
 
   fromWords = ([word]: readonly Value[]): Value => word!
-  toWords = (x: Value): Value[] => [this.#u.canonical(x)]
+  toWords = (x: Value): Value[] => [this.#r.canonical(x)]
 
-  /** 9 instructions, 7 of them to reduce. */
+  /** Computes a². 9 instructions, 7 of them for the reduction. */
   square = (a: Value): Value => this.multiply(a, a)
 
+  /** Computes a · b. */
   multiply(a: Value, b: Value): Value {
-    const { low, high } = this.#u.multiply(a, b)
+    const { low, high } = this.#r.multiply(a, b)
     return this.#reduceWords(low, high)
   }
 
   /**
-   * low + 2^64 high ≡ low − (high >> 32) + (high & EPS) · EPS, and EPS more where that sum wraps. Dropped: the difference's
-   * borrow (2^-33). @param low overwritten
+   * Computes (low + 2^64 high) mod p as low − (high >> 32) + (high & EPS) · EPS, plus EPS if that sum wraps. Returns any
+   * 64-bit word. Dropped: the borrow of the difference (2^-33).
+   * @param low overwritten
    */
   #reduceWords(low: VirtualRegister, high: Value): Value {
-    const u = this.#u
-    const [top, bottom] = [u.high(high), u.low(high)]
-    u.subtractInPlace(low, top)
-    u.multiplyInPlace(bottom, u.constant(EPS))
-    u.addWithCarry(low, bottom, top)
+    const r = this.#r
+    const [top, bottom] = [r.high(high), r.low(high)]
+    r.subtractInPlace(low, top)
+    r.multiplyInPlace(bottom, r.constant(EPS))
+    r.addWithCarry(low, bottom, top)
     return low
   }
 
@@ -87,34 +91,34 @@ export class IntegerOps implements BatchOps<Value, IntegerSum> {
     if (!b) return a
     const highMax = a.highMax + b.highMax + 1n
     if (highMax >= WORD) throw new RangeError("a sum of 128 bits would overflow")
-    return { ...this.#u.addWide(a.low, a.high, b.low, b.high), highMax }
+    return { ...this.#r.addWide(a.low, a.high, b.low, b.high), highMax }
   }
 
   double = (a: IntegerSum): IntegerSum => this.add(a, a)
 
   addConstant(a: IntegerSum, constant: Constant): IntegerSum {
-    return this.add(a, this.widen(this.#steps.constant(this.#u, constant, "word", c => c)))
+    return this.add(a, this.widen(this.#steps.constant(this.#r, constant, "word", c => c)))
   }
 
   multiplyAdd(sum: IntegerSum, a: Value, constant: Constant): IntegerSum {
-    if (typeof constant !== "bigint") throw new TypeError("rows of constants are added only")
-    const { low, high } = this.#u.multiply(a, this.#u.constant(constant))
+    if (typeof constant !== "bigint") throw new TypeError("constants of a loop can only be added")
+    const { low, high } = this.#r.multiply(a, this.#r.constant(constant))
     return this.add({ low, high, highMax: constant === 0n ? 0n : constant - 1n }, sum)
   }
 
   reduce(a: IntegerSum): Value {
-    if (!a) return this.#u.constant(0n)
+    if (!a) return this.#r.constant(0n)
     const { low, high, highMax } = a
     if (!high) return low
-    return highMax <= FEW ? this.#reduceFew(low, high) : this.#reduceWords(this.#u.copy(low), high)
+    return highMax <= MAX_RARE_HIGH ? this.#reduceSmallHigh(low, high) : this.#reduceWords(this.#r.copy(low), high)
   }
 
-  /** Dropped: the sum's carry (high / 2^32). */
-  #reduceFew(low: Value, high: Value): Value {
-    const u = this.#u
-    const product = u.copy(high)
-    u.multiplyInPlace(product, u.constant(EPS))
-    return u.add(product, low)
+  /** Computes low + EPS · high. Assumes high ≤ `MAX_RARE_HIGH`. Dropped: the carry of the sum (high / 2^32). */
+  #reduceSmallHigh(low: Value, high: Value): Value {
+    const r = this.#r
+    const product = r.copy(high)
+    r.multiplyInPlace(product, r.constant(EPS))
+    return r.add(product, low)
   }
 
   reduceLinear = (a: IntegerSum): Value => this.reduce(a)
@@ -124,30 +128,31 @@ export class IntegerOps implements BatchOps<Value, IntegerSum> {
   repeat = (step: Step, rows: ConstantRows, state: readonly Value[]): Value[] =>
     this.#steps.repeat(this, step, rows, state)
 
-  turns = (step: Step): Turns => (this.#whole ? { ...this.#whole.turns(step), runs: 1 } : atOnce(this))
+  planOf = (step: Step): StepPlan => (this.#batch ? { ...this.#batch.planOf(step), runs: 1 } : inOnePart(this))
 
-  /** Where they stand: they are not to be read once the state has changed. */
+  /** The elements stay in memory: they must not be read after the state has changed. */
   loadState = (elements: number): Value[] => this.elementsAt(memory(STATE_POINTER, this.#stateOffset), elements)
 
   storeState(state: readonly Value[]): void {
     const place = (i: number) => memory(STATE_POINTER, this.#stateOffset + 8 * i)
-    const moved = state.flatMap((x, i) => (isAt(x, place(i)) ? [] : [{ i, word: this.#u.register(x) }]))
-    for (const { i, word } of moved) this.#u.store(place(i), word)
+    const moved = state.flatMap((x, i) => (isAt(x, place(i)) ? [] : [{ i, word: this.#r.register(x) }]))
+    for (const { i, word } of moved) this.#r.store(place(i), word)
   }
 
-  /** Elements stored by `storeAt`. */
+  /** @returns consecutive elements in memory, as stored by `storeAt` */
   elementsAt = (place: Memory, elements: number): Value[] =>
-    Array.from({ length: elements }, (_, i) => behind(place, i))
+    Array.from({ length: elements }, (_, i) => wordAt(place, i))
 
+  /** Stores consecutive elements from `place` on. */
   storeAt(place: Memory, elements: readonly Value[]): void {
     elements.forEach((x, i) => {
-      this.#u.store(behind(place, i), x)
+      this.#r.store(wordAt(place, i), x)
     })
   }
 }
 
-/** The n-th word from a place on. */
-const behind = (place: Memory, n: number): Memory => ({ ...place, displacement: place.displacement + 8 * n })
+/** @returns the address of word `n` from `place` on */
+const wordAt = (place: Memory, n: number): Memory => ({ ...place, displacement: place.displacement + 8 * n })
 
 const isAt = (value: Value, { base, displacement }: Memory): boolean =>
   value.kind === "memory" &&

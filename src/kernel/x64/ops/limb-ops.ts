@@ -2,13 +2,13 @@
  * The vocabulary of `ops.ts` on vectors with 32 × 32-bit multipliers (AVX2, and AVX-512 without IFMA). φ = 2^32,
  * φ² ≡ φ − 1, φ³ ≡ −1 modulo p.
  *
- * An element x = x0 + x1 φ is a pair of vectors of which only the low halves count: the multiplier reads nothing else,
- * so nothing is masked or shifted into place between multiplications.
+ * An element x = x0 + x1 φ is a pair of vectors, with x0 and x1 in the low halves of the lanes. The multiplier ignores the
+ * high halves, so that no masks or shifts are needed between multiplications.
  *
- * A sum has one of two forms. As *limbs* it is L + H φ, L and H integers of known range. *Wrapped*, T is held as
- * low = T mod 2^64 and high ≈ T / 2^32 (see `wasm-ops.ts`): two additions a term, however many terms.
+ * A sum has one of two forms. As *limbs*, it is L + H φ with integers L and H of known range. As a *wrapped* sum, T is held
+ * as low = T mod 2^64 and high ≈ T / 2^32 (see `wasm-ops.ts`), which takes two additions per term for any number of terms.
  *
- * Carries and borrows that fire with a probability around 2^-32 are dropped; each is noted where it happens.
+ * Carries and borrows that occur with a probability of about 2^-32 are dropped; comments note each one.
  */
 
 import { P } from "../../../pow/field.ts"
@@ -16,7 +16,7 @@ import { EPS } from "../../goldilocks.ts"
 import type { Constant, ConstantRows, Step } from "../../ops.ts"
 import type { LaneSet } from "../registers/lane-set.ts"
 import type { Vector, Vectors } from "../registers/vectors.ts"
-import { atOnce, type BatchOps, type Turns } from "./batch-ops.ts"
+import { type BatchOps, inOnePart, type StepPlan } from "./batch-ops.ts"
 import { type Multiplier, multiplier } from "./digits.ts"
 import { carryLimbs, limbProducts, productWords, squareWords } from "./limb-products.ts"
 import { StateMemory } from "./state-memory.ts"
@@ -25,8 +25,9 @@ import type { Steps } from "./steps.ts"
 export interface LimbElement {
   readonly low: Vector
   readonly high: Vector
-  /** Whether the high halves of `low`, of `high`, are 0. */
+  /** Whether the high halves of `low` are 0. */
   readonly lowClean: boolean
+  /** Whether the high halves of `high` are 0. */
   readonly highClean: boolean
 }
 
@@ -34,10 +35,10 @@ interface Limbs {
   readonly form: "limbs"
   readonly low: Vector
   readonly high: Vector
-  /** What L and H lie between. */
+  /** Bounds of L and H. */
   readonly lowRange: Range
   readonly highRange: Range
-  /** The same sum with small constants added to L and H, by those constants. */
+  /** This sum with constants added to L and H, by those constants. */
   readonly shifted: Map<string, Limbs>
 }
 
@@ -45,10 +46,10 @@ interface Wrapped {
   readonly form: "wrapped"
   readonly low: Vector
   readonly high: Vector
-  /** The expected value of T / 2^64, its factors taken as uniform. */
+  /** The expected value of T / 2^64 for uniformly distributed elements. */
   readonly mean: number
   /** The largest |T| / 2^64. */
-  readonly limit: number
+  readonly max: number
   /** The expected value of T / 2^32 − high. */
   readonly cut: number
 }
@@ -56,7 +57,7 @@ interface Wrapped {
 export type LimbSum =
   | { readonly form: "empty" }
   | { readonly form: "constant"; readonly constant: Constant }
-  /** Not multiplied yet: how depends on what becomes of it. */
+  /** Not multiplied yet: the best method depends on how the product is used. */
   | Product
   | Limbs
   | Wrapped
@@ -65,7 +66,7 @@ interface Product {
   readonly form: "product"
   readonly a: LimbElement
   readonly b: LimbElement
-  /** Once it was needed. */
+  /** The computed product, once it has been needed. */
   wrapped?: Wrapped
 }
 
@@ -73,9 +74,9 @@ type Range = readonly [min: bigint, max: bigint]
 
 const WORD = 2n ** 64n
 const PHI = 2n ** 32n
-/** From two digits of this sum on, what they make is taken for larger than any sum. */
+/** If |c| + |d| reaches this bound, x0 |c| + x1 |d| is assumed to exceed any sum that it is subtracted from. */
 const LARGE_DIGITS = 2n ** 29n
-/** A sum of limbs as large as this leaves room for one product: the overflow's probability is below 2^-27. */
+/** Limbs below this bound leave room for one product: the probability of an overflow is below 2^-27. */
 const SMALL = 2n ** 37n
 
 export class LimbOps implements BatchOps<LimbElement, LimbSum> {
@@ -86,7 +87,7 @@ export class LimbOps implements BatchOps<LimbElement, LimbSum> {
   readonly #steps: Steps
   readonly #state: StateMemory
 
-  /** @param stateOffset bytes from `STATE_POINTER` to the slots through which a state goes into a step and out of it */
+  /** @param stateOffset bytes from `STATE_POINTER` to this vector's state */
   constructor(vectors: Vectors, steps: Steps, stateOffset = 0) {
     this.laneSets = [vectors]
     this.#v = vectors
@@ -114,8 +115,8 @@ export class LimbOps implements BatchOps<LimbElement, LimbSum> {
   }
 
   /**
-   * lo + w φ² = lo − w0 − w1 + w0 φ with w = w0 + w1 φ. Dropped: the difference's borrow (2^-32), and those of the last
-   * two operations (2^-33 each).
+   * Computes lo + w φ² ≡ lo − w0 − w1 + w0 φ with w = w0 + w1 φ, as limbs. Dropped: the borrow of the difference (2^-32) and
+   * the borrow and carry of the last two operations (2^-33 each).
    */
   #fromProduct(lo: Vector, w: Vector): LimbElement {
     const v = this.#v
@@ -162,7 +163,7 @@ export class LimbOps implements BatchOps<LimbElement, LimbSum> {
       low: v.add(a.low, b.low),
       high: v.add(a.high, b.high),
       mean: a.mean + b.mean,
-      limit: a.limit + b.limit,
+      max: a.max + b.max,
       cut: a.cut + b.cut,
     })
   }
@@ -186,14 +187,14 @@ export class LimbOps implements BatchOps<LimbElement, LimbSum> {
   }
 
   /**
-   * T + c − centre · p, around 0. `high` also gains `bias` · 2^32, which keeps it positive, and `low` loses bias · EPS,
-   * which is what the quotient's excess will bring back.
+   * Computes T + c − centre · p, which has a mean near 0. `high` also gains bias · 2^32, which keeps it positive; `low` loses
+   * bias · EPS, which the reduction adds back through the larger quotient.
    */
   #addCentred(a: Wrapped, constant: Constant): Wrapped {
     const v = this.#v
     const centre = BigInt(Math.round(a.mean))
     const correction = BigInt(Math.round(a.cut))
-    const bias = BigInt(Math.ceil(a.limit)) + 2n + centre
+    const bias = BigInt(Math.ceil(a.max)) + 2n + centre
     const name = `${centre},${correction},${bias}`
     const low = this.#steps.constant(this.#v, constant, `${name} low`, c => c - centre * P - bias * EPS)
     const high = this.#steps.constant(
@@ -207,13 +208,13 @@ export class LimbOps implements BatchOps<LimbElement, LimbSum> {
       low: v.add(a.low, low),
       high: v.add(a.high, high),
       mean: 0,
-      limit: Number(2n * bias),
+      max: Number(2n * bias),
       cut: 0,
     })
   }
 
   multiplyAdd(sum: LimbSum, a: LimbElement, constant: Constant): LimbSum {
-    if (typeof constant !== "bigint") throw new TypeError("rows of constants are added only")
+    if (typeof constant !== "bigint") throw new TypeError("constants of a loop can only be added")
     if (constant === 0n) return sum
     const base = sum.form === "constant" ? this.#materialize(sum) : sum
     if (base.form === "empty") return this.#multiplyAdd(undefined, a, multiplier(constant))
@@ -223,12 +224,12 @@ export class LimbOps implements BatchOps<LimbElement, LimbSum> {
   }
 
   /**
-   * L ± (x0 |c0| + x1 |d0|) and H ± (x0 |c1| + x1 |d1|). What is subtracted must not leave doubt about the sign:
+   * Computes L ± (x0 |c0| + x1 |d0|) and H ± (x0 |c1| + x1 |d1|). The sign of a difference must be known:
    *
-   * - Large digits all but surely make a negative number, which is taken 2^64 too large by who reads it as unsigned:
-   *   2^64 ≡ φ − 1 in L and 2^64 φ ≡ −1 in H, for which the sum it is taken from makes up beforehand. Dropped: a product
-   *   smaller than the sum (below 2^-23 of 2^-4, for the diagonal's digits far less).
-   * - Small digits: the sum first gains k (φ + 1) + k (φ − 2) φ ≡ 0, more than can be subtracted.
+   * - With large digits the difference is assumed negative. Read as unsigned it is 2^64 too large; 2^64 ≡ φ − 1 in L and
+   *   2^64 φ ≡ −1 in H are compensated in advance. Dropped: the case of a product below the sum (probability
+   *   below 2^-23, and far less for the digits of the diagonal).
+   * - With small digits, k (φ + 1) + k (φ − 2) φ ≡ 0 is first added to the sum, with k (φ − 2) above anything subtracted.
    */
   #multiplyAdd(base: Limbs | undefined, a: LimbElement, { c, d }: Multiplier): Limbs {
     const low = subtrahend(c[0], d[0])
@@ -237,14 +238,14 @@ export class LimbOps implements BatchOps<LimbElement, LimbSum> {
     if (low.large) offset[0] += 1n
     if (low.large) offset[1] -= 1n
     if (high.large) offset[0] += 1n
-    const largest = [low, high].reduce((most, { large, most: own }) => (large || own < most ? most : own), 0n)
+    const largest = [low, high].reduce((max, { large, max: own }) => (large || own < max ? max : own), 0n)
     const k = largest === 0n ? 0n : largest / PHI + 3n
     offset[0] += k * (PHI + 1n)
     offset[1] += k * (PHI - 2n)
     const from = this.#shifted(base, offset)
     const zero: Range = [0n, 0n]
-    const lowSum = this.#accumulate(from?.low, low.most > 0n, this.#combination(a, c[0], d[0]))
-    const highSum = this.#accumulate(from?.high, high.most > 0n, this.#combination(a, c[1], d[1]))
+    const lowSum = this.#accumulate(from?.low, low.max > 0n, this.#combination(a, c[0], d[0]))
+    const highSum = this.#accumulate(from?.high, high.max > 0n, this.#combination(a, c[1], d[1]))
     const v = this.#v
     return limbs(
       lowSum ?? v.constant(0n),
@@ -261,7 +262,7 @@ export class LimbOps implements BatchOps<LimbElement, LimbSum> {
     return base ? v.add(base, term) : term
   }
 
-  /** x0 |c| + x1 |d| */
+  /** Computes x0 |c| + x1 |d| in 0 … 2^64 − 1; undefined if both digits are 0. */
   #combination({ low, high }: LimbElement, c: bigint, d: bigint): Vector | undefined {
     const v = this.#v
     const abs = (x: bigint) => (x < 0n ? -x : x)
@@ -314,8 +315,9 @@ export class LimbOps implements BatchOps<LimbElement, LimbSum> {
   }
 
   /**
-   * L + H φ = (L − H1) + (H0 + H1) φ. With L' = L − H1, the limbs are L' and X = H + H1 + (L' >> 32) less what X has
-   * above 32 bits; as only low halves count, H is not split: X >> 32 is H1 plus the carry.
+   * Computes L + H φ ≡ (L − H1) + (H0 + H1) φ as limbs, with H = H0 + H1 φ. With L' = L − H1 and X = H + H1 + (L' >> 32), the
+   * limbs are L' and X after the excess of X over 32 bits is carried. H is not split, because limbs ignore high halves:
+   * (H + (L' >> 32) + H1) >> 32 is H1 plus the carry.
    */
   #reduceLimbs({ low, high }: Limbs): LimbElement {
     const v = this.#v
@@ -327,7 +329,7 @@ export class LimbOps implements BatchOps<LimbElement, LimbSum> {
 
   #reduceWrapped(a: Wrapped): LimbElement {
     const v = this.#v
-    // Sums to which a constant was added have their quotient made positive there.
+    // A sum with a mean of 0 was centred before: its quotient is positive.
     const { low, high } = a.mean === 0 ? a : this.#addCentred(a, 0n)
     return this.#packed(v.add(low, v.multiply(v.shiftRight(high, 32), v.constant(EPS))))
   }
@@ -336,7 +338,7 @@ export class LimbOps implements BatchOps<LimbElement, LimbSum> {
     return { low: word, high: this.#v.shiftRight(word, 32), lowClean: false, highClean: true }
   }
 
-  /** Sums that one is added to many times: limbs of 32 bits, give or take a few. */
+  /** Returns limbs of 32 bits plus or minus a small carry. */
   settle(a: LimbSum): LimbSum {
     const v = this.#v
     if (a.form !== "limbs" || !isSmall(a.lowRange) || !isSmall(a.highRange)) return this.widen(this.reduce(a))
@@ -346,7 +348,7 @@ export class LimbOps implements BatchOps<LimbElement, LimbSum> {
     return limbs(v.subtract(v.low(a.low), carry), v.add(v.low(upper), carry), [-few, EPS], [0n, EPS + few])
   }
 
-  turns = (): Turns => atOnce(this)
+  planOf = (): StepPlan => inOnePart(this)
 
   repeat(step: Step, rows: ConstantRows, state: readonly LimbElement[]): LimbElement[] {
     return this.#steps.repeat(this, step, rows, state)
@@ -386,7 +388,7 @@ export class LimbOps implements BatchOps<LimbElement, LimbSum> {
           low: v.add(sum.low, v.shiftLeft(sum.high, 32)),
           high: v.add(sum.high, v.shiftRight(sum.low, 32)),
           mean: top / 2 || 0.5,
-          limit: top + 1,
+          max: top + 1,
           cut: 0.5,
         }
       }
@@ -396,8 +398,8 @@ export class LimbOps implements BatchOps<LimbElement, LimbSum> {
   }
 
   /**
-   * ll + (lh + hl) φ + hh φ² by 32-bit places p0 … p3: (p0 − p2 − p3) + (p1 + p2) φ. The mean counts a low half as 1/2
-   * and a high half as 1/4.
+   * Computes ll + (lh + hl) φ + hh φ² as (p0 − p2 − p3) + (p1 + p2) φ, where p0 … p3 are the sums in each 32-bit place. The
+   * mean assumes 1/2 for a low half and 1/4 for a high half of a product, in units of 2^32.
    */
   #wrappedProduct(a: LimbElement, b: LimbElement): Wrapped {
     const v = this.#v
@@ -410,7 +412,7 @@ export class LimbOps implements BatchOps<LimbElement, LimbSum> {
       low: v.subtract(v.add(ll, v.shiftLeft(upper, 32)), lower),
       high: v.add(upper, v.shiftRight(ll, 32)),
       mean: 2.25,
-      limit: 6,
+      max: 6,
       cut: -0.75,
     }
   }
@@ -427,25 +429,30 @@ const limbs = (low: Vector, high: Vector, lowRange: Range, highRange: Range): Li
   shifted: new Map(),
 })
 
-/** What is subtracted of a sum by two digits of one sign, both times 2^32 − 1 at most; nothing where they are positive. */
-function subtrahend(c: bigint, d: bigint): { most: bigint; large: boolean } {
+/** @returns the most that negative digits c and d subtract, for x0, x1 ≤ 2^32 − 1; 0 if they are positive */
+function subtrahend(c: bigint, d: bigint): { max: bigint; large: boolean } {
   const digits = c + d < 0n ? -c - d : 0n
-  return { most: digits * EPS, large: digits >= LARGE_DIGITS }
+  return { max: digits * EPS, large: digits >= LARGE_DIGITS }
 }
 
-/** The range of a sum to which x0 c + x1 d, digits of one sign, was added. */
+/**
+ * @param digits c + d, two digits of one sign
+ * @param wraps whether the result is reduced modulo 2^64
+ * @returns the range of a sum after x0 c + x1 d was added
+ */
 function rangeWith([min, max]: Range, digits: bigint, wraps: boolean): Range {
   if (wraps) return [0n, WORD - 1n]
-  const [least, most] = digits < 0n ? [min + digits * EPS, max] : [min, max + digits * EPS]
-  if (least <= -SMALL || most >= WORD + SMALL) throw new RangeError("a sum of limbs would overflow")
-  return [least, most]
+  const [newMin, newMax] = digits < 0n ? [min + digits * EPS, max] : [min, max + digits * EPS]
+  if (newMin <= -SMALL || newMax >= WORD + SMALL) throw new RangeError("a sum of limbs would overflow")
+  return [newMin, newMax]
 }
 
 const sumOf = (a: Range, b: Range): Range => [a[0] + b[0], a[1] + b[1]]
 
 const isSmall = ([min, max]: Range) => min > -SMALL && max < SMALL
 
+/** @throws RangeError if |T| could reach 2^95 */
 function bounded(sum: Wrapped): Wrapped {
-  if (sum.limit >= 2 ** 31) throw new RangeError("a sum of more than 2^95 would overflow")
+  if (sum.max >= 2 ** 31) throw new RangeError("a wrapped sum of 2^95 or more would overflow")
   return sum
 }

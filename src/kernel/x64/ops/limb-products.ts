@@ -1,20 +1,20 @@
-/** Products of 64-bit words by 32 × 32-bit multipliers, which read the low half of each lane only. φ = 2^32. */
+/** Products of 64-bit words with 32 × 32-bit multipliers, which read only the low half of each lane. φ = 2^32. */
 import type { VirtualRegister } from "../assembler/operands.ts"
 import type { Vector, Vectors } from "../registers/vectors.ts"
 
-/** x0 + x1 φ, of which only the low halves count. */
+/** x0 + x1 φ, where x0 and x1 are the low halves of the lanes; the high halves are ignored. */
 export interface Limbs {
   readonly low: Vector
   readonly high: Vector
 }
 
-/** lo + 2^64 hi */
+/** A 128-bit number lo + 2^64 hi. */
 interface Words {
   readonly lo: VirtualRegister
   readonly hi: VirtualRegister
 }
 
-/** x². 9 instructions. */
+/** Computes x². Returns 0 … (2^64 − 1)². 9 instructions. */
 export function squareWords(v: Vectors, x: Limbs): Words {
   const ll = v.multiply(x.low, x.low)
   const lh = v.multiply(x.low, x.high)
@@ -23,7 +23,7 @@ export function squareWords(v: Vectors, x: Limbs): Words {
   return { lo: v.add(ll, v.shiftLeft(lh, 33)), hi: v.add(hh, v.shiftRight(middle, 31)) }
 }
 
-/** x · y. 13 instructions, or 14 where halves take two. */
+/** Computes x · y. Returns 0 … (2^64 − 1)². 13 instructions if `halves` takes one, 14 if it takes two. */
 export function productWords(v: Vectors, x: Limbs, y: Limbs): Words {
   const { ll, lh, hl, hh } = limbProducts(v, x, y)
   const t = v.add(hl, v.shiftRight(ll, 32))
@@ -32,7 +32,7 @@ export function productWords(v: Vectors, x: Limbs, y: Limbs): Words {
   return { lo: v.halves(ll, u), hi }
 }
 
-/** ll + (lh + hl) φ + hh φ² */
+/** Computes the partial products of x · y = ll + (lh + hl) φ + hh φ², each in 0 … (2^32 − 1)². */
 export const limbProducts = (v: Vectors, x: Limbs, y: Limbs) => ({
   ll: v.multiply(x.low, y.low),
   lh: v.multiply(x.low, y.high),
@@ -40,7 +40,10 @@ export const limbProducts = (v: Vectors, x: Limbs, y: Limbs) => ({
   hh: v.multiply(x.high, y.high),
 })
 
-/** Limbs of few bits too many. Dropped: a borrow and a carry (carry / 2^32 each). 5 instructions. */
+/**
+ * Computes low + high φ, whole words, as limbs. Assumes that the carry out of the high limb, (high + (low >> 32)) >> 32, is
+ * small. Dropped: a borrow and a carry, each with probability carry / 2^32. 5 instructions.
+ */
 export function carryLimbs(v: Vectors, { low, high }: Limbs): Limbs {
   const upper = v.add(high, v.shiftRight(low, 32))
   const carry = v.shiftRight(upper, 32)

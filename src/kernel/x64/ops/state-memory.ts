@@ -1,4 +1,4 @@
-/** A state on its way into a step and out of it: in memory, two vectors an element. */
+/** The state that a step receives and returns: in memory, two vectors per element. */
 import { WIDTH } from "../../../pow/constants.ts"
 import { type Memory, memory } from "../assembler/operands.ts"
 import type { Vector, Vectors } from "../registers/vectors.ts"
@@ -9,16 +9,16 @@ interface VectorPair {
   readonly high: Vector
 }
 
-/** Bytes of a state on one vector of nonces. */
+/** @returns the size in bytes of the state of one vector of nonces */
 export const vectorStateBytes = (vectorBytes: number): number => 2 * WIDTH * vectorBytes
 
 export class StateMemory {
   readonly #v: Vectors
   readonly #offset: number
-  /** Counts what the memory has held. */
+  /** Incremented by every load, which invalidates earlier elements. */
   #version = 0
 
-  /** That a whole state takes. */
+  /** Size in bytes of a whole state. */
   readonly bytes: number
 
   /** @param offset bytes from `STATE_POINTER` */
@@ -29,21 +29,21 @@ export class StateMemory {
   }
 
   /**
-   * The elements that a step left, or that a step begins with: loaded when they are first used.
-   * @param facts what a vocabulary knows about element `i`, beside its vectors
+   * @param facts what the vocabulary knows about element `i`, e.g. its range
+   * @returns the elements of the stored state, each loaded on first use and valid until the next `load`
    */
   load<Facts extends object>(elements: number, facts: (i: number) => Facts): (VectorPair & Facts)[] {
     const version = ++this.#version
     return Array.from({ length: elements }, (_, i) => {
       const load = (place: Memory) => {
-        if (version !== this.#version) throw new Error("an element is read after its state has changed")
+        if (version !== this.#version) throw new Error("an element was read after its state changed")
         return this.#v.load(place)
       }
       return Object.assign(new StoredElement(i, version, this.#places(i), load), facts(i))
     })
   }
 
-  /** Stores elements, but for those that stand where they should. */
+  /** Stores elements, except those that are already in place. */
   store(state: readonly VectorPair[]): void {
     const moved = state.flatMap((x, i) => {
       if (x instanceof StoredElement && x.index === i && x.version === this.#version) return []

@@ -1,19 +1,21 @@
-/** Rolled loops: a step is rendered once, as a subroutine that runs over a table of constants, on a state in memory. */
+/** Rolled loops: each step is rendered once, as a subroutine that iterates over a table of constants on a state in memory. */
 import type { Constant, ConstantRows, Step } from "../../ops.ts"
 import { immediate, type Label, type Memory, memory, rbx, rcx, rdi, relative, rsi } from "../assembler/operands.ts"
 import type { LaneSet } from "../registers/lane-set.ts"
 import type { Vectors } from "../registers/vectors.ts"
 import type { BatchOps } from "./batch-ops.ts"
 
-/** Registers around a step: the current row of constants, the rows left, and the state it works on. */
-export const ROW_POINTER = rsi
-const ROWS_LEFT = rcx
+/** Address of the current entry of the constant table. */
+export const ENTRY_POINTER = rsi
+/** Entries left, including the current one. */
+const ENTRIES_LEFT = rcx
+/** Address of the state that a step reads and writes. */
 export const STATE_POINTER = rbx
 
 interface RenderedStep {
   readonly entry: Label
   readonly render: () => void
-  /** What each row of the table holds, in order. */
+  /** The words of each table entry, by constant and derivation. */
   readonly columns: Map<string, { index: number; wordOf: (row: readonly bigint[]) => bigint }>
   readonly calls: { rows: ConstantRows; table: Label }[]
 }
@@ -26,38 +28,43 @@ export class Steps {
   #current: RenderedStep | undefined
 
   /**
-   * @param vectors of the widest unit, which says how constants lie in memory
-   * @param stateOffset bytes from rdi to the states of all units
+   * @param vectors the widest lane set, which determines the layout of constants
+   * @param stateOffset bytes from rdi to the states of all lane sets
    */
   constructor(vectors: Vectors, stateOffset: number) {
     this.#v = vectors
     this.#stateOffset = stateOffset
   }
 
-  /** What a routine does first. */
+  /** Appends the first instructions of an entry point. */
   begin(): void {
     this.#v.begin()
     this.#v.routine.control("lea", STATE_POINTER, memory(rdi, this.#stateOffset))
   }
 
+  /**
+   * Appends calls of the step's subroutine.
+   * @param rows constants, `[iteration][column]`
+   * @returns the state after all iterations
+   */
   repeat<V, W>(ops: BatchOps<V, W>, step: Step, rows: ConstantRows, state: readonly V[]): V[] {
     const { routine } = this.#v
-    const { parts, runs, bytes } = ops.turns(step)
-    const rendered = this.#steps.get(step) ?? this.#announce(parts, step, rows, state.length)
+    const { parts, runs, bytes } = ops.planOf(step)
+    const rendered = this.#steps.get(step) ?? this.#declare(parts, step, rows, state.length)
     const table = routine.label("table")
     rendered.calls.push({ rows, table })
     ops.storeState(state, step.linearFrom)
     for (let run = 0; run < runs; run++) {
       if (run > 0) routine.control("add", STATE_POINTER, immediate(bytes))
-      routine.control("lea", ROW_POINTER, relative(table))
-      routine.control("mov", ROWS_LEFT, immediate(rows.length))
+      routine.control("lea", ENTRY_POINTER, relative(table))
+      routine.control("mov", ENTRIES_LEFT, immediate(rows.length))
       routine.control("call", rendered.entry)
     }
     if (runs > 1) routine.control("sub", STATE_POINTER, immediate((runs - 1) * bytes))
     return ops.loadState(state.length, step.linearFrom)
   }
 
-  #announce(
+  #declare(
     parts: readonly BatchOps<unknown, unknown>[],
     step: Step,
     rows: ConstantRows,
@@ -77,7 +84,7 @@ export class Steps {
     return rendered
   }
 
-  /** Renders, after everything else, the steps that were repeated, and their tables. */
+  /** Renders the subroutines of all repeated steps and their tables. To be called once, after the entry points. */
   finish(): void {
     const { routine, repeatedBytes } = this.#v
     for (const rendered of this.#steps.values()) {
@@ -85,8 +92,8 @@ export class Steps {
       this.#current = rendered
       routine.bind(entry)
       rendered.render()
-      routine.control("add", ROW_POINTER, immediate(columns.size * repeatedBytes))
-      routine.control("sub", ROWS_LEFT, immediate(1))
+      routine.control("add", ENTRY_POINTER, immediate(columns.size * repeatedBytes))
+      routine.control("sub", ENTRIES_LEFT, immediate(1))
       routine.control("jnz", entry)
       routine.control("ret")
       for (const { rows, table } of calls) {
@@ -98,8 +105,10 @@ export class Steps {
   }
 
   /**
-   * A word derived from a constant, known now or standing in the current row, for a unit to read.
-   * @param name tells derivations apart, those of all vocabularies
+   * @param constant a number, or a constant of the current table entry
+   * @param name identifies the derivation among those of all vocabularies
+   * @param derive computes the word, modulo 2^64, from the constant
+   * @returns memory from which the lane set reads the derived word in every lane
    */
   constant(laneSet: LaneSet, constant: Constant, name: string, derive: (c: bigint) => bigint): Memory {
     if (typeof constant === "bigint") return laneSet.constant(BigInt.asUintN(64, derive(constant)))
@@ -110,6 +119,6 @@ export class Steps {
       column = { index: columns.size, wordOf: row => BigInt.asUintN(64, derive(row[constant.column]!)) }
       columns.set(key, column)
     }
-    return laneSet.repeated(memory(ROW_POINTER, column.index * this.#v.repeatedBytes))
+    return laneSet.repeated(memory(ENTRY_POINTER, column.index * this.#v.repeatedBytes))
   }
 }

@@ -1,13 +1,13 @@
 /**
- * Several vocabularies at once, each on nonces of its own: an operation is emitted for one after the other, so that a core
- * finds independent work wherever one waits, and in the units that one leaves idle.
+ * Combines vocabularies, each with its own nonces. An operation is emitted for each in turn, so that the core finds
+ * independent work while one waits, and for the ports that one leaves idle.
  */
 import type { Constant, ConstantRows, Step } from "../../ops.ts"
 import type { LaneSet, Value } from "../registers/lane-set.ts"
-import { atOnce, type BatchOps, type Turns } from "./batch-ops.ts"
+import { type BatchOps, inOnePart, type StepPlan } from "./batch-ops.ts"
 import type { Steps } from "./steps.ts"
 
-/** What each vocabulary holds of an element, or of a sum. */
+/** An element, or a sum, of each vocabulary. */
 type Parts = readonly unknown[]
 
 export class TogetherOps implements BatchOps<Parts, Parts> {
@@ -19,9 +19,9 @@ export class TogetherOps implements BatchOps<Parts, Parts> {
   readonly #areAlike: boolean
 
   /**
-   * @param each their states one behind the other, in this order
-   * @param areAlike they render the same: a step whose operations do not wait for each other is then rendered for the
-   *   first and run for one after the other, which takes less code
+   * @param each the vocabularies; their states are consecutive, in this order
+   * @param areAlike whether all render the same code; if so, a step that is not serial is rendered once and called for
+   *   each state, which makes the code smaller
    */
   constructor(each: readonly BatchOps<unknown, unknown>[], steps: Steps, areAlike: boolean) {
     this.#each = each
@@ -48,12 +48,12 @@ export class TogetherOps implements BatchOps<Parts, Parts> {
   repeat = (step: Step, rows: ConstantRows, state: readonly Parts[]): Parts[] =>
     this.#steps.repeat(this, step, rows, state)
 
-  /** Alike or not, what waits for each other is rendered together. */
-  turns(step: Step): Turns {
-    if (step.isSerial) return atOnce(this)
+  /** A serial step is rendered for all vocabularies together, to hide its latency. */
+  planOf(step: Step): StepPlan {
+    if (step.isSerial) return inOnePart(this)
     if (!this.#areAlike) return { parts: this.#each, runs: 1, bytes: 0 }
     const [first] = this.#each
-    return { parts: first!.turns(step).parts, runs: this.#each.length, bytes: first!.stateBytes }
+    return { parts: first!.planOf(step).parts, runs: this.#each.length, bytes: first!.stateBytes }
   }
 
   fromWords(words: readonly Value[]): Parts {

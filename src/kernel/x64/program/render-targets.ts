@@ -8,7 +8,7 @@ import { IfmaOps } from "../ops/ifma-ops.ts"
 import { INTEGER_STATE_BYTES, IntegerOps } from "../ops/integer-ops.ts"
 import { LimbOps } from "../ops/limb-ops.ts"
 import { vectorStateBytes } from "../ops/state-memory.ts"
-import { ROW_POINTER, Steps } from "../ops/steps.ts"
+import { ENTRY_POINTER, Steps } from "../ops/steps.ts"
 import { TogetherOps } from "../ops/together-ops.ts"
 import { Integers } from "../registers/integers.ts"
 import { Vectors } from "../registers/vectors.ts"
@@ -56,7 +56,7 @@ function renderTarget({ bits, core, pressure, vectors, integers, ops }: Recipe):
       core,
       window: 150,
       pressure,
-      readOnly: new Set([ROW_POINTER.n]),
+      readOnly: new Set([ENTRY_POINTER.n]),
       registers: { integer: INTEGERS, vector: range(bits === 512 ? 32 : 16) },
       spillLocation,
     },
