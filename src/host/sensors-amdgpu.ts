@@ -1,10 +1,12 @@
-/** The sensors of the kernel's `amdgpu` (and other GPU drivers), in sysfs's hwmon. */
+/** Sensors of GPUs whose Linux driver has hwmon files in sysfs, such as `amdgpu`. */
 import { readdir } from "node:fs/promises"
 import { join } from "node:path"
 import { readText } from "./read-text.ts"
 import type { SensorReading, SensorSource } from "./sensor-source.ts"
 
-/** @param root where /sys is */
+/**
+ * Reads the hwmon files of a GPU by its PCI address. @param root the directory that contains `sys`: `/` outside tests
+ */
 export function amdgpuSensors(root: string): SensorSource {
   return {
     async read(pci) {
@@ -21,7 +23,10 @@ async function hwmonOf(directory: string): Promise<string | undefined> {
   return name === undefined ? undefined : join(directory, name)
 }
 
-/** Millidegrees, microwatts and hertz; the fan as its PWM value, 0 … 255. */
+/**
+ * Reads a hwmon directory. Its files hold millidegrees Celsius, microwatts and hertz; the fan is a PWM value, 0 … 255.
+ * Values that the driver does not report are undefined.
+ */
 async function readHwmon(directory: string): Promise<SensorReading> {
   const value = async (name: string, scale: number): Promise<number | undefined> => {
     const text = await readText(join(directory, name))

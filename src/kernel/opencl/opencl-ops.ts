@@ -1,30 +1,37 @@
 /**
- * The vocabulary of `ops.ts` in OpenCL C. An element is a `ulong` of any value. A sum is two: its low word and how often
- * that wrapped; a product is reduced before it enters a sum, except where a constant's is added to one.
+ * The vocabulary of `ops.ts` in OpenCL C. An element is a `ulong`, 0 … 2^64 − 1. A sum is two: its value modulo 2^64
+ * and the number of times that wrapped. A product of two elements is reduced before it is added; a product with a
+ * constant is not. `goldilocks.ts` explains the reductions.
  */
 import type { Constant, ConstantRows, Ops, Step } from "../ops.ts"
 
 /** An element: the name of a variable. */
 export type Name = string
 
+/** The sum low + 2^64 high: expressions of the rendered text. */
 export interface Sum {
   readonly low: string
   readonly high: string
-  /** The largest value of `high`. */
-  readonly limit: number
+  /** Upper bound of `high`. */
+  readonly max: number
 }
 
-/** A sum that holds a product has a high word of any size, and is only to be reduced. */
+/** The bound of a sum that includes a product. Its high word has any value, so it can only be reduced. */
 const WIDE = Number.POSITIVE_INFINITY
 
-/** So many carries fit beside a product with a canonical constant, whose high word stays below 2^64 − 2^32. */
-const MOST = 2 ** 31
+/**
+ * Maximum carries of a sum. A product with a canonical constant can still be added: its high word is below 2^64 − 2^32.
+ */
+const MAX_CARRIES = 2 ** 31
 
 /**
- * What the rendered text calls. `reduce_wide` drops the borrow of low − high / 2^32, which comes once in 2^33;
- * `reduce_sum` is exact but where the high word is near 2^32. `OUTLINE` is for the compilers of processors, which take
- * minutes over functions of this size unless they are told not to inline them. `LIMBS` makes a product's high word of
- * 32-bit factors, for devices on which that is faster.
+ * Helper functions of the rendered text.
+ *
+ * - `reduce_wide` computes low + 2^64 high modulo p. It drops the borrow of low − ⌊high / 2^32⌋, probability 2^-33.
+ * - `reduce_sum` computes the same. It assumes high < 2^32 and is exact unless `high` is near 2^32.
+ * - `OUTLINE` qualifies the large functions. It is set to `noinline` for processors, whose compilers take minutes to
+ *   inline them, and is `inline` by default.
+ * - `LIMBS` selects products of 32-bit factors, which some devices compute faster.
  */
 export const PRELUDE = `
 #ifndef OUTLINE
@@ -56,13 +63,14 @@ static inline ulong multiply(ulong a, ulong b) { return reduce_wide(a * b, high_
 static inline ulong canonical(ulong x) { return x < 0xffffffff00000001UL ? x : x - 0xffffffff00000001UL; }
 `
 
-/** What the kernels of one program share: tables and functions, which come before them. */
+/** The tables and functions that the kernels of one program share. */
 export class OpenClProgram {
   readonly declarations: string[] = []
-  /** Steps that were rendered as functions, by name. */
+  /** Names of the functions of the steps rendered so far. */
   readonly steps = new Map<Step, string>()
   #names = 0
 
+  /** Returns a new name. */
   name(prefix: string): string {
     this.#names += 1
     return `${prefix}${this.#names}`
@@ -75,20 +83,21 @@ export class OpenClText {
 
   constructor(readonly program: OpenClProgram) {}
 
+  /** Declares a variable with the expression's value. @returns its name */
   let(expression: string): Name {
     const name = this.program.name("x")
     this.lines.push(`ulong ${name} = ${expression};`)
     return name
   }
 
-  /** An array of elements. @returns its name */
+  /** Declares an array of elements. @returns its name */
   array(elements: readonly Name[]): string {
     const name = this.program.name("a")
     this.lines.push(`ulong ${name}[${elements.length}] = {${elements.join(", ")}};`)
     return name
   }
 
-  /** The text as a function or kernel. */
+  /** Returns the text as a function or kernel. @param head the signature */
   body(head: string): string {
     return `${head} {\n${this.lines.map(line => `  ${line}`).join("\n")}\n}\n`
   }
@@ -97,7 +106,7 @@ export class OpenClText {
 export class OpenClOps implements Ops<Name, Sum> {
   readonly productsTakeConstants = false
   readonly #text: OpenClText
-  /** Where the current row of constants stands, inside a step's function. */
+  /** Pointer to the current row of constants, in a step's function. */
   readonly #row: string | undefined
 
   constructor(text: OpenClText, row?: string) {
@@ -118,11 +127,11 @@ export class OpenClOps implements Ops<Name, Sum> {
   }
 
   zero(): Sum {
-    return { low: "0UL", high: "0UL", limit: 0 }
+    return { low: "0UL", high: "0UL", max: 0 }
   }
 
   widen(a: Name): Sum {
-    return { low: a, high: "0UL", limit: 0 }
+    return { low: a, high: "0UL", max: 0 }
   }
 
   add(a: Sum, b: Sum): Sum {
@@ -140,12 +149,12 @@ export class OpenClOps implements Ops<Name, Sum> {
   multiplyAdd(sum: Sum, a: Name, constant: Constant): Sum {
     const c = this.#constant(constant)
     const { high, ...rest } = this.#plus(this.#narrow(sum), this.widen(this.#text.let(`${a} * ${c}`)))
-    return { ...rest, high: this.#text.let(`${high} + high_word(${a}, ${c})`), limit: WIDE }
+    return { ...rest, high: this.#text.let(`${high} + high_word(${a}, ${c})`), max: WIDE }
   }
 
   reduce(a: Sum): Name {
     if (a.high === "0UL") return a.low
-    return this.#text.let(`${a.limit === WIDE ? "reduce_wide" : "reduce_sum"}(${a.low}, ${a.high})`)
+    return this.#text.let(`${a.max === WIDE ? "reduce_wide" : "reduce_sum"}(${a.low}, ${a.high})`)
   }
 
   reduceLinear(a: Sum): Name {
@@ -167,29 +176,34 @@ export class OpenClOps implements Ops<Name, Sum> {
     return state.map((_, i) => this.#text.let(`${array}[${i}]`))
   }
 
-  /** A sum that more can be added to. */
+  /** Returns a sum that can be added to: a wide sum is reduced first. */
   #narrow(a: Sum): Sum {
-    return a.limit === WIDE ? this.widen(this.reduce(a)) : a
+    return a.max === WIDE ? this.widen(this.reduce(a)) : a
   }
 
+  /** Computes a + b. Assumes that neither is wide. */
   #plus(a: Sum, b: Sum): Sum {
     if (a.low === "0UL") return b
     if (b.low === "0UL") return a
-    const limit = a.limit + b.limit + 1
-    if (limit > MOST) throw new RangeError("a sum with more terms than its high word can count")
+    const max = a.max + b.max + 1
+    if (max > MAX_CARRIES) throw new RangeError("the sum has too many terms for its high word")
     const low = this.#text.let(`${a.low} + ${b.low}`)
     const highs = [a.high, b.high].filter(high => high !== "0UL")
-    return { low, high: this.#text.let([...highs, `(${low} < ${b.low})`].join(" + ")), limit }
+    return { low, high: this.#text.let([...highs, `(${low} < ${b.low})`].join(" + ")), max }
   }
 
   #constant(constant: Constant): string {
     if (typeof constant === "bigint") return literal(constant)
-    if (!this.#row) throw new TypeError("an entry of a row outside its loop")
+    if (!this.#row) throw new TypeError("a row entry is used outside its loop")
     return `${this.#row}[${constant.column}]`
   }
 }
 
-/** A step as a function of (state, rows, words of all rows) that works on the state in place, once at least. @returns its name */
+/**
+ * Renders a step as a function of (state, rows, number of words in all rows) that updates the state in place. It runs
+ * the step at least once.
+ * @returns its name
+ */
 function renderStep(program: OpenClProgram, step: Step, rows: ConstantRows, stateLength: number): string {
   const name = program.name("step")
   const text = new OpenClText(program)

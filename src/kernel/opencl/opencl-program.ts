@@ -23,7 +23,7 @@ static inline void judge(ulong element, ulong top, __global uint *hits, uint ind
 }
 `
 
-/** The program's source. */
+/** Renders the program. @returns its source */
 export function renderOpenCl(): string {
   const program = new OpenClProgram()
   const kernel = (name: string, parameters: readonly string[], body: (text: OpenClText, ops: OpenClOps) => void) => {
@@ -72,7 +72,10 @@ export function renderOpenCl(): string {
   return [PRELUDE, HELPERS, ...program.declarations, ...kernels].join("\n")
 }
 
-/** A function from the state after the first round to the hash's first element. @returns its name */
+/**
+ * Renders a function that computes the first element of the hash from the state after the first round. @returns its
+ * name
+ */
 function renderHash(program: OpenClProgram): string {
   const text = new OpenClText(program)
   const state = ELEMENTS.map(i => text.let(`s[${i}]`))
@@ -81,7 +84,7 @@ function renderHash(program: OpenClProgram): string {
   return "hash_element"
 }
 
-/** A loop over this thread's share of `count` indexes. */
+/** Writes a grid-stride loop over the indexes 0 … count − 1. */
 function eachIndex(text: OpenClText, count: string, body: (index: Name) => void): void {
   const index = text.program.name("index")
   text.lines.push(`for (uint ${index} = get_global_id(0); ${index} < ${count}; ${index} += get_global_size(0)) {`)
@@ -89,6 +92,7 @@ function eachIndex(text: OpenClText, count: string, body: (index: Name) => void)
   text.lines.push("}")
 }
 
+/** Stores elements in canonical form. @param place the destination of element i */
 function store(text: OpenClText, elements: readonly Name[], place: (i: number) => string): void {
   elements.forEach((x, i) => {
     text.lines.push(`${place(i)} = canonical(${x});`)

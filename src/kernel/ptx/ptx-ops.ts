@@ -1,54 +1,59 @@
 /**
- * The vocabulary of `ops.ts` in PTX. With φ = 2^32: φ² ≡ φ − 1 and φ³ ≡ −1 modulo p.
+ * The vocabulary of `ops.ts` in PTX. `goldilocks.ts` explains φ and dropped carries; `docs/gpu.md` adds up how often
+ * they lose a nonce.
  *
- * An element is two words of 32 bits and has any value below 2^64. Carries that come with a probability around 2^-32 are
- * dropped: the nonce is lost then, and nothing else. `docs/gpu.md` adds them up.
+ * An element is two 32-bit words, 0 … 2^64 − 1. In this file a *word* has 32 bits and a *pair* is a 64-bit register.
  *
- * What the text aims at is machine instructions (counted with `ptxas`, see there): a `mad.lo.cc` followed by a `madc.hi`
- * of the same factors becomes one wide multiply-add, and a sum of three pairs becomes two additions with two carries each
- * on most architectures.
+ * The forms are chosen for the machine code that `ptxas` emits (counts in `docs/gpu.md`): `mad.lo.cc` followed by
+ * `madc.hi` of the same factors becomes one wide multiply-add, and a sum of three pairs becomes two additions with two
+ * carries each on most architectures.
  */
 import { P } from "../../pow/field.ts"
+import { PHI } from "../goldilocks.ts"
 import type { Constant, ConstantRows, Ops, Step } from "../ops.ts"
 import type { PtxModule, PtxText } from "./ptx-text.ts"
 
 /**
- * How words are added up where carries go on: as pairs of 64 bits, which architectures up to sm_100 add three at a time,
- * or word by word with the carry flag, which suits those that add pairs in one instruction (sm_120).
+ * How words are added with carries: as pairs, three of which architectures up to sm_100 add at a time, or word by word
+ * with the carry flag, which is faster on architectures that have a 64-bit addition (sm_120).
  */
 export type SumForm = "pairs" | "words"
 
-/** Names of registers, or numbers: value = low + φ high. */
+/** An element low + φ high: names of registers, or literals. */
 export type Limbs = readonly [low: string, high: string]
 
+/** An unreduced sum. */
 export type Sum = Words | Chain | Products
 
-/** w0 + φ w1 + φ² w2. */
+/** The sum w0 + φ w1 + φ² w2. */
 interface Words {
   readonly kind: "words"
   readonly words: readonly [string, string, string]
-  /** The largest w2. */
-  readonly limit: number
+  /** Upper bound of w2. */
+  readonly max: number
+  /** The same sum as addends, once rendered. */
   addends?: Addends
 }
 
-/** Elements to be added one after the other, once their sum is needed. */
+/** Elements whose sum is rendered when it is needed. */
 interface Chain {
   readonly kind: "chain"
   readonly terms: readonly Limbs[]
+  /** The sum as words, once rendered. */
   made?: Words
+  /** The sum as addends, once rendered. */
   addends?: Addends
 }
 
-/** Register pairs: low + φ high. */
+/** The sum low + φ high of two register pairs. */
 interface Addends {
   readonly low: string
   readonly high: string
-  /** The largest values of them. */
-  readonly most: readonly [bigint, bigint]
+  /** Upper bounds of `low` and `high`. */
+  readonly max: readonly [bigint, bigint]
 }
 
-/** sum + a · constant, rendered on its reduction. */
+/** The sum `sum` + a · constant, rendered when it is reduced. */
 interface Products {
   readonly kind: "products"
   readonly sum: Words | Chain
@@ -56,27 +61,27 @@ interface Products {
   readonly constant: bigint
 }
 
-/** A sum of products: a pair that may have wrapped, which the carry flag tells then. */
+/** A sum of products modulo 2^64. */
 interface Accumulated {
   readonly pair: Limbs
+  /** Whether the sum can wrap. The carry flag then holds the carry. */
   readonly carries: boolean
 }
 
-const WORD = 2n ** 32n
-const NOTHING: Words = { kind: "words", words: ["0", "0", "0"], limit: 0 }
+const NOTHING: Words = { kind: "words", words: ["0", "0", "0"], max: 0 }
 
-/** The largest third word of a sum whose carries may be dropped on its reduction: a chance below 2^-26. */
-const SMALL = 64
+/** Maximum third word of a sum whose reduction drops carries; their probability is then below 2^-26. */
+const SMALL_MAX = 64
 
-/** Chains of so many elements are added as pairs: their low words in one sum, their high words in another. */
-const LONG = 4
+/** Minimum length of a chain whose low words and high words are added as two sums of pairs. */
+const LONG_MIN = 4
 
 export class PtxOps implements Ops<Limbs, Sum> {
   readonly productsTakeConstants = false
   readonly #module: PtxModule
   readonly #text: PtxText
   readonly #form: SumForm
-  /** The address of the current row of constants, inside a loop. */
+  /** Address of the current row of constants, in a loop. */
   readonly #row: string | undefined
 
   constructor(module: PtxModule, text: PtxText, form: SumForm = "pairs", row?: string) {
@@ -86,7 +91,7 @@ export class PtxOps implements Ops<Limbs, Sum> {
     this.#row = row
   }
 
-  /** a0² + 2 a0 a1 φ + a1² φ²: three products, the doubling by a shift over the word's border. */
+  /** Computes a0² + 2 a0 a1 φ + a1² φ² from three products; a shift across words doubles the second. */
   square([a0, a1]: Limbs): Limbs {
     const t = this.#text
     const [l0, l1] = t.unpack(t.letPair("mul.wide.u32", a0, a0))
@@ -100,7 +105,7 @@ export class PtxOps implements Ops<Limbs, Sum> {
     return this.#fold(l0, [r1, r2], r3, [r2])
   }
 
-  /** a0 b0 + (a0 b1 + a1 b0) φ + a1 b1 φ². */
+  /** Computes a0 b0 + (a0 b1 + a1 b0) φ + a1 b1 φ². */
   multiply([a0, a1]: Limbs, [b0, b1]: Limbs): Limbs {
     const t = this.#text
     const [l0, l1] = t.unpack(t.letPair("mul.wide.u32", a0, b0))
@@ -142,7 +147,7 @@ export class PtxOps implements Ops<Limbs, Sum> {
   }
 
   multiplyAdd(sum: Sum, a: Limbs, constant: Constant): Sum {
-    if (typeof constant !== "bigint") throw new TypeError("rows of constants are added only")
+    if (typeof constant !== "bigint") throw new TypeError("multiplyAdd does not support row entries")
     return { kind: "products", sum: this.#addable(sum), a, constant }
   }
 
@@ -187,8 +192,8 @@ export class PtxOps implements Ops<Limbs, Sum> {
   }
 
   /**
-   * low + φ Σ middle + φ³ top − Σ others, where Σ middle = t + φ c, and what of it came with φ² is among `others` too:
-   * (low − Σ others − top − c) + φ (t + c).
+   * Computes low + φ Σ middle + φ³ top − Σ others. With Σ middle = t + φ c, that is
+   * (low − Σ others − top − c) + φ (t + c). A word w of weight φ² ≡ φ − 1 is passed in both `middle` and `others`.
    */
   #fold(low: string, middle: readonly string[], top: string, others: readonly string[]): Limbs {
     const t = this.#text
@@ -199,7 +204,7 @@ export class PtxOps implements Ops<Limbs, Sum> {
     return t.unpack(taken.reduce((x, word) => t.letPair("sub.u64", x, t.extend(word)), t.pack(low, high)))
   }
 
-  /** The sum of words: its low word, and what lies above. */
+  /** Computes the sum of words as sum + φ carry. */
   #sum(words: readonly string[]): readonly [sum: string, carry: string] {
     const t = this.#text
     if (this.#form === "pairs")
@@ -211,22 +216,23 @@ export class PtxOps implements Ops<Limbs, Sum> {
     )
   }
 
+  /** Computes low + φ high − word, modulo 2^64. */
   #minus([low, high]: Limbs, word: string): Limbs {
     return [this.#text.let("sub.cc.u32", low, word), this.#text.let("subc.u32", high, 0)]
   }
 
   /**
-   * With x = x0 + φ x1 and c' = φ c: x c = x0 c + x1 c', gathered by the words of c and c' into A + φ B, so that nothing
-   * lies above φ². With A = a0 + φ a1 and B alike that is a0 + φ (a1 + b0) + φ² b1. Where A wraps, φ² gains one; where B
-   * does, φ³ ≡ −1.
+   * Computes sum + x c. With x = x0 + φ x1 and c' = φ c mod p, x c ≡ x0 c + x1 c'. The words of c and c' split the sum
+   * into A + φ B, with no term above φ². With A = a0 + φ a1 and B = b0 + φ b1, it is a0 + φ (a1 + b0) + φ² b1. If A
+   * wraps, 1 is added to b1; if B wraps, φ³ ≡ −1 is added.
    */
   #reduceProducts({ sum, a: x, constant }: Products): Limbs {
     const t = this.#text
-    const shifted = (constant * WORD) % P
-    const { low, high, most } = this.#addends(sum)
-    const ofA = () => this.#gather(low, most[0], x, constant % WORD, shifted % WORD)
-    const ofB = () => this.#gather(high, most[1], x, constant / WORD, shifted / WORD)
-    // There is one carry flag: what wraps comes last, and its carry is added where it is needed.
+    const shifted = (constant * PHI) % P
+    const { low, high, max } = this.#addends(sum)
+    const ofA = () => this.#gather(low, max[0], x, constant % PHI, shifted % PHI)
+    const ofB = () => this.#gather(high, max[1], x, constant / PHI, shifted / PHI)
+    // There is one carry flag, so each carry is used right after the sum that sets it.
     const early = ofB()
     const wrapped = early.carries ? t.let("addc.u32", 0, 0) : undefined
     const { pair, carries } = ofA()
@@ -236,28 +242,35 @@ export class PtxOps implements Ops<Limbs, Sum> {
     return this.#fold(a0, [a1, b0, b1], b1, wrapped === undefined ? [] : [wrapped])
   }
 
-  /** start + x0 · first + x1 · second; the carry flag is set where it says so. */
-  #gather(start: string, most: bigint, [x0, x1]: Limbs, first: bigint, second: bigint): Accumulated {
-    const highest = WORD - 1n
-    // The larger factor comes last, so that the first sum never wraps but where both are large.
+  /**
+   * Computes start + x0 · first + x1 · second modulo 2^64.
+   * @param start a pair, 0 … max
+   * @param first 0 … 2^32 − 1
+   * @param second 0 … 2^32 − 1
+   * @throws RangeError if the first of the two additions could wrap
+   */
+  #gather(start: string, max: bigint, [x0, x1]: Limbs, first: bigint, second: bigint): Accumulated {
+    const highest = PHI - 1n
+    // The larger factor comes last, so that the first addition does not wrap.
     const [x, y, c, d] = first < second ? [x0, x1, first, second] : [x1, x0, second, first]
-    if (most + highest * c >= WORD * WORD) throw new RangeError("a sum too large to add products to")
+    if (max + highest * c >= PHI * PHI) throw new RangeError("the sum is too large to add products to")
     const inner = this.#multiplyAdd(this.#text.unpack(start), x, c, "u32")
-    const carries = most + highest * (c + d) >= WORD * WORD
+    const carries = max + highest * (c + d) >= PHI * PHI
     return { pair: this.#multiplyAdd(inner, y, d, carries ? "cc.u32" : "u32"), carries }
   }
 
+  /** Computes low + φ high + x · digit modulo 2^64; `cc.u32` sets the carry flag. */
   #multiplyAdd([low, high]: Limbs, x: string, digit: bigint, flag: "u32" | "cc.u32"): Limbs {
     const first = this.#text.let("mad.lo.cc.u32", x, literal(digit), low)
     return [first, this.#text.let(`madc.hi.${flag}`, x, literal(digit), high)]
   }
 
-  /** w0 + φ w1 + φ² w2 ≡ (w0 − w2) + φ (w1 + w2). */
-  #reduceWords({ words: [w0, w1, w2], limit }: Words): Limbs {
-    if (limit === 0) return [w0, w1]
+  /** Computes w0 + φ w1 + φ² w2 ≡ (w0 − w2) + φ (w1 + w2). */
+  #reduceWords({ words: [w0, w1, w2], max }: Words): Limbs {
+    if (max === 0) return [w0, w1]
     const t = this.#text
     let [taken, high] = [w2, ""]
-    if (limit <= SMALL) {
+    if (max <= SMALL_MAX) {
       high = t.let("add.u32", w1, w2)
     } else {
       const sum = t.let("add.cc.u32", w1, w2)
@@ -281,13 +294,13 @@ export class PtxOps implements Ops<Limbs, Sum> {
 
   #madeOf(chain: Chain): Words {
     const t = this.#text
-    if (chain.terms.length >= LONG || chain.addends) {
-      const { low, high, most } = this.#addends(chain)
+    if (chain.terms.length >= LONG_MIN || chain.addends) {
+      const { low, high, max } = this.#addends(chain)
       const [w0, carry] = t.unpack(low)
       const [w1, w2] = t.unpack(t.letPair("add.u64", high, t.extend(carry)))
-      return { kind: "words", words: [w0, w1, w2], limit: Number((most[1] + most[0] / WORD) / WORD) }
+      return { kind: "words", words: [w0, w1, w2], max: Number((max[1] + max[0] / PHI) / PHI) }
     }
-    const terms = chain.terms.map(([low, high]): Words => ({ kind: "words", words: [low, high, "0"], limit: 0 }))
+    const terms = chain.terms.map(([low, high]): Words => ({ kind: "words", words: [low, high, "0"], max: 0 }))
     return terms.reduce((sum, term) => this.#plus(sum, term), NOTHING)
   }
 
@@ -295,20 +308,21 @@ export class PtxOps implements Ops<Limbs, Sum> {
     if (a === NOTHING) return b
     if (b === NOTHING) return a
     const t = this.#text
-    const limit = a.limit + b.limit + 1
-    if (limit >= 2 ** 31) throw new RangeError("a sum with more terms than its third word can count")
+    const max = a.max + b.max + 1
+    if (max >= 2 ** 31) throw new RangeError("the sum has too many terms for its third word")
     const low = t.let("add.cc.u32", a.words[0], b.words[0])
     const middle = t.let("addc.cc.u32", a.words[1], b.words[1])
-    return { kind: "words", words: [low, middle, t.let("addc.u32", a.words[2], b.words[2])], limit }
+    return { kind: "words", words: [low, middle, t.let("addc.u32", a.words[2], b.words[2])], max }
   }
 
+  /** Computes sum + low + φ high. Assumes that `sum.addends` is rendered. */
   #plusTerm(sum: Words | Chain, [low, high]: Limbs): Chain {
-    const { low: lows, high: highs, most } = sum.addends!
+    const { low: lows, high: highs, max } = sum.addends!
     const add = (pair: string, word: string) => this.#text.letPair("add.u64", pair, this.#text.extend(word))
     const addends: Addends = {
       low: add(lows, low),
       high: add(highs, high),
-      most: [most[0] + WORD - 1n, most[1] + WORD - 1n],
+      max: [max[0] + PHI - 1n, max[1] + PHI - 1n],
     }
     return { kind: "chain", terms: [], addends }
   }
@@ -318,18 +332,18 @@ export class PtxOps implements Ops<Limbs, Sum> {
     return sum.addends
   }
 
-  #addendsOfWords({ words: [w0, w1, w2], limit }: Words): Addends {
+  #addendsOfWords({ words: [w0, w1, w2], max }: Words): Addends {
     const t = this.#text
-    return { low: t.extend(w0), high: t.pack(w1, w2), most: [WORD - 1n, BigInt(limit + 1) * WORD - 1n] }
+    return { low: t.extend(w0), high: t.pack(w1, w2), max: [PHI - 1n, BigInt(max + 1) * PHI - 1n] }
   }
 
   #addendsOfChain({ terms }: Chain): Addends {
     const t = this.#text
     const sumOf = (words: readonly string[]) =>
       words.map(word => t.extend(word)).reduce((sum, word) => t.letPair("add.u64", sum, word))
-    const most = BigInt(Math.max(1, terms.length)) * (WORD - 1n)
+    const max = BigInt(Math.max(1, terms.length)) * (PHI - 1n)
     const [lows, highs] = [terms.map(([low]) => low), terms.map(([, high]) => high)]
-    return { low: sumOf(terms.length ? lows : ["0"]), high: sumOf(terms.length ? highs : ["0"]), most: [most, most] }
+    return { low: sumOf(terms.length ? lows : ["0"]), high: sumOf(terms.length ? highs : ["0"]), max: [max, max] }
   }
 
   #copy([low, high]: Limbs): Limbs {
@@ -337,8 +351,8 @@ export class PtxOps implements Ops<Limbs, Sum> {
   }
 
   #constant(constant: Constant): Limbs {
-    if (typeof constant === "bigint") return [literal(constant % WORD), literal(constant / WORD)]
-    if (!this.#row) throw new TypeError("an entry of a row outside its loop")
+    if (typeof constant === "bigint") return [literal(constant % PHI), literal(constant / PHI)]
+    if (!this.#row) throw new TypeError("a row entry is used outside its loop")
     return this.#text.unpack(this.#text.letPair("ld.const.b64", `[${this.#row}+${8 * constant.column}]`))
   }
 }

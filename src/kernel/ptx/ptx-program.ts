@@ -10,9 +10,9 @@ import { type Limbs, PtxOps, type SumForm } from "./ptx-ops.ts"
 import { PtxModule, PtxText } from "./ptx-text.ts"
 
 export interface PtxOptions {
-  /** Threads of a group, at most. */
+  /** Maximum threads of a group. */
   readonly groupSize: number
-  /** Registers of a thread, at most; undefined: as many as the compiler likes. */
+  /** Maximum registers of a thread; undefined leaves the choice to the compiler. */
   readonly registers?: number | undefined
   readonly form?: SumForm | undefined
 }
@@ -21,7 +21,7 @@ const ELEMENTS = Array.from({ length: WIDTH }, (_, i) => i)
 const STATE = ELEMENTS.map(i => `.b64 s${i}`)
 const ROW_BITS = Math.log2(ROW)
 
-/** The module's text. */
+/** Renders the module. @returns its text */
 export function renderPtx({ groupSize, registers, form }: PtxOptions): string {
   const module = new PtxModule()
   const limit = registers === undefined ? "" : ` .maxnreg ${registers}`
@@ -62,44 +62,46 @@ export function renderPtx({ groupSize, registers, form }: PtxOptions): string {
   return module.toString()
 }
 
-/** What the kernels' texts have in common. */
+/** Writes what the kernels have in common. */
 class KernelText {
   constructor(
     readonly text: PtxText,
     readonly ops: PtxOps,
   ) {}
 
-  /** The parameter, a word. */
+  /** Loads a 32-bit parameter. */
   parameter(name: string): string {
     return this.text.let("ld.param.b32", `[${name}]`)
   }
 
-  /** The parameter, a pair. */
+  /** Loads a 64-bit parameter. */
   pointer(name: string): string {
     return this.text.letPair("ld.param.b64", `[${name}]`)
   }
 
-  /** The address of an entry of so many bytes in the memory that a parameter points to. */
+  /** Computes the address of an entry of `bytes` bytes in the array that a parameter points to. */
   element(name: string, index: string, bytes: number): string {
     return this.text.letPair("mad.wide.u32", index, bytes, this.pointer(name))
   }
 
+  /** Loads the 12 elements of the state from the parameters. */
   state(): Limbs[] {
     return ELEMENTS.map(i => this.text.unpack(this.pointer(`s${i}`)))
   }
 
-  /** Twelve elements, `stride` bytes apart. */
+  /** Loads 12 elements that are `stride` bytes apart. */
   load(address: string, stride: number): Limbs[] {
     return ELEMENTS.map(i => this.text.unpack(this.text.letPair("ld.global.b64", `[${address}+${i * stride}]`)))
   }
 
+  /** Stores elements in canonical form, `stride` bytes apart. */
   store(elements: readonly Limbs[], address: string, stride: number): void {
     elements.forEach((x, i) => {
       this.text.emit(`st.global.b64 [${address}+${i * stride}], ${this.text.pack(...this.#canonical(x))}`)
     })
   }
 
-  /** A loop over this thread's share of `count` indexes. */
+  /** Writes a grid-stride loop over the indexes 0 … count − 1. */
   eachIndex(count: string, body: (index: string) => void): void {
     const t = this.text
     const [size, group, thread, groups] = ["ntid", "ctaid", "tid", "nctaid"].map(name => t.let("mov.u32", `%${name}.x`))
@@ -116,7 +118,7 @@ class KernelText {
     t.place(end)
   }
 
-  /** Reports the nonce at `index` where the hash's first eight bytes, big-endian, are at or below `top`. */
+  /** Reports the nonce at `index` if the first eight bytes of its hash, big-endian, do not exceed `top`. */
   judge(element: Limbs, index: string): void {
     const t = this.text
     const [low, high] = this.#canonical(element)
@@ -133,6 +135,7 @@ class KernelText {
     t.place(end)
   }
 
+  /** Computes x mod p. */
   #canonical(x: Limbs): Limbs {
     const t = this.text
     const pair = t.pack(...x)
@@ -143,5 +146,5 @@ class KernelText {
   }
 }
 
-/** A word with its bytes in the opposite order. */
+/** Reverses the bytes of a 32-bit word. */
 const swapped = (t: PtxText, word: string): string => t.let("prmt.b32", word, 0, "0x0123")

@@ -1,8 +1,9 @@
 /**
- * Just enough of the WebAssembly binary format (core specification, chapter 5) to write one module with one memory:
- * functions are built from expressions, which are byte sequences that leave one value on the stack.
+ * A writer for the part of the WebAssembly binary format (core specification, chapter 5) that a module with one memory
+ * needs. Functions are built from expressions.
  */
 
+/** Code that leaves one value on the stack, as bytes. */
 export type Expression = readonly number[]
 
 export type ValueType = "i32" | "i64"
@@ -15,6 +16,7 @@ export interface Local {
   readonly index: number
 }
 
+/** Builds the body of one function. */
 export class FunctionBuilder {
   readonly #locals: ValueType[] = []
   readonly #code: number[] = []
@@ -24,52 +26,55 @@ export class FunctionBuilder {
     readonly results: readonly ValueType[],
   ) {}
 
+  /** Returns the parameter's local. */
   parameter(index: number): Local {
     return { type: this.parameters[index]!, index }
   }
 
-  /** A new local, 0 at first. */
+  /** Returns a new local with initial value 0. */
   local(type: ValueType): Local {
     this.#locals.push(type)
     return { type, index: this.parameters.length + this.#locals.length - 1 }
   }
 
-  /** A new local with the expression's value. */
+  /** Returns a new local and assigns the expression's value to it. */
   let(type: ValueType, value: Expression): Local {
     const local = this.local(type)
     this.set(local, value)
     return local
   }
 
+  /** Assigns a value to a local. */
   set(local: Local, value: Expression): void {
     this.emit([...value, 0x21, ...unsigned(local.index)])
   }
 
-  /** Two new i64 locals from code that leaves two values. */
+  /** Returns two new i64 locals and assigns two values to them. @param values code that leaves low, then high */
   letPair(values: Expression): [low: Local, high: Local] {
     const pair = [this.local("i64"), this.local("i64")] as const
     this.emit([...values, 0x21, ...unsigned(pair[1].index), 0x21, ...unsigned(pair[0].index)])
     return [pair[0], pair[1]]
   }
 
+  /** Appends code. */
   emit(code: Expression): void {
     for (const byte of code) this.#code.push(byte)
   }
 
-  /** Runs `body` until `again` (an i32, evaluated after it) is 0. */
+  /** Emits a loop that repeats while the i32 that `body` returns is not 0. */
   loop(body: () => Expression): void {
     this.emit([0x03, 0x40])
     this.emit([...body(), 0x0d, 0x00, 0x0b])
   }
 
-  /** Runs `body` where `condition` (an i32) is not 0. */
+  /** Emits `body` under the condition that an i32 is not 0. */
   when(condition: Expression, body: () => void): void {
     this.emit([...condition, 0x04, 0x40])
     body()
     this.emit([0x0b])
   }
 
-  /** The function's entry in the code section. */
+  /** Returns the function's entry in the code section. */
   encode(): number[] {
     const locals = this.#locals.flatMap(type => [1, TYPE_CODE[type]])
     const body = [...unsigned(this.#locals.length), ...locals, ...this.#code, 0x0b]
@@ -77,6 +82,7 @@ export class FunctionBuilder {
   }
 }
 
+/** Builds a module from functions and data. */
 export class ModuleBuilder {
   readonly #functions: FunctionBuilder[] = []
   readonly #exports: { name: string; index: number }[] = []
@@ -89,12 +95,12 @@ export class ModuleBuilder {
     return index
   }
 
-  /** Initial contents of the memory. */
+  /** Sets the memory's initial contents at an address. */
   data(address: number, bytes: Uint8Array): void {
     this.#data.push({ address, bytes })
   }
 
-  /** The module's bytes; its memory is exported as `memory`. @param pages of 64 KiB */
+  /** Returns the module's bytes. Its memory is exported as `memory`. @param pages size of the memory in 64 KiB pages */
   encode(pages: number): Uint8Array<ArrayBuffer> {
     const types = this.#functions.map(f => [0x60, ...vector(f.parameters.map(code)), ...vector(f.results.map(code))])
     const exports = this.#exports.map(({ name, index }) => [...text(name), 0x00, ...unsigned(index)])
@@ -128,7 +134,7 @@ const vector = (bytes: readonly number[]): number[] => [...unsigned(bytes.length
 
 const text = (name: string): number[] => vector([...new TextEncoder().encode(name)])
 
-/** LEB128. @param value 0 … 2^32 − 1 */
+/** Encodes an unsigned integer as LEB128. @param value 0 … 2^32 − 1 */
 export function unsigned(value: number): number[] {
   const bytes: number[] = []
   do {
@@ -139,7 +145,7 @@ export function unsigned(value: number): number[] {
   return bytes
 }
 
-/** LEB128, two's complement. @param value −2^63 … 2^63 − 1 */
+/** Encodes a signed integer as LEB128. @param value −2^63 … 2^63 − 1 */
 export function signed(value: bigint): number[] {
   const bytes: number[] = []
   for (;;) {
@@ -151,14 +157,17 @@ export function signed(value: bigint): number[] {
   }
 }
 
+/** Reads a local. */
 export const get = (local: Local): Expression => [0x20, ...unsigned(local.index)]
 
+/** Calls a function. @param index from `ModuleBuilder.add` */
 export const call = (index: number, ...args: Expression[]): Expression => [...args.flat(), 0x10, ...unsigned(index)]
 
 const binary =
   (opcode: number) =>
   (a: Expression, b: Expression): Expression => [...a, ...b, opcode]
 
+/** Operations on i32, wrapping modulo 2^32; comparisons are unsigned. */
 export const i32 = {
   constant: (value: number): Expression => [0x41, ...signed(BigInt(value | 0))],
   add: binary(0x6a),
@@ -172,7 +181,7 @@ export const i32 = {
   ],
 }
 
-/** Operations on i64, wrapping modulo 2^64, comparisons and shifts unsigned. */
+/** Operations on i64, wrapping modulo 2^64; comparisons, and shifts unless named otherwise, are unsigned. */
 export const i64 = {
   constant: (value: bigint): Expression => [0x42, ...signed(BigInt.asIntN(64, value))],
   add: binary(0x7c),
@@ -183,23 +192,24 @@ export const i64 = {
   shiftLeft: (a: Expression, by: number): Expression => [...a, ...i64.constant(BigInt(by)), 0x86],
   shiftRightSigned: (a: Expression, by: number): Expression => [...a, ...i64.constant(BigInt(by)), 0x87],
   shiftRight: (a: Expression, by: number): Expression => [...a, ...i64.constant(BigInt(by)), 0x88],
-  /** An i32, 0 or 1. */
+  /** Computes a < b as an i32, 0 or 1. */
   lessThan: binary(0x54),
-  /** An i32, 0 or 1. */
+  /** Computes a ≤ b as an i32, 0 or 1. */
   notAbove: binary(0x58),
-  /** a where `condition` (an i32) is not 0, else b. */
+  /** Returns a if `condition` (an i32) is not 0, else b. */
   select: (a: Expression, b: Expression, condition: Expression): Expression => [...a, ...b, ...condition, 0x1b],
-  /** From an i32. */
+  /** Zero-extends an i32. */
   extend: (a: Expression): Expression => [...a, 0xad],
-  /** @param address an i32 */
+  /** Loads a word. @param address an i32 */
   load: (address: Expression, offset: number): Expression => [...address, 0x29, 3, ...unsigned(offset)],
+  /** Stores a word. @param address an i32 */
   store: (address: Expression, offset: number, value: Expression): Expression => [
     ...[...address, ...value],
     ...[0x37, 3, ...unsigned(offset)],
   ],
-  /** The product's low and high word, in this order: `i64.mul_wide_u` of the wide-arithmetic proposal. */
+  /** Computes a · b as two words, low then high: `i64.mul_wide_u` of the wide-arithmetic proposal. */
   mulWide: (a: Expression, b: Expression): Expression => [...a, ...b, 0xfc, 0x16],
-  /** The sum of two pairs, low and high word, as such a pair: `i64.add128`. */
+  /** Computes a + b modulo 2^128, each as two words, low then high: `i64.add128` of the same proposal. */
   addWide: (a: readonly [Expression, Expression], b: readonly [Expression, Expression]): Expression => [
     ...a.flat(),
     ...b.flat(),

@@ -1,4 +1,4 @@
-/** The search program as a WebAssembly module: its memory map, its entry points, and the kernel around them. */
+/** The search program as a WebAssembly module: memory map, entry points, and the `Kernel` that calls them. */
 import { WIDTH } from "../../pow/constants.ts"
 import { P } from "../../pow/field.ts"
 import { type Kernel, ROW, UnsupportedKernel } from "../kernel.ts"
@@ -8,16 +8,16 @@ import { call, type Expression, FunctionBuilder, get, i32, i64, type Local, Modu
 import { type ModuleContext, WasmOps, type WideArithmetic } from "./wasm-ops.ts"
 
 /*
- * Memory, in bytes:
+ * Memory map:
  *
- *     INPUT    12 words   a state given by the caller, and the permutation's result
- *     STATE    12 words   a state on its way into and out of a step
- *     TOP       1 word    the target's first 64 bits
- *     PLANE    12 words   inputs of the first round's S-boxes
- *     ROWPART  12 words
- *     COLUMNS  ROW × 12 words, canonical
- *     HITS     ROW × 4 bytes
- *     TABLES   rows of constants, as `WasmOps` lays them out
+ *     INPUT    12 words        state passed by the caller; result of the permutation
+ *     STATE    12 words        state passed to and from a step's function
+ *     TOP      1 word          the target's top 64 bits
+ *     PLANE    12 words        inputs of the first round's S-boxes for the base nonce
+ *     ROWPART  12 words        row part of the current row
+ *     COLUMNS  ROW × 12 words  column parts, canonical
+ *     HITS     ROW × 4 bytes   indexes of the candidates
+ *     TABLES   the rest        tables of constants, in the layout of `WasmOps`
  */
 const WORDS = 8 * WIDTH
 const INPUT = 0
@@ -30,15 +30,15 @@ const HITS = COLUMNS + ROW * WORDS
 const TABLES = HITS + ROW * 4
 const PAGE = 65536
 
-/** The wide-arithmetic proposal's instructions. */
+/** Products by the instructions of the wide-arithmetic proposal. */
 export const wide: WideArithmetic = {
   multiply: (f, a, b) => f.letPair(i64.mulWide(get(a), b)),
   add: (f, a, b) => f.letPair(i64.addWide(a, b)),
 }
 
-/** What any WebAssembly has. */
+/** Products by the instructions of WebAssembly 1.0. */
 export const narrow: WideArithmetic = {
-  /** a b = a0 b0 + (a0 b1 + a1 b0) 2^32 + a1 b1 2^64, by 32-bit limbs. */
+  /** Computes a b = a0 b0 + (a0 b1 + a1 b0) φ + a1 b1 φ² from 32-bit digits. */
   multiply(f, a, bValue) {
     const let64 = (value: Expression) => f.let("i64", value)
     const low = (x: Local) => i64.and(get(x), i64.constant(0xffffffffn))
@@ -55,11 +55,12 @@ export const narrow: WideArithmetic = {
   },
 }
 
-/** By a kernel's name. */
+/** The arithmetic of each kernel, by name. */
 const ARITHMETIC = { wasm: wide, "wasm-narrow": narrow } as const
 
 export type WasmKernelName = keyof typeof ARITHMETIC
 
+/** The module's exports. Their operands are in memory. */
 interface Exports {
   readonly memory: WebAssembly.Memory
   permute(): void
@@ -68,13 +69,13 @@ interface Exports {
   searchRange(first: bigint, count: number): number
 }
 
-/** The module's bytes. */
+/** Renders the module of a kernel. @returns its bytes */
 export const renderWasmModule = (name: WasmKernelName): Uint8Array<ArrayBuffer> => renderModule(ARITHMETIC[name])
 
 /**
- * The compiled module, which any number of threads can load.
- * @param name `wasm` where the runtime has wide arithmetic, `wasm-narrow` anywhere
- * @throws UnsupportedKernel where the runtime does not take the module
+ * Renders and compiles the module of a kernel. Any number of threads can load the result.
+ * @param name `wasm` requires a runtime with wide arithmetic; `wasm-narrow` runs on any
+ * @throws UnsupportedKernel if the runtime rejects the module
  */
 export function compileWasmKernel(name: WasmKernelName): WebAssembly.Module {
   const bytes = renderWasmModule(name)
@@ -82,12 +83,12 @@ export function compileWasmKernel(name: WasmKernelName): WebAssembly.Module {
   return new WebAssembly.Module(bytes)
 }
 
-/** @param module of `compileWasmKernel` */
+/** Creates a kernel for the calling thread. @param module from `compileWasmKernel` */
 export function loadWasmKernel(name: WasmKernelName, module: WebAssembly.Module): Kernel {
   return new WasmKernel(name, new WebAssembly.Instance(module).exports as unknown as Exports)
 }
 
-/** @throws UnsupportedKernel as `compileWasmKernel` */
+/** Compiles and loads a kernel. @throws UnsupportedKernel if the runtime rejects the module */
 export const createWasmKernel = (name: WasmKernelName): Kernel => loadWasmKernel(name, compileWasmKernel(name))
 
 class WasmKernel implements Kernel {
@@ -138,7 +139,7 @@ class WasmKernel implements Kernel {
   close(): void {}
 }
 
-/** The module's bytes. */
+/** Renders the module with the given arithmetic. @returns its bytes */
 export function renderModule(arithmetic: WideArithmetic): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder()
   let next = TABLES
@@ -163,22 +164,25 @@ export function renderModule(arithmetic: WideArithmetic): Uint8Array<ArrayBuffer
 }
 
 const base = i32.constant(0)
+
+/** Loads consecutive words into new locals. */
 const load = (f: FunctionBuilder, address: number, count = WIDTH): Local[] =>
   Array.from({ length: count }, (_, i) => f.let("i64", i64.load(base, address + 8 * i)))
 
+/** Stores consecutive words at `address + offset`. */
 function store(f: FunctionBuilder, address: Expression, offset: number, words: readonly Local[]): void {
   words.forEach((word, i) => {
     f.emit(i64.store(address, offset + 8 * i, get(word)))
   })
 }
 
-/** x − p where x ≥ p. */
+/** Computes x mod p. Assumes 0 ≤ x < 2^64. */
 function canonical(f: FunctionBuilder, x: Local): Local {
   const p = i64.constant(P)
   return f.let("i64", i64.select(get(x), i64.sub(get(x), p), i64.lessThan(get(x), p)))
 }
 
-/** permute(): INPUT in place, canonical. */
+/** Renders permute(): permutes INPUT in place; the result is canonical. */
 function renderPermute(context: ModuleContext): void {
   const f = new FunctionBuilder([], [])
   const state = permutation(new WasmOps(context, f), load(f, INPUT))
@@ -191,7 +195,7 @@ function renderPermute(context: ModuleContext): void {
   context.module.add(f, "permute")
 }
 
-/** preparePlane(): from the state in INPUT, PLANE and COLUMNS. */
+/** Renders preparePlane(): computes PLANE and COLUMNS from INPUT. */
 function renderPreparePlane(context: ModuleContext): void {
   const f = new FunctionBuilder([], [])
   const ops = new WasmOps(context, f)
@@ -208,7 +212,11 @@ function renderPreparePlane(context: ModuleContext): void {
   context.module.add(f, "preparePlane")
 }
 
-/** A function from the state after the first round, in STATE, to an i32: whether the nonce is a candidate. */
+/**
+ * Renders the test of one nonce, a function without parameters: STATE holds the state after the first round; the
+ * result, an i32, is 1 for a candidate and 0 otherwise.
+ * @returns the function's index
+ */
 function renderTest(context: ModuleContext): number {
   const f = new FunctionBuilder([], ["i32"])
   const element = canonical(f, hashElement(new WasmOps(context, f), load(f, STATE)))
@@ -216,7 +224,7 @@ function renderTest(context: ModuleContext): number {
   return context.module.add(f)
 }
 
-/** The hash's first eight bytes are its first element little-endian; as a U512's they are read big-endian. */
+/** Reverses the bytes of x. The hash holds its elements little-endian but is compared as a big-endian U512. */
 function byteSwapped(f: FunctionBuilder, x: Local): Expression {
   const swap = (x: Expression, bits: number, mask: bigint): Local => {
     const value = f.let("i64", x)
@@ -228,7 +236,7 @@ function byteSwapped(f: FunctionBuilder, x: Local): Expression {
   return i64.or(i64.shiftRight(get(pairs), 32), i64.shiftLeft(get(pairs), 32))
 }
 
-/** searchRow(t0: i64) → hits */
+/** Renders searchRow(t0: i64): tests a row of the plane and returns the number of hits, an i32. */
 function renderSearchRow(context: ModuleContext, test: number): void {
   const f = new FunctionBuilder(["i64"], ["i32"])
   const ops = new WasmOps(context, f)
@@ -242,7 +250,7 @@ function renderSearchRow(context: ModuleContext, test: number): void {
   context.module.add(f, "searchRow")
 }
 
-/** searchRange(first: i64, count: i32) → hits */
+/** Renders searchRange(first: i64, count: i32): tests nonces of the range and returns the number of hits, an i32. */
 function renderSearchRange(context: ModuleContext, test: number): void {
   const f = new FunctionBuilder(["i64", "i32"], ["i32"])
   const ops = new WasmOps(context, f)
@@ -256,7 +264,10 @@ function renderSearchRange(context: ModuleContext, test: number): void {
   context.module.add(f, "searchRange")
 }
 
-/** Tests `count` nonces, of which `afterFirstRound` gives the state by index, and stores the candidates' indices. */
+/**
+ * Emits a loop that tests `count` nonces, stores the candidates' indexes in HITS and leaves their number.
+ * @param afterFirstRound emits the state after the first round of the nonce at an index
+ */
 function renderSearchLoop(
   f: FunctionBuilder,
   count: Expression,

@@ -1,48 +1,44 @@
 /**
- * The vocabulary of `ops.ts` in WebAssembly. With φ = 2^32: φ² ≡ φ − 1 and φ³ ≡ −1 modulo p, so 2^64 ≡ φ − 1 = EPS.
+ * The vocabulary of `ops.ts` in WebAssembly. `goldilocks.ts` explains the reductions.
  *
- * An element is one i64 of any value. A sum T of elements, constants and their products is *exact*, two words, where
- * adding those is cheap. Sums of products of elements would not fit them and are *estimated*: `low` = T mod 2^64, wrapping
- * freely, and `high` ≈ T / 2^32, a signed number that lacks the carries out of the low halves. ⌊high / 2^32⌋ is then the
- * number q of times that `low` wrapped, and T ≡ low + q · EPS. Two things can go wrong, both rarely and both costing one
- * nonce only: `high` is off across a multiple of 2^32 (its error is a few units, its mean is corrected for), and
- * low + q · EPS wraps once more (with probability |q| / 2^32, which is why sums are centred around 0 where a constant is
- * added anyway).
+ * An element is one i64, 0 … 2^64 − 1. A sum of elements, constants and products with constants is *exact* (two words)
+ * if the arithmetic adds double words cheaply. A sum of products of two elements would exceed two words; it is
+ * *estimated*, a wrapped sum in the sense of `goldilocks.ts`.
  */
-
 import { P } from "../../pow/field.ts"
 import { EPS } from "../goldilocks.ts"
 import type { Constant, ConstantRows, Ops, Step } from "../ops.ts"
 import { call, type Expression, FunctionBuilder, get, i32, i64, type Local, type ModuleBuilder } from "./module.ts"
 
-/** low + 2^64 high */
+/** The integer low + 2^64 high. */
 interface Exact {
   readonly form: "exact"
   readonly low: Local
-  /** Undefined: 0. */
+  /** Undefined for 0. */
   readonly high: Local | undefined
-  /** The largest value; below 2^128. */
-  readonly most: bigint
+  /** Upper bound of the value, below 2^128. */
+  readonly max: bigint
 }
 
+/** A wrapped sum T: low = T mod 2^64, high ≈ T / 2^32. */
 interface Estimated {
   readonly form: "estimated"
   readonly low: Local
   readonly high: Local
-  /** The expected value of T / 2^64, its factors taken as uniform. */
+  /** Expected value of T / 2^64 for uniformly distributed factors. */
   readonly mean: number
-  /** The largest |T| / 2^64; below 2^31, so that `high` does not overflow. */
-  readonly limit: number
-  /** The expected value of T / 2^32 − high. */
+  /** Upper bound of |T| / 2^64, below 2^31, so that `high` does not overflow. */
+  readonly max: number
+  /** Expected value of T / 2^32 − high: the carries that `high` omits. */
   readonly cut: number
 }
 
-/** Not multiplied yet: how depends on what becomes of it. */
+/** A product that is not multiplied yet: `reduce` and `add` multiply in different ways. */
 interface Product {
   readonly form: "product"
   readonly a: Local
   readonly b: Local
-  /** Once it was needed. */
+  /** Set when the product is first added to a sum. */
   estimated?: Estimated
 }
 
@@ -50,33 +46,36 @@ export type WasmSum = { readonly form: "empty" } | Exact | Estimated | Product
 
 const WORD = 2n ** 64n
 
+/** The integer low + 2^64 high. */
 export type WordPair = readonly [low: Local, high: Local]
 
-/** How a target computes with two words. */
+/** Arithmetic on double words. */
 export interface WideArithmetic {
-  /** a · b */
+  /** Computes a · b. */
   multiply(f: FunctionBuilder, a: Local, b: Expression): WordPair
-  /** a + b, below 2^128; absent where an estimated sum costs less. */
+  /** Computes a + b. Assumes a + b < 2^128. Absent if an estimated sum costs less. */
   add?(f: FunctionBuilder, a: readonly [Expression, Expression], b: readonly [Expression, Expression]): WordPair
 }
 
-/** The two words that stand for a constant in its row. */
+/** Computes the two words that represent a constant in the table. */
 type WordsOf = (constant: bigint) => readonly [bigint, bigint]
 
-/** A step that was rendered as a function of the module. */
+/** A step, rendered as a function of the module. */
 interface RenderedStep {
   readonly functionIndex: number
+  /** How each column of the step's rows is stored. */
   readonly columns: readonly WordsOf[]
 }
 
-/** What the functions of one module share. */
+/** State shared by the functions of one module. */
 export interface ModuleContext {
   readonly module: ModuleBuilder
   readonly arithmetic: WideArithmetic
-  /** Address of 12 words through which a state goes into a step's function and out of it. */
+  /** Address of the 12 words that pass a state to and from a step's function. */
   readonly stateAddress: number
-  /** Reserves memory for data. @returns its address */
+  /** Places data in memory. @returns its address */
   allocate(bytes: Uint8Array): number
+  /** The steps rendered so far. */
   readonly steps: Map<Step, RenderedStep>
 }
 
@@ -84,8 +83,9 @@ export class WasmOps implements Ops<Local, WasmSum> {
   readonly productsTakeConstants = false
   readonly #context: ModuleContext
   readonly #f: FunctionBuilder
-  /** Where the current row of constants stands, inside a step's function. */
+  /** Address of the current row of constants, in a step's function. */
   readonly #row: Local | undefined
+  /** How the step's function reads each column, found while it is rendered. */
   readonly #columns: WordsOf[] = []
 
   constructor(context: ModuleContext, f: FunctionBuilder, row?: Local) {
@@ -112,17 +112,17 @@ export class WasmOps implements Ops<Local, WasmSum> {
   }
 
   widen(a: Local): Exact {
-    return { form: "exact", low: a, high: undefined, most: WORD - 1n }
+    return { form: "exact", low: a, high: undefined, max: WORD - 1n }
   }
 
   add(a: WasmSum, b: WasmSum): WasmSum {
     if (a.form === "empty") return b
     if (b.form === "empty") return a
     const { arithmetic } = this.#context
-    if (arithmetic.add && a.form === "exact" && b.form === "exact" && a.most + b.most < WORD ** 2n) {
+    if (arithmetic.add && a.form === "exact" && b.form === "exact" && a.max + b.max < WORD ** 2n) {
       const words = ({ low, high }: Exact) => [get(low), high ? get(high) : i64.constant(0n)] as const
       const [low, high] = arithmetic.add(this.#f, words(a), words(b))
-      return { form: "exact", low, high, most: a.most + b.most }
+      return { form: "exact", low, high, max: a.max + b.max }
     }
     const x = this.#estimate(a)
     const y = this.#estimate(b)
@@ -131,7 +131,7 @@ export class WasmOps implements Ops<Local, WasmSum> {
       low: this.#let(i64.add(get(x.low), get(y.low))),
       high: this.#let(i64.add(get(x.high), get(y.high))),
       mean: x.mean + y.mean,
-      limit: x.limit + y.limit,
+      max: x.max + y.max,
       cut: x.cut + y.cut,
     })
   }
@@ -147,10 +147,10 @@ export class WasmOps implements Ops<Local, WasmSum> {
 
   #exactConstant(constant: Constant): Exact {
     const [low] = this.#constantWords(constant, c => [c, 0n])
-    return { form: "exact", low: this.#let(low), high: undefined, most: P - 1n }
+    return { form: "exact", low: this.#let(low), high: undefined, max: P - 1n }
   }
 
-  /** T + c − centre · p, around 0. */
+  /** Computes T + c − centre · p, whose expected value is near 0. */
   #addCentred(a: Estimated, constant: Constant): Estimated {
     const centre = BigInt(Math.round(a.mean))
     const correction = BigInt(Math.round(a.cut))
@@ -163,11 +163,12 @@ export class WasmOps implements Ops<Local, WasmSum> {
       low: this.#let(i64.add(get(a.low), low)),
       high: this.#let(i64.add(get(a.high), high)),
       mean: a.mean + 0.5 - Number(centre),
-      limit: a.limit + 1,
+      max: a.max + 1,
       cut: a.cut - Number(correction),
     })
   }
 
+  /** Returns the two words of a constant: literals, or loads from the current row. */
   #constantWords(constant: Constant, wordsOf: WordsOf): readonly [Expression, Expression] {
     if (typeof constant === "bigint") {
       const [low, high] = wordsOf(constant)
@@ -179,9 +180,9 @@ export class WasmOps implements Ops<Local, WasmSum> {
   }
 
   multiplyAdd(sum: WasmSum, a: Local, constant: Constant): WasmSum {
-    if (typeof constant !== "bigint") throw new TypeError("rows of constants are added only")
+    if (typeof constant !== "bigint") throw new TypeError("multiplyAdd does not support row entries")
     const [low, high] = this.#context.arithmetic.multiply(this.#f, a, i64.constant(constant))
-    return this.add(sum, { form: "exact", low, high, most: (WORD - 1n) * constant })
+    return this.add(sum, { form: "exact", low, high, max: (WORD - 1n) * constant })
   }
 
   reduce(a: WasmSum): Local {
@@ -201,29 +202,30 @@ export class WasmOps implements Ops<Local, WasmSum> {
     return this.reduce(a)
   }
 
-  #reduceExact({ low, high, most }: Exact): Local {
+  #reduceExact({ low, high, max }: Exact): Local {
     if (!high) return low
-    return most / WORD <= EPS ? this.#plusTimesEps(low, get(high)) : this.#reduceWords(low, high)
+    return max / WORD <= EPS ? this.#plusTimesEps(low, get(high)) : this.#reduceWords(low, high)
   }
 
   /**
-   * low + 2^64 high ≡ (low − high_high) + high_low · EPS. The borrow of the first difference (probability 2^-33) is
-   * dropped, the carry of the sum is not.
+   * Computes low + 2^64 high ≡ low − ⌊high / φ⌋ + (high mod φ) · EPS. The borrow of the difference (probability 2^-33)
+   * is dropped; the carry of the sum is not.
    */
   #reduceWords(low: Local, high: Local): Local {
     const first = this.#let(i64.sub(get(low), i64.shiftRight(get(high), 32)))
     return this.#plusTimesEps(first, i64.and(get(high), i64.constant(EPS)))
   }
 
-  /** a + b · EPS, b below 2^32, and EPS more where that wraps. */
+  /** Computes a + b · EPS, plus EPS if that sum wraps. Assumes b < 2^32. */
   #plusTimesEps(a: Local, b: Expression): Local {
     const addend = this.#let(i64.mul(b, i64.constant(EPS)))
     const sum = this.#let(i64.add(get(a), get(addend)))
-    // Written so that the runtime makes the least of it: 5 % against adding a selected EPS, and comparing with the addend.
+    // The runtime's compiler makes 5 % faster code of this than of adding a selected EPS and comparing with `addend`.
     const carried = i64.lessThan(get(sum), get(a))
     return this.#let(i64.select(i64.add(get(sum), i64.constant(EPS)), get(sum), carried))
   }
 
+  /** Computes low + q · EPS with q = ⌊(high + cut) / 2^32⌋. */
   #reduceEstimated(a: Estimated): Local {
     const correction = BigInt(Math.round(a.cut))
     const high = correction === 0n ? get(a.high) : i64.add(get(a.high), i64.constant(correction))
@@ -246,7 +248,7 @@ export class WasmOps implements Ops<Local, WasmSum> {
           low: a.low,
           high: this.#let(i64.shiftRight(get(a.low), 32)),
           mean: 0.5,
-          limit: 1,
+          max: 1,
           cut: 0.5,
         }
       default:
@@ -254,7 +256,7 @@ export class WasmOps implements Ops<Local, WasmSum> {
     }
   }
 
-  /** As `#reduceWords`, but nothing is carried. */
+  /** Computes low + 2^64 high as an estimated sum, from the terms of `#reduceWords` without carries. */
   #estimateWords(low: Local, high: Local): Estimated {
     const middle = this.#let(i64.and(get(high), i64.constant(EPS)))
     const first = i64.sub(get(low), i64.shiftRight(get(high), 32))
@@ -263,14 +265,14 @@ export class WasmOps implements Ops<Local, WasmSum> {
       low: this.#let(i64.add(first, i64.mul(get(middle), i64.constant(EPS)))),
       high: this.#let(i64.add(i64.shiftRight(get(low), 32), get(middle))),
       mean: 1,
-      limit: 2,
+      max: 2,
       cut: -0.5,
     }
   }
 
-  /** An exact sum that a product by a constant still fits. */
+  /** Returns an exact sum to which a product with a constant can be added. */
   settle(a: WasmSum): WasmSum {
-    return a.form === "exact" && a.most / WORD <= EPS ? a : this.widen(this.reduce(a))
+    return a.form === "exact" && a.max / WORD <= EPS ? a : this.widen(this.reduce(a))
   }
 
   repeat(step: Step, rows: ConstantRows, state: readonly Local[]): Local[] {
@@ -287,7 +289,7 @@ export class WasmOps implements Ops<Local, WasmSum> {
     return state.map((_, i) => this.#let(i64.load(base, stateAddress + 8 * i)))
   }
 
-  /** Renders a step as a function of (first row, end of rows) that works on the state in memory. */
+  /** Renders a step as a function of (address of the first row, address after the last) on the state in memory. */
   #render(step: Step, rows: ConstantRows, stateLength: number): RenderedStep {
     const { stateAddress, module, steps } = this.#context
     const f = new FunctionBuilder(["i32", "i32"], [])
@@ -316,7 +318,8 @@ export class WasmOps implements Ops<Local, WasmSum> {
   }
 }
 
+/** Returns the sum. @throws RangeError if `high` could overflow */
 function bounded(sum: Estimated): Estimated {
-  if (sum.limit >= 2 ** 31) throw new RangeError("a sum of more than 2^95 would overflow")
+  if (sum.max >= 2 ** 31) throw new RangeError("the sum can exceed 2^95 and overflow its high word")
   return sum
 }
