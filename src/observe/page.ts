@@ -2,8 +2,10 @@
 import { createHash } from "node:crypto"
 import type { Answer } from "./http.ts"
 import html from "./page/index.html" with { type: "text" }
-import script from "./page/script.js" with { type: "text" }
 import style from "./page/style.css" with { type: "text" }
+import { pageScript } from "./page/transpile.ts" with { type: "macro" }
+
+const script = pageScript()
 
 const body = html
   .replace("<style></style>", () => `<style>${style}</style>`)

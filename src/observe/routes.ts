@@ -4,6 +4,7 @@ import { json, plain } from "./http.ts"
 import type { Exposition, MetricsFormat } from "./metrics.ts"
 import { page } from "./page.ts"
 import { hiveStats, xmrigSummary } from "./rig-monitors.ts"
+import type { HostSnapshot } from "./snapshot.ts"
 import type { Stats } from "./stats.ts"
 
 /** Maximum number of points in the chart. */
@@ -24,7 +25,7 @@ export function createRoutes(
     ["/hive-stats", () => json(hiveStats(stats.snapshot()))],
     ["/2/summary", () => json(xmrigSummary(stats.snapshot(), hostname))],
     ["/1/summary", () => json(xmrigSummary(stats.snapshot(), hostname))],
-    ["/api/snapshot", () => json({ hostname, ...stats.snapshot() })],
+    ["/api/snapshot", () => json({ hostname, ...stats.snapshot() } satisfies HostSnapshot)],
     ["/api/history", query => history(stats, query)],
   ])
 }

@@ -120,6 +120,20 @@ export interface Snapshot {
   readonly notReady: string | undefined
 }
 
+/** The body of `/api/snapshot`. */
+export interface HostSnapshot extends Snapshot {
+  readonly hostname: string
+}
+
+/** A value after its transfer as JSON, in which BigInts are decimal strings. */
+export type Json<T> = T extends bigint
+  ? string
+  : T extends readonly (infer Item)[]
+    ? readonly Json<Item>[]
+    : T extends object
+      ? { readonly [Key in keyof T]: Json<T[Key]> }
+      : T
+
 /** Seals accepted by a pool or sent to a node. A node sends no verdict. */
 export function goodSeals(seals: Readonly<Record<SealResult, number>>): number {
   return seals.sent + seals.accepted

@@ -136,6 +136,17 @@ describe("the page", () => {
     expect(html).not.toMatch(/(src|href)="(https?:)?\/\//)
   })
 
+  test("has a plain JavaScript script that uses only elements of the document", async () => {
+    const { get } = await start()
+    const html = await (await get("/")).text()
+    const script = html.match(/<script>(.*?)<\/script>/s)![1]!
+    expect(() => new Function(script)).not.toThrow()
+    const used = [...script.matchAll(/\b(?:element|put|describe)\("([^"]+)"/g)].map(([, id]) => id!)
+    const ids = new Set([...html.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id!))
+    expect(used.length).toBeGreaterThan(30)
+    expect(used.filter(id => !ids.has(id))).toEqual([])
+  })
+
   test("reads a snapshot with exact integers", async () => {
     const { json } = await start(await rig())
     expect(await json("/api/snapshot")).toMatchObject({
