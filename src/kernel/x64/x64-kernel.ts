@@ -28,7 +28,7 @@ export function renderX64Kernel(name: X64KernelName): RenderedKernel {
   return RENDER[name]()
 }
 
-/** Renders and loads a kernel. @throws UnsupportedKernel if the CPU lacks a feature or the system refuses executable memory */
+/** Renders and loads a kernel. @throws UnsupportedKernel as `renderX64Kernel` */
 export const createX64Kernel = (name: X64KernelName): Kernel => loadKernel(name, renderX64Kernel(name))
 
 /** Loads rendered code and allocates its context. @throws UnsupportedKernel as `createX64Kernel` */

@@ -8,7 +8,7 @@ import { kernelSuite } from "../kernel-suite.ts"
 
 const NAMES: readonly X64KernelName[] = ["avx512", "avx512-limbs", "avx2"]
 
-/** Without integer nonces, every engine is tested too: what all nonces share is then computed by steps of its own. */
+/** Every engine is also tested without integer nonces, because separate steps then compute what all nonces share. */
 const VARIANTS_TESTED = {
   ...VARIANTS,
   ...Object.fromEntries(NAMES.map(engine => [`${engine}:0`, { engine, integers: 0 }])),
@@ -23,18 +23,18 @@ for (const name of NAMES) {
   const why = refusalOf(name)
   if (why === undefined) kernelSuite(name, async () => createX64Kernel(name))
   else
-    test(`kernel ${name} is refused in one line: ${why}`, () => {
+    test(`kernel ${name} is refused with a one-line reason: ${why}`, () => {
       expect(why).toMatch(/^this (CPU has no [A-Z0-9, ]+|machine is not x86-64)$|^(no|the) /)
     })
 }
 
-test.skipIf(process.arch !== "x64")("the CPU says what it is", () => {
+test.skipIf(process.arch !== "x64")("the CPU reports its name and features", () => {
   const { name, features }: CpuIdentity = cpuIdentity()
   expect(name).not.toBe("")
   if (features.has("avx512f")) expect(features.has("avx2")).toBe(true)
 })
 
-test("vector features count only where the system saves the registers", () => {
+test("vector features are reported only if the operating system saves the registers", () => {
   const cpu =
     (xcr0: number): ReadCpuid =>
     leaf =>

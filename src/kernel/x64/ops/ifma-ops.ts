@@ -25,8 +25,8 @@ export interface IfmaElement {
   /** Any 64-bit word. */
   word?: Vector
   /**
-   * x0 + x1 φ, where x0 and x1 are the low halves of the lanes, which the 32-bit multiplier reads. The high half of `high` is
-   * 0 if `isHighWhole`; otherwise the high halves hold unused bits.
+   * x0 + x1 φ, where x0 and x1 are the low halves of the lanes, which the 32-bit multiplier reads. The high halves hold
+   * unused bits, but those of `high` are 0 if `isHighWhole`.
    */
   limbs?: { readonly low: Vector; readonly high: Vector; readonly isHighWhole: boolean }
   parts?: Parts
@@ -114,8 +114,8 @@ export class IfmaOps implements BatchOps<IfmaElement, IfmaSum> {
   }
 
   /**
-   * Computes (lo + 2^64 hi) mod p as lo − (hi >> 32) + (hi & EPS) · EPS, plus EPS if that sum wraps. Returns any 64-bit word.
-   * Dropped: the borrow of the difference (2^-33).
+   * Computes lo + 2^64 hi modulo p as lo − (hi >> 32) + (hi & EPS) · EPS, plus EPS if that sum wraps. Returns a 64-bit
+   * word, not necessarily canonical. Dropped: the borrow of the difference (2^-33).
    */
   #fromProduct(lo: Vector, hi: Vector): IfmaElement {
     const v = this.#v
@@ -372,8 +372,8 @@ export class IfmaOps implements BatchOps<IfmaElement, IfmaSum> {
 
   /**
    * Computes a · b + constant in radix 2^52. With a1 and b1 the top 12 bits of the words, a · b is
-   * lo(a b) + (hi(a b) + lo(a b1) + lo(a1 b)) 2^52 + U 2^104, U = hi(a b1) + hi(a1 b) + lo(a1 b1), and 2^104 ≡ −256. U starts
-   * at 1 so that lo(U (2^52 − 256)) = 2^52 − 256 U; the constant compensates for both. 10 instructions.
+   * lo(a b) + (hi(a b) + lo(a b1) + lo(a1 b)) 2^52 + U 2^104, U = hi(a b1) + hi(a1 b) + lo(a1 b1), and 2^104 ≡ −256.
+   * U starts at 1 so that lo(U (2^52 − 256)) = 2^52 − 256 U; the constant compensates for both. 10 instructions.
    */
   #product(a: IfmaElement, b: IfmaElement, constant: Constant): Pair {
     const v = this.#v

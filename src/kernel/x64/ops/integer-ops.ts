@@ -2,8 +2,8 @@
  * The vocabulary of `ops.ts` on one nonce in integer registers (BMI2): 64 × 64-bit products and sums of 128 bits.
  * EPS = 2^32 − 1 ≡ 2^64 modulo p.
  *
- * An element is any 64-bit word. Carries and borrows that occur with a probability of about 2^-32 are dropped; comments note
- * each one.
+ * An element is any 64-bit word. Carries and borrows that occur with a probability of about 2^-32 are dropped; comments
+ * note each one.
  */
 
 import { WIDTH } from "../../../pow/constants.ts"
@@ -30,7 +30,7 @@ export type IntegerSum = Wide | undefined
 export const INTEGER_STATE_BYTES = Math.ceil((8 * WIDTH) / 64) * 64
 
 const WORD = 2n ** 64n
-/** Up to this high word, a wrap of low + EPS · high is ignored: its probability is below 2^-26. */
+/** Up to this high word, a wrap of low + EPS · high is ignored: its probability is at most 2^-26. */
 const MAX_RARE_HIGH = 64n
 
 export class IntegerOps implements BatchOps<Value, IntegerSum> {
@@ -44,8 +44,8 @@ export class IntegerOps implements BatchOps<Value, IntegerSum> {
 
   /**
    * @param stateOffset bytes from `STATE_POINTER` to this nonce's state
-   * @param batch the full batch that steps are compiled for, if this is one of its lane sets; the other lanes compute unused
-   *   values
+   * @param batch the full batch that steps are compiled for, if this is one of its lane sets; the other lanes compute
+   *   unused values
    */
   constructor(integers: Integers, steps: Steps, stateOffset = 0, batch?: BatchOps<unknown, unknown>) {
     this.laneSets = [integers]
@@ -69,8 +69,8 @@ export class IntegerOps implements BatchOps<Value, IntegerSum> {
   }
 
   /**
-   * Computes (low + 2^64 high) mod p as low − (high >> 32) + (high & EPS) · EPS, plus EPS if that sum wraps. Returns any
-   * 64-bit word. Dropped: the borrow of the difference (2^-33).
+   * Computes low + 2^64 high modulo p as low − (high >> 32) + (high & EPS) · EPS, plus EPS if that sum wraps. Returns a
+   * 64-bit word, not necessarily canonical. Dropped: the borrow of the difference (2^-33).
    * @param low overwritten
    */
   #reduceWords(low: VirtualRegister, high: Value): Value {

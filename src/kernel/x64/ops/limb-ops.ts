@@ -187,8 +187,8 @@ export class LimbOps implements BatchOps<LimbElement, LimbSum> {
   }
 
   /**
-   * Computes T + c − centre · p, which has a mean near 0. `high` also gains bias · 2^32, which keeps it positive; `low` loses
-   * bias · EPS, which the reduction adds back through the larger quotient.
+   * Computes T + c − centre · p, which has a mean near 0. `high` also gains bias · 2^32, which keeps it positive; `low`
+   * loses bias · EPS, which the reduction adds back through the larger quotient.
    */
   #addCentred(a: Wrapped, constant: Constant): Wrapped {
     const v = this.#v
@@ -315,9 +315,8 @@ export class LimbOps implements BatchOps<LimbElement, LimbSum> {
   }
 
   /**
-   * Computes L + H φ ≡ (L − H1) + (H0 + H1) φ as limbs, with H = H0 + H1 φ. With L' = L − H1 and X = H + H1 + (L' >> 32), the
-   * limbs are L' and X after the excess of X over 32 bits is carried. H is not split, because limbs ignore high halves:
-   * (H + (L' >> 32) + H1) >> 32 is H1 plus the carry.
+   * Computes L + H φ as limbs. With H = H0 + H1 φ, it is ≡ L' + (H0 + H1) φ, L' = L − H1. H is not split, because limbs
+   * ignore high halves: with X = H + H1 + (L' >> 32), X >> 32 is H1 plus the carry.
    */
   #reduceLimbs({ low, high }: Limbs): LimbElement {
     const v = this.#v

@@ -1,4 +1,4 @@
-/** Rolled loops: each step is rendered once, as a subroutine that iterates over a table of constants on a state in memory. */
+/** Rolled loops: a step is rendered once, as a subroutine that applies it to a state in memory per entry of a table. */
 import type { Constant, ConstantRows, Step } from "../../ops.ts"
 import { immediate, type Label, type Memory, memory, rbx, rcx, rdi, relative, rsi } from "../assembler/operands.ts"
 import type { LaneSet } from "../registers/lane-set.ts"

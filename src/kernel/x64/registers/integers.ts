@@ -1,4 +1,4 @@
-/** Integer registers as a lane set of one lane. Like those of `vectors.ts`, methods append instructions and return results. */
+/** Integer registers as a lane set of one lane. As in `vectors.ts`, methods append instructions and return results. */
 import { immediate, type Memory, memory, rdx, relative, type VirtualRegister } from "../assembler/operands.ts"
 import type { Routine } from "../compiler/routine.ts"
 import type { LaneSet, Place, Value } from "./lane-set.ts"

@@ -1,4 +1,4 @@
-/** Arithmetic on 64-bit words, one word per lane: in vector registers of one width, or in integer registers with one lane. */
+/** Arithmetic on 64-bit words, one per lane: in vector registers of one width, or in integer registers with one lane. */
 import type { Memory, Register, VirtualRegister } from "../assembler/operands.ts"
 
 /** A memory operand; its address may be in a virtual register. */

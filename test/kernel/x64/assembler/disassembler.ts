@@ -1,14 +1,14 @@
 /**
- * An independent disassembler, where the machine has one.
+ * Runs an independent disassembler, if one is installed.
  */
 
-/** @returns the name of an executable: `llvm-mc`, or the newest `llvm-mc-NN` */
+/** @returns `llvm-mc` or the newest `llvm-mc-NN` in the path; undefined if neither is installed */
 export function disassembler(): string | undefined {
   const names = ["llvm-mc", ...Array.from({ length: 12 }, (_, i) => `llvm-mc-${25 - i}`)]
   return names.find(name => Bun.which(name) !== null)
 }
 
-/** @returns one line of Intel syntax per instruction, or what the tool said instead */
+/** @returns one line of Intel syntax per instruction @throws Error with the tool's message if it cannot read all of them */
 export function disassemble(tool: string, codes: readonly (readonly number[])[]): string[] {
   const run = Bun.spawnSync(
     [
@@ -19,7 +19,7 @@ export function disassemble(tool: string, codes: readonly (readonly number[])[])
       "--mattr=+avx512f,+avx512ifma,+avx512vl,+avx512bw,+adx,+bmi,+bmi2",
     ],
     {
-      // Only whole instructions are accepted within brackets; one that is misread cannot shift its neighbours.
+      // In brackets, each instruction is read alone: a wrong length does not affect the next one.
       stdin: Buffer.from(codes.map(code => `[${code.map(byte => `0x${byte.toString(16)}`).join(" ")}]`).join("\n")),
       stderr: "pipe",
     },

@@ -33,8 +33,8 @@ function bytes(mnemonic: string, ...operands: Operand[]): string {
   return Buffer.from(assembler.finish().subarray(0, assembler.offsetOf(end))).toString("hex")
 }
 
-describe("bytes", () => {
-  test("legacy", () => {
+describe("the encoding", () => {
+  test("of legacy instructions", () => {
     // mov rax, [rbp]
     expect(bytes("mov", rax, memory(rbp))).toBe("488b4500")
     // add r12, [rsp + 8]
@@ -43,14 +43,14 @@ describe("bytes", () => {
     expect(bytes("sub", rax, rcx)).toBe("482bc1")
   })
 
-  test("VEX, short and long form", () => {
+  test("of VEX instructions with two-byte and three-byte prefixes", () => {
     // vpaddq ymm1, ymm2, ymm3
     expect(bytes("vpaddq", ymm(1), ymm(2), ymm(3))).toBe("c5edd4cb")
     // vpaddq ymm9, ymm10, ymm11
     expect(bytes("vpaddq", ymm(9), ymm(10), ymm(11))).toBe("c4412dd4cb")
   })
 
-  test("EVEX, the displacement counted in operand sizes", () => {
+  test("of EVEX instructions, whose displacement is scaled by the operand size", () => {
     // vpaddq zmm17, zmm2, [rdi + 64]
     expect(bytes("vpaddq", zmm(17), zmm(2), memory(rdi, 64))).toBe("62e1edc8d44f01".replace("c8", "48"))
     // vpaddq zmm1, zmm2, [rdi + 8]{1to8}
@@ -58,7 +58,7 @@ describe("bytes", () => {
   })
 })
 
-describe("rows", () => {
+describe("instruction forms", () => {
   test.each([
     ["vpaddq ymm:w ymm:r", "columns"],
     ["x  r64:w  8B /r  RM  base", "differ in number"],
@@ -68,18 +68,18 @@ describe("rows", () => {
     ["x  ymm:w m64bcst:r  VEX.256.66.0F.WIG D4 /r  RM  avx2", "broadcast without EVEX"],
     ["x  r64:w imm64:r  B8 io  OI  base", "without REX.W"],
     ["x  r64:w r64:r  8B  XM  base", "ModRM"],
-  ])("%s is refused", (row, why) => {
+  ])("%s is rejected", (line, why) => {
     if (why === "ModRM") expect(() => parseTable("x  r64:w r64:r  8B /r  MM  base")).toThrow("/r without")
-    else expect(() => parseTable(row)).toThrow(why)
+    else expect(() => parseTable(line)).toThrow(why)
   })
 
-  test("no form, no bytes", () => {
+  test("operands that match no form are rejected", () => {
     expect(() => bytes("vpaddq", ymm(1), ymm(2))).toThrow("no instruction vpaddq ymm1, ymm2")
     expect(() => bytes("vpsrlq", ymm(1), ymm(2), immediate(256))).toThrow("no instruction")
   })
 })
 
-test("labels and constants", () => {
+test("labels and constants resolve to relative addresses", () => {
   const assembler = new Assembler()
   const top = label("top")
   assembler.bind(top)
@@ -95,14 +95,14 @@ test("labels and constants", () => {
 
 const tool = disassembler()
 
-describe.skipIf(!tool)(`every row, read back by ${tool ?? "llvm-mc or objdump (neither found)"}`, () => {
+describe.skipIf(!tool)(`every instruction form, disassembled by ${tool ?? "llvm-mc (skipped: not installed)"}`, () => {
   const { SEED } = process.env
   const seed = Number(SEED ?? Math.floor(Math.random() * 2 ** 31))
-  test(`random operands, SEED=${seed}`, () => {
+  test(`matches for random operands, SEED=${seed}`, () => {
     const random = mulberry(seed)
     const cases: { text: string; code: number[] }[] = []
-    for (const row of [...instructions.values()].flat()) {
-      for (let i = 0; i < 24; i++) cases.push(sample(row, random))
+    for (const form of [...instructions.values()].flat()) {
+      for (let i = 0; i < 24; i++) cases.push(sample(form, random))
     }
     const read = disassemble(
       tool!,
@@ -117,9 +117,9 @@ describe.skipIf(!tool)(`every row, read back by ${tool ?? "llvm-mc or objdump (n
   })
 })
 
-function sample(row: Instruction, random: (n: number) => number): { text: string; code: number[] } {
-  const vectors = row.prefix === "EVEX" ? 32 : 16
-  const operands = row.operands.map((pattern): Operand => {
+function sample(form: Instruction, random: (n: number) => number): { text: string; code: number[] } {
+  const vectors = form.prefix === "EVEX" ? 32 : 16
+  const operands = form.operands.map((pattern): Operand => {
     const asMemory = pattern.memory !== undefined && (pattern.register === undefined || random(2) === 0)
     if (asMemory) {
       const place = sampleMemory(random)
@@ -130,24 +130,24 @@ function sample(row: Instruction, random: (n: number) => number): { text: string
       return { kind: "register", class: pattern.register, n: random(vectors) }
     }
     if (pattern.register) return { kind: "register", class: pattern.register, n: random(16) }
-    if (pattern.relative) return label("target")
+    if (pattern.relative) return label("destination")
     const bits = 8 * pattern.immediate!
     if (bits === 8) return immediate(random(256))
     if (bits === 32) return immediate(random(2 ** 32) - 2 ** 31)
     return immediate((BigInt(random(2 ** 31)) << 33n) | BigInt(random(2 ** 32)))
   })
   const options: EvexOptions =
-    row.prefix === "EVEX" && row.operands[0]!.register === "zmm" && row.mnemonic !== "vmovdqu64" && random(2) === 0
+    form.prefix === "EVEX" && form.operands[0]!.register === "zmm" && form.mnemonic !== "vmovdqu64" && random(2) === 0
       ? { mask: mask(1 + random(7)), zero: random(2) === 0 }
       : {}
   const code: number[] = []
   const fixups: Fixup[] = []
-  encode(row, operands, code, fixups, options)
+  encode(form, operands, code, fixups, options)
   const decorated = operands.map((operand, i) => {
     const text = operand.kind === "label" ? "0" : format(operand)
     return i === 0 && options.mask ? `${text} {k${options.mask.n}}${options.zero ? " {z}" : ""}` : text
   })
-  return { text: `${row.mnemonic} ${decorated.join(", ")}`, code }
+  return { text: `${form.mnemonic} ${decorated.join(", ")}`, code }
 }
 
 function sampleMemory(random: (n: number) => number): Memory {
@@ -158,7 +158,7 @@ function sampleMemory(random: (n: number) => number): Memory {
     : memory<Register>(r64(random(16)), displacement, r64(index), ([1, 2, 4, 8] as const)[random(4)])
 }
 
-/** One spelling for what disassemblers print in several. */
+/** @returns the instruction in a normal form, because disassemblers differ in spelling */
 function normal(text: string): string {
   return text
     .trim()
@@ -189,6 +189,6 @@ function mulberry(seed: number): (n: number) => number {
   }
 }
 
-test("register names", () => {
+test("registers are printed with the names of the manual", () => {
   expect([rax, r64(9), ymm(3)].map(format)).toEqual(["rax", "r9", "ymm3"])
 })

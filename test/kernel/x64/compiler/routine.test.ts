@@ -19,17 +19,17 @@ import { zen3 } from "../../../../src/kernel/x64/compiler/core-models.ts"
 import { Routine } from "../../../../src/kernel/x64/compiler/routine.ts"
 import { cpuFeatures } from "../../../../src/kernel/x64/runtime/cpuid.ts"
 
-const SLOTS = 6
+const WORDS = 6
 const SPILL = 4096
-/** Where the slots of either file begin. */
+/** Byte offset of each register file's words. */
 const BASES = { vector: 0, integer: 2048 }
 const FILES = ["vector", "integer"] as const
 const WORD = 2n ** 64n
 
-/** Loads and stores slots, and computes; values by number, taken modulo those there are. */
+/** An instruction of a random program. Values are numbered; numbers are taken modulo the count of existing values. */
 type Action =
-  | { readonly kind: "load"; readonly slot: number }
-  | { readonly kind: "store"; readonly slot: number; readonly value: number }
+  | { readonly kind: "load"; readonly word: number }
+  | { readonly kind: "store"; readonly word: number; readonly value: number }
   | { readonly kind: "vpaddq" | "vpsubq" | "vpxor" | "vpmuludq"; readonly a: number; readonly b: number }
   | { readonly kind: "vpsrlq"; readonly a: number; readonly bits: number }
   | { readonly kind: "vmovdqu"; readonly a: number }
@@ -37,10 +37,10 @@ type Action =
 const range = (count: number) => Array.from({ length: count }, (_, i) => i)
 
 const number = fc.nat(1000)
-const slot = fc.nat(SLOTS - 1)
+const word = fc.nat(WORDS - 1)
 const action: fc.Arbitrary<Action> = fc.oneof(
-  fc.record({ kind: fc.constant("load" as const), slot }),
-  fc.record({ kind: fc.constant("store" as const), slot, value: number }),
+  fc.record({ kind: fc.constant("load" as const), word }),
+  fc.record({ kind: fc.constant("store" as const), word, value: number }),
   fc.record({ kind: fc.constantFrom("vpaddq", "vpsubq", "vpxor", "vpmuludq"), a: number, b: number }),
   fc.record({ kind: fc.constant("vpsrlq" as const), a: number, bits: fc.nat(63) }),
   fc.record({ kind: fc.constant("vmovdqu" as const), a: number }),
@@ -49,7 +49,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
 const SIZES = { vector: 32, integer: 8 }
 type File = keyof typeof SIZES
 
-/** Appends the actions, on vectors or on integers, to a routine. */
+/** Appends the actions to a routine, as vector or integer instructions. */
 function write(routine: Routine, file: File, actions: readonly Action[]): void {
   const [move, cls] = file === "vector" ? (["vmovdqu", "ymm"] as const) : (["mov", "r64"] as const)
   const place = (n: number) => memory(rdi, BASES[file] + SIZES[file] * n)
@@ -79,7 +79,7 @@ function write(routine: Routine, file: File, actions: readonly Action[]): void {
       const [high, product] = [routine.register(cls), routine.register(cls)]
       emit("mov", rdx, halves[0]!)
       emit("mulx", high, product, halves[1]!)
-      // The high word is 0: so is what it and the product's difference from itself carry.
+      // Adds 0: the high word is 0, and subtracting a register from itself clears the carry.
       emit("sub", halves[0]!, halves[0]!)
       emit("adc", product, high)
       return product
@@ -88,8 +88,8 @@ function write(routine: Routine, file: File, actions: readonly Action[]): void {
   values.push(fresh(move, place(0)))
   const value = (n: number) => values[n % values.length]!
   for (const act of actions) {
-    if (act.kind === "store") emit(move, place(act.slot), value(act.value))
-    else if (act.kind === "load") values.push(fresh(move, place(act.slot)))
+    if (act.kind === "store") emit(move, place(act.word), value(act.value))
+    else if (act.kind === "load") values.push(fresh(move, place(act.word)))
     else if (act.kind === "vmovdqu") values.push(fresh(move, value(act.a)))
     else if (act.kind === "vpsrlq")
       values.push(
@@ -103,7 +103,7 @@ function write(routine: Routine, file: File, actions: readonly Action[]): void {
       )
   }
   values.slice(-12).forEach((register, i) => {
-    emit(move, place(SLOTS + i), register)
+    emit(move, place(WORDS + i), register)
   })
 }
 
@@ -123,14 +123,14 @@ function render(programs: Readonly<Partial<Record<File, readonly Action[]>>>, re
   return routine.finish()
 }
 
-/** What the actions mean for one lane. @returns slots, then the last values */
-function meaning(actions: readonly Action[], slots: bigint[]): bigint[] {
-  const values = [slots[0]!]
+/** Interprets the actions on one lane. @returns the words in memory, followed by the last 12 values */
+function interpret(actions: readonly Action[], memoryWords: bigint[]): bigint[] {
+  const values = [memoryWords[0]!]
   const value = (n: number) => values[n % values.length]!
   const low = (x: bigint) => x % 2n ** 32n
   for (const act of actions) {
-    if (act.kind === "load") values.push(slots[act.slot]!)
-    else if (act.kind === "store") slots[act.slot] = value(act.value)
+    if (act.kind === "load") values.push(memoryWords[act.word]!)
+    else if (act.kind === "store") memoryWords[act.word] = value(act.value)
     else if (act.kind === "vpsrlq") values.push(value(act.a) >> BigInt(act.bits))
     else if (act.kind === "vmovdqu") values.push(value(act.a))
     else {
@@ -139,18 +139,18 @@ function meaning(actions: readonly Action[], slots: bigint[]): bigint[] {
       values.push(results[act.kind] % WORD)
     }
   }
-  return [...slots, ...values.slice(-12)]
+  return [...memoryWords, ...values.slice(-12)]
 }
 
 const needs: readonly Feature[] = ["avx2", "bmi2"]
 const canRun = process.arch === "x64" && process.platform === "linux" && needs.every(need => cpuFeatures().has(need))
 
-describe.skipIf(!canRun)(`code put together${canRun ? "" : " (skipped: no AVX2 and BMI2 here)"}`, () => {
+describe.skipIf(!canRun)(`compiled blocks${canRun ? "" : " (skipped: no AVX2 and BMI2)"}`, () => {
   const program = fc.array(action, { maxLength: 80 })
   const programs = {
     vectors: fc.record({ vector: program }),
     integers: fc.record({ integer: program }),
-    "vectors and integers beside them": fc.record({ vector: program, integer: program }),
+    "vectors and integers": fc.record({ vector: program, integer: program }),
   }
   const kinds = Object.keys(programs) as (keyof typeof programs)[]
   const shapes = [
@@ -160,24 +160,24 @@ describe.skipIf(!canRun)(`code put together${canRun ? "" : " (skipped: no AVX2 a
     [4, 1000],
   ] as const
   test.each(kinds.flatMap(kind => shapes.map(([registers, window]) => [kind, registers, window] as const)))(
-    "means the same for %s with %i registers and scheduled %i ahead",
+    "compute what the interpreter does for %s with %i registers and a scheduling window of %i",
     (kind, registers, window) => {
       const pages = mapPages(65536)
       const words = new BigUint64Array(pages.buffer)
-      /** The word of a vector's last lane, or of an integer. */
+      /** Index of the word in a vector's last lane, or of an integer. */
       const at = (file: File, n: number) => (BASES[file] + SIZES[file] * (n + 1)) / 8 - 1
       fc.assert(
         fc.property<[Readonly<Partial<Record<File, readonly Action[]>>>]>(programs[kind], programs => {
-          const slots = range(SLOTS).map(i => BigInt.asUintN(64, BigInt(i + 1) * 0x9e3779b97f4a7c15n))
+          const memoryWords = range(WORDS).map(i => BigInt.asUintN(64, BigInt(i + 1) * 0x9e3779b97f4a7c15n))
           for (const file of FILES)
-            slots.forEach((word, n) => {
+            memoryWords.forEach((word, n) => {
               words.fill(word, (BASES[file] + SIZES[file] * n) / 8, at(file, n) + 1)
             })
           const code = loadCode(render(programs, registers, window))
           code.entry(0)(pages.address)
           code.free()
           for (const file of FILES) {
-            const expected = meaning(programs[file] ?? [], [...slots])
+            const expected = interpret(programs[file] ?? [], [...memoryWords])
             if (programs[file]) expect(expected.map((_, n) => words[at(file, n)]!)).toEqual(expected)
           }
         }),
@@ -188,7 +188,7 @@ describe.skipIf(!canRun)(`code put together${canRun ? "" : " (skipped: no AVX2 a
   )
 })
 
-describe("stores move up to where their value is made", () => {
+describe("a store moves up to where its value is computed", () => {
   const a: VirtualRegister = { kind: "virtual", class: "r64", id: 0 }
   const b: VirtualRegister = { kind: "virtual", class: "r64", id: 1 }
   const block = (...code: [mnemonic: string, ...operands: VirtualOperand[]][]) => {
@@ -207,7 +207,7 @@ describe("stores move up to where their value is made", () => {
     ).toEqual(["mov %r64.0 [rdi]", "add %r64.0 1", "mov [rdi + 16] %r64.0", "mov %r64.1 [rdi + 8]"])
   })
 
-  test("nor before its place was read", () => {
+  test("nor before a load from the same address", () => {
     const code = block(
       ["mov", a, memory(rdi)],
       ["mov", b, memory(rdi, 8)],
@@ -217,7 +217,7 @@ describe("stores move up to where their value is made", () => {
     expect(code).toEqual(["mov %r64.0 [rdi]", "mov %r64.1 [rdi + 8]", "mov [rdi + 8] %r64.0", "mov [rdi] %r64.1"])
   })
 
-  test("nor before another store to it", () => {
+  test("nor before another store to the same address", () => {
     const code = block(
       ["mov", a, memory(rdi)],
       ["mov", b, memory(rdi)],
@@ -228,13 +228,13 @@ describe("stores move up to where their value is made", () => {
   })
 })
 
-test("two streams are interleaved evenly, each in its order", () => {
+test("two sequences are interleaved evenly, each in its own order", () => {
   expect(interleave([..."1234"], [..."ab"]).join("")).toBe("1a23b4")
   expect(interleave([..."12"], [..."abcde"]).join("")).toBe("1abc2de")
   expect(interleave([..."123"], []).join("")).toBe("123")
 })
 
-test("a hot block whose instructions use both register files is refused, as it could not be interleaved", () => {
+test("a hot block with an instruction that uses both register files is rejected, because it cannot be interleaved", () => {
   const routine = new Routine({
     core: zen3,
     window: 10,

@@ -20,22 +20,22 @@ const word = fc.oneof(
   fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
 )
 
-/** Why code that needs these features cannot run here. */
+/** @returns why code that requires these features cannot run here; undefined if it can */
 function missing(needs: readonly Feature[]): string | undefined {
   if (process.arch !== "x64" || process.platform !== "linux") return "no x86-64 Linux"
   const lacking = needs.filter(need => !cpuFeatures().has(need))
   return lacking.length > 0 ? `no ${lacking.join(", ")}` : undefined
 }
 
-/** The suite for each unit of a target: what one of them gives is the result. */
-function suites(name: string, target: RenderTarget, needs: readonly Feature[]): void {
+/** Runs the suite on each lane set of a render target. */
+function suites(name: string, renderTarget: RenderTarget, needs: readonly Feature[]): void {
   const why = missing(needs)
   if (why) test.skip(`operations of ${name} (skipped: ${why})`, () => {})
   else
-    setUp(target).ops.laneSets.forEach((laneSet, u) => {
-      const title = `${name}, laneSet ${u} (${laneSet.lanes === 1 ? "integers" : `${laneSet.lanes} lanes`})`
-      test(`the permutation by ${title}`, async () => {
-        const run = await compile(target, permutation, WIDTH, u)
+    setUp(renderTarget).ops.laneSets.forEach((laneSet, k) => {
+      const title = `${name}, lane set ${k} (${laneSet.lanes === 1 ? "integers" : `${laneSet.lanes} lanes`})`
+      test(`the permutation on ${title}`, async () => {
+        const run = await compile(renderTarget, permutation, WIDTH, k)
         fc.assert(
           fc.property(fc.array(word, { minLength: WIDTH, maxLength: WIDTH }), words => {
             expect(run(words)).toEqual(permute(words.map(mod)))
@@ -43,26 +43,28 @@ function suites(name: string, target: RenderTarget, needs: readonly Feature[]): 
         )
       })
       opsSuite(title, {
-        // Integer units reduce products before they add them, so that a sum multiplies what was dropped.
+        // Integer lanes reduce products before they add them, so a sum multiplies a dropped carry.
         droppedCarries: laneSet.lanes === 1 ? 100 : 8,
-        compile: (program, inputs) => compile(target, program, inputs, u),
+        compile: (program, inputs) => compile(renderTarget, program, inputs, k),
       })
     })
 }
 
-function setUp(target: RenderTarget) {
-  const routine = new Routine(target.routine)
-  const vectors = target.vectors(routine)
-  const layout = contextLayout(target.shape)
+function setUp(renderTarget: RenderTarget) {
+  const routine = new Routine(renderTarget.routine)
+  const vectors = renderTarget.vectors(routine)
+  const layout = contextLayout(renderTarget.shape)
   const steps = new Steps(vectors, layout.state)
-  return { routine, layout, steps, ops: target.ops(routine, vectors, steps).batch }
+  return { routine, layout, steps, ops: renderTarget.ops(routine, vectors, steps).batch }
 }
 
-/** @returns the words of the last lane of a unit */
-async function compile(target: RenderTarget, program: Program, inputs: number, u: number) {
-  const { routine, layout, steps, ops } = setUp(target)
-  const laneSet = ops.laneSets[u]!
-  const preserved = [...target.routine.registers.integer, 3].map(n => ({ kind: "register", class: "r64", n }) as const)
+/** @returns a function from input words to the result words of a lane set's last lane */
+async function compile(renderTarget: RenderTarget, program: Program, inputs: number, k: number) {
+  const { routine, layout, steps, ops } = setUp(renderTarget)
+  const laneSet = ops.laneSets[k]!
+  const preserved = [...renderTarget.routine.registers.integer, 3].map(
+    n => ({ kind: "register", class: "r64", n }) as const,
+  )
   for (const register of preserved) routine.control("push", register)
   steps.begin()
   const words = Array.from({ length: inputs }, (_, i) =>
@@ -70,8 +72,8 @@ async function compile(target: RenderTarget, program: Program, inputs: number, u
   )
   const results = program(ops, words)
   results.forEach((x, i) => {
-    // Where no row is searched, its columns lie idle.
-    laneSet.store(memory(rdi, layout.columns + 8 * laneSet.lanes * i), ops.toWords(x)[u]!)
+    // The columns are unused, because no row is searched.
+    laneSet.store(memory(rdi, layout.columns + 8 * laneSet.lanes * i), ops.toWords(x)[k]!)
   })
   routine.control("vzeroupper")
   for (const register of preserved.toReversed()) routine.control("pop", register)
@@ -97,13 +99,14 @@ test.each([
   ["avx2", overflow(avx2)],
   ["avx512", overflow(avx512)],
   ["avx512-limbs", overflow(avx512Limbs)],
-])("a sum that could overflow is refused while %s renders it", (_, doubleOften) => {
+])("%s rejects a sum that could overflow while rendering", (_, doubleOften) => {
   expect(doubleOften).toThrow(RangeError)
 })
 
-function overflow(target: RenderTarget): () => void {
+/** @returns a function that renders a sum of 2^40 products */
+function overflow(renderTarget: RenderTarget): () => void {
   return () => {
-    const { ops, layout } = setUp(target)
+    const { ops, layout } = setUp(renderTarget)
     const x = ops.fromWords(ops.laneSets.map(laneSet => laneSet.broadcastWord(memory(rdi, layout.input))))
     let sum = ops.product(x, x)
     for (let i = 0; i < 40; i++) sum = ops.double(sum)

@@ -16,20 +16,20 @@ function setUp() {
   return { load: () => memory.load(12, i => ({ i })), store: memory.store.bind(memory), instructions }
 }
 
-test("what stands where it should is neither loaded nor stored", () => {
+test("elements that are already in place are neither loaded nor stored", () => {
   const { load, store, instructions } = setUp()
   store(load())
   expect(instructions()).toBe(0)
 })
 
-test("elements that change places are loaded before either is overwritten", () => {
+test("elements that swap places are both loaded before either is overwritten", () => {
   const { load, store, instructions } = setUp()
   const [a, b, ...rest] = load()
   store([b!, a!, ...rest])
   expect(instructions()).toBe(LOADS + STORES)
 })
 
-test("an element that has been loaded is loaded once", () => {
+test("an element is loaded only once", () => {
   const { load, store, instructions } = setUp()
   const [a, ...rest] = load()
   const { low, high } = a!
@@ -38,9 +38,9 @@ test("an element that has been loaded is loaded once", () => {
   expect(instructions()).toBe(2 + 2)
 })
 
-test("an element of a state that is gone is not read", () => {
+test("an element cannot be read after its state changed", () => {
   const { load } = setUp()
   const [a] = load()
   load()
-  expect(() => a!.low).toThrow("an element is read after its state has changed")
+  expect(() => a!.low).toThrow("an element was read after its state changed")
 })
