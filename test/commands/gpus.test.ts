@@ -19,13 +19,13 @@ test("a failed driver causes a warning", () => {
     { kind: "count", count: 1 },
     { devices: [], missing: [failure], failures: [failure], notes: [] },
   )
-  expect(open).toThrow("--gpu-devices 1 is more than there are: 0")
+  expect(open).toThrow("--gpu-devices 1 exceeds the number of GPUs (0)")
   expect(lines()).toEqual([`warn GPUs of a failed driver are not used: ${failure}`])
 })
 
 test("the absence of a requested GPU causes a warning", () => {
   const found: FoundDevices = { devices: [], missing: ["there is no libcuda.so.1"], failures: [], notes: [] }
   const { open, lines } = opened({ kind: "list", devices: [0] }, found)
-  expect(open).toThrow("--gpu-devices names 0")
+  expect(open).toThrow("no GPU matches 0")
   expect(lines()).toEqual(["warn no GPU found: there is no libcuda.so.1"])
 })

@@ -1,4 +1,4 @@
-/** The real thing: every NVIDIA device of this machine. */
+/** Self-test and rate of every NVIDIA device of the host. */
 import { describe, expect, test } from "bun:test"
 import { openCuda } from "../../src/engines/gpu/cuda/api.ts"
 import { cudaDevices } from "../../src/engines/gpu/cuda/devices.ts"

@@ -1,4 +1,4 @@
-/** Whole searches on every OpenCL device there is, the processor included where PoCL makes a device of it. */
+/** Whole searches on every OpenCL device of the host, including the processor if PoCL lists it. */
 import { describe, expect, test } from "bun:test"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -35,12 +35,12 @@ describe("OpenCL", () => {
     search.close()
   })
 
-  test("a program that does not compile is refused with the compiler's words", () => {
+  test("a program that does not compile is reported with the compiler's log", () => {
     const build = () => openOpenClCompute(processor.api, processor.device, "__kernel void a() { b; }", ["a"])
     expect(build).toThrow(/clBuildProgram: CL_BUILD_PROGRAM_FAILURE: .*\bb\b/s)
   })
 
-  test("a kernel that is not there is refused by name", () => {
+  test("an absent kernel is reported by the driver's error", () => {
     const build = () => openOpenClCompute(processor.api, processor.device, "__kernel void a() {}", ["b"])
     expect(build).toThrow("clCreateKernel: CL_INVALID_KERNEL_NAME")
   })

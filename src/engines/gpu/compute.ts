@@ -1,7 +1,7 @@
 /**
- * What the search needs of a device, whichever API drives it: memory, kernels in one in-order queue, fences, and reads
- * that do not wait for work queued after the fence. Bound to the thread that opened it. Every method throws
- * `DeviceError` if the driver reports an error; the device must then be closed and opened again.
+ * The interface of a device, the same for every API: memory, kernels in one in-order queue, fences, and reads that do
+ * not wait for work queued after the fence. It is bound to the thread that opened it. Every method except `close`
+ * throws `DeviceError` if the driver reports an error; the device must then be closed and opened again.
  */
 import type { GpuDevice } from "./device.ts"
 

@@ -1,6 +1,7 @@
 /**
- * The search on one device: planes, ranges and single permutations, over the kernels of `device-program.ts`. It queues
- * launches and takes their hits in order; as a `Kernel`, one launch at a time, it passes the same tests as a CPU's.
+ * The search on one device: planes, ranges and single permutations, by the kernels of `device-program.ts`. It queues
+ * launches and returns their hits in order. It is also a `Kernel`, with one launch at a time, so that it passes the
+ * same tests as the kernels of CPUs.
  */
 import { type DeviceKernel, HITS, HITS_BYTES } from "../../kernel/device-program.ts"
 import { type Kernel, ROW } from "../../kernel/kernel.ts"
@@ -127,7 +128,7 @@ export class DeviceSearch implements Kernel {
 
   #launch(what: Omit<Launch, "buffers" | "fence">): Launch {
     const buffers = this.#free.pop()
-    if (!buffers) throw new RangeError(`more than ${IN_FLIGHT} launches at once`)
+    if (!buffers) throw new RangeError(`more than ${IN_FLIGHT} launches are queued`)
     return this.#queue(what, buffers)
   }
 

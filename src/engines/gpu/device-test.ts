@@ -1,19 +1,21 @@
-/** The self-test of a device: that of a CPU kernel, and 8,192 nonces more. */
+/** The self-test of a device: the self-test of every kernel, then a launch of 8,192 nonces. */
 import { type Kernel, ROW } from "../../kernel/kernel.ts"
 import { planeBase, spongeBeforeLast } from "../../kernel/nonce-plane.ts"
 import { createWasmKernel } from "../../kernel/wasm/wasm-kernel.ts"
 import { selfTest } from "../self-test.ts"
 import type { DeviceSearch } from "./device-search.ts"
 
-/** The tested rows, and a target that one nonce in 32 meets. */
+/** The rows of the launch. */
 const ROWS = 32
 const FIRST_ROW = 54_321
+
+/** The target's top 64 bits: one nonce in 32 is a candidate. */
 const TOP = 2n ** 64n / 32n
 
 /**
- * Compares the device with the reference by vectors and known nonces, then one launch of 8,192 nonces with the portable
- * kernel, which the tests compare with the reference.
- * @returns the difference, as part of a sentence; undefined if there is none
+ * Compares the device with the published vectors and with known nonces, then a launch with the result of the portable
+ * WebAssembly kernel.
+ * @returns the first difference, as part of a sentence; undefined if there is none
  */
 export function testDevice(search: DeviceSearch): string | undefined {
   return selfTest(search) ?? testLaunch(search)
@@ -36,5 +38,5 @@ function testLaunch(search: DeviceSearch): string | undefined {
   }).flat()
   const found = [...search.take(search.launchRows(FIRST_ROW, ROWS))]
   const same = found.length === expected.length && found.every((index, i) => index === expected[i])
-  return same ? undefined : `wrong candidates in a launch: ${found.length} for ${expected.length}`
+  return same ? undefined : `wrong candidates in a launch: found ${found.length}, expected ${expected.length}`
 }

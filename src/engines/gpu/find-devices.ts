@@ -1,4 +1,4 @@
-/** The host's GPUs over all APIs, each card once. */
+/** The host's GPUs from all APIs, each card once. */
 import { DeviceError } from "./compute.ts"
 import { type CudaApi, openCuda } from "./cuda/api.ts"
 import { cudaDevices } from "./cuda/devices.ts"
@@ -8,11 +8,11 @@ import { type OpenClApi, openOpenCl } from "./opencl/api.ts"
 import { openClDevices } from "./opencl/devices.ts"
 
 export interface FoundDevices {
-  /** CUDA's first; `--gpu-devices` selects by position in this list. */
+  /** CUDA devices come first. `--gpu-devices` selects by position in this list. */
   readonly devices: readonly FoundDevice[]
   /** Why an API lists no device, one entry for each such API. */
   readonly missing: readonly string[]
-  /** The entries of `missing` that are failures of an installed driver. */
+  /** The entries of `missing` that report a failure of an installed driver. */
   readonly failures: readonly string[]
   /** Cards that were merged by name, memory and compute units alone, one line each. */
   readonly notes: readonly string[]
@@ -20,7 +20,9 @@ export interface FoundDevices {
 
 export interface FoundDevice {
   readonly device: GpuDevice
-  /** The same card by the other API or another OpenCL platform, for use if `device` fails; undefined if there is none. */
+  /**
+   * The same card by the other API or another OpenCL platform, for use if `device` fails; undefined if there is none.
+   */
   readonly other: GpuDevice | undefined
 }
 
@@ -31,7 +33,7 @@ export interface Drivers {
 
 const DRIVERS: Drivers = { cuda: openCuda, opencl: openOpenCl }
 
-/** Loads the drivers into this process; `listDevices` does it in a child process. */
+/** Loads the drivers into this process and lists their devices. Errors of a driver are returned, not thrown. */
 export function findDevices(drivers: Drivers = DRIVERS): FoundDevices {
   const missing: string[] = []
   const failures: string[] = []
@@ -78,7 +80,7 @@ function sameness(opencl: readonly GpuDevice[]): (a: GpuDevice, b: GpuDevice) =>
   const anonymous = opencl.filter(({ pci, uuid }) => pci === undefined && uuid === undefined)
   const isLike = (a: GpuDevice, b: GpuDevice) =>
     modelOf(a) === modelOf(b) && a.memory === b.memory && a.computeUnits === b.computeUnits
-  /** How many devices of the same platform and model come before it. */
+  /** Number of earlier devices of the same platform and model. */
   const ordinal = (device: GpuDevice) =>
     anonymous.filter(one => one.platform === device.platform && isLike(one, device)).indexOf(device)
   return (a, b) =>
@@ -96,6 +98,6 @@ const modelOf = ({ name }: GpuDevice): string => name.replace(/\s*\(.*$/, "")
 function noteOf({ device, other }: FoundDevice): string[] {
   if (!other || hasSameIdentity(device, other)) return []
   return [
-    `${device.name} is listed by ${device.platform} and ${other.platform}, without PCI address or UUID: taken for one card, driven by ${device.platform}`,
+    `${device.name} is listed by ${device.platform} and ${other.platform}, without PCI address or UUID: treated as one card, driven by ${device.platform}`,
   ]
 }

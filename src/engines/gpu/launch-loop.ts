@@ -1,7 +1,7 @@
 /**
- * A GPU worker's search: keep two launches queued, so that the device never waits for its host, and account for them in
- * order. `Commits` treats a launch as a CPU's row: it counts when it is finished, and counts nothing if its work was
- * replaced or ended meanwhile.
+ * The search loop of a GPU worker. It keeps two launches queued, so that the device never waits for the host, and
+ * commits them in order. A launch is committed like a row on a CPU: when it has finished, and as zero nonces if its
+ * work was replaced or ended meanwhile.
  */
 import { HITS } from "../../kernel/device-program.ts"
 import { ROW } from "../../kernel/kernel.ts"
@@ -22,16 +22,16 @@ export interface LaunchLoopOptions {
   >
   /** Maximum rows of a launch. */
   readonly rows: number
-  /** Milliseconds that the device rests between two launches; 0: none. */
+  /** Pause between two launches in milliseconds; 0 for none. */
   readonly throttleMs: number
   readonly sleep: (ms: number) => void
-  /** `SALT_BYTES`. */
+  /** `SALT_BYTES` random bytes, different for every worker. */
   readonly salt: Uint8Array
-  /** Makes the engine look at the slot. */
+  /** Notifies the engine that the slot has changed. */
   readonly notify: () => void
 }
 
-/** A rest is split into naps of this length, so that the worker beats and notices that its work has ended. */
+/** Maximum sleep within a pause. Between sleeps, the worker signals progress and checks whether its work has ended. */
 const NAP_MS = 50
 
 /** A launch of rows of a plane, and the work that it was queued for. */
@@ -42,7 +42,7 @@ interface Queued {
   readonly version: number
 }
 
-/** Searches until the engine asks the worker to leave. @throws DeviceError */
+/** Searches until the engine asks the worker to leave. @throws DeviceError if the driver reports an error */
 export function launchLoop(options: LaunchLoopOptions): void {
   new LaunchLoop(options).run()
 }
@@ -73,11 +73,13 @@ class LaunchLoop {
     while (this.#queued.length > 0) this.#settle()
   }
 
+  /** Whether there are nonces left to search for the work. */
   #isOpen(work: SharedWork, version: number): boolean {
     const { memory, slot } = this.#options
     return memory.isOpen(version) && !(work.range && slot.drainedAt === version)
   }
 
+  /** Queues one launch, or settles the oldest if the queue is full. Throttled devices have one launch queued. */
   #search(work: SharedWork, version: number): void {
     const { slot, device } = this.#options
     slot.take(work)
@@ -94,7 +96,7 @@ class LaunchLoop {
     this.#queued.push({ launch, plane, work, version })
   }
 
-  /** Takes the oldest launch's hits and accounts for it. */
+  /** Waits for the oldest launch and commits its nonces and hits. */
   #settle(): void {
     const { launch, plane, work, version } = this.#queued.shift()!
     const hits = this.#options.device.take(launch)
@@ -102,6 +104,7 @@ class LaunchLoop {
     this.#rest(version)
   }
 
+  /** Pauses for `throttleMs`, or until the work ends. */
   #rest(version: number): void {
     const { slot, sleep, throttleMs } = this.#options
     for (let left = throttleMs; left > 0 && this.#commits.continues(version); left -= NAP_MS) {
@@ -110,7 +113,9 @@ class LaunchLoop {
     }
   }
 
-  /** Rows of a launch whose expected hits fill at most half of the device's buffer. */
+  /**
+   * Returns the number of rows of a launch: `rows`, or fewer if the expected hits would fill half of the hit buffer.
+   */
   #rowsFor(work: SharedWork): number {
     const nonces = HITS / 2 / ((Number(work.top) + 1) / 2 ** 64)
     return Math.max(1, Math.min(this.#options.rows, Math.floor(nonces / ROW)))
@@ -127,5 +132,5 @@ class LaunchLoop {
   }
 }
 
-/** The device would run a midstate's two permutations only after the launches that are queued. */
+/** Computes midstates on the host: on the device their permutations would wait for the queued launches. */
 const permuteOnHost: PermuteInPlace = state => state.set(permute([...state].map(mod)))

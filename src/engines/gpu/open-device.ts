@@ -1,4 +1,4 @@
-/** Opens a device: renders the program for it and lets its driver compile it. */
+/** Opens a device: renders the program and has the driver compile it. */
 import { DEVICE_KERNELS } from "../../kernel/device-program.ts"
 import { renderOpenCl } from "../../kernel/opencl/opencl-program.ts"
 import type { SumForm } from "../../kernel/ptx/ptx-ops.ts"
@@ -12,24 +12,27 @@ import { openOpenCl } from "./opencl/api.ts"
 import { openOpenClCompute } from "./opencl/compute.ts"
 import { openClDevices } from "./opencl/devices.ts"
 
-/** Options for building a program. */
+/** Options for building the program. */
 export interface Build {
-  /** The largest number of threads of a group. */
+  /** Maximum threads of a group. */
   readonly groupSize: number
-  /** The largest number of registers of a thread (CUDA); undefined: the compiler's choice. */
+  /** Maximum registers of a thread (CUDA); undefined leaves the choice to the compiler. */
   readonly registers?: number | undefined
-  /** How carries are rendered (CUDA). */
+  /** How carries are rendered (CUDA); `pairs` by default. */
   readonly form?: SumForm | undefined
-  /** Whether products are made of 32-bit factors (OpenCL). */
+  /** Whether products are computed from 32-bit factors (OpenCL). */
   readonly limbs?: boolean | undefined
 }
 
-/** @throws UnsupportedDevice, DeviceError */
+/**
+ * Opens a device on the calling thread.
+ * @throws UnsupportedDevice if the driver or the device is absent, DeviceError if the driver reports an error
+ */
 export function openDevice(device: GpuDevice, build: Build): Compute {
   if (device.api === "cuda") return openCudaCompute(openCuda(), device, renderPtx(build), DEVICE_KERNELS)
   const api = openOpenCl()
-  // Handles belong to this thread's library: the device is looked up again by index.
+  // Handles are valid only in the thread that loaded the library, so the device is looked up by index.
   const found = openClDevices(api, device.processor ? "all" : "gpu").find(({ index }) => index === device.index)
-  if (!found) throw new UnsupportedDevice(`there is no OpenCL device ${device.index} any more`)
+  if (!found) throw new UnsupportedDevice(`OpenCL device ${device.index} is no longer available`)
   return openOpenClCompute(api, found, renderOpenCl(), DEVICE_KERNELS, build.limbs ? ["LIMBS"] : [])
 }

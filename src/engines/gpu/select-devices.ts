@@ -1,4 +1,4 @@
-/** Which of the listed GPUs are mined on. */
+/** Selects the GPUs to mine on. */
 import { ExitCode, OperatorError } from "../../errors.ts"
 import type { FoundDevice } from "./find-devices.ts"
 
@@ -9,8 +9,9 @@ export type DeviceSelection =
   | { readonly kind: "list"; readonly devices: readonly (number | string)[] }
 
 /**
- * Integrated GPUs are left out beside a discrete one, unless they are allowed or named.
- * @throws OperatorError (config) if a named device is absent or `count` exceeds the number of GPUs
+ * Applies the operator's selection to the listed GPUs. If there is a discrete GPU, integrated ones are excluded unless
+ * they are allowed or listed explicitly.
+ * @throws OperatorError (config) if a listed device is absent or `count` exceeds the number of GPUs
  */
 export function selectDevices(
   found: readonly FoundDevice[],
@@ -23,7 +24,7 @@ export function selectDevices(
   if (selection.kind === "all") return offered
   if (selection.count > offered.length) {
     throw new OperatorError(
-      `--gpu-devices ${selection.count} is more than there are: ${offered.length}; quantus-miner devices lists them`,
+      `--gpu-devices ${selection.count} exceeds the number of GPUs (${offered.length}); run "quantus-miner devices" to list them`,
       ExitCode.config,
     )
   }
@@ -34,7 +35,7 @@ function named(found: readonly FoundDevice[], name: number | string): FoundDevic
   const device = typeof name === "number" ? found[name] : found.find(({ device }) => device.pci === name)
   if (device) return device
   throw new OperatorError(
-    `--gpu-devices names ${name}, and there is no such GPU; quantus-miner devices lists them`,
+    `--gpu-devices: no GPU matches ${name}; run "quantus-miner devices" to list them`,
     ExitCode.config,
   )
 }

@@ -1,7 +1,7 @@
 /**
- * Tuning of a device: layouts are measured at the first start, and the fastest is kept for later ones. A layout is the
- * group size, the number of groups, which determines the nonces of a thread, and on CUDA the registers of a thread,
- * which determine the threads that a multiprocessor holds. Layouts that a driver refuses or compiles wrongly are skipped.
+ * Tuning of a device. Layouts are measured at the first start, and the fastest is stored for later starts. A layout is
+ * a build and a number of groups, which determines the nonces per thread. On CUDA the build's register limit determines
+ * the threads that a multiprocessor holds. Layouts that a driver rejects or compiles wrongly are skipped.
  */
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -24,15 +24,17 @@ export interface Tuning {
 }
 
 export interface TuningOptions {
-  /** Where tunings are kept; undefined: nowhere. */
+  /** Directory of the stored tunings; undefined disables storing. */
   readonly stateDir: string | undefined
+  /** Version of the miner; a tuning of another version is not used. */
   readonly version: string
+  /** Whether to measure even if a tuning is stored. */
   readonly recalibrate: boolean
   /** Monotonic milliseconds. */
   readonly now: () => number
 }
 
-/** How a device is opened and tested; a test may pass its own, for faults that real devices do not show on request. */
+/** How a device is opened and tested. Tests replace it to simulate faults. */
 export interface DeviceAccess {
   readonly open: typeof openDevice
   readonly test: typeof testDevice
@@ -40,29 +42,38 @@ export interface DeviceAccess {
 
 const DEVICES: DeviceAccess = { open: openDevice, test: testDevice }
 
-/** A device computes wrong hashes. */
+/** A device failed its self-test: it computes wrong hashes. */
 export class WrongDevice extends Error {
   override readonly name = "WrongDevice"
 }
 
 /**
- * The shortest launch that is measured, and the number of measured launches, of which the fastest counts. The launches
- * that determine the size take about twice as long: an idle card raises its clocks in that time.
+ * Minimum duration of a measured launch. Finding its size takes about twice as long, in which an idle card raises its
+ * clocks.
  */
 const MEASURE_MS = 100
+
+/** Number of measured launches, of which the fastest counts. */
 const REPEATS = 3
 
-/** Groups per multiprocessor: builds are compared with the first number; the fastest build is measured with the others. */
+/**
+ * Groups per compute unit. Builds are compared with the first number; the fastest build is also measured with the
+ * others.
+ */
 const GROUPS_PER_UNIT = [64, 16, 256] as const
 
-/** Rows of the first launch; doubled until a launch takes `MEASURE_MS`. */
+/** Rows of the first launch, doubled until a launch takes `MEASURE_MS`. */
 const FIRST_ROWS = 16
+
+/** Maximum rows of a launch. */
 const MAX_ROWS = MAX_NONCES / ROW
 
-/** The longest launch. */
+/** Maximum duration of a launch with a given batch size. */
 const MAX_LAUNCH_MS = 1000
 
-/** Few registers and many threads, or many registers and short code; `docs/gpu.md` has the compiler's counts for each. */
+/**
+ * Few registers and many threads, or many registers and less code. `docs/gpu.md` has the compiler's counts for each.
+ */
 const CUDA_BUILDS: readonly Build[] = [
   { groupSize: 128, registers: 76, form: "pairs" },
   { groupSize: 128, registers: 168, form: "pairs" },
@@ -77,12 +88,12 @@ const OPENCL_BUILDS: readonly Build[] = [
   { groupSize: 256, limbs: true },
 ]
 
-/** Compilers for processors compile a program again for every group size. */
+/** Compilers for processors recompile the program for every group size, so only one is used. */
 const PROCESSOR_BUILDS: readonly Build[] = [{ groupSize: 1 }]
 
 /**
- * Opens the device with its kept layout, or with the fastest one after measuring, and tests it.
- * @throws DeviceError, WrongDevice, UnsupportedDevice
+ * Opens the device and tests it, with the stored layout or, if that is absent or fails, with the fastest measured one.
+ * @throws DeviceError, WrongDevice, UnsupportedDevice if no layout works
  */
 export function openTuned(
   device: GpuDevice,
@@ -99,14 +110,14 @@ export function openTuned(
   return measured
 }
 
-/** Rows of a launch that takes about `milliseconds` at this rate. */
+/** Returns the rows of a launch that takes about `milliseconds` at this rate, 1 … MAX_ROWS. */
 export function rowsFor(hashesPerSecond: number, milliseconds: number): number {
   return rowsOf((hashesPerSecond * milliseconds) / 1000)
 }
 
 /**
- * Rows of a launch: `batchSize` nonces if it is given, else a launch of `launchMs`. A batch is cut to one second, since
- * a device without progress for five seconds counts as hung.
+ * Returns the rows of a launch: those of `batchSize` nonces if given, otherwise those that take `launchMs`. A batch is
+ * limited to one second, because a device without progress for five seconds counts as hung.
  */
 export function rowsOfLaunch(
   hashesPerSecond: number,
@@ -116,10 +127,10 @@ export function rowsOfLaunch(
   return Math.min(rowsOf(batchSize), rowsFor(hashesPerSecond, MAX_LAUNCH_MS))
 }
 
-/** Rows of a launch of about `nonces`, 1 … MAX_ROWS. */
+/** Returns the rows of a launch of about `nonces` nonces, 1 … MAX_ROWS. */
 export const rowsOf = (nonces: number): number => Math.max(1, Math.min(MAX_ROWS, Math.round(nonces / ROW)))
 
-/** Measures nonces per second. */
+/** Measures the device's rate with its current geometry. @returns nonces per second */
 export function measure(search: DeviceSearch, now: () => number): number {
   search.setTarget(0n)
   search.preparePlane(new BigUint64Array(12).fill(1n))
@@ -135,7 +146,7 @@ export function measure(search: DeviceSearch, now: () => number): number {
   return (rows * ROW * 1000) / best
 }
 
-/** @throws the first layout's error if no layout can be used */
+/** Measures all layouts and opens the fastest. @throws the error of the first layout if none works */
 function measureAll(
   device: GpuDevice,
   now: () => number,
@@ -176,7 +187,7 @@ function measureAll(
 const fastest = (tunings: readonly Tuning[]): Tuning =>
   tunings.reduce((best, tuning) => (tuning.hashesPerSecond > best.hashesPerSecond ? tuning : best))
 
-/** @throws DeviceError, WrongDevice, UnsupportedDevice */
+/** Opens the device with a layout and tests it. @throws DeviceError, WrongDevice, UnsupportedDevice */
 function openProved(device: GpuDevice, layout: Layout, { open, test }: DeviceAccess): DeviceSearch {
   const compute = open(device, layout)
   try {
@@ -191,7 +202,7 @@ function openProved(device: GpuDevice, layout: Layout, { open, test }: DeviceAcc
   }
 }
 
-/** Returns errors that another layout may not have. */
+/** Returns the outcome, or an error that another layout may avoid. @throws any other error */
 function attempt<Outcome>(run: () => Outcome): Outcome | DeviceError | WrongDevice {
   try {
     return run()
@@ -201,12 +212,15 @@ function attempt<Outcome>(run: () => Outcome): Outcome | DeviceError | WrongDevi
   }
 }
 
-/** One file per device. */
+/** Returns the path of the device's state file. */
 function file(device: GpuDevice, stateDir: string): string {
   return join(stateDir, `gpu-${device.api}-${deviceKey(device).replace(/[^\w.-]/g, "_")}.json`)
 }
 
-/** What a tuning is valid for. A MIG instance, or another card in the same place, differs in units or memory. */
+/**
+ * Returns the facts that a tuning is valid for. A MIG instance, or another card in the same slot, differs in compute
+ * units or memory.
+ */
 const validFor = ({ name, driver, architecture, computeUnits, memory }: GpuDevice, version: string) => ({
   version,
   name,
@@ -216,6 +230,7 @@ const validFor = ({ name, driver, architecture, computeUnits, memory }: GpuDevic
   memory,
 })
 
+/** Loads the stored tuning; undefined if it is absent, invalid, or made under other facts. */
 function load(device: GpuDevice, { stateDir, version }: TuningOptions): Tuning | undefined {
   if (stateDir === undefined) return undefined
   try {
@@ -228,7 +243,7 @@ function load(device: GpuDevice, { stateDir, version }: TuningOptions): Tuning |
   }
 }
 
-/** Ignores an unwritable state directory: the next start measures again. */
+/** Stores a tuning. Errors are ignored: the next start measures again. */
 function save(device: GpuDevice, { stateDir, version }: TuningOptions, tuning: Tuning): void {
   if (stateDir === undefined) return
   const path = file(device, stateDir)
@@ -240,6 +255,6 @@ function save(device: GpuDevice, { stateDir, version }: TuningOptions, tuning: T
     )
     renameSync(`${path}.${process.pid}`, path)
   } catch {
-    // As above.
+    // See above.
   }
 }

@@ -1,4 +1,4 @@
-/** A GPU worker's life: open the device, test its program, search until asked to leave. */
+/** The main function of a GPU worker: opens and tests the device, then searches until the engine asks it to leave. */
 import { RefusedKernel, type WorkerOrder } from "../threads/messages.ts"
 import { type Report, serveOrder } from "../threads/serve-order.ts"
 import { openMemory } from "../threads/shared-memory.ts"
@@ -7,23 +7,26 @@ import { launchLoop } from "./launch-loop.ts"
 import { UnsupportedDevice } from "./library.ts"
 import { openTuned, rowsOfLaunch, WrongDevice } from "./tuning.ts"
 
-/** A device to search with, and how. */
+/** The task of a GPU worker: a device and how to use it. */
 export interface DeviceTask {
   readonly device: GpuDevice
-  /** Nonces of a launch, limited to what takes a second; undefined: as many as take `launchMs`. */
+  /** Nonces of a launch, limited to one second's; undefined: those that take `launchMs`. */
   readonly batchSize: number | undefined
+  /** Duration of a launch in milliseconds if `batchSize` is undefined. */
   readonly launchMs: number
   /** Pause between two launches, in milliseconds. */
   readonly throttleMs: number
+  /** Directory of the stored tunings; undefined disables storing. */
   readonly stateDir: string | undefined
+  /** Whether to measure even if a tuning is stored. */
   readonly recalibrate: boolean
-  /** The miner's. */
+  /** Version of the miner. */
   readonly version: string
 }
 
 /**
- * Waits for the order and carries it out; then the thread ends.
- * @param open opens the device; a test's own, for faults that devices do not show on demand
+ * Waits for the order, searches, and ends the thread.
+ * @param open opens the device; tests replace it to simulate faults
  */
 export const serveDevice = (open: typeof openTuned = openTuned): void =>
   serveOrder<DeviceTask>((order, report) => search(order, open, report))
@@ -48,6 +51,7 @@ function search({ buffer, slot, salt, task }: WorkerOrder<DeviceTask>, open: typ
   }
 }
 
+/** Opens the device. @throws RefusedKernel if the device is unsupported or computes wrongly */
 function opened(task: DeviceTask, open: typeof openTuned): ReturnType<typeof openTuned> {
   try {
     return open(task.device, { ...task, now: () => performance.now() })

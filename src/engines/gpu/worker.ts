@@ -1,4 +1,4 @@
-/** Entry of a device's thread: an entry point of its own in the built executable. */
+/** Entry point of a GPU worker thread. The built executable contains it as a separate entry point. */
 import { serveDevice } from "./worker-main.ts"
 
 serveDevice()

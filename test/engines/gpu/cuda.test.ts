@@ -31,7 +31,7 @@ function opened() {
   return { fake, search: new DeviceSearch("cuda", compute) }
 }
 
-test("lists devices with what tells them apart", () => {
+test("lists devices with their identities", () => {
   const [first, second] = cudaDevices(initialise(new CudaApi(fakeCuda(CARDS).functions)), "/nowhere")
   expect(first).toEqual({
     api: "cuda",
@@ -51,7 +51,7 @@ test("lists devices with what tells them apart", () => {
   expect(second).toMatchObject({ index: 1, pci: "0000:41:00.0", display: true })
 })
 
-test("tells a part of a card from the card, where the driver does", () => {
+test("distinguishes a MIG instance from the card if the driver does", () => {
   const listed = (
     cards: Parameters<typeof fakeCuda>[0],
     change: (functions: CudaFunctions) => CudaFunctions = f => f,
@@ -68,12 +68,12 @@ test("lists the devices of a driver that reports no UUID (384 … 395)", () => {
   expect(cudaDevices(initialise(new CudaApi(old)), "/nowhere")[0]).toMatchObject({ uuid: undefined, part: undefined })
 })
 
-test("takes the driver's version from NVML where no kernel module has it", () => {
+test("reads the driver's version from NVML if no kernel module reports it", () => {
   const [device] = cudaDevices(initialise(new CudaApi(fakeCuda(CARDS).functions)), "/nowhere", () => "566.03")
   expect(device!.driver).toBe("CUDA 12.4, driver 566.03")
 })
 
-test("tells the driver's own version where the kernel does", () => {
+test("reports the driver's version if the kernel module does", () => {
   const root = mkdtempSync(join(tmpdir(), "cuda-"))
   try {
     mkdirSync(join(root, "sys/module/nvidia"), { recursive: true })
@@ -89,7 +89,7 @@ test("a driver without a device is not supported", () => {
   expect(() => initialise(new CudaApi(fakeCuda([]).functions))).toThrow("no CUDA device: cuInit: CUDA_ERROR_NO_DEVICE")
 })
 
-test("an error carries the call and the driver's own name of it", () => {
+test("an error includes the call and the driver's name of the error", () => {
   const fake = fakeCuda(CARDS)
   fake.fail("cuDeviceGetCount", 700)
   expect(() => cudaDevices(new CudaApi(fake.functions))).toThrow(
@@ -97,7 +97,7 @@ test("an error carries the call and the driver's own name of it", () => {
   )
 })
 
-test("waits without spinning, and frees what it made", () => {
+test("waits without spinning and frees its resources", () => {
   const { fake, search } = opened()
   search.permute(new BigUint64Array(12))
   expect(fake.calls.slice(fake.calls.indexOf("cuLaunchKernel"))).toEqual([
@@ -114,7 +114,7 @@ test("waits without spinning, and frees what it made", () => {
   expect([...fake.open]).toEqual([])
 })
 
-test("a context whose program is refused is destroyed", () => {
+test("the context is destroyed if the program is rejected", () => {
   const fake = fakeCuda(CARDS)
   const api = new CudaApi(fake.functions)
   const [device] = cudaDevices(api)
@@ -123,7 +123,7 @@ test("a context whose program is refused is destroyed", () => {
   expect([...fake.open]).toEqual([])
 })
 
-test("a program that is refused as late as its functions are asked for is refused with the compiler's words", () => {
+test("a program that is rejected when its functions are looked up is reported with the compiler's log", () => {
   const fake = fakeCuda(CARDS)
   const api = new CudaApi(fake.functions)
   fake.refusal = "ptxas application ptx input, line 5; fatal"
@@ -133,7 +133,7 @@ test("a program that is refused as late as its functions are asked for is refuse
   expect([...fake.open]).toEqual([])
 })
 
-test("an error of a launch comes out, and the device can be closed", () => {
+test("a launch error is thrown, and the device can be closed", () => {
   const { fake, search } = opened()
   fake.fail("cuLaunchKernel", 700)
   expect(() => search.permute(new BigUint64Array(12))).toThrow(DeviceError)
@@ -141,7 +141,7 @@ test("an error of a launch comes out, and the device can be closed", () => {
   expect([...fake.open]).toEqual([])
 })
 
-test("a kernel's own error comes out where it is waited for, and a new context is well again", () => {
+test("a kernel's error is thrown by the next wait, and a new context works", () => {
   const api = new CudaApi(fakeCuda(CARDS).functions)
   const compute = openCudaCompute(api, cudaDevices(api)[0]!, ptx, DEVICE_KERNELS)
   const elements = Array.from({ length: 12 }, () => ({ u64: 0n }))
@@ -152,13 +152,13 @@ test("a kernel's own error comes out where it is waited for, and a new context i
   expect(() => next.wait(next.fence())).not.toThrow()
 })
 
-test("a group larger than the text allows is refused by the driver", () => {
+test("a group larger than the program's limit is rejected by the driver", () => {
   const { search } = opened()
   search.geometry = { groupSize: 128, groups: 1 }
   expect(() => search.permute(new BigUint64Array(12))).toThrow("cuLaunchKernel: CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES")
 })
 
-test("what is waited for twice, freed twice or read past its end is refused by the driver", () => {
+test("waiting twice, freeing twice and reading past the end are rejected by the driver", () => {
   const fake = fakeCuda(CARDS)
   const api = new CudaApi(fake.functions)
   const compute = openCudaCompute(api, cudaDevices(api)[0]!, ptx, DEVICE_KERNELS)
@@ -173,7 +173,7 @@ test("what is waited for twice, freed twice or read past its end is refused by t
   expect(() => compute.fence()).toThrow("cuEventCreate: CUDA_ERROR_INVALID_CONTEXT")
 })
 
-test("a search finds the nonces that the reference finds, through driver, text and memory", () => {
+test("a search through driver, program and memory finds the same nonces as the reference", () => {
   const header = new Uint8Array(32).fill(3)
   const nonce = new Uint8Array(64).fill(200)
   nonce.fill(0, 60)

@@ -5,7 +5,7 @@ import { fakeCompute } from "./fake-compute.ts"
 
 const state = (seed: number) => new BigUint64Array(12).fill(BigInt(seed))
 
-test("gives the hits of a launch in order", () => {
+test("a launch returns its hits in order", () => {
   const search = new DeviceSearch(
     "opencl",
     fakeCompute((row, t1) => row === 11 && (t1 === 3 || t1 === 200)),
@@ -14,7 +14,7 @@ test("gives the hits of a launch in order", () => {
   expect([...search.take(search.launchRows(10, 3))]).toEqual([256 + 3, 256 + 200])
 })
 
-test("a launch with more hits than fit is run again in halves, also beside another one", () => {
+test("a launch that overflows the hit buffer is repeated in halves while another is queued", () => {
   const search = new DeviceSearch(
     "opencl",
     fakeCompute(row => row < 8),
@@ -26,7 +26,7 @@ test("a launch with more hits than fit is run again in halves, also beside anoth
   expect([...search.take(second)]).toEqual([])
 })
 
-test("a range with more hits than fit is run again in halves", () => {
+test("a range that overflows the hit buffer is repeated in halves", () => {
   const search = new DeviceSearch(
     "opencl",
     fakeCompute(() => true),
@@ -35,7 +35,7 @@ test("a range with more hits than fit is run again in halves", () => {
   expect([...search.take(search.launchRange(5, HITS + 2))]).toEqual(Array.from({ length: HITS + 2 }, (_, i) => i))
 })
 
-test("prepares a plane's columns once, and again where a launch of an older plane is repeated", () => {
+test("a plane's columns are computed once, and again when a launch of an older plane is repeated", () => {
   const compute = fakeCompute(row => row < 5)
   const search = new DeviceSearch("opencl", compute)
   search.preparePlane(state(1))
@@ -48,7 +48,7 @@ test("prepares a plane's columns once, and again where a launch of an older plan
   search.take(second)
 })
 
-test("takes no third launch at once", () => {
+test("a third launch is refused while two are queued", () => {
   const search = new DeviceSearch(
     "opencl",
     fakeCompute(() => false),
@@ -56,10 +56,10 @@ test("takes no third launch at once", () => {
   search.prepareRange(state(1))
   search.launchRange(0, 1)
   search.launchRange(1, 1)
-  expect(() => search.launchRange(2, 1)).toThrow("more than 2 launches at once")
+  expect(() => search.launchRange(2, 1)).toThrow("more than 2 launches are queued")
 })
 
-test("closes its device", () => {
+test("close closes the device", () => {
   const compute = fakeCompute(() => false)
   new DeviceSearch("opencl", compute).close()
   expect(compute.closed).toBe(true)

@@ -19,10 +19,10 @@ const none = () => {
   throw new NoDriver("no driver")
 }
 
-describe("devices of both APIs", () => {
+describe("devices that two APIs list", () => {
   const cuda = device({ api: "cuda", pci: "0000:01:00.0", uuid: "aa" })
 
-  test("are one card where their PCI addresses are the same", () => {
+  test("are one card if their PCI addresses are equal", () => {
     const same = device({ index: 3 })
     const another = device({ pci: "0000:02:00.0", index: 4 })
     expect(eachOnce([cuda], [same, another]).devices).toEqual([
@@ -31,7 +31,7 @@ describe("devices of both APIs", () => {
     ])
   })
 
-  test("are one card where their UUIDs are the same", () => {
+  test("are one card if their UUIDs are equal", () => {
     const same = device({ pci: undefined, uuid: "aa" })
     expect(eachOnce([cuda], [same]).devices).toEqual([{ device: cuda, other: same }])
   })
@@ -41,13 +41,13 @@ describe("devices of both APIs", () => {
     expect(eachOnce([], [unknown, { ...unknown }]).devices).toHaveLength(2)
   })
 
-  test("are one card where two OpenCL platforms list it", () => {
+  test("are one card if two OpenCL platforms list it", () => {
     expect(eachOnce([], [device({ index: 0 }), device({ index: 1 })]).devices).toEqual([
       { device: device({ index: 0 }), other: device({ index: 1 }) },
     ])
   })
 
-  test("are one card each if two platforms list as many alike without PCI address and UUID", () => {
+  test("are matched by position if two platforms list equal models without PCI address and UUID", () => {
     const names = {
       rusticl: "AMD Radeon RX 6800 (radeonsi, navi21, LLVM 15.0.6, DRM 3.49)",
       Clover: "AMD Radeon RX 6800 (navi21, LLVM 15.0.6, DRM 3.49)",
@@ -60,12 +60,12 @@ describe("devices of both APIs", () => {
       { device: a!, other: c },
       { device: b!, other: d },
     ])
-    expect(notes[0]).toContain("is listed by rusticl and Clover, without PCI address or UUID: taken for one card")
+    expect(notes[0]).toContain("is listed by rusticl and Clover, without PCI address or UUID: treated as one card")
     const smaller = { ...c!, memory: 1 }
     expect(eachOnce([], [a!, smaller]).devices).toHaveLength(2)
   })
 
-  test("are found where one driver is missing, and why is told", () => {
+  test("are found if one driver is missing, and the reason is reported", () => {
     const found = findDevices({
       cuda: () => initialise(new CudaApi(fakeCuda([{ name: "Card", bus: 1 }]).functions)),
       opencl: none,
@@ -77,7 +77,7 @@ describe("devices of both APIs", () => {
   })
 })
 
-test("a driver that is there and fails is told from one that is not there", () => {
+test("a driver that fails is distinguished from an absent one", () => {
   const cuda = fakeCuda([{ name: "Card", bus: 1 }])
   cuda.fail("cuInit", 803)
   const found = findDevices({ cuda: () => initialise(new CudaApi(cuda.functions)), opencl: none })
@@ -88,15 +88,15 @@ test("a driver that is there and fails is told from one that is not there", () =
 describe("a library", () => {
   const open = (name: string, symbol: string) => () => openLibrary("CUDA", [name], { [symbol]: { returns: "i32" } })
 
-  test("that is not there is not supported, by name", () => {
+  test("that is absent is reported by name", () => {
     expect(open("libnone.so.1", "f")).toThrow(new NoDriver("no CUDA driver: there is no libnone.so.1"))
   })
 
-  test("that lacks a function is too old", () => {
+  test("that lacks a function is reported as too old", () => {
     expect(open("libc.so.6", "cuInit")).toThrow("no CUDA driver: libc.so.6 is too old: it has no cuInit")
   })
 
-  test("that cannot be loaded is told in the loader's words", () => {
+  test("that cannot be loaded is reported with the loader's message", () => {
     const directory = mkdtempSync(join(tmpdir(), "library-"))
     const path = join(directory, "libcuda.so.1")
     writeFileSync(path, "no library")
@@ -105,7 +105,7 @@ describe("a library", () => {
   })
 })
 
-test("functions newer than the oldest driver are opened one by one", () => {
+test("functions newer than the oldest supported driver are opened individually", () => {
   const { getpid, ...others } = openEach(["libc.so.6"], {
     cuDeviceGetUuid: { returns: "i32" },
     getpid: { returns: "i32" },
@@ -146,11 +146,11 @@ describe("a named mutex", () => {
     expect(calls.slice(1)).toEqual(["release 7", "close 7"])
   })
 
-  test("is taken over from a process that crashed", () => {
+  test("is acquired after its owner crashed", () => {
     expect(lockMutex("a", kernel32("dead").functions).kind).toBe("locked")
   })
 
-  test("keeps a second miner off, also one of another user", () => {
+  test("excludes a second miner, also one of another user", () => {
     const { functions, calls } = kernel32("other")
     expect(lockMutex("a", functions).kind).toBe("taken")
     expect(calls.at(-1)).toBe("close 7")
@@ -158,7 +158,7 @@ describe("a named mutex", () => {
   })
 })
 
-describe("picking devices", () => {
+describe("device selection", () => {
   const found = [
     { device: device({ name: "A", pci: "0000:01:00.0" }), other: undefined },
     { device: device({ name: "I", pci: "0000:00:02.0", integrated: true }), other: undefined },
@@ -167,24 +167,24 @@ describe("picking devices", () => {
   const picked = (selection: Parameters<typeof selectDevices>[1], integrated = false) =>
     selectDevices(found, selection, integrated).map(({ device }) => device.name)
 
-  test("leaves integrated ones out beside discrete ones, unless they are allowed or named", () => {
+  test("excludes integrated GPUs beside discrete ones, unless they are allowed or listed", () => {
     expect(picked({ kind: "all" })).toEqual(["A", "B"])
     expect(picked({ kind: "all" }, true)).toEqual(["A", "I", "B"])
     expect(picked({ kind: "list", devices: [1] })).toEqual(["I"])
     expect(selectDevices([found[1]!], { kind: "all" }, false)).toHaveLength(1)
   })
 
-  test("takes a count, indexes and PCI addresses, each card once", () => {
+  test("accepts a count, indexes and PCI addresses, and selects each card once", () => {
     expect(picked({ kind: "count", count: 0 })).toEqual([])
     expect(picked({ kind: "count", count: 1 })).toEqual(["A"])
     expect(picked({ kind: "list", devices: ["0000:02:00.0", 2, 0] })).toEqual(["B", "A"])
   })
 
-  test("refuses more than there are, and names that nothing has", () => {
+  test("rejects a count above the number of GPUs, and names that match no GPU", () => {
     for (const [selection, message] of [
-      [{ kind: "count", count: 3 }, "--gpu-devices 3 is more than there are: 2"],
-      [{ kind: "list", devices: [7] }, "names 7"],
-      [{ kind: "list", devices: ["0000:09:00.0"] }, "names 0000:09:00.0"],
+      [{ kind: "count", count: 3 }, "--gpu-devices 3 exceeds the number of GPUs (2)"],
+      [{ kind: "list", devices: [7] }, "no GPU matches 7"],
+      [{ kind: "list", devices: ["0000:09:00.0"] }, "no GPU matches 0000:09:00.0"],
     ] as const) {
       expect(() => picked(selection)).toThrow(OperatorError)
       expect(() => picked(selection)).toThrow(message)
@@ -196,7 +196,7 @@ describe("a device's lock", () => {
   const directory = mkdtempSync(join(tmpdir(), "device-lock-"))
   afterAll(() => rmSync(directory, { recursive: true }))
 
-  test("is held by one at a time, and names the holder", () => {
+  test("has one owner at a time, which is reported to others", () => {
     const first = lockDevice(DEVICE, [directory])
     if (first.kind !== "locked") throw new Error(first.kind)
     expect(lockDevice(DEVICE, [directory])).toEqual({ kind: "taken", process: String(process.pid) })
@@ -205,12 +205,12 @@ describe("a device's lock", () => {
     expect(lockDevice(DEVICE, [directory]).kind).toBe("locked")
   })
 
-  test("is one for each part of a card", () => {
+  test("is separate for each MIG instance of a card", () => {
     const part = (of: string) => lockDevice(device({ pci: "0000:07:00.0", part: of }), [directory])
     expect([part("aa"), part("bb"), part("aa")].map(({ kind }) => kind)).toEqual(["locked", "locked", "taken"])
   })
 
-  test("may be taken by any user, whatever the mask of files", () => {
+  test("can be acquired by any user, whatever the umask", () => {
     const mask = process.umask(0o077)
     try {
       const locked = lockDevice(device({ pci: "0000:05:00.0" }), [directory])
@@ -223,7 +223,7 @@ describe("a device's lock", () => {
     expect(statSync(path).mode & 0o777).toBe(0o666)
   })
 
-  test("is not taken by a link that leads elsewhere", () => {
+  test("does not follow a symbolic link", () => {
     const victim = join(directory, "victim")
     writeFileSync(victim, "precious")
     symlinkSync(victim, join(directory, "quantus-miner-gpu-0000_06_00.0.lock"))
@@ -231,12 +231,12 @@ describe("a device's lock", () => {
     expect(readFileSync(victim, "utf8")).toBe("precious")
   })
 
-  test("is made in the first directory that can be written to", () => {
+  test("is created in the first writable directory", () => {
     expect(lockDevice(device({ pci: "0000:03:00.0" }), ["/nowhere", directory]).kind).toBe("locked")
     expect(lockDevice(DEVICE, ["/nowhere"])).toEqual({ kind: "unlockable" })
   })
 
-  test("is looked for where all users' miners look", () => {
+  test("is searched first in the directory that all users share", () => {
     expect(lockDirectories({ RUNTIME_DIRECTORY: "/run/a:/run/b" })).toEqual(["/run/lock", "/run/a", tmpdir()])
   })
 })

@@ -1,4 +1,4 @@
-/** A device's worker whose device fails as its name says. */
+/** A GPU worker whose device fails in the way that its name selects. */
 import { DeviceError } from "../../../src/engines/gpu/compute.ts"
 import { DeviceSearch } from "../../../src/engines/gpu/device-search.ts"
 import { UnsupportedDevice } from "../../../src/engines/gpu/library.ts"
@@ -8,7 +8,7 @@ import { fakeCompute } from "./fake-compute.ts"
 
 serveDevice(({ name }) => {
   if (name === "wrong") throw new WrongDevice("a wrong hash")
-  if (name === "gone") throw new UnsupportedDevice("there is no such device any more")
+  if (name === "gone") throw new UnsupportedDevice("the device is no longer available")
   const compute = fakeCompute(() => false)
   const search = new DeviceSearch(name, compute)
   let launches = 0

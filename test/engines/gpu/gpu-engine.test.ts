@@ -33,7 +33,7 @@ const work: Work = {
   stopAtCandidate: true,
 }
 
-test("is a unit of its own, which takes up work", async () => {
+test("an engine has one unit, which switches to assigned work", async () => {
   const engine = engineOf("well", 3)
   const switched = Promise.withResolvers<[string, number]>()
   await engine.start({ ...EVENTS, switched: (unit, sequence) => switched.resolve([unit, sequence]) })
@@ -43,7 +43,7 @@ test("is a unit of its own, which takes up work", async () => {
   await engine.close()
 })
 
-test("a device that fails is opened anew, counts go on, and at the third failure it is dropped", async () => {
+test("a failed device is reopened, its counts continue, and the third failure drops it", async () => {
   const engine = engineOf("dying")
   const restarts: string[] = []
   const failed = Promise.withResolvers<string>()
@@ -56,9 +56,9 @@ test("a device that fails is opened anew, counts go on, and at the third failure
   await engine.close()
 })
 
-test("a device that is gone is refused by name", async () => {
+test("a device that is no longer available is refused with the reason", async () => {
   const engine = engineOf("gone")
-  await expect(engine.start(EVENTS)).rejects.toThrow("there is no such device any more")
+  await expect(engine.start(EVENTS)).rejects.toThrow("the device is no longer available")
 })
 
 test("a device that computes wrongly is refused", async () => {

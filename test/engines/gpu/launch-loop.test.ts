@@ -1,4 +1,4 @@
-/** A device's worker on this thread, with a device that reports what a test says. */
+/** The loop of a GPU worker on the test's thread, with a device whose hits a test chooses. */
 import { describe, expect, test } from "bun:test"
 import { DeviceSearch } from "../../../src/engines/gpu/device-search.ts"
 import { launchLoop } from "../../../src/engines/gpu/launch-loop.ts"
@@ -31,7 +31,7 @@ interface Run {
   readonly sleeps: number[]
 }
 
-/** Runs the loop over works until `turns` launches were taken; `before` a launch is taken its number is told. */
+/** Runs the loop until `turns` launches were taken. `before` is called with the number of each launch to be taken. */
 function run(
   first: SharedWork,
   isHit: (at: number, t1: number) => boolean,
@@ -76,7 +76,7 @@ test("counts the nonces of whole launches while nothing is found", () => {
   expect(nonces).toEqual([])
 })
 
-test("counts up to the hit that ends a search, and nothing that was queued behind it", () => {
+test("counts up to the hit that ends a search, and nothing queued after it", () => {
   const { slot, nonces, memory } = run(work(), row => row === 5, 100)
   expect(memory.claimed).toBe(true)
   expect(nonces).toHaveLength(1)
@@ -85,7 +85,7 @@ test("counts up to the hit that ends a search, and nothing that was queued behin
   expect(slot.hashes).toBe(BigInt(3 * LAUNCH))
 })
 
-test("reports every hit where the search goes on", () => {
+test("reports every hit if the search continues", () => {
   const hits = (row: number, t1: number) => row < 8 && t1 === 7
   const { slot, nonces } = run(work({ stopAtCandidate: false }), hits, 4)
   expect(nonces).toHaveLength(8)
@@ -93,7 +93,7 @@ test("reports every hit where the search goes on", () => {
   expect(slot.hashesOf(1)).toBe(BigInt(5 * LAUNCH))
 })
 
-test("what was queued for a work that is replaced is tested, and neither counted nor reported", () => {
+test("launches queued for replaced work finish, but are neither counted nor reported", () => {
   const replaced = work({ sequence: 2, stopAtCandidate: false })
   const { slot, nonces } = run(
     work({ stopAtCandidate: false }),
@@ -107,12 +107,12 @@ test("what was queued for a work that is replaced is tested, and neither counted
   expect(slot.hashes).toBe(BigInt(4 * LAUNCH))
 })
 
-test("launches are small where nearly every nonce is a candidate", () => {
+test("launches are small if nearly every nonce is a candidate", () => {
   const { slot } = run(work({ top: 2n ** 64n - 1n }), () => false, 2)
   expect(slot.hashesOf(1)).toBe(3n * 256n)
 })
 
-test("a device that is throttled rests after every launch, and shows that it lives", () => {
+test("a throttled device pauses after every launch and signals progress", () => {
   const { slot, sleeps } = run(
     work(),
     () => false,
@@ -130,7 +130,7 @@ describe("a range", () => {
   const last = first + 9999n
   const range = { first: integerToBytes(first), last: integerToBytes(last) }
 
-  test("is searched exactly, over the carry out of the last four bytes", () => {
+  test("is searched exactly across a carry out of the last four bytes", () => {
     const { slot, nonces } = run(work({ range, stopAtCandidate: false }), () => true, 1000)
     const found = nonces.map(bytesToInteger)
     expect(found).toHaveLength(10_000)

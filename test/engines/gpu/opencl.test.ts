@@ -10,7 +10,7 @@ function opened() {
   return { fake, compute: () => openOpenClCompute(fake.api, openClDevices(fake.api)[0]!, "", ["search"]) }
 }
 
-test("looks at a fence until it is done, and only then has the driver wait, which may spin", () => {
+test("a fence is polled until it is done, and only then awaited by the driver, which may spin", () => {
   const { fake, compute } = opened()
   const device = compute()
   const fence = device.fence()
@@ -23,7 +23,7 @@ test("looks at a fence until it is done, and only then has the driver wait, whic
   expect(fake.calls).toEqual([...Array(5).fill("clGetEventInfo"), "clWaitForEvents", "clReleaseEvent"])
 })
 
-test("a command that failed is told by its own error", () => {
+test("a failed command is reported with its error", () => {
   const { fake, compute } = opened()
   const device = compute()
   const fence = device.fence()
@@ -31,7 +31,7 @@ test("a command that failed is told by its own error", () => {
   expect(() => device.wait(fence)).toThrow("clWaitForEvents: CL_OUT_OF_RESOURCES")
 })
 
-test("a compiler's long log is shown from its beginning", () => {
+test("a long compiler log is cut at its end", () => {
   const { fake, compute } = opened()
   fake.log = `error: first\n${"note: much more\n".repeat(10_000)}`
   expect(compute).toThrow(/^clBuildProgram: CL_BUILD_PROGRAM_FAILURE: error: first\nnote: much more\n.{0,4096}$/s)
@@ -40,7 +40,7 @@ test("a compiler's long log is shown from its beginning", () => {
 const text = (value: string) => new TextEncoder().encode(`${value}\0`)
 const words = (...values: number[]) => new Uint8Array(Uint32Array.from(values).buffer)
 
-test("lists devices with what their drivers tell", () => {
+test("lists devices with the drivers' descriptions", () => {
   const uuid = Uint8Array.from({ length: 16 }, (_, i) => i)
   const nvidia = {
     [DeviceInfo.name]: text("Card A"),

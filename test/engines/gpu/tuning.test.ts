@@ -8,25 +8,25 @@ import type { Build } from "../../../src/engines/gpu/open-device.ts"
 import { measure, openTuned, rowsFor, rowsOf, rowsOfLaunch, WrongDevice } from "../../../src/engines/gpu/tuning.ts"
 import { DEVICE, fakeCompute } from "./fake-compute.ts"
 
-test("a launch has as many rows as take its time", () => {
+test("a launch has the rows that fill its duration", () => {
   expect(rowsFor(1e9, 100)).toBe(390_625)
   expect(rowsFor(1000, 100)).toBe(1)
   expect(rowsFor(1e15, 100)).toBe(2 ** 23)
 })
 
-test("a batch is whole rows, at least one", () => {
+test("a batch is rounded to whole rows, at least one", () => {
   expect(rowsOf(1)).toBe(1)
   expect(rowsOf(2 ** 20)).toBe(4096)
   expect(rowsOf(2 ** 40)).toBe(2 ** 23)
 })
 
-test("a batch that would take the device minutes is a second's work", () => {
+test("a batch is limited to one second", () => {
   expect(rowsOfLaunch(1e6, { batchSize: 2 ** 30, launchMs: 100 })).toBe(rowsFor(1e6, 1000))
   expect(rowsOfLaunch(1e9, { batchSize: 2 ** 20, launchMs: 100 })).toBe(4096)
   expect(rowsOfLaunch(1e9, { batchSize: undefined, launchMs: 100 })).toBe(390_625)
 })
 
-test("a rate is measured by launches that take a while, the best of several", () => {
+test("a rate is measured by the fastest of several launches of sufficient length", () => {
   let time = 0
   const compute = fakeCompute(() => false)
   const launch = compute.launch.bind(compute)
@@ -77,27 +77,27 @@ describe("a layout", () => {
     return { tune, open, measurements: () => measured }
   }
 
-  test("that is fastest is used, in its build and in its number of groups", () => {
+  test("is chosen if its build and its number of groups are the fastest", () => {
     const { tune, open } = tuned(({ groupSize, limbs }, groups) => (limbs ? 3e5 : 1e5) + groupSize + groups)
     const { tuning } = tune()
     expect(tuning.layout).toEqual({ groupSize: 256, limbs: true, groups: 512 })
     expect(open.size).toBe(1)
   })
 
-  test("that is refused or computes wrongly is passed over", () => {
+  test("is skipped if the driver rejects it or it computes wrongly", () => {
     const { tune, open } = tuned(({ groupSize, limbs }) => (groupSize === 256 ? 0 : limbs ? 1e5 : -1e6))
     expect(tune().tuning.layout).toMatchObject({ groupSize: 64, limbs: true })
     expect(open.size).toBe(1)
   })
 
-  test("that cannot be used has its error told where no other can", () => {
+  test("has its error reported if no layout works", () => {
     expect(tuned(() => 0).tune).toThrow(refused)
     const wrong = tuned(() => -1)
     expect(wrong.tune).toThrow(new WrongDevice("opencl is wrong"))
     expect(wrong.open.size).toBe(0)
   })
 
-  test("is remembered for this driver, and measured again where it cannot be used any more", () => {
+  test("is stored for this driver, and measured again if it no longer works", () => {
     const first = tuned(() => 1e5, { dir: stateDir })
     const { layout } = first.tune().tuning
     const second = tuned(() => 1e5, { dir: stateDir })
