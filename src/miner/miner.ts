@@ -35,7 +35,7 @@ export interface MinerOptions {
   readonly log: Log
   /** Provides a replacement, not started, for an engine that cannot hash; undefined if none is left. */
   readonly replaceEngine?: (failed: Engine) => Promise<Engine | undefined>
-  /** Milliseconds after a job's last arrival when its search ends; it is searched again if it is sent again. */
+  /** Time after a job's last arrival at which its search ends; it is searched again if sent again. */
   readonly maxJobAgeMs?: number | undefined
 }
 
@@ -322,7 +322,7 @@ export class Miner {
     if (!toBeContinued) events.jobEnded(job, outcome)
   }
 
-  /** A range is searched to its end; any other job only for as long as it is likely to be the source's latest. */
+  /** Ends the search at the maximum age. A range has no maximum age. */
   #endAtMaxAge(job: Job): void {
     const { clock, maxJobAgeMs } = this.#options
     this.#cancelMaxAge()

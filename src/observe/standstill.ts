@@ -1,8 +1,8 @@
-/** Notices a miner that earns nothing: it has no job, or no share of its work is accepted. */
+/** Detects a miner that earns nothing: it has no job, or none of its shares is accepted. */
 import type { Clock } from "../clock.ts"
 import type { Log } from "../log.ts"
 
-/** Bounded, for a metric's label. */
+/** A bounded set, because it is a metric's label. */
 export const STANDSTILL_KINDS = ["no_job", "no_share_accepted"] as const
 
 export type StandstillKind = (typeof STANDSTILL_KINDS)[number]
@@ -10,19 +10,19 @@ export type StandstillKind = (typeof STANDSTILL_KINDS)[number]
 export interface Standing {
   /** Clock milliseconds at which a nonce was last tested, or at which the miner started. */
   readonly progressAt: number
-  /** Whether there is a job to search. A job that was sealed and awaits its successor is none. */
+  /** Whether there is a job to search; false after a seal that ends its job. */
   readonly hasJob: boolean
-  /** The source of the job; without a job, all sources. */
+  /** The source of the job; all sources without a job. */
   readonly source: string
-  /** Why that source is down, if it is. */
+  /** Why a source is down; undefined if none is. */
   readonly problem: string | undefined
-  /** Seals that average luck would have found since the start. */
+  /** Statistically expected seals since the start. */
   readonly expectedSeals: number
 }
 
 const IDLE_MS = 60_000
 
-/** Ten expected shares with none accepted are bad luck once in 22,000 times. */
+/** With ten expected shares, accepting none by chance has a probability of 1 in 22,000. */
 const MAX_EXPECTED = 10
 const NO_SHARE_MS = 300_000
 
@@ -41,23 +41,23 @@ export class Standstill {
     this.#countsFrom = { at: clock.now(), expectedSeals: 0 }
   }
 
-  /** The kind of the standstill, undefined while there is none. */
+  /** Undefined without a standstill. */
   get kind(): StandstillKind | undefined {
     return this.#found?.kind
   }
 
-  /** `idle for 60 s: no job from quic://node:9833`; undefined while there is no standstill. */
+  /** `idle for 60 s: no job from quic://node:9833`; undefined without a standstill. */
   get reason(): string | undefined {
     return this.#found?.reason
   }
 
-  /** A share was accepted, or another source's shares are counted from now on. */
+  /** Restarts the count of expected shares, after an accepted share or a change of the source. */
   restart(expectedSeals: number): void {
     this.#countsFrom = { at: this.#clock.now(), expectedSeals }
     if (this.kind === "no_share_accepted") this.#found = undefined
   }
 
-  /** Judges the miner as it is now, and warns of a standstill once and every ten minutes. */
+  /** Updates the standstill and logs a warning when it begins and every ten minutes. */
   check(standing: Standing): void {
     this.#found = this.#find(standing)
     for (const kind of STANDSTILL_KINDS) if (kind !== this.kind) this.#warnedAt.delete(kind)

@@ -34,9 +34,9 @@ export interface StatsSink extends MinerEvents {
 
 export interface StatsOptions {
   readonly clock: Clock
-  /** Takes the warnings of a miner that earns nothing. */
+  /** Receives the warnings of a standstill. */
   readonly log: Log
-  /** Jobs come when somebody posts them: to have none is no standstill. */
+  /** Whether clients post jobs on demand, so that having no job is not a standstill. */
   readonly jobsOnDemand?: boolean
   readonly version: string
   /** The current units of all engines; called every second and for every snapshot. */

@@ -13,7 +13,7 @@ const gauges = async ({ stats }: Bench) =>
   ].map(([, reason]) => reason)
 
 describe("a miner without a job", () => {
-  test("says so after 60 s, once, and every ten minutes", async () => {
+  test("is reported after 60 s and then every ten minutes", async () => {
     const idle = bench()
     idle.stats.source(NODE)
     idle.stats.connected(NODE)
@@ -31,7 +31,7 @@ describe("a miner without a job", () => {
     expect(idle.log.texts).toEqual([first, `warn idle for 660 s: no job from ${NODE}`])
   })
 
-  test("names every source, and why the first is down", async () => {
+  test("is reported with every source and why the first is down", async () => {
     const idle = bench()
     for (const name of [POOL, NODE]) idle.stats.source(name)
     idle.stats.disconnected("refused", "connection refused", 1000, POOL)
@@ -39,7 +39,7 @@ describe("a miner without a job", () => {
     expect(idle.stats.snapshot().notReady).toBe(`idle for 60 s: no job from ${POOL}, ${NODE} (connection refused)`)
   })
 
-  test("is ready again with a job, and warns anew when that is withdrawn", async () => {
+  test("is ready again with a job and is reported again when the job is withdrawn", async () => {
     const idle = bench()
     idle.stats.connected(NODE)
     await idle.run(60, 0)
@@ -52,7 +52,7 @@ describe("a miner without a job", () => {
     expect(idle.log.texts).toHaveLength(2)
   })
 
-  test("has none either while a sealed job awaits the next", async () => {
+  test("includes one whose sealed job has no successor", async () => {
     const idle = bench()
     idle.stats.connected(NODE)
     idle.stats.job(fakeJob("a"))
@@ -62,7 +62,7 @@ describe("a miner without a job", () => {
     expect(idle.stats.snapshot().notReady).toBe(`idle for 60 s: no job from ${NODE}`)
   })
 
-  test("waits quietly where jobs come on demand", async () => {
+  test("is not reported if jobs are posted on demand", async () => {
     const idle = bench({ jobsOnDemand: true })
     idle.stats.connected("http://127.0.0.1:9833")
     await idle.run(20 * MINUTE, 0)
@@ -71,7 +71,7 @@ describe("a miner without a job", () => {
   })
 })
 
-describe("a miner whose shares lead nowhere", () => {
+describe("a miner without an accepted share", () => {
   const pool = (options = {}) => {
     const mining = bench(options)
     mining.stats.connected(POOL)
@@ -80,7 +80,7 @@ describe("a miner whose shares lead nowhere", () => {
     return { mining, job }
   }
 
-  test("says so after ten times the expected time per share, but not before 5 min", async () => {
+  test("is reported after ten times the expected time per share, but not before 5 min", async () => {
     const { mining, job } = pool()
     await mining.run(299)
     mining.stats.seal(fakeSeal(job), { result: "rejected", reason: "low difficulty" }, 0.01)
@@ -94,7 +94,7 @@ describe("a miner whose shares lead nowhere", () => {
     expect(mining.log.texts).toHaveLength(2)
   })
 
-  test("waits for ten expected shares however long that takes", async () => {
+  test("is not reported before ten expected shares, regardless of time", async () => {
     const { mining } = pool()
     await mining.run(999, 10)
     expect(mining.stats.snapshot().standstill).toBeUndefined()
@@ -102,7 +102,7 @@ describe("a miner whose shares lead nowhere", () => {
     expect(mining.stats.snapshot().standstill).toBe("no_share_accepted")
   })
 
-  test.each(["accepted", "sent"] as const)("counts anew from a share that was %s", async result => {
+  test.each(["accepted", "sent"] as const)("restarts the count after a share with the verdict %s", async result => {
     const { mining, job } = pool()
     await mining.run(300)
     mining.stats.seal(fakeSeal(job), { result }, 0.01)
@@ -113,7 +113,7 @@ describe("a miner whose shares lead nowhere", () => {
     expect(mining.log.texts).toHaveLength(2)
   })
 
-  test("counts anew at another source", async () => {
+  test("restarts the count at another source", async () => {
     const { mining } = pool()
     await mining.run(290)
     mining.stats.job(fakeJob("b"))

@@ -114,7 +114,7 @@ describe("a malformed request", () => {
     ["job_id", "x".repeat(129)],
     ["job_id", "a\nb"],
     ["job_id", undefined],
-  ])("is told by its field: %s %p", async (field, value) => {
+  ])("is reported with its field: %s %p", async (field, value) => {
     const answer = await mine({ ...job, [field]: value })
     expect(answer).toMatchObject({ code: 400, status: "error", job_id: field === "job_id" ? "" : "job-1" })
     expect(answer.message).toStartWith(`${field}: `)
