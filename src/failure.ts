@@ -1,4 +1,5 @@
 /** Formats a fatal error: as text, as a line of a JSON log, and on standard output with `--json`. */
+import type { Environment } from "./environment.ts"
 import { ExitCode, OperatorError } from "./errors.ts"
 
 export interface FailureLines {
@@ -12,11 +13,7 @@ export interface FailureLines {
  * Reads the two options directly, because option parsing may be what failed.
  * @param args the arguments after the command name
  */
-export function failureLines(
-  error: unknown,
-  args: readonly string[],
-  env: Readonly<Record<string, string | undefined>>,
-): FailureLines {
+export function failureLines(error: unknown, args: readonly string[], env: Environment): FailureLines {
   const known = error instanceof OperatorError
   const exitCode = known ? error.exitCode : ExitCode.failure
   const message = known ? escaped(error.message) : Bun.inspect(error)
@@ -31,7 +28,7 @@ export function failureLines(
 }
 
 /** Whether flags or variables ask for a JSON log; read without resolving the configuration, which may be at fault. */
-export function logsJson(args: readonly string[], env: Readonly<Record<string, string | undefined>>): boolean {
+export function logsJson(args: readonly string[], env: Environment): boolean {
   const at = args.indexOf("--log-format")
   const flag = at >= 0 ? args[at + 1] : args.find(arg => arg.startsWith("--log-format="))?.slice(13)
   return (flag ?? env["MINER_LOG_FORMAT"]) === "json"

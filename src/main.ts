@@ -1,9 +1,9 @@
 #!/usr/bin/env bun
 /** Entry point: runs the command, and reports an error as one line and an exit code. */
 import "./early-signals.ts"
-import { type CommandDef, renderUsage, runCommand } from "citty"
-import { commandOf, root } from "./commands/table.ts"
-import { wrapColumns } from "./config/wrap.ts"
+import { type CommandDef, renderUsage } from "citty"
+import { isCommand, root, runCommand, usageOf } from "./commands/table.ts"
+import { wrapColumns } from "./config/usage.ts"
 import { ExitCode, OperatorError } from "./errors.ts"
 import { failureLines } from "./failure.ts"
 import { version } from "./version.ts"
@@ -18,13 +18,12 @@ async function main(args: readonly string[]): Promise<void> {
   const [name, ...rest] = args
   if (name === undefined || name === "--help" || name === "-h" || name === "help") return print(root)
   if (name === "--version" || name === "-V" || name === "version") return console.log(`quantus-miner ${version}`)
-  const command = commandOf(name)
-  if (!command) {
+  if (!isCommand(name)) {
     const what = name.startsWith("-") ? `flags must follow a command: ${name}` : `unknown command ${name}`
     throw new OperatorError(`${what}: see quantus-miner --help`, ExitCode.usage)
   }
-  if (rest.includes("--help") || rest.includes("-h")) return print(command, root)
-  await runCommand(command, { rawArgs: rest })
+  if (rest.includes("--help") || rest.includes("-h")) return print(usageOf(name), root)
+  await runCommand(name, rest)
 }
 
 async function print(command: CommandDef, parent?: CommandDef): Promise<void> {

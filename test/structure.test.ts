@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { dirname, join, normalize } from "node:path"
 
-/** What a room may import besides itself: rooms, or single files of a room. `top` is clock, errors, log, version and worker-entry. */
+/** What a room may import besides itself: rooms, or single files of a room. `top` is clock, environment, errors, log, version and worker-entry. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   pow: [],
   kernel: ["pow", "host/system-library.ts"],
@@ -12,7 +12,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   observe: ["top", "http", "engines/engine.ts", "miner/events.ts", "miner/pauses.ts", "sources/source.ts", "host"],
   miner: ["top", "pow", "engines/engine.ts", "engines/sequence.ts", "sources/source.ts"],
   devnode: ["top", "pow", "sources"],
-  config: ["top", "host"],
+  config: ["top", "host", "engines/gpu/select-devices.ts"],
   commands: ["top", "pow", "kernel", "host", "sources", "engines", "observe", "miner", "devnode", "config", "http"],
 }
 

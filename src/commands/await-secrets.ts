@@ -1,4 +1,4 @@
-/** The first boot: a miner that starts before its node waits for the files that the node is going to write. */
+/** First boot: a miner that starts before its node waits for the credential files of the node. */
 import { type Clock, sleep } from "../clock.ts"
 import { MissingSecret } from "../config/secrets.ts"
 import type { Notifier } from "../host/systemd.ts"
@@ -14,9 +14,9 @@ export interface AwaitOptions {
 }
 
 /**
- * Calls `resolve` once a second for as long as it rejects with `MissingSecret`. The missing file is logged at once and
- * every minute. The service manager counts the miner as started meanwhile, so that its start does not time out.
- * @throws whatever else `resolve` rejects with
+ * Calls `resolve` every second while it rejects with `MissingSecret`. The missing file is logged immediately and then
+ * every minute. The miner reports itself as ready meanwhile, so that its start does not time out.
+ * @throws any other error of `resolve`
  */
 export async function awaitSecrets<T>(resolve: () => Promise<T>, { clock, log, notifier }: AwaitOptions): Promise<T> {
   let loggedAt = Number.NEGATIVE_INFINITY

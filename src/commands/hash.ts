@@ -1,10 +1,12 @@
 /** `hash`: computes the nonce hash with the reference or an engine's kernel, so that each can be checked externally. */
 import type { Config } from "../config/config.ts"
+import { createKernel, KERNELS } from "../engines/cpu/kernels.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
+import { type Kernel, UnsupportedKernel } from "../kernel/kernel.ts"
 import { HEADER_BYTES, NONCE_BYTES, nonceHash, type Permutation } from "../pow/nonce-hash.ts"
-import { openKernel } from "./kernel.ts"
 
 const REFERENCE = "reference"
+const GPU_ENGINES = ["cuda", "opencl"]
 
 export async function run({ settings, positionals }: Config<"hash">): Promise<void> {
   const permutation = await permutationOf(settings.engine)
@@ -51,4 +53,37 @@ function hex(what: string, text: unknown, bytes: number): Uint8Array {
   if (typeof text === "string" && text.length === digits && /^[0-9a-f]+$/i.test(text)) return Uint8Array.fromHex(text)
   const arrived = typeof text === "string" ? `, not "${text.slice(0, 140)}"` : ""
   throw new OperatorError(`${what} must be ${digits} hexadecimal digits${arrived}`, ExitCode.usage)
+}
+
+/**
+ * Opens the kernel of an engine for this thread.
+ * @throws OperatorError for an unknown engine (usage) and one that cannot run on this machine (selfTest)
+ */
+async function openKernel(engine: string): Promise<Kernel> {
+  try {
+    if (Object.hasOwn(KERNELS, engine)) return createKernel(engine)
+    if (GPU_ENGINES.includes(engine)) return await openDeviceKernel(engine)
+  } catch (error) {
+    if (!isUnsupported(error)) throw error
+    throw new OperatorError(`--engine ${engine} cannot run on this machine: ${error.message}`, ExitCode.selfTest)
+  }
+  const names = [REFERENCE, ...Object.keys(KERNELS), ...GPU_ENGINES].join(", ")
+  throw new OperatorError(`--engine ${engine} is unknown: available engines are ${names}`, ExitCode.usage)
+}
+
+/** Opens the first GPU that supports the API. */
+async function openDeviceKernel(api: string): Promise<Kernel> {
+  const [{ findDevices }, { openDevice }, { DeviceSearch }] = await Promise.all([
+    import("../engines/gpu/find-devices.ts"),
+    import("../engines/gpu/open-device.ts"),
+    import("../engines/gpu/device-search.ts"),
+  ])
+  const cards = findDevices().devices.flatMap(({ device, other }) => (other ? [device, other] : [device]))
+  const device = cards.find(card => card.api === api)
+  if (!device) throw new UnsupportedKernel("no such GPU found")
+  return new DeviceSearch(api, openDevice(device, { groupSize: 64 }))
+}
+
+function isUnsupported(error: unknown): error is Error {
+  return error instanceof Error && ["UnsupportedKernel", "UnsupportedDevice", "DeviceError"].includes(error.name)
 }

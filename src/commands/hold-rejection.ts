@@ -1,11 +1,11 @@
 /**
- * A rejected token or pin under a service manager. The unit restarts the miner, because systemd copies renewed credentials
- * at each start. The process ends a minute after the rejection, so that a node is not asked more often than that.
+ * Handles a rejected token or pin under a service manager. The unit restarts the miner, because systemd copies renewed
+ * credentials at every start. The process exits a minute after the rejection, which limits the requests to the node.
  */
-import type { Clock } from "../clock.ts"
-import { sleep } from "../clock.ts"
+import { type Clock, sleep } from "../clock.ts"
+import type { Environment } from "../environment.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
-import type { Environment, Notifier } from "../host/systemd.ts"
+import type { Notifier } from "../host/systemd.ts"
 import type { Log } from "../log.ts"
 
 const HOLD_MS = 60_000
@@ -20,7 +20,7 @@ export interface HoldOptions {
   readonly stop: AbortSignal
 }
 
-/** Settles after a minute if `error` is a rejection and a service manager started this process; at once otherwise. */
+/** Resolves after a minute if `error` is a rejection and a service manager started this process, else immediately. */
 export async function holdRejection(error: unknown, { env, clock, log, notifier, stop }: HoldOptions): Promise<void> {
   const isRejection = error instanceof OperatorError && error.exitCode === ExitCode.rejected
   if (!isRejection || !isService(env)) return

@@ -2,6 +2,7 @@
 import { systemClock as clock } from "../clock.ts"
 import type { Config } from "../config/config.ts"
 import type { MiningSettings } from "../config/options.ts"
+import type { Unit } from "../engines/engine.ts"
 import { watchEffectiveCpus } from "../host/cpu-watch.ts"
 import { readEffectiveCpus } from "../host/effective-cpus.ts"
 import { createNotifier, feedWatchdog, type Notifier, watchdogTimeoutMs } from "../host/systemd.ts"
@@ -15,7 +16,6 @@ import { version } from "../version.ts"
 import { holdRejection } from "./hold-rejection.ts"
 import { type OpenedEngines, openEngines } from "./opened-engines.ts"
 import type { Output } from "./output.ts"
-import { progressOf } from "./progress.ts"
 import type { SourceContext } from "./sources.ts"
 import { aborted } from "./stop-signal.ts"
 
@@ -112,5 +112,20 @@ function followCpus(opened: OpenedEngines, stats: StatsSink, notifier: Notifier,
   return () => {
     process.off("SIGHUP", reload)
     watch.stop()
+  }
+}
+
+/**
+ * Returns a function that reports whether the units have hashed since its last call, or have been without work.
+ * @param units the current units of all engines
+ */
+export function progressOf(units: () => readonly Unit[]): () => boolean {
+  let before = -1n
+  return () => {
+    const now = units()
+    const hashes = now.reduce((sum, unit) => sum + unit.hashes, 0n)
+    const moved = hashes !== before
+    before = hashes
+    return moved || now.every(unit => unit.sequence === 0)
   }
 }

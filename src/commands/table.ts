@@ -14,7 +14,7 @@ export interface CommandModule<C extends Command> {
   run(config: Config<C>): Promise<void>
 }
 
-const MODULES: { readonly [C in Command]?: () => Promise<CommandModule<C>> } = {
+const MODULES: { readonly [C in Command]: () => Promise<CommandModule<C>> } = {
   serve: () => import("./serve.ts"),
   benchmark: () => import("./benchmark.ts"),
   hash: () => import("./hash.ts"),
@@ -25,30 +25,36 @@ const MODULES: { readonly [C in Command]?: () => Promise<CommandModule<C>> } = {
   demo: () => import("./demo.ts"),
 }
 
+/** The program; like `usageOf`, only for citty's usage text. */
 export const root = defineCommand({
   meta: { name: "quantus-miner", version, description: "A miner for Quantus" },
-  subCommands: Object.fromEntries((Object.keys(MODULES) as Command[]).map(name => [name, define(name)])),
+  subCommands: Object.fromEntries((Object.keys(MODULES) as Command[]).map(name => [name, usageOf(name)])),
 })
 
-/** Returns the command of that name; undefined if unknown. */
-export function commandOf(name: string): CommandDef | undefined {
-  return Object.hasOwn(MODULES, name) ? define(name as Command) : undefined
+export function isCommand(name: string): name is Command {
+  return Object.hasOwn(MODULES, name)
 }
 
-function define<C extends Command>(name: C): CommandDef {
-  return defineCommand({
-    meta: { name, description: COMMANDS[name].description },
-    args: usageArgs(name),
-    async run({ rawArgs }) {
-      const resolve = () => resolveConfig(name, rawArgs, process.env, systemFiles)
-      const config = name === "serve" ? await whenSecretsExist(resolve, rawArgs) : await resolve()
-      const { run } = await MODULES[name]!()
-      await run(config)
-    },
-  }) as CommandDef
+export function usageOf(name: Command): CommandDef {
+  return defineCommand({ meta: { name, description: COMMANDS[name].description }, args: usageArgs(name) }) as CommandDef
 }
 
-/** Loaded only for `serve`: the logger is not needed to answer a usage error. */
+/**
+ * Resolves the configuration and runs the command.
+ * @param args the arguments after the command name
+ * @throws OperatorError
+ */
+export async function runCommand<C extends Command>(name: C, args: readonly string[]): Promise<void> {
+  const resolve = () => resolveConfig(name, args, process.env, systemFiles)
+  const config = name === "serve" ? await whenSecretsExist(resolve, args) : await resolve()
+  const { run } = await MODULES[name]()
+  await run(config)
+}
+
+/**
+ * Resolves the configuration, and waits for credential files that do not exist yet. The modules for waiting are loaded
+ * only if needed.
+ */
 async function whenSecretsExist<T>(resolve: () => Promise<T>, args: readonly string[]): Promise<T> {
   try {
     return await resolve()
@@ -60,7 +66,7 @@ async function whenSecretsExist<T>(resolve: () => Promise<T>, args: readonly str
       import("../host/systemd.ts"),
     ])
     const { log } = openOutput({ logFormat: logsJson(args, process.env) ? "json" : "pretty", verbose: false })
-    // The process must not end for want of work.
+    // Keeps the process alive while nothing else is pending.
     const timer = setInterval(() => {}, 60_000)
     try {
       return await awaitSecrets(resolve, { clock: systemClock, log, notifier: createNotifier(process.env, log) })

@@ -4,12 +4,12 @@
  */
 import { ExitCode, OperatorError } from "../errors.ts"
 import { COMMANDS, type Command, type CommandInfo } from "./commands.ts"
-import type { Given } from "./given.ts"
+import type { Given, GivenOptions } from "./given.ts"
 import { flagsOf, OPTION_NAMES, type OptionName, optionOf, optionsOf } from "./options.ts"
 import { isBoolean } from "./parse.ts"
 
 export interface Argv {
-  readonly given: ReadonlyMap<OptionName, Given>
+  readonly given: GivenOptions
   readonly positionals: readonly string[]
 }
 

@@ -4,15 +4,16 @@
  * the key.
  */
 import { dirname, resolve } from "node:path"
+import type { Environment } from "../environment.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
 import { type Entry, SyntaxFault, type Value } from "./entries.ts"
-import type { Given } from "./given.ts"
+import type { Given, GivenOptions } from "./given.ts"
 import { fileKeyOf, OPTION_NAMES, type OptionName, optionOf } from "./options.ts"
 import type { Kind } from "./parse.ts"
 
 /** The content of the file; values are not parsed yet. */
 export interface ConfigFile {
-  readonly given: ReadonlyMap<OptionName, Given>
+  readonly given: GivenOptions
   /** The `[[source]]` tables in order. */
   readonly sources: readonly FileSource[]
 }
@@ -20,7 +21,7 @@ export interface ConfigFile {
 export interface FileSource {
   /** `miner.toml:7: [[source]]` */
   readonly origin: string
-  readonly given: ReadonlyMap<OptionName, Given>
+  readonly given: GivenOptions
 }
 
 const SOURCE = "source"
@@ -29,11 +30,7 @@ const SOURCE = "source"
  * @param path as specified by the operator; relative paths in the file are resolved against its directory
  * @throws OperatorError (config)
  */
-export async function readConfigFile(
-  path: string,
-  content: string,
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<ConfigFile> {
+export async function readConfigFile(path: string, content: string, env: Environment): Promise<ConfigFile> {
   const entries = (await parseEntries(path, content)).map(entry => expanded(path, entry, env))
   const sources = entries.filter(entry => entry.key === SOURCE)
   return {
@@ -62,7 +59,7 @@ function isJson(path: string, content: string): boolean {
   return start.startsWith("{") || (path.endsWith(".json") && !/^(?:#|\[{1,2}[A-Za-z_]|[\w-]+\s*=)/.test(start))
 }
 
-function expanded(path: string, entry: Entry, env: Readonly<Record<string, string | undefined>>): Entry {
+function expanded(path: string, entry: Entry, env: Environment): Entry {
   const expand = (value: Value): Value => {
     if (value.kind === "list") return { ...value, items: value.items.map(expand) }
     if (value.kind === "table") return { ...value, entries: value.entries.map(inner => expanded(path, inner, env)) }

@@ -3,6 +3,8 @@
  * error. Resolution opens no connections and ends before mining starts.
  */
 import { hostname } from "node:os"
+import { join } from "node:path"
+import type { Environment } from "../environment.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
 import { readArgv } from "./argv.ts"
 import type { Command } from "./commands.ts"
@@ -13,9 +15,6 @@ import { type Given, parseGiven } from "./given.ts"
 import { OPTION_NAMES, type OptionName, optionOf, optionsOf, type Settings, variablesOf } from "./options.ts"
 import { looseMode, type Secret } from "./secrets.ts"
 import { resolveSources, type SourceConfig } from "./sources.ts"
-import { stateDirectory } from "./state-directory.ts"
-
-export type Environment = Readonly<Record<string, string | undefined>>
 
 export interface Config<C extends Command = Command> {
   readonly command: C
@@ -145,4 +144,16 @@ function readText(path: string, origin: string, files: Files): string {
     if (problem === undefined) throw error
     throw new OperatorError(`${origin}: ${path} ${problem}`, ExitCode.config)
   }
+}
+
+/**
+ * Directory for measurements: `--state-dir`, else the first of systemd's `StateDirectory=`, else the user's state
+ * directory (XDG base directories); undefined for a user without a home directory.
+ */
+function stateDirectory(given: string | undefined, env: Environment): string | undefined {
+  const { STATE_DIRECTORY: service, XDG_STATE_HOME: state, HOME: home } = env
+  if (given !== undefined) return given
+  if (service) return service.split(":")[0]
+  if (state) return join(state, "quantus-miner")
+  return home ? join(home, ".local/state/quantus-miner") : undefined
 }

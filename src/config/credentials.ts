@@ -1,11 +1,8 @@
 /** Finds a credential: the value or file of the highest layer that specifies either. */
 import type { Files } from "./files.ts"
-import { type Given, givenError, parseGiven } from "./given.ts"
+import { type GivenOptions, givenError, parseGiven } from "./given.ts"
 import { type OptionName, optionOf } from "./options.ts"
 import { looseMode, PASSWORD, PIN, type Secret, type SecretKind, secretFile, secretValue, TOKEN } from "./secrets.ts"
-
-/** The options of one layer. */
-export type Level = ReadonlyMap<OptionName, Given>
 
 export interface CredentialOptions {
   readonly value: OptionName
@@ -25,7 +22,7 @@ export const CREDENTIALS = {
  * @throws OperatorError if one level specifies both, or the credential is unusable
  */
 export function findCredential(
-  levels: readonly Level[],
+  levels: readonly GivenOptions[],
   { value, file, kind }: CredentialOptions,
   files: Files,
   warn: (message: string) => void,

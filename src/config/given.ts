@@ -1,9 +1,15 @@
 /** A value as the operator specified it, with its origin for error messages. */
 import { ExitCode, OperatorError } from "../errors.ts"
+import type { OptionName } from "./options.ts"
 import { Malformed, type Parser } from "./parse.ts"
 
 /** Flags take precedence over variables, variables over the file. */
 export type Layer = "flag" | "variable" | "file"
+
+export type GivenOptions = ReadonlyMap<OptionName, Given>
+
+/** The specified options by layer. */
+export type Layers = Readonly<Record<Layer, GivenOptions>>
 
 export interface Given {
   readonly layer: Layer

@@ -161,6 +161,7 @@ function isMalformedIPv4(name: string): boolean {
   return parts.length !== 4 || parts.some(part => !/^\d{1,3}$/.test(part) || Number(part) > 255)
 }
 
-function refuse(wanted: string): never {
+/** @throws Malformed */
+export function refuse(wanted: string): never {
   throw new Malformed(wanted)
 }

@@ -17,7 +17,7 @@ export interface Secret {
   read(): string
 }
 
-/** A secret's file that a node has not written yet: it may appear, so the miner can wait for it. */
+/** The file of a secret does not exist yet, but may appear when the node starts. */
 export class MissingSecret extends OperatorError {
   readonly path: string
 
@@ -154,6 +154,6 @@ function isLine(text: string): boolean {
   return invisibleCharacter(text) === undefined
 }
 
-/** A node makes its own directories; anywhere else a missing directory is a mistake in the path. */
+/** A node creates its own directories; a missing directory elsewhere means an incorrect path. */
 const mayAppear = (path: string, files: Files): boolean =>
   path.includes("/.local/share/quantus-node/chains/") || files.isDirectory(dirname(path))

@@ -1,15 +1,8 @@
 /** Parsers of options that select CPUs, GPUs or an engine. Whether these exist is checked when they are opened. */
+import type { DeviceSelection } from "../engines/gpu/select-devices.ts"
 import { parseCpulist } from "../host/cpulist.ts"
-import { Malformed, type Parser } from "./parse.ts"
-
-/** CPU numbers, ascending; `auto`: chosen by the miner; `none`: left to the scheduler. */
-export type CpuAffinity = "auto" | "none" | readonly number[]
-
-/** All GPUs, the first `count`, or those with these indexes or PCI addresses (`0000:01:00.0`). */
-export type GpuSelection =
-  | { readonly kind: "all" }
-  | { readonly kind: "count"; readonly count: number }
-  | { readonly kind: "list"; readonly devices: readonly (number | string)[] }
+import type { CpuAffinity } from "../host/worker-affinity.ts"
+import { type Parser, refuse } from "./parse.ts"
 
 const PCI_ADDRESS = /^(?:([0-9a-f]{4,8}):)?([0-9a-f]{2}:[0-9a-f]{2}\.[0-7])$/i
 const SMALL = /^\d{1,3}$/
@@ -23,7 +16,7 @@ export const cpuAffinity: Parser<CpuAffinity> = {
   },
 }
 
-export const gpuSelection: Parser<GpuSelection> = {
+export const gpuSelection: Parser<DeviceSelection> = {
   // In a file, a count may be a number; everything else is a string.
   kind: "number",
   parse(value) {
@@ -45,8 +38,4 @@ function device(text: string): number | string {
   return rest === undefined
     ? refuse("a count, all, or a list of indexes or PCI addresses such as 0,2 or 0000:01:00.0")
     : `${domain.slice(-4)}:${rest}`.toLowerCase()
-}
-
-function refuse(wanted: string): never {
-  throw new Malformed(wanted)
 }

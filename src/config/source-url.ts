@@ -1,5 +1,5 @@
 /** URLs of job sources: `quic://host:9833`, `stratum+tcp://…`, `stratum+tls://…`. */
-import { type Address, addressOf, addressText, Malformed, type Parser } from "./parse.ts"
+import { type Address, addressOf, addressText, type Parser, refuse } from "./parse.ts"
 
 export type Protocol = "quic" | "stratum+tcp" | "stratum+tls"
 
@@ -31,7 +31,7 @@ export function sourceUrl(value: string): SourceUrl {
   const [, scheme = "", rest] = /^([a-z0-9+]+):\/\/(.*?)\/?$/.exec(value) ?? []
   const protocol = Object.hasOwn(SCHEMES, scheme) ? SCHEMES[scheme] : undefined
   const address = protocol && addressOf(rest!, protocol === "quic" ? NODE_PORT : undefined)
-  if (!address) throw new Malformed(WANTED)
+  if (!address) refuse(WANTED)
   const isClearAlias = protocol === "stratum+tcp" && scheme !== protocol
   return { protocol, ...address, ...(isClearAlias && { clearScheme: scheme }) }
 }

@@ -1,10 +1,11 @@
 /** Resolves the configured job sources, in order of preference, each with its credentials. */
 import { dirname, join } from "node:path"
+import type { Environment } from "../environment.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
 import type { FileSource } from "./config-file.ts"
-import { CREDENTIALS, credentialFile, findCredential, type Level } from "./credentials.ts"
+import { CREDENTIALS, credentialFile, findCredential } from "./credentials.ts"
 import type { Files } from "./files.ts"
-import { type Given, givenError, type Layer, parseGiven } from "./given.ts"
+import { type Given, type GivenOptions, givenError, type Layers, parseGiven } from "./given.ts"
 import { type OptionName, optionOf, type Value } from "./options.ts"
 import { type Address, addressText } from "./parse.ts"
 import { LOGIN, PASSWORD, PIN, type Secret, type SecretKind, secretFile } from "./secrets.ts"
@@ -30,14 +31,12 @@ export interface StratumSourceConfig extends Address {
   readonly pin: Secret | undefined
 }
 
-/** The specified options by layer; `file` holds the file's general options. */
-export type Layers = Readonly<Record<Layer, ReadonlyMap<OptionName, Given>>>
-
 export interface SourceInputs {
+  /** `file` holds the file's general options. */
   readonly layers: Layers
   /** The file's `[[source]]` tables. */
   readonly fileSources: readonly FileSource[]
-  readonly env: Readonly<Record<string, string | undefined>>
+  readonly env: Environment
   readonly files: Files
   /** Receives warnings for the operator. */
   readonly warn: (message: string) => void
@@ -69,7 +68,7 @@ export function resolveSources(inputs: SourceInputs): readonly SourceConfig[] {
   const pinsNode = urls.some(url => url.protocol === "quic")
   return urls.map(url => {
     const own = inputs.fileSources.find(({ given }) => sourceName(urlOf(given)) === sourceName(url))
-    const context = new SourceContext(inputs, url, own?.given)
+    const context = new SourceOptions(inputs, url, own?.given)
     return url.protocol === "quic" ? quicSource(context) : stratumSource(context, pinsNode)
   })
 }
@@ -92,7 +91,7 @@ function resolveUrls({ layers, fileSources }: SourceInputs): readonly SourceUrl[
   return [{ protocol: "quic", ...(parser.parse(standard!) as Address) }]
 }
 
-function quicSource(context: SourceContext): QuicSourceConfig {
+function quicSource(context: SourceOptions): QuicSourceConfig {
   const { url, name } = context
   const token = context.credential("token") ?? context.standard("token")
   if (!token) throw context.missing("token", "--auth-token-file FILE", STANDARD_FILES.token)
@@ -104,7 +103,7 @@ function quicSource(context: SourceContext): QuicSourceConfig {
 }
 
 /** @param pinsNode whether a general pin belongs to a node, so that only the source's own table can pin the pool */
-function stratumSource(context: SourceContext, pinsNode: boolean): StratumSourceConfig {
+function stratumSource(context: SourceOptions, pinsNode: boolean): StratumSourceConfig {
   const { url, name } = context
   const protocol = url.protocol as StratumSourceConfig["protocol"]
   const pin = context.givenCredential("pin", pinsNode)
@@ -137,15 +136,15 @@ export function withName(text: string, name: string): string {
 }
 
 /** Looks up the options of one source: flags, variables, its own table, then the file's general options. */
-class SourceContext {
+class SourceOptions {
   readonly name: string
   readonly #inputs: SourceInputs
-  readonly #own: Level
+  readonly #own: GivenOptions
 
   constructor(
     inputs: SourceInputs,
     readonly url: SourceUrl,
-    own: Level = new Map(),
+    own: GivenOptions = new Map(),
   ) {
     this.#inputs = inputs
     this.#own = own
@@ -224,13 +223,13 @@ class SourceContext {
     )
   }
 
-  #levels(): readonly Level[] {
+  #levels(): readonly GivenOptions[] {
     const { layers } = this.#inputs
     return [layers.flag, layers.variable, this.#own, layers.file]
   }
 }
 
-function urlOf(source: Level): SourceUrl {
+function urlOf(source: GivenOptions): SourceUrl {
   const given = source.get("url")!
   const urls = parseOption("url", given)
   if (urls.length > 1) throw givenError(given, `${given.origin} must be one URL: write one [[source]] table per URL`)

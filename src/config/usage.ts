@@ -1,7 +1,7 @@
-/** Renders the option table for citty's usage text. */
+/** The usage text: the option table for citty, which renders it, and line wrapping. */
 import type { ArgsDef } from "citty"
 import { COMMANDS, type Command, type CommandInfo } from "./commands.ts"
-import { fileKeyOf, flagsOf, optionOf, optionsOf, variablesOf } from "./options.ts"
+import { flagsOf, optionOf, optionsOf, variablesOf } from "./options.ts"
 
 /** citty's argument definitions, from which it renders the usage text of a command. */
 export function usageArgs(command: Command): ArgsDef {
@@ -21,21 +21,31 @@ export function usageArgs(command: Command): ArgsDef {
   return args
 }
 
-/** A row of the manual's table. */
-export interface OptionRow {
-  readonly flags: readonly string[]
-  readonly variables: readonly string[]
-  /** Its key in a configuration file. */
-  readonly fileKey: string | undefined
-  readonly value: string | undefined
-  readonly default: string | undefined
-  readonly help: string
+/**
+ * Wraps long lines of two-column text; continuation lines are indented to the second column.
+ * @param columns the maximum width, exceeded only by a longer word
+ */
+export function wrapColumns(text: string, columns: number): string {
+  return text
+    .split("\n")
+    .map(line => wrapLine(line.trimEnd(), columns))
+    .join("\n")
 }
 
-export function optionRows(command: Command): OptionRow[] {
-  return optionsOf(command).map(name => {
-    const { value, help, default: standard } = optionOf(name)
-    const flags = flagsOf(name).map(flag => `--${flag}`)
-    return { flags, variables: variablesOf(name), fileKey: fileKeyOf(name), value, default: standard, help }
-  })
+function wrapLine(line: string, columns: number): string {
+  if (Bun.stringWidth(line) <= columns) return line
+  // The second column follows the first gap of two or more spaces.
+  const first = /^ *\S+(?: \S+)* {2,}/.exec(line)?.[0] ?? ""
+  const indent = " ".repeat(Bun.stringWidth(first))
+  const lines: string[] = []
+  let current = first
+  for (const word of line.slice(first.length).split(" ")) {
+    const fresh = current.trim() === "" || current === first
+    const longer = fresh ? current + word : `${current} ${word}`
+    if (!fresh && Bun.stringWidth(longer) > columns) {
+      lines.push(current)
+      current = indent + word
+    } else current = longer
+  }
+  return [...lines, current].join("\n")
 }

@@ -1,10 +1,9 @@
 /** The service notification protocol of systemd: readiness, status and watchdog (sd_notify(3)). */
 import type { Clock } from "../clock.ts"
+import type { Environment } from "../environment.ts"
 import type { Log } from "../log.ts"
 import { libc, monotonicMicroseconds } from "./libc.ts"
 import { sendDatagram, unixAddress } from "./unix-datagram.ts"
-
-export type Environment = Readonly<Record<string, string | undefined>>
 
 /** Reports the service's state to the service manager; each call does nothing without one. */
 export interface Notifier {

@@ -2,9 +2,11 @@
 import type { Log } from "../log.ts"
 import { formatCpulist } from "./cpulist.ts"
 
+/** CPUs in the order given; `auto`: all effective CPUs; `none`: the scheduler decides. */
+export type CpuAffinity = "auto" | "none" | readonly number[]
+
 export interface WorkerAffinityOptions {
-  /** CPUs in the order given; `auto`: all effective CPUs; `none`: the scheduler decides. */
-  readonly requested: "auto" | "none" | readonly number[]
+  readonly requested: CpuAffinity
   /** The effective CPUs, best first. */
   readonly effective: readonly number[]
   readonly log: Log

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "bun:test"
 import { measure } from "../../src/commands/measure.ts"
-import { progressOf } from "../../src/commands/progress.ts"
 import type { Unit } from "../../src/engines/engine.ts"
 import { ExitCode, OperatorError } from "../../src/errors.ts"
 import { FakeEngine } from "../miner/support.ts"
@@ -145,16 +144,4 @@ describe("an engine that fails to start", () => {
       new OperatorError("no engine could be started: see the warnings", ExitCode.selfTest),
     )
   })
-})
-
-test("progress means hashes or no work", () => {
-  const unit = { hashes: 0n, sequence: 0 } as { hashes: bigint; sequence: number } & Unit
-  const progressing = progressOf(() => [unit])
-  expect(progressing()).toBe(true)
-  expect(progressing()).toBe(true)
-  unit.sequence = 1
-  expect(progressing()).toBe(false)
-  unit.hashes = 1n
-  expect(progressing()).toBe(true)
-  expect(progressing()).toBe(false)
 })

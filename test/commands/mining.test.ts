@@ -3,6 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { progressOf } from "../../src/commands/mining.ts"
+import type { Unit } from "../../src/engines/engine.ts"
 import { MinerProcess } from "../support/miner-process.ts"
 
 const ENGINE = ["--engine", "wasm", "--cpu-workers", "1", "--gpu-devices", "0"]
@@ -110,4 +112,16 @@ describe("serve", () => {
     ])
     expect(miner.text).not.toContain("00".repeat(32))
   }, 30_000)
+})
+
+test("progress means hashes or no work", () => {
+  const unit = { hashes: 0n, sequence: 0 } as { hashes: bigint; sequence: number } & Unit
+  const progressing = progressOf(() => [unit])
+  expect(progressing()).toBe(true)
+  expect(progressing()).toBe(true)
+  unit.sequence = 1
+  expect(progressing()).toBe(false)
+  unit.hashes = 1n
+  expect(progressing()).toBe(true)
+  expect(progressing()).toBe(false)
 })

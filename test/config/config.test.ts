@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test"
 import fc from "fast-check"
-import { type Config, type Environment, resolveConfig } from "../../src/config/config.ts"
+import { type Config, resolveConfig } from "../../src/config/config.ts"
 import { systemFiles } from "../../src/config/files.ts"
 import type { QuicSourceConfig, StratumSourceConfig } from "../../src/config/sources.ts"
+import type { Environment } from "../../src/environment.ts"
 import { OperatorError } from "../../src/errors.ts"
 import { type MemoryFile, memoryFiles } from "./memory-files.ts"
 

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test"
 import { COMMANDS, type Command } from "../../src/config/commands.ts"
-import { fileKeyOf, flagsOf, OPTION_NAMES, optionOf, variablesOf } from "../../src/config/options.ts"
-import { optionRows, usageArgs } from "../../src/config/usage.ts"
+import { fileKeyOf, flagsOf, OPTION_NAMES, optionOf, optionsOf, variablesOf } from "../../src/config/options.ts"
+import { usageArgs } from "../../src/config/usage.ts"
 
 const commands = Object.keys(COMMANDS) as Command[]
 
@@ -29,14 +29,14 @@ test("every option except a boolean has a placeholder, and a secret has no defau
 
 test("flags, variables and keys are those of the established miner", () => {
   expect(
-    optionRows("serve").map(({ flags, variables, fileKey }) => [flags[0], variables.join(" "), fileKey]),
+    optionsOf("serve").map(name => [`--${flagsOf(name)[0]}`, variablesOf(name).join(" "), fileKeyOf(name)]),
   ).toMatchSnapshot()
   expect(flagsOf("cpuWorkers")).toEqual(["cpu-workers", "workers"])
 })
 
 test("the usage text lists every option of the command", () => {
   for (const command of commands) {
-    const rows = optionRows(command).flatMap(row => row.flags[0]!.slice(2))
-    expect(Object.keys(usageArgs(command))).toEqual(expect.arrayContaining(rows))
+    const flags = optionsOf(command).map(name => flagsOf(name)[0]!)
+    expect(Object.keys(usageArgs(command))).toEqual(expect.arrayContaining(flags))
   }
 })

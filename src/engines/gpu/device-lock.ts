@@ -2,6 +2,7 @@
 import { closeSync, constants, fchmodSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import type { Environment } from "../../environment.ts"
 import { libc } from "../../host/libc.ts"
 import { deviceKey, type GpuDevice } from "./device.ts"
 import { type Locked, lockMutex } from "./device-mutex.ts"
@@ -10,7 +11,7 @@ import { type Locked, lockMutex } from "./device-mutex.ts"
 const EXCLUSIVE_NOW = 2 | 4
 
 /** Lock directories in order: one that all users share, then the service's own, then the temporary one. */
-export function lockDirectories(env: Readonly<Record<string, string | undefined>>): string[] {
+export function lockDirectories(env: Environment): string[] {
   const { RUNTIME_DIRECTORY: service } = env
   return ["/run/lock", ...(service ? [service.split(":")[0]!] : []), tmpdir()]
 }

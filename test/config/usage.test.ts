@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { wrapColumns } from "../../src/config/wrap.ts"
+import { wrapColumns } from "../../src/config/usage.ts"
 
 test("continuation lines keep the second column", () => {
   const text = ["OPTIONS", "   --node-addr=<HOST[:PORT]>    The node's address, an IPv6 address in brackets"].join("\n")
