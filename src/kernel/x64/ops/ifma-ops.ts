@@ -283,7 +283,7 @@ export class IfmaOps implements BatchOps<IfmaElement, IfmaSum> {
     return { parts: { low: v.low(low), high, lowMax: EPS, highMax } }
   }
 
-  /** Returns a pair with A1 < 2^30, so that sums with it need the shorter reduction, or the pair of a linear element. */
+  /** Returns an equal pair with a small A1, so that sums with it need only `#reducePair`: `a` itself if A1 < 2^30. */
   settle(a: IfmaSum): IfmaSum {
     const x = this.#pair(a)
     return x.max1 < 2n ** 30n ? x : this.#pair(this.widen(this.reduceLinear(x)))

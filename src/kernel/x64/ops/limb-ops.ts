@@ -104,11 +104,13 @@ export class LimbOps implements BatchOps<LimbElement, LimbSum> {
     return [this.#v.canonical(this.#v.halves(x.low, x.high))]
   }
 
+  /** Computes a². 18 instructions, 9 of them for the reduction. */
   square(a: LimbElement): LimbElement {
     const { lo, hi } = squareWords(this.#v, a)
     return this.#fromProduct(lo, hi)
   }
 
+  /** Computes a · b. 9 instructions more than `productWords`. */
   multiply(a: LimbElement, b: LimbElement): LimbElement {
     const { lo, hi } = productWords(this.#v, a, b)
     return this.#fromProduct(lo, hi)
@@ -337,7 +339,7 @@ export class LimbOps implements BatchOps<LimbElement, LimbSum> {
     return { low: word, high: this.#v.shiftRight(word, 32), lowClean: false, highClean: true }
   }
 
-  /** Returns limbs of 32 bits plus or minus a small carry. */
+  /** Returns an equal sum whose limbs exceed 0 … 2^32 − 1 by at most a small carry. */
   settle(a: LimbSum): LimbSum {
     const v = this.#v
     if (a.form !== "limbs" || !isSmall(a.lowRange) || !isSmall(a.highRange)) return this.widen(this.reduce(a))
@@ -428,7 +430,7 @@ const limbs = (low: Vector, high: Vector, lowRange: Range, highRange: Range): Li
   shifted: new Map(),
 })
 
-/** @returns the most that negative digits c and d subtract, for x0, x1 ≤ 2^32 − 1; 0 if they are positive */
+/** @returns the maximum of x0 |c| + x1 |d| for negative digits and x0, x1 ≤ 2^32 − 1; 0 for positive digits */
 function subtrahend(c: bigint, d: bigint): { max: bigint; large: boolean } {
   const digits = c + d < 0n ? -c - d : 0n
   return { max: digits * EPS, large: digits >= LARGE_DIGITS }

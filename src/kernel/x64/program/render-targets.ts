@@ -65,9 +65,11 @@ function renderTarget({ bits, core, pressure, vectors, integers, ops }: Recipe):
       const singleSteps = new Steps(vectorSet, state)
       const integerSet = new Integers(routine)
       const group = (offset: number) => {
-        const behind = offset + vectorStateBytes(vectorBytes)
-        const beside = range(integers).map(i => new IntegerOps(integerSet, steps, behind + i * INTEGER_STATE_BYTES))
-        return new TogetherOps([ops(vectorSet, steps, offset), ...beside], steps, false)
+        const integerStates = offset + vectorStateBytes(vectorBytes)
+        const integerOps = range(integers).map(
+          i => new IntegerOps(integerSet, steps, integerStates + i * INTEGER_STATE_BYTES),
+        )
+        return new TogetherOps([ops(vectorSet, steps, offset), ...integerOps], steps, false)
       }
       const groups = range(vectors).map(g => group(g * groupBytes))
       const batch = new TogetherOps(groups, steps, true)
