@@ -13,7 +13,7 @@ const SUBJECT_ALT_NAME = "2.5.29.17"
 const DNS_NAME = 2
 const YEARS = 10
 
-/** A new ECDSA P-256 key and a certificate for `localhost` that it signs itself, as a node makes them. */
+/** Creates an ECDSA P-256 key and a self-signed certificate for `localhost`, like those of a node. */
 export async function createCertificate(now: Date): Promise<CertificateAndKey> {
   const pair = (await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, ["sign", "verify"])) as {
     privateKey: CryptoKey
@@ -43,7 +43,7 @@ function subjectAltName(): Extension {
   return new Extension({ extnID: SUBJECT_ALT_NAME, critical: false, extnValue: names.toSchema().toBER() })
 }
 
-/** The same integer's low bits, made positive and never in need of shortening. */
+/** Sets the top bits to 01: the integer is positive and has no redundant leading byte. */
 function positive(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   bytes[0] = (bytes[0]! & 0x3f) | 0x40
   return bytes

@@ -1,6 +1,6 @@
 import type { NodeEvent, NodeTotals, ResultEvent } from "./node.ts"
 
-/** A line about what happened at a node, for people; undefined where it goes without saying. */
+/** A line about an event at a node, for people; undefined if it is not worth a line. */
 export function describeEvent(event: NodeEvent): string | undefined {
   switch (event.type) {
     case "connected":
@@ -16,7 +16,7 @@ export function describeEvent(event: NodeEvent): string | undefined {
   }
 }
 
-/** The sum of a node's life so far. */
+/** A line of the node's totals, for people. */
 export function describeTotals(
   { jobs, valid, invalid, stale, failed, hashes }: NodeTotals,
   difficulty: bigint,

@@ -1,4 +1,4 @@
-/** Who a node is to its miners: a token and a certificate, in the files that a real node keeps (protocol §1). */
+/** A node's token and certificate, in the same files as a real node's (protocol §1). */
 import { randomBytes } from "node:crypto"
 import { chmod, mkdir, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
@@ -16,13 +16,13 @@ export interface Identity extends CertificateAndKey {
   readonly pin: string
 }
 
-/** A new identity, in memory. */
+/** Creates an identity in memory. */
 export async function createIdentity(): Promise<Identity> {
   const { certificate, key } = await createCertificate(new Date())
   return { token: randomBytes(32).toString("hex"), certificate, key, pin: fingerprint(certificate) }
 }
 
-/** Writes an identity's four files, secrets for their owner alone. @param dir made where there is none */
+/** Writes an identity's four files; only the owner can read the secrets. @param dir created if absent */
 export async function saveIdentity(dir: string, { token, certificate, key, pin }: Identity): Promise<void> {
   await mkdir(dir, { recursive: true })
   await writePrivate(join(dir, TOKEN_FILE), `${token}\n`)
@@ -31,7 +31,7 @@ export async function saveIdentity(dir: string, { token, certificate, key, pin }
   await writeFile(join(dir, PIN_FILE), `${pin}\n`)
 }
 
-/** The identity whose files lie in `dir`, or a new one that is written there. */
+/** Reads the identity in `dir`; if absent, creates one there. */
 export async function loadOrCreateIdentity(dir: string): Promise<Identity> {
   const files = [TOKEN_FILE, CERTIFICATE_FILE, KEY_FILE].map(file => readFile(join(dir, file)))
   const [token, certificate, key] = await Promise.all(files).catch(error => {
@@ -46,7 +46,7 @@ export async function loadOrCreateIdentity(dir: string): Promise<Identity> {
   return identity
 }
 
-/** `mode` of `writeFile` counts for new files only. */
+/** `mode` of `writeFile` applies to new files only. */
 async function writePrivate(path: string, content: string | Uint8Array): Promise<void> {
   await writeFile(path, content, { mode: 0o600 })
   await chmod(path, 0o600)

@@ -1,6 +1,6 @@
 /**
- * The development node: gives jobs to every miner that knows its token, a new one after each valid seal and whenever a
- * job has become old, and judges what they send by the reference.
+ * The development node: sends jobs to every miner that knows its token, a new one after each valid seal and at the end
+ * of an interval, and verifies the miners' results with the reference hash.
  */
 import { randomBytes } from "node:crypto"
 import type { Clock } from "../clock.ts"
@@ -12,11 +12,11 @@ import { type Identity, loadOrCreateIdentity } from "./identity.ts"
 import { listenForMiners, type Peer, type PeerListener } from "./server.ts"
 
 export interface NodeOptions {
-  /** IP address to bind, `127.0.0.1` unless others are to reach it. */
+  /** IP address to bind, `127.0.0.1` unless other computers must reach it. */
   readonly address: string
-  /** 0: one that is free. */
+  /** 0: any free port. */
   readonly port: number
-  /** Where its token and certificate lie, or are put. */
+  /** Directory of its token and certificate; created if absent. */
   readonly dir: string
   /** 1 … 2^512 − 1 */
   readonly difficulty: bigint
@@ -29,7 +29,7 @@ export interface NodeOptions {
 export type NodeEvent =
   | { readonly type: "connected"; readonly miner: number; readonly remote: string }
   | { readonly type: "disconnected"; readonly miner: number }
-  /** A connection that did not get as far as mining. */
+  /** A connection that ended before it was authenticated. */
   | { readonly type: "rejected"; readonly remote: string; readonly why: string }
   | { readonly type: "job"; readonly id: string; readonly difficulty: bigint; readonly miners: number }
   | ResultEvent
@@ -37,16 +37,16 @@ export type NodeEvent =
 export interface ResultEvent {
   readonly type: "result"
   readonly miner: number
-  /** `stale`: of a job that was replaced; `failed`: the miner says that it found nothing. */
+  /** `stale`: the job was replaced; `failed`: the miner reports no nonce. */
   readonly verdict: "valid" | "invalid" | "stale" | "failed"
   readonly result: JobResult
-  /** Milliseconds since the job was sent first; of a stale result, of the current job. */
+  /** Milliseconds since the current job was first sent. */
   readonly age: number
-  /** Difficulty ÷ hash count: above 1 where the miner was lucky. */
+  /** Difficulty ÷ hash count: above 1 if the miner was lucky. */
   readonly luck: number
 }
 
-/** What came in so far. */
+/** Counts since the start. */
 export interface NodeTotals {
   jobs: number
   valid: number
@@ -71,13 +71,13 @@ interface NodeJob {
   readonly sentAt: number
 }
 
-/** Milliseconds a connection may take to show its token. */
+/** Maximum time until a connection must send its token. */
 const AUTH_MS = 10_000
 
-/** The runtime's server drops a connection whose stream rests for 60 s: the job is sent again before that. */
+/** The runtime's server drops a connection whose stream is idle for 60 s, so the job is resent before that. */
 const REMIND_MS = 45_000
 
-/** @throws OperatorError where the address cannot be bound */
+/** @throws OperatorError if the address cannot be bound */
 export async function startNode(options: NodeOptions): Promise<DevNode> {
   const node = new Node(options, await loadOrCreateIdentity(options.dir))
   await node.listen()
@@ -141,7 +141,7 @@ class Node implements DevNode {
       this.#emit({ type: "rejected", remote: peer.remote, why })
       peer.close("auth failed")
     }
-    const cancelTimeout = this.#options.clock.after(AUTH_MS, () => reject("it showed no token in time"))
+    const cancelTimeout = this.#options.clock.after(AUTH_MS, () => reject("no token was received in time"))
     const take = (json: string) => {
       const message = parseMinerMessage(json)
       if (miner !== undefined) {
@@ -149,7 +149,7 @@ class Node implements DevNode {
         return
       }
       cancelTimeout()
-      if (message.kind !== "ready") reject("its first message was no Ready")
+      if (message.kind !== "ready") reject("its first message was not Ready")
       else if (message.token.trim() !== this.identity.token) reject("its token is wrong")
       else miner = this.#admit(peer)
     }

@@ -1,6 +1,6 @@
 import type { PoolEvent, PoolTotals } from "./pool.ts"
 
-/** A line about what happened at a pool, for people; undefined where it goes without saying. */
+/** A line about an event at a pool, for people; undefined if it is not worth a line. */
 export function describePoolEvent(event: PoolEvent): string | undefined {
   switch (event.type) {
     case "connected":
@@ -14,7 +14,7 @@ export function describePoolEvent(event: PoolEvent): string | undefined {
   }
 }
 
-/** The sum of a pool's life so far. */
+/** A line of the pool's totals, for people. */
 export function describePoolTotals({ jobs, accepted, stale, duplicate, low, foreign, malformed }: PoolTotals): string {
   return `${jobs} jobs, ${accepted} accepted shares, ${stale} stale, ${duplicate} duplicate, ${low} low, ${foreign + malformed} malformed`
 }

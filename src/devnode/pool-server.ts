@@ -1,4 +1,4 @@
-/** The pool's side of its miners' wire: connections that bring lines and take lines. */
+/** The TCP or TLS server of the development pool: connections that receive and send lines. */
 import net from "node:net"
 import tls from "node:tls"
 import { ExitCode, OperatorError } from "../errors.ts"
@@ -9,7 +9,7 @@ export interface PoolPeer {
   readonly remote: string
   /** @param text whole lines, each with its newline */
   send(text: string): void
-  /** Ends the connection after what was sent. */
+  /** Closes the connection after all data has been sent. */
   close(): void
 }
 
@@ -22,7 +22,7 @@ export interface PoolPeerListener {
 export interface PoolServerOptions {
   /** IP address to bind. */
   readonly address: string
-  /** 0: one that is free. */
+  /** 0: any free port. */
   readonly port: number
   /** Speaks TLS with these, PEM. */
   readonly tls?: { readonly certificate: string; readonly key: string }
@@ -36,7 +36,7 @@ export interface PoolServer {
 /** A miner that reads so little that this many bytes wait for it is let go. */
 const MAX_UNREAD_BYTES = 2 ** 20
 
-/** @throws OperatorError where the address cannot be bound */
+/** @throws OperatorError if the address cannot be bound */
 export async function listenForLines(
   { address, port, tls: identity }: PoolServerOptions,
   accept: (peer: PoolPeer) => PoolPeerListener,
@@ -57,7 +57,7 @@ export async function listenForLines(
     await listening.promise
   } catch (error) {
     throw new OperatorError(
-      `cannot listen on ${address} port ${port} (${(error as Error).message}): give another port, or end what uses it`,
+      `cannot listen on ${address} port ${port} (${(error as Error).message}): give another port, or stop the process that uses it`,
       ExitCode.config,
     )
   }

@@ -1,6 +1,6 @@
 /**
- * The development pool: logs every miner in, gives each its own part of the nonces, and judges their shares by the
- * reference (protocol §3).
+ * The development pool: accepts every login, gives each miner a separate extranonce, and verifies shares with the
+ * reference hash (protocol §3).
  */
 import { randomBytes, randomUUID } from "node:crypto"
 import type { Clock } from "../clock.ts"
@@ -10,13 +10,13 @@ import { type Fields, line, MalformedMessage, parseObject } from "../sources/str
 import { listenForLines, type PoolPeer, type PoolPeerListener, type PoolServer } from "./pool-server.ts"
 
 export interface PoolOptions {
-  /** IP address to bind, `127.0.0.1` unless others are to reach it. */
+  /** IP address to bind, `127.0.0.1` unless other computers must reach it. */
   readonly address: string
-  /** 0: one that is free. */
+  /** 0: any free port. */
   readonly port: number
-  /** Speaks TLS with these, PEM. */
+  /** Certificate and key for TLS, PEM; clear text if absent. */
   readonly tls?: { readonly certificate: string; readonly key: string }
-  /** Of a share, 1 … 2^512 − 1. */
+  /** Difficulty of a share, 1 … 2^512 − 1. */
   readonly difficulty: bigint
   /** Age at which a job is replaced, 0 for never. */
   readonly intervalMs: number
@@ -39,10 +39,10 @@ export interface ShareEvent {
   readonly age: number
 }
 
-/** `stale`: of a job that was replaced; `foreign`: outside the miner's part of the nonces. */
+/** `stale`: the job was replaced; `foreign`: the nonce does not begin with the miner's extranonce. */
 export type ShareVerdict = "accepted" | "stale" | "duplicate" | "low" | "foreign" | "malformed"
 
-/** What came in so far. */
+/** Counts since the start. */
 export type PoolTotals = Readonly<Record<ShareVerdict, number>> & { readonly jobs: number }
 
 export interface DevPool {
@@ -55,7 +55,7 @@ export interface DevPool {
 
 const EXTRANONCE_BYTES = 4
 const LOGIN_MS = 10_000
-/** Shares remembered of one job, to tell duplicates; a job that has as many is replaced. */
+/** Maximum number of shares remembered per job, to detect duplicates; then the job is replaced. */
 const MAX_SHARES = 100_000
 
 const COMPLAINTS: Readonly<Record<Exclude<ShareVerdict, "accepted">, { code: number; message: string }>> = {
@@ -81,7 +81,7 @@ interface PoolJob {
   readonly shares: Set<string>
 }
 
-/** @throws OperatorError where the address cannot be bound */
+/** @throws OperatorError if the address cannot be bound */
 export async function startPool(options: PoolOptions): Promise<DevPool> {
   const pool = new Pool(options)
   try {
@@ -231,7 +231,7 @@ const KEEPALIVE = { extensions: ["keepalive"] }
 const answer = (id: unknown, error: object | null, result: object | null = null): string =>
   line({ id: typeof id === "number" || typeof id === "string" ? id : null, jsonrpc: "2.0", error, result })
 
-/** A value that `JSON.stringify` writes with every digit. */
+/** A value that `JSON.stringify` writes with all digits. */
 function exactNumber(value: bigint): unknown {
   const { rawJSON } = JSON as typeof JSON & { rawJSON(text: string): unknown }
   return rawJSON(String(value))

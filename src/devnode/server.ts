@@ -1,6 +1,6 @@
 /**
- * The server's side of the miners' wire: raw sessions that say what bytes came and send what bytes they are given, so
- * that a node can be built on it, or something that misbehaves like one.
+ * The QUIC server for miners: sessions that deliver received bytes and send given bytes. The development node and the
+ * misbehaving nodes of tests are built on it.
  */
 import { createPrivateKey } from "node:crypto"
 import { isIPv6, SocketAddress } from "node:net"
@@ -10,14 +10,14 @@ import { ALPN, loadQuic } from "../sources/quic/node-quic.ts"
 import { StreamWriter } from "../sources/quic/stream-writer.ts"
 import type { CertificateAndKey } from "./certificate.ts"
 
-/** A miner's connection, from the moment its stream is there. */
+/** A miner's connection, after its stream has been opened. */
 export interface Peer {
   /** `ip:port` */
   readonly remote: string
   send(bytes: Uint8Array): void
-  /** Sends on a stream of its own, as no node does. */
+  /** Sends on a separate stream, which no node does. */
   sendAside(bytes: Uint8Array): void
-  /** Ends the connection in good order; the miner sees no reason. */
+  /** Closes the connection in order; the miner receives no reason. */
   close(reason: string): void
 }
 
@@ -30,10 +30,10 @@ export interface PeerListener {
 export interface ServerOptions {
   /** IP address to bind. */
   readonly address: string
-  /** 0: one that is free. */
+  /** 0: any free port. */
   readonly port: number
   readonly identity: CertificateAndKey
-  /** Another protocol than the miners', for tests. */
+  /** A protocol other than the miners', for tests. */
   readonly alpn?: string
 }
 
@@ -43,8 +43,8 @@ export interface Server {
 }
 
 /**
- * @param accept is given each connection whose miner has opened its stream
- * @throws OperatorError where the address cannot be bound
+ * @param accept called for each connection whose miner has opened its stream
+ * @throws OperatorError if the address cannot be bound
  */
 export async function listenForMiners(options: ServerOptions, accept: (peer: Peer) => PeerListener): Promise<Server> {
   const { listen, QuicEndpoint } = await loadQuic()
@@ -56,7 +56,7 @@ export async function listenForMiners(options: ServerOptions, accept: (peer: Pee
   if (port === undefined) {
     endpoint.destroy()
     throw new OperatorError(
-      `cannot listen on ${options.address} port ${options.port}: give another port, or end what uses it`,
+      `cannot listen on ${options.address} port ${options.port}: give another port, or stop the process that uses it`,
       ExitCode.config,
     )
   }
@@ -70,18 +70,18 @@ export async function listenForMiners(options: ServerOptions, accept: (peer: Pee
 }
 
 const GOODBYE_MS = 500
-/** As a node does (protocol §1): a miner that is silent for longer is dropped. */
+/** A miner that is silent for longer is dropped (protocol §1). */
 const IDLE_SECONDS = 60
-/** Writes that may wait for a miner that does not read. */
+/** Maximum number of writes that wait for a miner that does not read. */
 const MAX_UNREAD = 4096
-/** The runtime's own limit on connections from one address is far below what tests make. */
-const NO_LIMIT = 1_000_000
+/** The runtime's default for connections from one address is too low for tests. */
+const MAX_SESSIONS = 1_000_000
 
 function endpointOptions({ address, port }: ServerOptions): EndpointOptions {
   return {
     address: new SocketAddress({ address, port, family: isIPv6(address) ? "ipv6" : "ipv4" }),
-    sessionCreationRate: NO_LIMIT,
-    sessionCreationBurst: NO_LIMIT,
+    sessionCreationRate: MAX_SESSIONS,
+    sessionCreationBurst: MAX_SESSIONS,
   }
 }
 

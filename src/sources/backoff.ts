@@ -1,11 +1,11 @@
-/** How long to wait before trying a peer again. */
+/** Computes the wait before the next attempt to reach a peer. */
 
 export interface BackoffOptions {
-  /** Longest first wait, in milliseconds. */
+  /** First wait, before jitter. */
   readonly firstMs: number
-  /** No wait is ever longer. */
+  /** Maximum wait. */
   readonly capMs: number
-  /** Waits of `firstMs` before they begin to double. */
+  /** Number of waits of `firstMs` before they double. */
   readonly steady: number
 }
 
@@ -15,7 +15,7 @@ export const doublingBackoff: BackoffOptions = { firstMs: 1000, capMs: 30_000, s
 /** A connection that had a job for this long has worked: it resets back-off and failover's patience. */
 export const WORKED_MS = 30_000
 
-/** Each wait is shortened by up to this part of it at random, so that miners of one node do not return in step. */
+/** Each wait is shortened at random by up to this fraction, so that the miners of one node do not return in step. */
 const JITTER = 0.25
 
 export class Backoff {
@@ -29,7 +29,7 @@ export class Backoff {
     this.#random = random
   }
 
-  /** Milliseconds to wait now: between three quarters of this step's wait and all of it. */
+  /** The next wait in milliseconds: between three quarters of this step's wait and the whole wait. */
   next(): number {
     const { firstMs, capMs, steady } = this.#options
     const doublings = Math.min(Math.max(0, this.#waits + 1 - steady), 32)

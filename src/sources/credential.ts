@@ -1,7 +1,7 @@
-/** A token, a password or a pin that may change where it lies. */
+/** A token, a password or a pin whose file may change. */
 export interface Credential {
-  /** What it is and where it comes from, for people: `the token in /etc/quantus/miner-auth-token`. */
+  /** Its kind and origin, for people: `the token in /etc/quantus/miner-auth-token`. */
   readonly description: string
-  /** @throws OperatorError where it cannot be used */
+  /** @throws OperatorError if it is invalid or cannot be read */
   read(): string
 }

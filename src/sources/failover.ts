@@ -1,8 +1,8 @@
 /**
- * Several sources as one, in order of preference. When a source has had no job for too long, the next one is started and
- * takes over with its first job. A preferred source stays connected, or keeps trying to connect, and takes over again
- * with its next job; one that loses its connections before they have worked must first prove itself. Only the active
- * source's jobs are handed over.
+ * Several sources as one, in order of preference. When a source has had no job for too long, the next one is started
+ * and takes over with its first job. A preferred source stays connected, or keeps trying to connect, and takes over
+ * again with its next job; one that loses its connections before they have worked must first prove itself. Only the
+ * active source's jobs are handed over.
  */
 import type { Clock } from "../clock.ts"
 import { sleep } from "../clock.ts"
@@ -12,20 +12,20 @@ import { WORKED_MS } from "./backoff.ts"
 import type { DisconnectReason, Job, JobSource, Seal, SourceEvents, Verdict } from "./source.ts"
 
 export interface FailoverOptions {
-  /** Makers of the sources, the preferred first; called each time one is needed. At least one. */
+  /** Creates the sources, in order of preference; called each time a source is needed. At least one. */
   readonly sources: readonly (() => JobSource)[]
   readonly clock: Clock
   readonly log: Log
-  /** How long a source may have no job before the next one is started. */
+  /** Maximum time without a job before the next source is started. */
   readonly patienceMs?: number
 }
 
 export const DEFAULT_PATIENCE_MS = 10_000
 
-/** Limit for the answers to the seals of a source that is no longer needed. */
+/** Maximum wait for the answers to the seals of a source that is no longer needed. */
 const DRAIN_MS = 5000
 
-/** After this many connections lost in a row before they had worked, a source must first work to take over. */
+/** A source that loses this many consecutive connections before they have worked must work first to take over. */
 const MAX_LOSSES = 3
 
 export function createFailover(options: FailoverOptions): JobSource {
@@ -43,7 +43,7 @@ interface Place {
   cancelPatience: (() => void) | undefined
   /** Patience has run out since the source last worked: without a job, the next source is needed. */
   overdue: boolean
-  /** Connections lost in a row before they had worked. */
+  /** Consecutive connections lost before they had worked. */
   losses: number
   /** Runs while the source has a job, until it has worked. */
   cancelWorked: (() => void) | undefined
@@ -125,7 +125,7 @@ class Failover implements JobSource {
     this.#launch(this.#places[place.rank + 1])
   }
 
-  /** @returns the events for a source; they are ignored once its place has another source or none */
+  /** @returns the events for a source; they are ignored after its place has changed its source */
   #eventsOf(place: Place, source: JobSource): SourceEvents {
     const report = (act: (events: SourceEvents) => void) => {
       if (place.source === source && this.#events) act(this.#events)
@@ -176,7 +176,7 @@ class Failover implements JobSource {
     else this.#startPatience(place)
   }
 
-  /** The source has had a job for a while, or a seal of it was accepted or sent. */
+  /** The source has had a job for `WORKED_MS`, or one of its seals was accepted or sent. */
   #hasWorked(place: Place, events: SourceEvents): void {
     place.cancelWorked?.()
     place.cancelWorked = undefined
@@ -201,7 +201,7 @@ class Failover implements JobSource {
     place.cancelPatience = undefined
   }
 
-  /** Hands over to the most preferred source that has a job; one that must prove itself only if no other has any. */
+  /** Activates the most preferred source that has a job; a source that must work first only if no other has a job. */
   #choose(events: SourceEvents): void {
     const withJob = this.#places.filter(({ job }) => job !== undefined)
     const best = withJob.find(({ losses }) => losses < MAX_LOSSES) ?? withJob[0]
@@ -232,7 +232,7 @@ class Failover implements JobSource {
     this.#choose(events)
   }
 
-  /** Frees a place; its source closes once its seals are answered. */
+  /** Clears a place; its source is closed after its seals are answered. */
   #retire(place: Place, reason: DisconnectReason = "closed", message = "not needed at present"): void {
     const { source } = place
     this.#stopPatience(place)

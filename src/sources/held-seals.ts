@@ -1,11 +1,11 @@
-/** Seals that wait for a connection: the one queue of both wires. */
+/** The queue of seals that wait for a connection, for QUIC and Stratum. */
 import type { Log } from "../log.ts"
 import { bytesToInteger } from "../pow/u512.ts"
 import { isSameJob, type Job, type Seal, targetOfJob, type Verdict } from "./source.ts"
 
 export interface HeldSeal {
   readonly seal: Seal
-  /** Whether it was written to an earlier connection, so that the peer may have it already. */
+  /** Whether it was written to an earlier connection, so that the peer may already have it. */
   readonly sentBefore: boolean
   readonly settle: (verdict: Verdict) => void
 }
@@ -21,7 +21,7 @@ export class HeldSeals {
     this.#log = log
   }
 
-  /** Holds a seal that was never sent. @returns its verdict, once there is one */
+  /** Holds a seal that was not sent yet. @returns a promise of its verdict */
   hold(seal: Seal): Promise<Verdict> {
     const { promise, resolve } = Promise.withResolvers<Verdict>()
     this.add({ seal, sentBefore: false, settle: resolve })
@@ -33,7 +33,7 @@ export class HeldSeals {
     if (this.#held.length > MAX_HELD) discard(this.#held.shift()!)
   }
 
-  /** Empties the queue. @returns the seals that `job` still takes; all others have their verdict */
+  /** Empties the queue. @returns the seals that are valid for `job`; the others receive their verdict */
   takeFor(job: Job): HeldSeal[] {
     const [kept, low]: [HeldSeal[], HeldSeal[]] = [[], []]
     for (const held of this.#takeAll()) {
@@ -48,7 +48,7 @@ export class HeldSeals {
     return kept
   }
 
-  /** Gives every held seal its verdict: `lost` if it was sent before, else `stale`. */
+  /** Settles every held seal: `lost` if it was sent before, else `stale`. */
   discardAll(): void {
     for (const held of this.#takeAll()) discard(held)
   }

@@ -1,7 +1,7 @@
-/** A node's certificate is trusted by its SHA-256 alone (protocol §1), a pool's where the operator gives one. */
+/** A node's certificate is trusted by its SHA-256 alone (protocol §1), a pool's if the operator gives one. */
 import { createHash, timingSafeEqual } from "node:crypto"
 
-/** SHA-256 of a certificate. @param certificate DER. @returns 64 lower-case hex digits, what an operator pins */
+/** SHA-256 of a certificate. @param certificate DER. @returns 64 lower-case hex digits, the operator's pin */
 export function fingerprint(certificate: Uint8Array): string {
   return createHash("sha256").update(certificate).digest("hex")
 }

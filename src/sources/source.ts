@@ -1,6 +1,6 @@
 /**
- * The interface of everything that provides jobs: a node or pool over QUIC, a Stratum pool, the HTTP job API. A source
- * owns its connection: it reconnects by itself, and only it knows which job is current on its wire.
+ * The interface of job sources: a node or pool over QUIC, a Stratum pool, the HTTP job API. A source
+ * owns its connection: it reconnects automatically, and only it knows which job is current on its wire.
  */
 import type { OperatorError } from "../errors.ts"
 import { targetOf } from "../pow/target.ts"
@@ -54,7 +54,7 @@ export interface Seal {
   readonly nonce: Uint8Array
   /** 64 bytes, big-endian U512, below the job's target. */
   readonly hash: Uint8Array
-  /** Nonces that all units tried for this job since its arrival or its last seal. */
+  /** Nonces that all units tested for this job since its arrival or its last seal. */
   readonly hashes: bigint
   /** Seconds since the job's arrival or its last seal. */
   readonly seconds: number
@@ -63,8 +63,8 @@ export interface Seal {
 }
 
 /**
- * What became of a submitted seal. `sent`: written to a wire that never answers (a node's). `stale`: never sent, because
- * its job was replaced first. `lost`: sent, but never answered.
+ * The result of a submitted seal. `sent`: written to a node, which never answers. `stale`: never sent,
+ * because its job was replaced first. `lost`: sent, but never answered.
  */
 export type Verdict =
   | { readonly result: "sent" | "accepted" | "stale" | "lost" }
@@ -75,7 +75,7 @@ export type DisconnectReason = "closed" | "timeout" | "refused" | "unreachable" 
 
 /** `source` is the `name` of the source that an event is about; never a failover's. */
 export interface SourceEvents {
-  /** Authenticated as far as the wire tells; jobs may follow. */
+  /** Connected, and authenticated as far as the protocol shows; jobs may follow. */
   connected(source: string): void
   /**
    * The connection ended or an attempt failed; the source tries again in `retryIn` milliseconds. Infinity: a failover
@@ -84,10 +84,10 @@ export interface SourceEvents {
   disconnected(reason: DisconnectReason, message: string, retryIn: number, source: string): void
   /**
    * The source counts as down although it can be reached: its shares are refused, or it falls silent again and again.
-   * It tries again by itself. Follows `disconnected`; only a failover needs it.
+   * It tries again automatically. Follows `disconnected`; only a failover needs it.
    */
   unusable?(message: string, source: string): void
-  /** A job that replaces the one before it at once. */
+  /** A job that replaces the previous one immediately. */
   job(job: Job): void
   /** The current job is void and no other replaces it: an API job was cancelled, a pool cleared its jobs. */
   noJob(): void

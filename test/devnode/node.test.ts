@@ -150,7 +150,7 @@ describe("over real QUIC", () => {
 
   test("a wrong pin ends it without the token", async () => {
     const { source, said } = connect({ pin: { description: "the pin in FILE", read: () => "0".repeat(64) } })
-    expect(await said.next()).toStartWith("failed with 77: quic://node shows another certificate")
+    expect(await said.next()).toStartWith("failed with 77: quic://node presents a certificate other than")
     await source.close()
   })
 

@@ -24,7 +24,7 @@ export interface ApiJobResult {
 
 export interface QueueLimits {
   /** Maximum number of unfinished jobs. */
-  readonly jobs: number
+  readonly maxUnfinished: number
   /** Maximum number of finished jobs; the oldest is deleted first. */
   readonly maxFinished: number
   /** Age at which an unfinished job is cancelled. */
@@ -34,7 +34,7 @@ export interface QueueLimits {
 }
 
 export const defaultLimits: QueueLimits = {
-  jobs: 64,
+  maxUnfinished: 64,
   maxFinished: 1024,
   maxAgeMs: 60 * 60_000,
   keepMs: 5 * 60_000,
@@ -97,7 +97,7 @@ export class JobQueue {
   /** @throws KnownJob, QueueFull */
   add(request: MineRequest): void {
     if (this.#entries.has(request.id)) throw new KnownJob(request.id)
-    if (this.#waiting.length + (this.#running ? 1 : 0) >= this.#limits.jobs) throw new QueueFull(request.id)
+    if (this.#waiting.length + (this.#running ? 1 : 0) >= this.#limits.maxUnfinished) throw new QueueFull(request.id)
     const entry: Entry = {
       request,
       status: "running",

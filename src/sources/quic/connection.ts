@@ -1,14 +1,14 @@
-/** One connection to a node, from `Ready` to its end: frames in and out, and whether the node is still there. */
+/** One connection to a node, from `Ready` to its end: sends and receives frames, and detects silence. */
 import type { Clock } from "../../clock.ts"
 import type { Receiver } from "./dial.ts"
 import { encodeFrame, FrameDecoder, FrameError } from "./frames.ts"
 import { type NodeMessage, parseNodeMessage } from "./messages.ts"
 import type { Session, SessionEnd } from "./transport.ts"
 
-/** Milliseconds without a datagram, in spite of a ping a second, after which the node may be gone. */
+/** Time without a datagram, despite one ping per second, after which the node is suspected to be gone. */
 const SUSPECT_MS = 1800
 
-/** Milliseconds without a datagram after which it is: 15 s less what it takes to look. */
+/** Time without a datagram after which the connection is given up: 15 s less the delay of detection. */
 const GIVE_UP_MS = 14_500
 
 const LOOK_EVERY_MS = 200
@@ -16,13 +16,13 @@ const LOOK_EVERY_MS = 200
 export type JobMessage = Exclude<NodeMessage, { kind: "unknown" }>
 
 export interface ConnectionEvents {
-  /** The last job of all that was there to be read; those before it were already replaced. */
+  /** The newest of the jobs that arrived together; the earlier ones are already replaced. */
   job(message: JobMessage): void
-  /** A message that is ignored. */
+  /** A message was ignored. */
   ignored(problem: string): void
-  /** The node has fallen silent. */
+  /** The node is silent. */
   suspected(): void
-  /** It was heard again. */
+  /** The node is no longer silent. */
   recovered(): void
   /** Once, last; not after `close`. */
   ended(end: SessionEnd): void
@@ -50,17 +50,17 @@ export class Connection implements Receiver {
     this.#stopLooking = clock.every(LOOK_EVERY_MS, () => this.#look())
   }
 
-  /** Whether the node has fallen silent: what is sent now may never arrive. */
+  /** Whether the node is silent, so that a message sent now may not arrive. */
   get suspect(): boolean {
     return this.#suspect
   }
 
-  /** Grows with every datagram: a write was received if it has grown since. */
+  /** Increases with every datagram: if it has increased since a write, the node received the write. */
   get bytesReceived(): bigint {
     return this.#session.bytesReceived
   }
 
-  /** @throws RangeError where the message does not fit into a frame */
+  /** @throws RangeError if the message does not fit into a frame */
   send(json: string): void {
     this.#session.send(encodeFrame(json))
   }
@@ -89,7 +89,7 @@ export class Connection implements Receiver {
     this.#end(end)
   }
 
-  /** Says goodbye; settles within half a second. No event follows. */
+  /** Closes the connection in order; settles within half a second. No event follows. */
   close(): Promise<void> {
     this.#over = true
     this.#stopLooking()

@@ -1,38 +1,38 @@
 /**
- * Gets a connection to a node, however long that takes. A node that is absent is only ever silent, so there is nothing
- * to wait for: each round sends a first datagram to every address of the host, and handshakes that nobody answers are
- * forgotten after a while, when later rounds have already begun. Rounds follow one another every second, so a node is
- * met within a second of its return; after ten minutes of silence their gap doubles up to 30 s. A node that answers but
- * turns the miner away, or closes connections before they have worked, is left alone for 1 s, doubling up to 30 s.
+ * Dials a node until a connection opens. An absent node sends no refusal, only silence, so rounds overlap: each round
+ * starts a handshake with every address of the host, and unanswered handshakes are abandoned after 3 s. A round begins
+ * every second, so a node is reached within a second of its return; after ten minutes of silence the interval doubles
+ * up to 30 s. If the node refuses the handshake, or closes connections before they have worked, the wait is 1 s,
+ * doubling up to 30 s.
  */
 import type { Clock } from "../../clock.ts"
 import { Backoff, type BackoffOptions, doublingBackoff } from "../backoff.ts"
 import type { Resolve } from "./resolve.ts"
 import type { PeerAddress, Session, SessionEnd, Transport } from "./transport.ts"
 
-/** Rounds a second apart for ten minutes: a datagram a second is no burden, a node restarts within that time. */
+/** One round per second for ten minutes, in which most nodes restart. */
 const silentBackoff: BackoffOptions = { firstMs: 1000, capMs: 30_000, steady: 600 }
 
-/** Milliseconds a handshake may take. */
+/** Maximum duration of a handshake. */
 const HANDSHAKE_MS = 3000
 
-/** Addresses of a host are tried this many milliseconds apart (RFC 8305), the first few of them. */
+/** Interval between the addresses of a host (RFC 8305), and how many of them are tried. */
 const ADDRESS_GAP_MS = 250
 const MAX_ADDRESSES = 4
 
-/** A failure like the one before it is reported again after this many milliseconds. */
+/** Interval at which a repeated failure is reported again. */
 const REPORT_AGAIN_MS = 30_000
 
-/** Takes what comes over a connection once it is open. */
+/** Takes the data and the end of an open connection. */
 export interface Receiver {
   data(chunks: readonly Uint8Array[]): void
   closed(end: SessionEnd): void
 }
 
 export interface DialEvents {
-  /** The first handshake that succeeded; the dialer has forgotten all others and rests. @param certificate DER */
+  /** The first successful handshake; all others have been abandoned. @param certificate DER */
   opened(session: Session, certificate: Uint8Array): Receiver
-  /** Attempts fail; the next one begins in `retryIn` milliseconds. Said when the reason changes, and every 30 s. */
+  /** An attempt failed; the next begins in `retryIn` milliseconds. Reported when the reason changes, and every 30 s. */
   failed(end: SessionEnd, retryIn: number): void
 }
 
@@ -46,7 +46,9 @@ export interface DialOptions {
   readonly random: () => number
 }
 
-/** What came before dialing: nothing, the loss of a connection that worked, a refusal or a connection that did not. */
+/**
+ * Why dialing begins: the start, the loss of a connection that worked, or a refusal (also a connection that did not).
+ */
 export type Occasion = "start" | "lost" | "refused"
 
 export class Dialer {
@@ -89,7 +91,7 @@ export class Dialer {
     this.#refusal.reset()
   }
 
-  /** Whether the node left the first round of attempts unanswered, as one does that is starting. */
+  /** Whether the first round was unanswered, as by a node that is starting. */
   get wasAway(): boolean {
     return this.#rounds > 1
   }
@@ -134,7 +136,7 @@ export class Dialer {
     })
   }
 
-  /** The host's addresses as they are now, or as last known while a resolver does not answer. */
+  /** The host's current addresses, or the last known ones while the resolver does not answer. */
   async #lookUp(): Promise<readonly string[]> {
     if (this.#lookingUp) return this.#addresses
     this.#lookingUp = true
@@ -180,7 +182,7 @@ export class Dialer {
     })
   }
 
-  /** The peer, or this machine's own network, turned an attempt away. */
+  /** The peer or the local network refused an attempt. */
   #refused(end: SessionEnd): void {
     if (!this.#dialing) return
     this.#plan(this.#refusal.next())

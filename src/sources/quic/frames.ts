@@ -1,14 +1,14 @@
 /**
- * Frames of `quantus-miner/2` (protocol §1): four bytes, big-endian, that count the bytes of JSON after them. A frame
- * can arrive in any number of pieces, and a piece can hold any number of frames.
+ * Frames of `quantus-miner/2` (protocol §1): a length of four bytes, big-endian, then that many bytes of JSON. A frame
+ * can arrive in several pieces, and a piece can contain several frames.
  */
 
-/** Most bytes of JSON in one frame. */
+/** Maximum number of bytes of JSON in one frame. */
 export const MAX_FRAME_BYTES = 1024
 
 const LENGTH_BYTES = 4
 
-/** A frame that announces more than `MAX_FRAME_BYTES`: what follows can no longer be told apart. */
+/** A frame announced more than `MAX_FRAME_BYTES`, so the rest of the stream cannot be decoded. */
 export class FrameError extends Error {
   override readonly name = "FrameError"
 }
@@ -25,7 +25,7 @@ export function encodeFrame(json: string): Uint8Array {
   return frame
 }
 
-/** Puts frames together again, in memory for one of them. */
+/** Reassembles frames, in a buffer for one frame. */
 export class FrameDecoder {
   readonly #buffer = new Uint8Array(LENGTH_BYTES + MAX_FRAME_BYTES)
   readonly #view = new DataView(this.#buffer.buffer)
@@ -34,7 +34,7 @@ export class FrameDecoder {
   /**
    * Takes the next bytes of the stream.
    * @returns the JSON of each frame that they complete
-   * @throws FrameError at a length over the limit; nothing can be decoded after it
+   * @throws FrameError at a length over the maximum; nothing after it can be decoded
    */
   push(bytes: Uint8Array): string[] {
     const frames: string[] = []
@@ -50,12 +50,12 @@ export class FrameDecoder {
     return frames
   }
 
-  /** Bytes of the frame that must be there before the next decision: its length, then all of it. */
+  /** Number of bytes of the frame that the next step needs: those of its length, then the whole frame. */
   #wanted(): number {
     if (this.#filled < LENGTH_BYTES) return LENGTH_BYTES
     const length = this.#view.getUint32(0)
     if (length > MAX_FRAME_BYTES) {
-      throw new FrameError(`a frame of ${length} bytes was announced, at most ${MAX_FRAME_BYTES} are allowed`)
+      throw new FrameError(`a frame of ${length} bytes was announced; the maximum is ${MAX_FRAME_BYTES}`)
     }
     return LENGTH_BYTES + length
   }

@@ -1,22 +1,22 @@
-/** Messages of `quantus-miner/2` (protocol §1): externally tagged JSON. What is read is read tolerantly. */
+/** Messages of `quantus-miner/2` (protocol §1): externally tagged JSON, read tolerantly. */
 import { bytesToInteger, U512_MAX } from "../../pow/u512.ts"
 import { MAX_FRAME_BYTES } from "./frames.ts"
 
-/** What a node sent, as far as it could be understood. */
+/** A message from a node. */
 export type NodeMessage =
   | { readonly kind: "job"; readonly id: string; readonly header: Uint8Array; readonly difficulty: bigint }
-  /** A `NewJob` that cannot be mined: it replaces the job before it all the same, and is answered `failed`. */
+  /** A `NewJob` that cannot be mined: it still replaces the previous job, and is answered with `failed`. */
   | { readonly kind: "badJob"; readonly id: string; readonly problem: string }
   /** Ignored. */
   | { readonly kind: "unknown"; readonly problem: string }
 
-/** What a miner sent, as far as it could be understood. */
+/** A message from a miner. */
 export type MinerMessage =
   | { readonly kind: "ready"; readonly token: string }
   | { readonly kind: "result"; readonly result: JobResult }
   | { readonly kind: "unknown"; readonly problem: string }
 
-/** The wire's own names. `nonce`: hex without leading zeros; `work`: the same number in 128 digits. */
+/** Field names as on the wire. `nonce`: hex without leading zeros; `work`: the same number in 128 digits. */
 export interface JobResult {
   readonly status: "completed" | "failed" | "cancelled"
   readonly job_id: string
@@ -37,7 +37,10 @@ export function newJobMessage(id: string, header: Uint8Array, difficulty: bigint
   })
 }
 
-/** @param nonce 64 bytes, big-endian. @param hashes nonces tried for the job, a u64. @param seconds spent on it */
+/**
+ * @param nonce 64 bytes, big-endian. @param hashes nonces tested for the job, a u64. @param seconds duration of the
+ * search
+ */
 export function completedMessage(id: string, nonce: Uint8Array, hashes: bigint, seconds: number): string {
   return jobResultMessage({
     status: "completed",
@@ -54,7 +57,7 @@ export function failedMessage(id: string): string {
   return jobResultMessage({ status: "failed", job_id: id, nonce: null, work: null, hash_count: 0n, elapsed_time: 0 })
 }
 
-/** Reads the JSON of one frame from a node; never throws. Fields that it does not know are ignored. */
+/** Reads the JSON of one frame from a node; never throws. Unknown fields are ignored. */
 export function parseNodeMessage(json: string): NodeMessage {
   const message = parseObject(json)
   if (!message) return { kind: "unknown", problem: "no JSON object" }
@@ -62,7 +65,7 @@ export function parseNodeMessage(json: string): NodeMessage {
   return parseJob(message.NewJob)
 }
 
-/** Reads the JSON of one frame from a miner; never throws. Fields that it does not know are ignored. */
+/** Reads the JSON of one frame from a miner; never throws. Unknown fields are ignored. */
 export function parseMinerMessage(json: string): MinerMessage {
   const message = parseObject(json)
   if (!message) return { kind: "unknown", problem: "no JSON object" }
@@ -119,7 +122,7 @@ function parseResult(value: unknown): JobResult | undefined {
   return { status, job_id, nonce: nonce ?? null, work: work ?? null, hash_count: hashes, elapsed_time }
 }
 
-/** `hash_count` is written as a JSON integer, whatever its size. */
+/** `hash_count` is written as a JSON integer of any size. */
 function jobResultMessage(result: JobResult): string {
   const { status, job_id, nonce, work, hash_count, elapsed_time } = result
   const head = JSON.stringify({ status, job_id, nonce, work }).slice(0, -1)
@@ -127,16 +130,16 @@ function jobResultMessage(result: JobResult): string {
 }
 
 const LONGEST_NONCE = new Uint8Array(64).fill(0xff)
-/** As many characters as a number can take. */
+/** A number whose JSON text has the maximum length. */
 const LONGEST_SECONDS = 1.2345678901234567e-100
 
-/** Whether a message can be sent at all. */
+/** Whether a message fits into a frame. */
 export const fitsFrame = (json: string): boolean => Buffer.byteLength(json) <= MAX_FRAME_BYTES
 
 const isTextOrAbsent = (value: unknown): value is string | null | undefined =>
   value == null || typeof value === "string"
 
-/** The members that are looked at, whatever they are. */
+/** The members that are read; their types are unchecked. */
 type JsonObject = Partial<Record<"NewJob" | "Ready" | "token" | "JobResult" | JobField | keyof JobResult, unknown>>
 type JobField = "job_id" | "mining_hash" | "difficulty"
 
@@ -152,7 +155,7 @@ function asObject(value: unknown): JsonObject | undefined {
   return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as JsonObject) : undefined
 }
 
-/** Names what was not understood, shortened for a log line. */
+/** Describes an unknown message by its tags, shortened for a log line. */
 function tagsOf(message: JsonObject): string {
   const tags = Object.keys(message).map(tag => tag.replace(/[^\w-]/g, "?"))
   return `a message of kind ${tags.join(", ").slice(0, 40) || "{}"}`

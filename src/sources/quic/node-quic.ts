@@ -1,37 +1,37 @@
 /**
- * QUIC by the runtime's `node:quic`. Facts of Bun 1.4.5 that shape this file: a close with code 0 and an idle timeout
- * both look like an orderly end; a refused datagram is not reported, so an absent node is only ever silent; the default
- * endpoint is bound to loopback.
+ * QUIC with the runtime's `node:quic`. Three properties of Bun 1.4.5 determine this file: a close with code 0 and an
+ * idle timeout both look like an orderly end; a refused datagram is not reported, so an absent node is silent; the
+ * default endpoint is bound to loopback.
  */
 import { isIPv6, SocketAddress } from "node:net"
 import type { QuicEndpoint, QuicSession, QuicStream, SessionOptions } from "node:quic"
 import { StreamWriter } from "./stream-writer.ts"
 import type { PeerAddress, Session, SessionEnd, SessionEvents, Transport } from "./transport.ts"
 
-/** The protocol's name in the TLS handshake; it counts up with every incompatible change. */
+/** The protocol's name in the TLS handshake; its number increases with every incompatible change. */
 export const ALPN = "quantus-miner/2"
 
 /**
- * Milliseconds without traffic before a ping. The node asks for one in 60 s; one a second is what lets a node that
- * vanished without a goodbye be noticed within two.
+ * Time without traffic before a ping. The node requires one in 60 s; with one per second, a node that vanishes is
+ * noticed within two seconds.
  */
 const PING_MS = 1000
 
-/** Seconds of silence after which either side forgets the connection. */
+/** Silence after which either side drops the connection. */
 const IDLE_SECONDS = 15
 
-/** Milliseconds that a goodbye may take. */
+/** Maximum duration of an orderly close. */
 const GOODBYE_MS = 500
 
-/** Milliseconds between the end of the stream and that of the connection, which tells more about why. */
+/** Maximum time between the end of the stream and that of the connection, which carries the reason. */
 const LAST_WORDS_MS = 50
 
-/** Writes that may wait for a node that does not read. */
+/** Maximum number of writes that wait for a node that does not read. */
 const MAX_UNREAD = 256
 
 type QuicModule = typeof import("node:quic")
 
-/** The module, without its announcement that it is experimental; other warnings pass. */
+/** Imports the module and suppresses its experimental warning; other warnings pass. */
 export async function loadQuic(): Promise<QuicModule> {
   const emitWarning = process.emitWarning
   process.emitWarning = ((warning: string | Error, ...rest: unknown[]) => {
@@ -49,7 +49,7 @@ export function createTransport(): Transport {
   return new NodeQuicTransport()
 }
 
-/** Sessions share one UDP socket of each address family. */
+/** Sessions share one UDP socket per address family. */
 class NodeQuicTransport implements Transport {
   readonly #endpoints = new Map<"ipv4" | "ipv6", QuicEndpoint>()
 
@@ -134,7 +134,7 @@ class NodeQuicSession implements Session {
     const session = await open()
     this.#session = session
     session.onerror = () => {}
-    // The miner's stream is the only one: what a node sends on others would pile up, and the runtime warn of each.
+    // Only the miner's stream is used; data on others would accumulate, and the runtime would warn of each stream.
     session.onstream = refuse
     session.opened.catch(() => {})
     const closed = session.closed.then(() => orderlyEnd, endOf)
@@ -161,7 +161,7 @@ class NodeQuicSession implements Session {
     this.#end(end)
   }
 
-  /** What goes wrong in a listener is no fault of the connection: it surfaces as the bug it is. */
+  /** An error in a listener is a bug, not a failure of the connection, so it is thrown outside the stream's loop. */
   #deliver(event: () => void): void {
     if (this.#over) return
     try {

@@ -1,7 +1,7 @@
 /**
- * A node, or a pool that speaks its protocol, as a `JobSource`. Its certificate is checked before a byte of the token
- * leaves. While the node is silent a second connection is dialed beside the first, and the one that answers is kept, so
- * the loss of a node costs a second, whether or not it said goodbye.
+ * A node, or a pool that speaks the node's protocol, as a `JobSource`. The certificate is checked before the token is
+ * sent. While the node is silent, a second connection is dialed in parallel and the one that answers is kept: the loss
+ * of a node costs one second, whether or not the node closed the connection.
  */
 import type { Clock } from "../../clock.ts"
 import { ExitCode, OperatorError } from "../../errors.ts"
@@ -27,7 +27,7 @@ export interface QuicSourceOptions {
   readonly token: Credential
   /** SHA-256 of the node's certificate, 64 lower-case hex digits. */
   readonly pin: Credential
-  /** Searches on in a job after a result, for pools that do not send it again. */
+  /** Continues to search a job after a seal, for pools that do not resend the job. */
   readonly keepMining: boolean
   readonly transport: Transport
   readonly resolve: Resolve
@@ -37,25 +37,25 @@ export interface QuicSourceOptions {
   readonly random?: () => number
 }
 
-/** Milliseconds after `Ready` in which a close means that the token was refused. */
+/** A close within this time after `Ready` means that the token was rejected. */
 const VERDICT_MS = 2000
-/** Refusals in a row after which another attempt is pointless. */
+/** Consecutive rejections of the token after which the source fails. */
 const MAX_REFUSALS = 3
-/** Seals that wait for the connection's return, or for a sign that they have arrived. */
+/** Maximum number of written seals that await a sign of their arrival. */
 const MAX_WAITING = 64
-/** Kinds of messages that are warned about, once each. */
+/** Maximum number of different warnings, each logged once. */
 const MAX_WARNINGS = 16
 
 interface Current {
   readonly job: Job
-  /** The connection that sent the job, still there or not. */
+  /** The connection that sent the job; it may have ended. */
   readonly from: Connection
-  /** Nonces sent for it, also when it came before. */
+  /** Nonces sent for the job, over this and earlier connections. */
   readonly sent: SentNonces
   sealed: boolean
 }
 
-/** A seal that was written; in doubt until something is received after it. */
+/** A written seal; in doubt until a later datagram is received. */
 interface Written {
   readonly seal: Seal
   readonly bytesReceived: bigint
@@ -80,7 +80,7 @@ class QuicSource implements JobSource {
   /** Runs while the connection has a job, until it has worked. */
   #cancelWorked: (() => void) | undefined
   #refusals = 0
-  /** A job was received with this token: it was valid once. */
+  /** A job was received, so the token was valid once. */
   #hadJob = false
   #current: Current | undefined
   #written: Written[] = []
@@ -143,7 +143,7 @@ class QuicSource implements JobSource {
     return connection
   }
 
-  /** From here on this is the connection; one that was silent is given up for it. */
+  /** Replaces the connection; a silent one is closed. */
   #adopt(connection: Connection): void {
     if (this.#connection) {
       this.#leave()
@@ -153,7 +153,7 @@ class QuicSource implements JobSource {
     this.#cancelConfirmation = this.#options.clock.after(VERDICT_MS, () => this.#confirm())
   }
 
-  /** The node has not hung up on the token. */
+  /** The node has accepted the token: it did not close the connection, or sent a job. */
   #confirm(): void {
     this.#cancelConfirmation()
     if (this.#confirmed) return
@@ -190,9 +190,9 @@ class QuicSource implements JobSource {
     else this.#dialAgain(worked ? "lost" : "refused", end)
   }
 
-  /** A node that does not know the token hangs up, and says no more than that. */
+  /** A node that does not know the token closes the connection without a reason. */
   #refused(): void {
-    // A node that was away in between is restarting again and again: its closes say nothing about the token.
+    // A node that was unreachable in between keeps restarting: its closes do not concern the token.
     this.#refusals = this.#dialer.wasAway ? 1 : this.#refusals + 1
     if (this.#refusals >= MAX_REFUSALS && !this.#hadJob) {
       this.#fail(tokenError(this.name, this.#options.token))
@@ -207,7 +207,7 @@ class QuicSource implements JobSource {
     this.#events?.disconnected(reason, message, retryIn, this.name)
   }
 
-  /** Ends the connection; what was written and perhaps never arrived waits for the next one. */
+  /** Ends the connection; seals in doubt are held for the next one. */
   #leave(): void {
     const connection = this.#connection
     if (!connection) return
@@ -260,7 +260,9 @@ class QuicSource implements JobSource {
     }
   }
 
-  /** Whether the job's own connection is there and answers: after a reconnect the job is to be sent again first. */
+  /**
+   * Whether the connection that sent the job is open and answers; after a reconnect the node must send the job first.
+   */
   #isLive(current: Current): boolean {
     return current.from === this.#connection && !current.from.suspect
   }
@@ -324,7 +326,7 @@ function sendReady(connection: Connection, token: Credential): void {
 
 function pinError(name: string, pin: Credential): OperatorError {
   return new OperatorError(
-    `${name} shows another certificate than the one pinned by ${pin.description}: copy miner-tls-cert-sha256 from the ` +
+    `${name} presents a certificate other than the one pinned by ${pin.description}: copy miner-tls-cert-sha256 from the ` +
       "node again (it changes when the node's certificate is renewed), and if it has not changed, do not trust this host",
     ExitCode.rejected,
   )

@@ -1,10 +1,10 @@
 import { lookup } from "node:dns/promises"
 import { isIP } from "node:net"
 
-/** A host's IP addresses, of both families, in the order to try them. Rejects where there are none. */
+/** A host's IP addresses of both families, in the order to try them. Rejects if there is none. */
 export type Resolve = (host: string) => Promise<readonly string[]>
 
-/** By the system's resolver; an IP address is its own and only one. */
+/** Asks the system's resolver; an IP address resolves to itself. */
 export const resolveHost: Resolve = async host => {
   if (isIP(host)) return [host]
   const found = await lookup(host, { all: true, order: "verbatim" })

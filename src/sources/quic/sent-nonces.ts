@@ -1,7 +1,7 @@
-/** Nonces of one job that are remembered; the oldest are forgotten first. */
-const MEMORY = 16_384
+/** Maximum number of nonces remembered per job; the oldest are forgotten first. */
+const MAX_SENT = 16_384
 
-/** Remembers what was sent for a job, so that nothing is sent twice. */
+/** Remembers the nonces sent for a job, so that none is sent twice. */
 export class SentNonces {
   readonly #sent = new Set<string>()
 
@@ -11,6 +11,6 @@ export class SentNonces {
 
   add(nonce: Uint8Array): void {
     this.#sent.add(nonce.toHex())
-    if (this.#sent.size > MEMORY) this.#sent.delete(this.#sent.values().next().value!)
+    if (this.#sent.size > MAX_SENT) this.#sent.delete(this.#sent.values().next().value!)
   }
 }

@@ -1,6 +1,6 @@
 import type { QuicStream } from "node:quic"
 
-/** Writes in order to a stream that takes only so much at a time. */
+/** Writes in order to a stream whose buffer may be full. */
 export class StreamWriter {
   readonly #capacity: number
   readonly #overflow: () => void
@@ -8,7 +8,7 @@ export class StreamWriter {
   readonly #queue: Uint8Array[] = []
 
   /**
-   * @param capacity writes that may wait for a peer that does not read
+   * @param capacity maximum number of writes that wait for a peer that does not read
    * @param overflow called for each write beyond that, which is lost
    */
   constructor(stream: QuicStream, capacity: number, overflow: () => void) {
@@ -19,7 +19,7 @@ export class StreamWriter {
 
   write(bytes: Uint8Array): void {
     if (this.#stream.destroyed) return
-    // A full buffer refuses what `writeSync` is given.
+    // `writeSync` returns false if the buffer is full.
     if (this.#queue.length === 0 && this.#stream.writer.writeSync(bytes)) return
     if (this.#queue.length >= this.#capacity) {
       this.#overflow()
@@ -29,7 +29,7 @@ export class StreamWriter {
     if (this.#queue.length === 1) this.#drain()
   }
 
-  /** Ends the stream after what was written, less what still waits. */
+  /** Ends the stream after the completed writes; waiting writes are dropped. */
   end(): void {
     if (!this.#stream.destroyed) this.#stream.writer.endSync()
   }
@@ -43,11 +43,11 @@ export class StreamWriter {
   }
 }
 
-/** Settles when a full buffer takes more, or never will. */
+/** Settles when a full buffer accepts data again, or the stream has ended. */
 async function drained({ writer }: QuicStream): Promise<void> {
   const drainable = writer as unknown as { [DRAIN]?: () => Promise<boolean> | null }
   await (drainable[DRAIN]?.()?.catch(() => {}) ?? Bun.sleep(1))
 }
 
-/** What `ondrain` of node:stream/iter looks for, a module that Bun does not have. */
+/** The symbol that `ondrain` of node:stream/iter reads; Bun does not provide that module. */
 const DRAIN = Symbol.for("Stream.drainableProtocol")

@@ -133,7 +133,7 @@ function systemRoots(): readonly string[] {
 
 function pinError({ host, port, pin }: StratumAddress): OperatorError {
   return new OperatorError(
-    `${host}:${port} shows another certificate than the one pinned by ${pin!.description}: get its SHA-256 from the ` +
+    `${host}:${port} presents a certificate other than the one pinned by ${pin!.description}: get its SHA-256 from the ` +
       "pool again; if it has not changed, do not trust this connection",
     ExitCode.rejected,
   )
