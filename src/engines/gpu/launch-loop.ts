@@ -25,7 +25,7 @@ export interface LaunchLoopOptions {
   /** Pause between two launches in milliseconds; 0 for none. */
   readonly throttleMs: number
   readonly sleep: (ms: number) => void
-  /** `SALT_BYTES` random bytes, different for every worker. */
+  /** The engine's salt, `SALT_BYTES` bytes. */
   readonly salt: Uint8Array
   /** Notifies the engine that the slot has changed. */
   readonly notify: () => void
