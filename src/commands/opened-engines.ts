@@ -13,7 +13,7 @@ import { detectEffectiveCpus, type EffectiveCpus } from "../host/effective-cpus.
 import { canMakeMachineCode } from "../host/machine-code.ts"
 import { type Placement, readPlacement } from "../host/topology.ts"
 import { affinityFor } from "../host/worker-affinity.ts"
-import { defaultWorkers, resolveWorkers } from "../host/workers.ts"
+import { resolveWorkers } from "../host/workers.ts"
 import type { Log } from "../log.ts"
 import type { UnitDetails } from "../observe/snapshot.ts"
 import { version } from "../version.ts"
@@ -38,7 +38,7 @@ export async function openEngines(options: OpenOptions): Promise<OpenedEngines> 
   const placement = await readPlacement(cpus.cpus)
   const native = canMakeMachineCode()
   if (!native) log.warn(NO_MACHINE_CODE)
-  const opened = new OpenedEngines(options, cpus, placement, gpus, native)
+  const opened = new OpenedEngines(options, cpus, placement, gpus, native, workers)
   if (workers > 0) await opened.openCpu(kernels, workers)
   return opened
 }
@@ -65,13 +65,14 @@ export class OpenedEngines {
     placement: Placement,
     gpus: Gpus,
     canMakeMachineCode: boolean,
+    workers: number,
   ) {
     this.#options = options
     this.cpus = cpus
     this.#placement = placement
     this.gpus = gpus
     this.#canMakeMachineCode = canMakeMachineCode
-    this.#affinity = this.#affinityIn(placement)
+    this.#affinity = this.#affinityIn(placement, cpus, workers)
   }
 
   get engines(): readonly Engine[] {
@@ -85,7 +86,8 @@ export class OpenedEngines {
     const { engine, others } = await chooseEngine({
       kernels,
       workers,
-      fewerWorkers: settings.cpuAffinity === "auto" && workers > cores ? cores : undefined,
+      // An explicit count is the operator's.
+      fewerWorkers: settings.cpuWorkers === undefined && this.#affinity && workers > cores ? cores : undefined,
       createEngine: (kernel, workers) => this.#createEngine(kernel, workers),
       machine: { cpu: model, microcode, version, native: this.#canMakeMachineCode },
       cache: stateDir === undefined ? undefined : fileCache(join(stateDir, "calibration.json")),
@@ -112,15 +114,17 @@ export class OpenedEngines {
     return cpu === undefined ? this.gpus.details(unit) : { cpu }
   }
 
-  /** Adapts affinity, and the number of CPU workers unless it was set explicitly, to the changed effective CPUs. */
-  async follow({ count, cpus }: EffectiveCpus): Promise<void> {
-    if (this.#options.settings.cpuAffinity !== "none") {
-      this.#affinity = this.#affinityIn(await readPlacement(cpus))
-      this.#cpu?.moveWorkers(this.#affinity, cpus)
+  /** Adapts affinity and the number of CPU workers to the changed effective CPUs; an explicit number is only clamped. */
+  async follow(cpus: EffectiveCpus): Promise<void> {
+    const { cpuWorkers: requested, cpuAffinity } = this.#options.settings
+    const gpus = this.gpus.engines.length
+    const { count: effective } = cpus
+    const workers = Math.max(1, resolveWorkers({ requested, effective, gpus, log: this.#log }))
+    if (cpuAffinity !== "none") {
+      this.#affinity = this.#affinityIn(await readPlacement(cpus.cpus), cpus, workers)
+      this.#cpu?.moveWorkers(this.#affinity, cpus.cpus)
     }
-    if (this.#options.settings.cpuWorkers === undefined) {
-      await this.#cpu?.resize(Math.max(1, defaultWorkers(count, this.gpus.engines.length)))
-    }
+    await this.#cpu?.resize(workers)
   }
 
   #createEngine(kernel: string, workers: number): CpuEngine {
@@ -134,9 +138,9 @@ export class OpenedEngines {
     })
   }
 
-  #affinityIn({ order }: Placement): readonly number[] | undefined {
+  #affinityIn({ order }: Placement, cpus: EffectiveCpus, workers: number): readonly number[] | undefined {
     if (!this.#canMakeMachineCode) return undefined
-    return affinityFor({ requested: this.#options.settings.cpuAffinity, effective: order, log: this.#log })
+    return affinityFor({ requested: this.#options.settings.cpuAffinity, order, cpus, workers, log: this.#log })
   }
 
   get #log(): Log {

@@ -1,26 +1,60 @@
-/** The CPUs that workers run on: those requested, as far as this process may use them. */
+/** The CPUs that workers are pinned to, if any. */
 import type { Log } from "../log.ts"
 import { formatCpulist } from "./cpulist.ts"
+import type { EffectiveCpus } from "./effective-cpus.ts"
 
-/** CPUs in the order given; `auto`: all effective CPUs; `none`: the scheduler decides. */
+/** CPUs in the order given; `auto`: decided by what the miner may use; `none`: the scheduler decides. */
 export type CpuAffinity = "auto" | "none" | readonly number[]
 
 export interface WorkerAffinityOptions {
   readonly requested: CpuAffinity
-  /** The effective CPUs, best first. */
-  readonly effective: readonly number[]
+  /** The usable CPUs, best first. */
+  readonly order: readonly number[]
+  readonly cpus: Pick<EffectiveCpus, "cpus" | "decidedBy" | "logicalCpus">
+  /** CPU workers that are to mine. */
+  readonly workers: number
   readonly log: Log
 }
 
-/** CPUs for workers to take cyclically, in this order; undefined if the scheduler decides. */
-export function affinityFor({ requested, effective, log }: WorkerAffinityOptions): readonly number[] | undefined {
+/**
+ * CPUs for workers to take cyclically, in this order; undefined if the scheduler decides. One line says what was chosen
+ * and why.
+ */
+export function affinityFor({
+  requested,
+  order,
+  cpus,
+  workers,
+  log,
+}: WorkerAffinityOptions): readonly number[] | undefined {
   if (requested === "none") return undefined
-  if (requested === "auto") return effective
-  const usable = requested.filter(cpu => effective.includes(cpu))
+  if (requested === "auto") {
+    const { pins, why } = automatic(cpus, workers)
+    const list = formatCpulist(order)
+    log.info(pins ? `workers are pinned to CPUs ${list}: ${why}` : `workers are not pinned: ${why}`)
+    return pins ? order : undefined
+  }
+  const usable = requested.filter(cpu => order.includes(cpu))
   if (usable.length === requested.length) return usable
-  const outside = formatCpulist(requested.filter(cpu => !effective.includes(cpu)))
+  const outside = formatCpulist(requested.filter(cpu => !order.includes(cpu)))
   const what = `--cpu-affinity ${formatCpulist(requested)} names CPUs that are not effective: ${outside}`
   if (usable.length === 0) log.warn(`${what}; the scheduler places the workers`)
   else log.warn(`${what}; the workers run on ${formatCpulist(usable)}`)
   return usable.length === 0 ? undefined : usable
+}
+
+/**
+ * Pins only if the miner is alone on its CPUs: two miners that pin to the same first CPUs share them while others idle,
+ * and so do containers that are limited by a quota.
+ */
+function automatic(
+  { cpus, decidedBy, logicalCpus }: WorkerAffinityOptions["cpus"],
+  workers: number,
+): { readonly pins: boolean; readonly why: string } {
+  if (decidedBy === "quota") return { pins: false, why: "a quota limits CPU time, not CPUs" }
+  if (cpus.length < logicalCpus) {
+    return { pins: true, why: `a cpuset or affinity leaves ${cpus.length} of ${logicalCpus} CPUs to this process` }
+  }
+  if (workers >= cpus.length) return { pins: true, why: "there is a worker for each CPU" }
+  return { pins: false, why: `${workers} of ${cpus.length} CPUs mine, and other programs may use any of them` }
 }

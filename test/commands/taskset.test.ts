@@ -50,8 +50,21 @@ describe.skipIf(taskset === null)("under taskset", () => {
       const from = miner.lines.length
       miner.kill("SIGHUP")
       await miner.line(/effective CPUs changed from 2: 1 effective CPU/, from)
+      await miner.line(/2 CPU workers are more than the effective CPUs, 1: running 1/, from)
       while (affinities(miner.pid).has(first)) await Bun.sleep(5)
       expect(affinities(miner.pid).get(last)).toBeGreaterThanOrEqual(2)
+      expect(await miner.stop()).toBe(0)
+    },
+    60_000,
+  )
+
+  test.skipIf(allowed.length < 2 || allowed.length < cpus().length)(
+    "default miners on a whole machine are not pinned, so that two of them use different cores",
+    async () => {
+      const miner = new MinerProcess(SERVE)
+      await miner.line(/next attempt in/)
+      expect(affinities(miner.pid).size).toBe(0)
+      expect(miner.text).toMatch(/workers are not pinned: \d+ of \d+ CPUs mine/)
       expect(await miner.stop()).toBe(0)
     },
     60_000,

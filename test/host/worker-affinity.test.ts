@@ -1,27 +1,67 @@
 import { expect, test } from "bun:test"
-import { affinityFor } from "../../src/host/worker-affinity.ts"
+import { affinityFor, type WorkerAffinityOptions } from "../../src/host/worker-affinity.ts"
 import { collectLog } from "../support/collect-log.ts"
 
-const effective = [2, 0, 3]
+const order = [2, 0, 3]
+const cpus: WorkerAffinityOptions["cpus"] = { cpus: [0, 2, 3], decidedBy: "cpuset", logicalCpus: 8 }
+
+function choose(options: Partial<WorkerAffinityOptions>) {
+  const log = collectLog()
+  const affinity = affinityFor({ requested: "auto", order, cpus, workers: 1, ...options, log })
+  return { affinity, lines: log.lines.map(({ level, message }) => `${level}: ${message}`) }
+}
 
 test.each([
-  ["auto", [2, 0, 3]],
-  ["none", undefined],
   [
-    [3, 0],
-    [3, 0],
+    "a cpuset smaller than the machine",
+    {},
+    order,
+    "info: workers are pinned to CPUs 0,2-3: a cpuset or affinity leaves 3 of 8 CPUs to this process",
   ],
-] as const)("%p is applied without a warning", (requested, cpus) => {
-  const log = collectLog()
-  expect(affinityFor({ requested, effective, log })).toEqual(cpus && [...cpus])
-  expect(log.lines).toEqual([])
+  [
+    "a worker for each CPU",
+    { cpus: { cpus: [0, 2, 3], decidedBy: "logical CPUs", logicalCpus: 3 }, workers: 3 },
+    order,
+    "info: workers are pinned to CPUs 0,2-3: there is a worker for each CPU",
+  ],
+  [
+    "half of a whole machine, where a second miner may run",
+    { cpus: { cpus: [0, 2, 3], decidedBy: "logical CPUs", logicalCpus: 3 } },
+    undefined,
+    "info: workers are not pinned: 1 of 3 CPUs mine, and other programs may use any of them",
+  ],
+  [
+    "a quota, in a container with all of the machine's CPUs",
+    { cpus: { cpus: [0, 2, 3], decidedBy: "quota", logicalCpus: 3 }, workers: 3 },
+    undefined,
+    "info: workers are not pinned: a quota limits CPU time, not CPUs",
+  ],
+  [
+    "a quota within a cpuset",
+    { cpus: { cpus: [0, 2, 3], decidedBy: "quota", logicalCpus: 8 } },
+    undefined,
+    "info: workers are not pinned: a quota limits CPU time, not CPUs",
+  ],
+] as const)("auto: %s", (_, options, affinity, line) => {
+  expect(choose(options as Partial<WorkerAffinityOptions>)).toEqual({
+    affinity: affinity && [...affinity],
+    lines: [line],
+  })
+})
+
+test("a list is applied as given, and none leaves the workers to the scheduler", () => {
+  expect(choose({ requested: [3, 0] })).toEqual({ affinity: [3, 0], lines: [] })
+  expect(choose({ requested: "none" })).toEqual({ affinity: undefined, lines: [] })
 })
 
 test("CPUs that are not effective are dropped with a warning", () => {
-  const log = collectLog()
-  const warning = () => log.lines.pop()!.message
-  expect(affinityFor({ requested: [5, 3, 4], effective, log })).toEqual([3])
-  expect(warning()).toBe("--cpu-affinity 3-5 names CPUs that are not effective: 4-5; the workers run on 3")
-  expect(affinityFor({ requested: [5], effective, log })).toBeUndefined()
-  expect(warning()).toBe("--cpu-affinity 5 names CPUs that are not effective: 5; the scheduler places the workers")
+  const what = "names CPUs that are not effective"
+  expect(choose({ requested: [5, 3, 4] })).toEqual({
+    affinity: [3],
+    lines: [`warn: --cpu-affinity 3-5 ${what}: 4-5; the workers run on 3`],
+  })
+  expect(choose({ requested: [5] })).toEqual({
+    affinity: undefined,
+    lines: [`warn: --cpu-affinity 5 ${what}: 5; the scheduler places the workers`],
+  })
 })

@@ -37,7 +37,8 @@ export function fileCache(file: string): CalibrationCache {
         const saved: unknown = JSON.parse(await readFile(file, "utf8"))
         const { key: savedKey, calibration } = isRecord(saved) ? saved : {}
         if (JSON.stringify(savedKey) !== JSON.stringify(ordered(key))) return undefined
-        return isCalibration(calibration) ? calibration : undefined
+        // An edited or damaged count must not start workers that the machine has no CPUs for.
+        return isCalibration(calibration) && key.workers.includes(calibration.workers) ? calibration : undefined
       } catch {
         return undefined
       }

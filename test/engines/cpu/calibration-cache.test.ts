@@ -44,6 +44,7 @@ test("a damaged file is as good as none", async () => {
     text.replace("500000", '"fast"'),
     text.replace("500000", "0"),
     text.replace(/"workers": 2\n/, '"workers": 0\n'),
+    text.replace(/"workers": 2\n/, '"workers": 40\n'),
     text.replace(/"kernels": \[[^\]]*\]/, '"kernels": []'),
   ]
   for (const content of damaged) {
