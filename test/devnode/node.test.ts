@@ -92,7 +92,7 @@ async function ended(source: JobSource): Promise<number> {
 }
 
 describe("identity", () => {
-  test("lies in the files of a real node, secrets for their owner alone", async () => {
+  test("uses the files of a real node; only the owner can read the secrets", async () => {
     const read = (file: string) => readFile(join(dir, "node", file))
     const [token, pin] = [(await read("miner-auth-token")).toString(), (await read("miner-tls-cert-sha256")).toString()]
     expect([token, pin]).toEqual([`${node.identity.token}\n`, `${node.identity.pin}\n`])
@@ -106,7 +106,7 @@ describe("identity", () => {
     }
   })
 
-  test("is kept over a restart, and made anew in another place", async () => {
+  test("persists over a restart, and is created in another directory", async () => {
     const again = await loadOrCreateIdentity(join(dir, "node"))
     expect([again.token, again.pin]).toEqual([node.identity.token, node.identity.pin])
     expect((await loadOrCreateIdentity(join(dir, "other"))).pin).not.toBe(again.pin)
@@ -114,7 +114,7 @@ describe("identity", () => {
 })
 
 describe("over real QUIC", () => {
-  test("a seal is valid, and the next job comes", async () => {
+  test("a valid seal is followed by the next job", async () => {
     const { source, jobs, said } = connect()
     const job = await jobs.next()
     expect(await said.next()).toBe("connected")
@@ -130,7 +130,7 @@ describe("over real QUIC", () => {
     expect(await ended(source)).toBeLessThan(1000)
   })
 
-  test("a seal that is none is called invalid", async () => {
+  test("a nonce that is no seal is invalid", async () => {
     const { source, jobs } = connect()
     const job = await jobs.next()
     const other = { ...job, header: new Uint8Array(32) }
@@ -140,7 +140,7 @@ describe("over real QUIC", () => {
     await source.close()
   })
 
-  test("a seal written just before the end arrives", async () => {
+  test("a seal written just before the close arrives", async () => {
     const { source, jobs } = connect()
     const job = await jobs.next()
     void source.submit(sealOf(job, 9n))
@@ -148,7 +148,7 @@ describe("over real QUIC", () => {
     expect((await nextResult()).verdict).toBe("valid")
   })
 
-  test("a wrong pin ends it without the token", async () => {
+  test("a wrong pin ends the connection before the token is sent", async () => {
     const { source, said } = connect({ pin: { description: "the pin in FILE", read: () => "0".repeat(64) } })
     expect(await said.next()).toStartWith("failed with 77: quic://node presents a certificate other than")
     await source.close()
@@ -163,14 +163,14 @@ describe("over real QUIC", () => {
     await source.close()
   })
 
-  test("an address in use is the operator's to solve", async () => {
+  test("an address in use is an operator's error", async () => {
     const options = { address: "127.0.0.1", port: node.port, difficulty: 1n, intervalMs: 1000, clock: systemClock }
     const error = await startNode({ ...options, dir: join(dir, "node"), onEvent() {} }).catch((e: OperatorError) => e)
     expect((error as OperatorError).message).toContain(`cannot listen on 127.0.0.1 port ${node.port}`)
   })
 })
 
-test("events are lines for people", () => {
+test("events have log lines", () => {
   const result = {
     type: "result",
     miner: 1,

@@ -99,7 +99,7 @@ function* nonces({ extranonce, mining_hash }: WireJob): Generator<{ nonce: strin
 const find = (job: WireJob, good: boolean) => nonces(job).find(candidate => candidate.good === good)!.nonce
 
 describe("shares", () => {
-  test("are judged by the reference", async () => {
+  test("are verified with the reference hash", async () => {
     const miner = await Client.open(pool.port)
     const { session, job } = await miner.login()
     expect(await miner.submit(session, job.job_id, find(job, true))).toMatchObject({
@@ -111,7 +111,7 @@ describe("shares", () => {
     expect(pool.totals).toMatchObject({ accepted: 1, low: 1 })
   })
 
-  test("count once", async () => {
+  test("are accepted once", async () => {
     const miner = await Client.open(pool.port)
     const { session, job } = await miner.login()
     const nonce = find(job, true)
@@ -119,7 +119,7 @@ describe("shares", () => {
     expect((await miner.submit(session, job.job_id, nonce)).error!.message).toBe("Duplicate share")
   })
 
-  test("of another miner's nonces, of an old job, or of no nonce at all are refused", async () => {
+  test("with another miner's extranonce, an old job or an invalid nonce are refused", async () => {
     const miner = await Client.open(pool.port)
     const { session, job } = await miner.login()
     const other = `${job.extranonce === "00000000" ? "1" : "0"}`.repeat(8).padEnd(128, "0")
@@ -131,7 +131,7 @@ describe("shares", () => {
     expect((await miner.submit("nobody", job.job_id, find(job, true))).error).toMatchObject({ code: 25 })
   })
 
-  test("are told in a line, and in sum", async () => {
+  test("have log lines and totals", async () => {
     const miner = await Client.open(pool.port)
     const { session, job } = await miner.login()
     await miner.submit(session, job.job_id, find(job, true))
@@ -149,7 +149,7 @@ describe("jobs", () => {
     expect({ ...first, extranonce: "" }).toEqual({ ...second, extranonce: "" })
   })
 
-  test("are replaced on time, for everyone", async () => {
+  test("are replaced at the interval, for all miners", async () => {
     await pool.close()
     await start({ intervalMs: 1000 })
     const miners = [await Client.open(pool.port), await Client.open(pool.port)]
@@ -162,7 +162,7 @@ describe("jobs", () => {
     }
   })
 
-  test("carry difficulties beyond 2^53 with every digit, and their target", async () => {
+  test("carry difficulties beyond 2^53 with all digits, and their target", async () => {
     const difficulty = 2n ** 200n + 1n
     await pool.close()
     await start({ difficulty })
@@ -173,7 +173,7 @@ describe("jobs", () => {
 })
 
 describe("miners", () => {
-  test("are kept by keepalived", async () => {
+  test("stay connected with keepalived", async () => {
     const miner = await Client.open(pool.port)
     const { session } = await miner.login()
     const { result } = await miner.ask({ id: 3, method: "keepalived", params: { id: session } })
@@ -187,7 +187,7 @@ describe("miners", () => {
     await miner.closed
   })
 
-  test("that talk nonsense are let go", async () => {
+  test("that send malformed lines are disconnected", async () => {
     for (const nonsense of ["nonsense\n", "[]\n", "x".repeat(70_000)]) {
       const miner = await Client.open(pool.port)
       miner.socket.write(nonsense)
@@ -196,7 +196,7 @@ describe("miners", () => {
     expect((await (await Client.open(pool.port)).login()).job.job_id).toBe("1-4")
   })
 
-  test("that leave are forgotten", async () => {
+  test("that disconnect are removed", async () => {
     const miner = await Client.open(pool.port)
     await miner.login()
     miner.socket.destroy()
@@ -206,7 +206,7 @@ describe("miners", () => {
   })
 })
 
-test("a port that is taken is an operator's error", async () => {
+test("a port in use is an operator's error", async () => {
   const options = { address: "127.0.0.1", port: pool.port, difficulty: 1n, intervalMs: 1000, clock, onEvent() {} }
   expect(await startPool(options).catch(error => error)).toBeInstanceOf(OperatorError)
   expect(clock.pending).toBe(0)

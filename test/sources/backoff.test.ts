@@ -5,20 +5,20 @@ import { Backoff, doublingBackoff } from "../../src/sources/backoff.ts"
 const waits = (backoff: Backoff, count: number) => Array.from({ length: count }, () => backoff.next())
 
 describe("back-off", () => {
-  test("doubles from 1 s to 30 s, and no further", () => {
+  test("doubles from 1 s to 30 s", () => {
     const backoff = new Backoff(doublingBackoff, () => 0)
     expect(waits(backoff, 7)).toEqual([1000, 2000, 4000, 8000, 16_000, 30_000, 30_000])
     expect(Math.max(...waits(backoff, 2000))).toBe(30_000)
   })
 
-  test("begins again after a success", () => {
+  test("restarts after a reset", () => {
     const backoff = new Backoff(doublingBackoff, () => 0)
     waits(backoff, 4)
     backoff.reset()
     expect(waits(backoff, 2)).toEqual([1000, 2000])
   })
 
-  test("stays at the first wait while it is steady", () => {
+  test("repeats the first wait during the steady phase", () => {
     const backoff = new Backoff({ firstMs: 500, capMs: 4000, steady: 3 }, () => 0)
     expect(waits(backoff, 7)).toEqual([500, 500, 500, 1000, 2000, 4000, 4000])
   })

@@ -97,7 +97,7 @@ async function switchToSecond(): Promise<void> {
 }
 
 describe("the next source", () => {
-  test("is not started while the first is up, or down for a moment", async () => {
+  test("is not started while the first is up, or down for less than the patience", async () => {
     latest("a").up()
     latest("a").job("a1")
     await clock.advance(600_000)
@@ -133,7 +133,7 @@ describe("the next source", () => {
     expect(events.count("noJob")).toBe(1)
   })
 
-  test("takes over from one that sends a job and closes again and again, and keeps its place", async () => {
+  test("takes over from a source that repeatedly sends a job and closes, and stays active", async () => {
     for (const wait of [1000, 2000, 4000, 8000]) {
       latest("a").up()
       latest("a").job("a1")
@@ -171,7 +171,7 @@ describe("the next source", () => {
     expect(counts()).toEqual([1, 0, 0])
   })
 
-  test("is started at once when the first is unusable, and gives back when that one has worked", async () => {
+  test("is started immediately when the first is unusable, and hands over when the first has worked", async () => {
     latest("a").up()
     latest("a").job("a1")
     await clock.advance(60_000)
@@ -188,7 +188,7 @@ describe("the next source", () => {
     expect(jobs()).toEqual(["a1", "b1", "a2"])
   })
 
-  test("is started when the first is down for longer, whatever it tries meanwhile", async () => {
+  test("is started when the first is down for longer than the patience, despite its attempts", async () => {
     for (let i = 0; i < 9; i++) {
       latest("a").down()
       await clock.advance(1000)
@@ -198,13 +198,13 @@ describe("the next source", () => {
     expect(counts()).toEqual([1, 1, 0])
   })
 
-  test("takes over with its first job; until then the old one stands", async () => {
+  test("takes over with its first job; until then the old job is searched", async () => {
     await switchToSecond()
     expect(jobs()).toEqual(["a1", "b1"])
     expect(events.count("noJob")).toBe(0)
   })
 
-  test("is followed by the one after it", async () => {
+  test("is followed by the third", async () => {
     await clock.advance(PATIENCE)
     expect(counts()).toEqual([1, 1, 0])
     await clock.advance(PATIENCE)
@@ -220,7 +220,7 @@ describe("the next source", () => {
 })
 
 describe("the first source", () => {
-  test("is returned to with its first job, and the second is let go", async () => {
+  test("takes over again with its first job, and the second is closed", async () => {
     await switchToSecond()
     latest("a").up()
     expect(jobs()).toEqual(["a1", "b1"])
@@ -233,7 +233,7 @@ describe("the first source", () => {
     expect(events.events.at(-1)).toMatchObject({ kind: "disconnected", retryIn: Number.POSITIVE_INFINITY })
   })
 
-  test("can fail again and again", async () => {
+  test("can fail repeatedly", async () => {
     for (let round = 1; round <= 3; round++) {
       await switchToSecond()
       expect(counts()).toEqual([1, round, 0])
@@ -241,7 +241,7 @@ describe("the first source", () => {
     expect(jobs().join(" ")).toBe("a1 b1 a1 b1 a1 b1")
   })
 
-  test("connected without a job leaves the second in charge", async () => {
+  test("leaves the second active while it is connected without a job", async () => {
     await switchToSecond()
     latest("a").up()
     latest("b").job("b2")
@@ -251,7 +251,7 @@ describe("the first source", () => {
     expect(events.count("noJob")).toBe(0)
   })
 
-  test("rejected for good is replaced at once, and the end comes when all are", async () => {
+  test("is replaced immediately if it fails permanently; the failover fails when all have", async () => {
     latest("a").up()
     latest("a").job("a1")
     latest("a").events!.failed(new OperatorError("The pin is wrong: renew it.", ExitCode.rejected))
@@ -266,7 +266,7 @@ describe("the first source", () => {
 })
 
 describe("a seal", () => {
-  test("goes to the source of its job, also while another is in charge", async () => {
+  test("goes to the source of its job, also while another is active", async () => {
     latest("a").up()
     const job = latest("a").job("a1")
     const verdict = failover.submit(sealOf(job))
@@ -275,7 +275,7 @@ describe("a seal", () => {
     expect(await verdict).toEqual({ result: "rejected", reason: "low" })
   })
 
-  test("in flight keeps the connection for its answer", async () => {
+  test("in flight keeps the connection open for its answer", async () => {
     await switchToSecond()
     const second = latest("b")
     const verdict = failover.submit(sealOf(second.job("b2")))
@@ -289,7 +289,7 @@ describe("a seal", () => {
     expect(second.closed).toBe(true)
   })
 
-  test("in flight keeps it for five seconds only", async () => {
+  test("in flight keeps the connection open for five seconds only", async () => {
     await switchToSecond()
     const second = latest("b")
     void failover.submit(sealOf(second.job("b2")))
@@ -299,7 +299,7 @@ describe("a seal", () => {
     expect(second.closed).toBe(true)
   })
 
-  test("of a source that was let go is stale", async () => {
+  test("of a source that was closed is stale", async () => {
     await switchToSecond()
     const job = latest("b").job("b2")
     latest("a").up()
@@ -309,14 +309,14 @@ describe("a seal", () => {
   })
 })
 
-test("an exhausted range is told to its job's source", () => {
+test("an exhausted range is reported to its job's source", () => {
   latest("a").up()
   const job = latest("a").job("a1")
   failover.exhausted!(job, 5n, 1)
   expect(latest("a").exhaustedJobs).toEqual([job])
 })
 
-test("closing closes all, at once, and nothing follows", async () => {
+test("closing closes all sources, and no event follows", async () => {
   await switchToSecond()
   void failover.submit(sealOf(latest("b").job("b2")))
   const before = events.events.length
@@ -329,7 +329,7 @@ test("closing closes all, at once, and nothing follows", async () => {
   expect(clock.pending).toBe(0)
 })
 
-test("one source alone is itself", () => {
+test("a single source is returned unchanged", () => {
   const alone = new Puppet("alone")
   expect(createFailover({ sources: [() => alone], clock, log })).toBe(alone)
 })

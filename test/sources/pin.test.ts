@@ -9,7 +9,7 @@ test("a certificate's fingerprint is the SHA-256 of its bytes", () => {
   expect(fingerprint(certificate)).toBe(pin)
 })
 
-test("only its own fingerprint matches a certificate", () => {
+test("a certificate matches only its fingerprint", () => {
   expect(matchesPin(certificate, pin)).toBe(true)
   expect(matchesPin(certificate.subarray(1), pin)).toBe(false)
   for (const other of ["", pin.slice(1), `${pin}0`, pin.replace(/^./, c => (c === "0" ? "1" : "0"))]) {

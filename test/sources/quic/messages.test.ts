@@ -16,23 +16,23 @@ const HASH = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 const job = (fields: object) =>
   parseNodeMessage(JSON.stringify({ NewJob: { job_id: "7", mining_hash: HASH, difficulty: "100", ...fields } }))
 
-describe("what a node sends", () => {
+describe("messages of a node", () => {
   test("a job", () => {
     expect(job({})).toEqual({ kind: "job", id: "7", header: Uint8Array.fromHex(HASH), difficulty: 100n })
   })
 
-  test("fields that are not known are ignored", () => {
+  test("unknown fields are ignored", () => {
     const message = `{"NewJob":{"job_id":"7","mining_hash":"${HASH}","difficulty":"1","x":{"y":[1]}},"Other":null}`
     expect(parseNodeMessage(message).kind).toBe("job")
   })
 
-  test("the hash in upper case or with 0x", () => {
+  test("a hash in upper case or with 0x", () => {
     for (const mining_hash of [HASH.toUpperCase(), `0x${HASH}`, `0X${HASH.toUpperCase()}`]) {
       expect(job({ mining_hash })).toMatchObject({ kind: "job", header: Uint8Array.fromHex(HASH) })
     }
   })
 
-  test("hashes that are none", () => {
+  test("invalid hashes", () => {
     for (const mining_hash of [
       "",
       HASH.slice(1),
@@ -51,7 +51,7 @@ describe("what a node sends", () => {
     }
   })
 
-  test("every difficulty of the range", () => {
+  test("every valid difficulty", () => {
     fc.assert(
       fc.property(fc.bigInt({ min: 1n, max: U512_MAX }), difficulty => {
         expect(job({ difficulty: difficulty.toString() })).toMatchObject({ kind: "job", difficulty })
@@ -61,7 +61,7 @@ describe("what a node sends", () => {
     expect(job({ difficulty: "0001" })).toMatchObject({ difficulty: 1n })
   })
 
-  test("difficulties that are none", () => {
+  test("invalid difficulties", () => {
     const above = [(U512_MAX + 1n).toString(), "9".repeat(155), "1".repeat(1000)]
     for (const difficulty of [
       "0",
@@ -84,14 +84,14 @@ describe("what a node sends", () => {
     }
   })
 
-  test("jobs that cannot even be answered are unknown", () => {
+  test("jobs that cannot be answered are unknown", () => {
     for (const job_id of [undefined, null, 7, {}, "x".repeat(1000)]) expect(job({ job_id }).kind).toBe("unknown")
     for (const text of ['{"NewJob":null}', '{"NewJob":[]}', '{"NewJob":"x"}']) {
       expect(parseNodeMessage(text)).toEqual({ kind: "unknown", problem: "NewJob without a job_id" })
     }
   })
 
-  test("a job whose result would not fit into a frame is answered at once", () => {
+  test("a job whose result would not fit into a frame is invalid", () => {
     expect(job({ job_id: "x".repeat(300) }).kind).toBe("job")
     expect(job({ job_id: "x".repeat(700) })).toMatchObject({
       kind: "badJob",
@@ -99,7 +99,7 @@ describe("what a node sends", () => {
     })
   })
 
-  test("anything else is unknown, and named", () => {
+  test("other messages are unknown, and named", () => {
     expect(parseNodeMessage('{"Ping":{}}')).toEqual({ kind: "unknown", problem: "a message of kind Ping" })
     expect(parseNodeMessage('{"\\u001b[31m":1}')).toEqual({ kind: "unknown", problem: "a message of kind ??31m" })
     for (const text of ["", "{", "null", "[]", "7", '"NewJob"', "\ufffd"]) {
@@ -108,7 +108,7 @@ describe("what a node sends", () => {
     expect(parseNodeMessage('{"__proto__":{"NewJob":{}}}').kind).toBe("unknown")
   })
 
-  test("no text makes it throw", () => {
+  test("parsing never throws", () => {
     fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), text => void parseNodeMessage(text)))
     const field = fc.jsonValue()
     fc.assert(
@@ -122,16 +122,16 @@ describe("what a node sends", () => {
   })
 })
 
-describe("what the miner sends", () => {
+describe("messages of a miner", () => {
   const nonce = new Uint8Array(64)
   nonce.set([0x0a, 0xbc], 62)
 
-  test("a token, as it is", () => {
+  test("a token, unchanged", () => {
     expect(readyMessage('a"b')).toBe('{"Ready":{"token":"a\\"b"}}')
     expect(parseMinerMessage(readyMessage('a"b'))).toEqual({ kind: "ready", token: 'a"b' })
   })
 
-  test("a seal: nonce without leading zeros, work with all of them, the count an integer", () => {
+  test("a seal: nonce without leading zeros, work in 128 digits, hash_count as an integer", () => {
     expect(completedMessage("7", nonce, 2n ** 64n - 1n, 0.25)).toBe(
       `{"JobResult":{"status":"completed","job_id":"7","nonce":"abc","work":"${"0".repeat(125)}abc",` +
         '"hash_count":18446744073709551615,"elapsed_time":0.25}}',
@@ -145,7 +145,7 @@ describe("what the miner sends", () => {
     )
   })
 
-  test("the development node reads what the miner writes", () => {
+  test("the development node parses the miner's messages", () => {
     const message = parseMinerMessage(completedMessage("7", nonce, 12n, 1.5))
     expect(message).toEqual({
       kind: "result",
@@ -160,7 +160,7 @@ describe("what the miner sends", () => {
     })
   })
 
-  test("results that are none are unknown", () => {
+  test("invalid results are unknown", () => {
     const good = JSON.parse(failedMessage("7")).JobResult
     const bad = [
       { status: "done" },
@@ -177,7 +177,7 @@ describe("what the miner sends", () => {
       expect(parseMinerMessage(text).kind).toBe("unknown")
   })
 
-  test("every good job's result fits into a frame", () => {
+  test("the result of every valid job fits into a frame", () => {
     fc.assert(
       fc.property(
         fc.string({ unit: "binary", maxLength: 700 }),

@@ -69,7 +69,7 @@ async function meet(options: Partial<ServerOptions> = {}) {
 }
 
 describe("a session", () => {
-  test("shows the certificate and carries bytes both ways, more than its buffers hold", async () => {
+  test("delivers the certificate, and bytes in both directions beyond the size of its buffers", async () => {
     const { session, peer, received, certificate, until } = await meet()
     expect(Buffer.from(certificate!).equals(identity.certificate)).toBe(true)
     for (let i = 0; i < 2000; i++) {
@@ -81,21 +81,21 @@ describe("a session", () => {
     await session.close()
   })
 
-  test("over IPv6", async () => {
+  test("works over IPv6", async () => {
     const { session, received, peer, until } = await meet({ address: "::1" })
     peer.send(new Uint8Array(7))
     await until(() => received.byClient === 7)
     await session.close()
   })
 
-  test("ends with what the server says", async () => {
+  test("ends with the server's reason", async () => {
     const { peer, until, end } = await meet()
     peer.close("auth failed")
     await until(end)
     expect(end()).toEqual({ reason: "closed", message: "the node closed the connection" })
   })
 
-  test("says goodbye after all that was sent", async () => {
+  test("closes after all data has been sent", async () => {
     const { session, received, until, serverEnded } = await meet()
     session.send(new Uint8Array(5000))
     await session.close()
@@ -103,14 +103,14 @@ describe("a session", () => {
     expect(received.byServer).toBe(5001)
   })
 
-  test("of another protocol fails at the handshake, with a sentence", async () => {
+  test("of another protocol fails at the handshake, with an explanation", async () => {
     const { end } = await meet({ alpn: "quantus-miner/1" })
     expect(end()!.reason).toBe("handshake")
     expect(end()!.message).toContain("the node does not speak quantus-miner/2")
   })
 })
 
-test("users do not see that the runtime calls its module experimental, other warnings they do", () => {
+test("the runtime's experimental warning is suppressed, other warnings are not", () => {
   const script = `
     const { loadQuic } = await import("./src/sources/quic/node-quic.ts")
     await loadQuic()

@@ -82,7 +82,7 @@ async function now(promise: Promise<Verdict>): Promise<string> {
 }
 
 describe("connecting", () => {
-  test("sends the token once the certificate is the pinned one, and nothing before", async () => {
+  test("sends the token only after the certificate matches the pin", async () => {
     const { clock, transport, take } = setUp()
     await clock.advance(0)
     expect(transport.last.address).toEqual({ ip: "10.0.0.1", port: 9833 })
@@ -92,7 +92,7 @@ describe("connecting", () => {
     expect(take()).toEqual([])
   })
 
-  test("another certificate ends it at once, without a byte of the token", async () => {
+  test("fails immediately on a different certificate, without sending the token", async () => {
     const { clock, transport, failures, take, credentials } = setUp()
     await clock.advance(0)
     transport.last.open(new TextEncoder().encode("another certificate"))
@@ -104,7 +104,7 @@ describe("connecting", () => {
     expect([transport.sessions.length, transport.open, transport.closed]).toEqual([1, 0, true])
   })
 
-  test("a node that stays is connected, job or no job", async () => {
+  test("counts as connected after 2 s, with or without a job", async () => {
     const { clock, open, take } = setUp()
     const session = await open()
     await clock.advance(1999)
@@ -116,7 +116,7 @@ describe("connecting", () => {
     expect(take()).toEqual(["job 1"])
   })
 
-  test("a node that gives a job is connected", async () => {
+  test("counts as connected with the first job", async () => {
     const { open, take, jobs } = setUp()
     const session = await open()
     session.receive(newJob("1"))
@@ -132,7 +132,7 @@ describe("connecting", () => {
     })
   })
 
-  test("three closes in a row right after the token mean that it is rejected", async () => {
+  test("treats three consecutive closes right after the token as its rejection", async () => {
     const { clock, transport, take, failures } = setUp()
     for (const wait of [0, 1000, 2000]) {
       await clock.advance(wait)
@@ -145,7 +145,7 @@ describe("connecting", () => {
     expect(failures[0]!.message).not.toContain(TOKEN)
   })
 
-  test("a job in between clears the suspicion, and so does a close that is no refusal", async () => {
+  test("does not treat closes as a rejection if a job was received in between", async () => {
     const { clock, transport, take, failures } = setUp()
     await clock.advance(0)
     for (let i = 0; i < 12; i++) {
@@ -159,7 +159,7 @@ describe("connecting", () => {
     expect(take().filter(line => line.startsWith("rejected"))).toHaveLength(8)
   })
 
-  test("credentials are read again for every connection", async () => {
+  test("reads credentials again for every connection", async () => {
     const { clock, transport, open, credentials, take } = setUp()
     const first = await open()
     first.receive(newJob("1"))
@@ -172,7 +172,7 @@ describe("connecting", () => {
     expect(take().filter(line => line.startsWith("failed"))).toEqual([])
   })
 
-  test("a credential that cannot be read for a moment is waited for", async () => {
+  test("waits for a credential that is temporarily unreadable", async () => {
     let readable = false
     const read = () => {
       if (!readable) throw new OperatorError("/node/miner-auth-token is empty", ExitCode.config)
@@ -188,7 +188,7 @@ describe("connecting", () => {
     expect(transport.last.sent).toHaveLength(1)
   })
 
-  test("a token that does not fit is a sentence", async () => {
+  test("reports a token that does not fit into a frame", async () => {
     const { open, take, failures } = setUp({ token: { description: "the token", read: () => '"'.repeat(512) } })
     await open()
     expect(take()).toEqual(["failed with 77"])
@@ -197,14 +197,14 @@ describe("connecting", () => {
 })
 
 describe("jobs", () => {
-  test("of what is read together only the last one counts", async () => {
+  test("that arrive together are replaced by the last", async () => {
     const { open, take } = setUp()
     const session = await open()
     session.receive(...Array.from({ length: 2000 }, (_, i) => newJob(`${i}`)))
     expect(take()).toEqual(["connected", "job 1999"])
   })
 
-  test("a bad one is answered and voids the one before it; the next good one is mined", async () => {
+  test("that are invalid are answered and void the previous one; the next valid job is searched", async () => {
     const { open, take, log } = setUp()
     const session = await open()
     session.receive(newJob("1"))
@@ -219,7 +219,7 @@ describe("jobs", () => {
     expect(log.lines.map(({ level }) => level)).toEqual(["warn", "warn"])
   })
 
-  test("what is not understood is ignored with one warning", async () => {
+  test("continue after unknown messages, which are ignored with one warning", async () => {
     const { open, take, log } = setUp()
     const session = await open()
     for (let i = 0; i < 5; i++) session.receive('{"Ping":{}}', newJob("1"), "{nonsense")
@@ -230,14 +230,14 @@ describe("jobs", () => {
     ])
   })
 
-  test("warnings have an end", async () => {
+  test("cause a bounded number of warnings", async () => {
     const { open, log } = setUp()
     const session = await open()
     for (let i = 0; i < 500; i++) session.receive(`{"Unknown${i}":{}}`)
     expect(log.lines.length).toBeLessThan(20)
   })
 
-  test("every cut through a job leaves it whole", async () => {
+  test("are read whole from pieces of any size", async () => {
     const { open, take } = setUp()
     const session = await open()
     session.receive(newJob("0"))
@@ -253,7 +253,7 @@ describe("jobs", () => {
     }
   })
 
-  test("a frame over the limit ends the connection, and the next one goes on", async () => {
+  test("after a frame over the maximum come from the next connection", async () => {
     const { clock, transport, open, take } = setUp()
     const session = await open()
     session.receive(newJob("1"))
@@ -268,7 +268,7 @@ describe("jobs", () => {
 })
 
 describe("seals", () => {
-  test("are written at once", async () => {
+  test("are written immediately", async () => {
     const { source, open, jobs } = setUp()
     const session = await open()
     session.receive(newJob("1"))
@@ -286,7 +286,7 @@ describe("seals", () => {
     ])
   })
 
-  test("of a replaced or a sealed job are not", async () => {
+  test("of a replaced or a sealed job are stale", async () => {
     const { source, open, jobs } = setUp()
     const session = await open()
     session.receive(newJob("1"))
@@ -299,7 +299,7 @@ describe("seals", () => {
     expect(results(session.sent).filter(({ status }) => status === "completed")).toHaveLength(1)
   })
 
-  test("go on in a job that a pool sends again, each nonce once", async () => {
+  test("continue in a job that a pool resends, each nonce once", async () => {
     const { source, open, jobs, take } = setUp()
     const session = await open()
     session.receive(newJob("1"))
@@ -312,7 +312,7 @@ describe("seals", () => {
     expect(results(session.sent)).toHaveLength(2)
   })
 
-  test("go on without that where --keep-mining says so", async () => {
+  test("continue without a resent job with --keep-mining", async () => {
     const { source, open, jobs } = setUp({ keepMining: true })
     const session = await open()
     session.receive(newJob("1"))
@@ -321,7 +321,7 @@ describe("seals", () => {
     expect(results(session.sent)).toHaveLength(3)
   })
 
-  test("must meet the difficulty of the job as it was sent last", async () => {
+  test("must meet the latest difficulty of the job", async () => {
     const { source, open, jobs } = setUp()
     const session = await open()
     session.receive(newJob("1"))
@@ -349,7 +349,7 @@ describe("seals", () => {
     expect(take()).toEqual(["connected"])
   })
 
-  test("found while the connection is down are stale if it is not", async () => {
+  test("found while the connection is down are stale if the node's job has changed", async () => {
     const { source, clock, transport, open, jobs, take } = setUp()
     const session = await open()
     session.receive(newJob("1"))
@@ -364,7 +364,7 @@ describe("seals", () => {
     expect(take()).toEqual(["connected", "job 1"])
   })
 
-  test("that were written as the node vanished are sent again, those that arrived are not", async () => {
+  test("that were written when the node vanished are sent again, those that arrived are not", async () => {
     const { source, clock, transport, open, jobs } = setUp({ keepMining: true })
     const session = await open()
     session.receive(newJob("1"))
@@ -377,7 +377,7 @@ describe("seals", () => {
     expect(results(transport.last.sent).map(({ hash_count }) => hash_count)).toEqual([2])
   })
 
-  test("are held while the node is silent, and sent when it is heard again", async () => {
+  test("are held while the node is silent, and sent when it answers again", async () => {
     const { source, clock, open, jobs } = setUp()
     const session = await open()
     session.receive(newJob("1"))
@@ -391,8 +391,8 @@ describe("seals", () => {
   })
 })
 
-describe("losing the node", () => {
-  test("a goodbye after a connection that worked is followed by another attempt at once", async () => {
+describe("the loss of a node", () => {
+  test("dials within 0.25 s after the close of a connection that worked", async () => {
     const { clock, transport, open, take } = setUp()
     const session = await open()
     session.receive(newJob("1"))
@@ -433,18 +433,18 @@ describe("losing the node", () => {
     return waits
   }
 
-  test("a node that sends a job and closes soon is left alone for longer and longer", async () => {
+  test("doubles the wait if the node sends a job and closes soon", async () => {
     const bench = setUp()
     const waits = await waitsAfter(bench, 7, async () => bench.transport.last.receive(newJob("1")), 300)
     expect(waits).toEqual([1000, 2000, 4000, 8000, 16_000, 30_000, 30_000])
   })
 
-  test("a node that closes without a job is left alone for longer and longer", async () => {
+  test("doubles the wait if the node closes without a job", async () => {
     const bench = setUp()
     expect(await waitsAfter(bench, 3, async () => {}, 9000)).toEqual([1000, 2000, 4000])
   })
 
-  test("a connection with a job for 30 s, or with a sent seal, resets that", async () => {
+  test("resets the wait after a connection with a job for 30 s, or with a sent seal", async () => {
     const bench = setUp()
     const job = async () => bench.transport.last.receive(newJob("1"))
     expect(await waitsAfter(bench, 2, job, 29_700)).toEqual([1000, 2000])
@@ -458,7 +458,7 @@ describe("losing the node", () => {
     expect(await waitsAfter(bench, 1, job, 300)).toEqual([1000])
   })
 
-  test("a job that was voided does not count towards the 30 s", async () => {
+  test("does not count a voided job towards the 30 s", async () => {
     const bench = setUp()
     const voided = async () => bench.transport.last.receive(newJob("1"), newJob("2", { difficulty: "0" }))
     const bad = async () => {
@@ -468,7 +468,7 @@ describe("losing the node", () => {
     expect(await waitsAfter(bench, 2, bad, 60_000)).toEqual([1000, 2000])
   })
 
-  test("an absent node is tried every second, three attempts at a time, and reported now and then", async () => {
+  test("dials an absent node every second, three attempts at a time, and reports it every 30 s", async () => {
     const { clock, transport, take } = setUp()
     await clock.advance(60_000)
     expect(transport.sessions.length).toBe(61)
@@ -478,7 +478,7 @@ describe("losing the node", () => {
     expect(transport.open).toBe(1)
   })
 
-  test("a node that is back is met within a second, whenever that is", async () => {
+  test("reaches a node within a second of its return", async () => {
     const { clock, transport, open, take } = setUp()
     for (const away of [1000, 10_000, 60_000, 61_234]) {
       const session = transport.sessions.length === 0 ? await open() : transport.last
@@ -493,7 +493,7 @@ describe("losing the node", () => {
     }
   })
 
-  test("after ten minutes of silence attempts become rarer, never beyond 30 s", async () => {
+  test("doubles the interval of attempts after ten minutes of silence, up to 30 s", async () => {
     const { clock, transport } = setUp()
     const times: number[] = []
     for (let second = 0; second < 1500; second++) {
@@ -506,7 +506,7 @@ describe("losing the node", () => {
     expect(gaps.filter(gap => gap === 1000).length).toBeGreaterThan(590)
   })
 
-  test("a node that turns the miner away is left alone for longer and longer", async () => {
+  test("doubles the wait if the node refuses the handshake", async () => {
     const { clock, transport, take } = setUp()
     const times: number[] = []
     await clock.advance(0)
@@ -521,7 +521,7 @@ describe("losing the node", () => {
     expect(take()[0]).toBe("handshake, again in 1000")
   })
 
-  test("a node that fell silent is dialed beside the old connection; the one that answers is kept", async () => {
+  test("dials in parallel while the node is silent, and keeps the connection that answers", async () => {
     const { clock, transport, open, take } = setUp()
     const first = await open()
     first.receive(newJob("1"))
@@ -536,7 +536,7 @@ describe("losing the node", () => {
     expect(take()).toEqual(["connected", "job 2"])
   })
 
-  test("a node that is heard again keeps its connection", async () => {
+  test("keeps the connection if the node answers again", async () => {
     const { clock, transport, open, take } = setUp()
     const first = await open()
     first.receive(newJob("1"))
@@ -548,7 +548,7 @@ describe("losing the node", () => {
     expect(take()).toEqual([])
   })
 
-  test("silence is noticed within 15 s", async () => {
+  test("ends a silent connection within 15 s", async () => {
     const { clock, open, take } = setUp()
     const first = await open()
     first.receive(newJob("1"))
@@ -559,7 +559,7 @@ describe("losing the node", () => {
     expect(first.state).toBe("closed")
   })
 
-  test("a node that only answers pings is kept", async () => {
+  test("keeps a node that only answers pings", async () => {
     const { clock, transport, open, take } = setUp()
     const session = await open()
     session.receive(newJob("1"))
@@ -571,7 +571,7 @@ describe("losing the node", () => {
     expect([take(), transport.sessions.length]).toEqual([[], 1])
   })
 
-  test("the addresses of a host name are asked for each time, both families", async () => {
+  test("resolves the host name in every round, for both address families", async () => {
     let addresses = ["10.0.0.1", "fd00::1"]
     const { clock, transport } = setUp({ host: "node.example", resolve: async () => addresses })
     await clock.advance(300)
@@ -581,7 +581,7 @@ describe("losing the node", () => {
     expect(transport.last.address).toEqual({ ip: "10.0.0.2", port: 9833 })
   })
 
-  test("a name without an address is said, and tried again", async () => {
+  test("reports a host name without an address, and resolves it again", async () => {
     let known = false
     const resolve = async () => {
       if (!known) throw new Error("ENOTFOUND")
@@ -597,7 +597,7 @@ describe("losing the node", () => {
 })
 
 describe("closing", () => {
-  test("says goodbye, settles what is held, and is the last thing heard", async () => {
+  test("closes the connection, settles held seals, and emits no further event", async () => {
     const { source, clock, transport, open, jobs, take } = setUp()
     const first = await open()
     first.receive(newJob("1"))
@@ -611,7 +611,7 @@ describe("closing", () => {
     expect([take(), clock.pending, await now(source.submit(sealOf(jobs[0]!)))]).toEqual([[], 0, "stale"])
   })
 
-  test("while nothing is connected", async () => {
+  test("works while nothing is connected", async () => {
     const { source, clock, transport, take } = setUp()
     await clock.advance(2500)
     await source.close()
@@ -620,7 +620,7 @@ describe("closing", () => {
   })
 })
 
-test("closes of a node that restarts again and again say nothing about the token", async () => {
+test("closes by a node that keeps restarting are no rejection of the token", async () => {
   const { clock, transport, take } = setUp()
   await clock.advance(0)
   for (let i = 0; i < 5; i++) {
@@ -635,7 +635,7 @@ test("closes of a node that restarts again and again say nothing about the token
   expect(take().filter(line => line.startsWith("failed"))).toEqual([])
 })
 
-test("closes after a job was received are no rejection of the token", async () => {
+test("closes after a job are no rejection of the token", async () => {
   const { clock, transport, open, take } = setUp()
   const session = await open()
   session.receive(newJob("1"))
