@@ -1,7 +1,7 @@
-/** Blocks of a document that a script writes: what stands between two markers is replaced, the rest is kept. */
+/** Generated blocks of a document: the text between two markers is replaced, the rest is kept. */
 
 /**
- * @param name the block's name: `options` stands for `<!-- options -->` … `<!-- /options -->`
+ * @param name the name of the block: `options` for `<!-- options -->` … `<!-- /options -->`
  * @throws Error unless `text` has both markers, in order
  */
 export function fillBlock(text: string, name: string, body: string): string {
@@ -15,7 +15,7 @@ export function fillBlock(text: string, name: string, body: string): string {
 /** Whether `text` has a block of this name. */
 export const hasBlock = (text: string, name: string): boolean => text.includes(`<!-- ${name} -->`)
 
-/** A Markdown table; bars in cells are escaped. */
+/** A Markdown table; vertical bars in cells are escaped. */
 export function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.map(cell => cell.replaceAll("|", "\\|")).join(" | ")} |`
   return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n")

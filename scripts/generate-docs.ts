@@ -1,9 +1,9 @@
-/** Writes the tables of options into the documents that have an `options` block: `npm run docs`. */
+/** Writes the option tables to the `options` blocks of the documents: `npm run docs`. */
 import { join } from "node:path"
 import { flagsOf, OPTION_NAMES, type OptionName, optionOf, optionsOf, variablesOf } from "../src/config/options.ts"
 import { fillBlock, markdownTable } from "./document-blocks.ts"
 
-/** Each document, from the project's root, and its table. */
+/** Path of each document, relative to the project root, and its table. */
 export const DOCUMENTS: readonly { readonly path: string; readonly table: () => string }[] = [
   { path: "systemd/readme.md", table: serviceTable },
   { path: "README.md", table: flagTable },
@@ -12,7 +12,7 @@ export const DOCUMENTS: readonly { readonly path: string; readonly table: () => 
 /** @throws Error unless `text` has an `options` block */
 export const fillTable = (text: string, table: string): string => fillBlock(text, "options", table)
 
-/** Every option: its flags, its variables, its default, the commands that know it, and its help. */
+/** All options with flags, variables, default, commands and help. */
 function flagTable(): string {
   const rows = OPTION_NAMES.map(name => {
     const { value, commands, help } = optionOf(name)
@@ -22,7 +22,7 @@ function flagTable(): string {
   return markdownTable(["Option", "Variable", "Default", "Commands", "Meaning"], rows)
 }
 
-/** What a service is configured by: the variables of `serve`. */
+/** The variables of `serve`, which configure the service. */
 function serviceTable(): string {
   const names = optionsOf("serve").filter(name => variablesOf(name).length > 0)
   const rows = names.map(name => [

@@ -1,8 +1,8 @@
-/** Time as a parameter, so that tests decide what time it is. */
+/** Time as a parameter, so that tests control it. */
 export interface Clock {
   /** Monotonic milliseconds since an arbitrary origin, with fractions. */
   now(): number
-  /** Calls back once after `ms`; the returned function cancels it. Never keeps the process alive by itself. */
+  /** Calls back once after `ms`; the returned function cancels it. Does not keep the process alive. */
   after(ms: number, callback: () => void): () => void
   /** Calls back every `ms` until cancelled. */
   every(ms: number, callback: () => void): () => void
@@ -22,7 +22,7 @@ export const systemClock: Clock = {
   },
 }
 
-/** Resolves after `ms`, or at once with `signal`'s abort. */
+/** Resolves after `ms`, or immediately when `signal` is aborted. */
 export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise(resolve => {
     if (signal?.aborted) return resolve()

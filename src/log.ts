@@ -1,4 +1,4 @@
-/** What the rooms need of a logger; `observe/log.ts` makes one from consola, tests collect the calls. */
+/** Logger interface of all rooms. `observe/log.ts` implements it with consola; tests collect the calls. */
 export interface Log {
   debug(message: string): void
   info(message: string): void

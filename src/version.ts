@@ -1,2 +1,2 @@
-/** The version, from the one place that has it. */
+/** The version in package.json. */
 export { version } from "../package.json" with { type: "json" }

@@ -1,6 +1,6 @@
 /**
- * Where the module of a kind of worker is: in its room, beside this file or, in a built executable, under the bundle's
- * root, which is the directory of `main.ts`.
+ * Locates the entry module of a worker: in its room beside this file or, in a built executable, under the root of the
+ * bundle, which is the directory of `main.ts`.
  */
 const inExecutable = /\$bunfs|~BUN/.test(import.meta.url)
 

@@ -9,7 +9,7 @@ export interface Files {
   /** Whether the file is on a read-only mount, where its mode cannot be changed. */
   isReadOnly(path: string): boolean
   /** Whether the file can be read more than once; false for a pipe. @throws as `read` */
-  lasts(path: string): boolean
+  isRereadable(path: string): boolean
   isDirectory(path: string): boolean
   /** Names in a directory, sorted; empty if it cannot be read. */
   list(directory: string): string[]
@@ -19,7 +19,7 @@ export const systemFiles: Files = {
   read: readAtMost,
   mode: path => statSync(path).mode & 0o777,
   isReadOnly: isOnReadOnlyMount,
-  lasts: path => statSync(path).isFile(),
+  isRereadable: path => statSync(path).isFile(),
   isDirectory: path => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false,
   list(directory) {
     try {

@@ -95,7 +95,7 @@ export function secretFile(path: string, origin: string, kind: SecretKind, files
   const read = () => readSecret(path, origin, kind, files)
   const value = read()
   const description = `the ${kind.name} in ${path}`
-  return files.lasts(path) ? { description, file: path, read } : { description, read: () => value }
+  return files.isRereadable(path) ? { description, file: path, read } : { description, read: () => value }
 }
 
 /**

@@ -10,7 +10,7 @@ import { collectLog } from "../support/collect-log.ts"
 import { FakeClock } from "../support/fake-clock.ts"
 import { MinerProcess } from "../support/miner-process.ts"
 
-test("a missing file is logged at once and every minute, and the service counts as started", async () => {
+test("a missing file is logged immediately and every minute, and the service is reported as ready", async () => {
   const clock = new FakeClock()
   const log = collectLog()
   const calls: string[] = []
@@ -38,14 +38,14 @@ test("a missing file is logged at once and every minute, and the service counts 
   expect(calls.filter(call => call === "watchdog")).toHaveLength(121)
 })
 
-test("anything else ends the wait", async () => {
+test("any other error ends the wait", async () => {
   const log = collectLog()
   const error = new OperatorError("/n/token is a directory", ExitCode.config)
   const wait = awaitSecrets(() => Promise.reject(error), { clock: new FakeClock(), log, notifier: {} as Notifier })
   expect(await wait.catch(thrown => thrown)).toBe(error)
 })
 
-test("the executable waits for a token file in an existing directory, and ends with 78 otherwise", async () => {
+test("the executable waits for a token file in an existing directory, and exits with 78 otherwise", async () => {
   const directory = mkdtempSync(join(tmpdir(), "quantus-miner-boot-"))
   const serve = (token: string) => [
     ...["serve", "--node-addr", "127.0.0.1:1", "--cpu-workers", "1", "--gpu-devices", "0", "--engine", "wasm"],

@@ -26,7 +26,7 @@ export function memoryFiles(files: Readonly<Record<string, string | MemoryFile>>
     },
     mode: path => find(path).mode ?? 0o600,
     isReadOnly: path => find(path).readOnlyMount === true,
-    lasts: path => find(path).pipe !== true,
+    isRereadable: path => find(path).pipe !== true,
     isDirectory: path => Object.keys(files).some(file => file.startsWith(`${path}/`)),
     list(directory) {
       const inside = Object.keys(files).filter(path => path.startsWith(`${directory}/`))

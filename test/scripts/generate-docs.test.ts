@@ -5,7 +5,7 @@ import { DOCUMENTS, fillTable } from "../../scripts/generate-docs.ts"
 
 const root = join(import.meta.dir, "../..")
 
-describe("committed tables are what the script writes (bun scripts/generate-docs.ts)", () => {
+describe("committed tables match the script (npm run docs)", () => {
   for (const { path, table } of DOCUMENTS) {
     test.skipIf(!existsSync(join(root, path)))(path, () => {
       const text = readFileSync(join(root, path), "utf8")
@@ -14,14 +14,14 @@ describe("committed tables are what the script writes (bun scripts/generate-docs
   }
 })
 
-test("the service's table has variables, and escapes what would end a cell", () => {
+test("the service's table lists variables and escapes vertical bars", () => {
   const table = DOCUMENTS.find(({ path }) => path === "systemd/readme.md")!.table()
   expect(table).toContain("| `MINER_CPU_WORKERS`, `MINER_WORKERS` | `N` |  | ")
   expect(table).toContain("`auto\\|none\\|CPULIST`")
   expect(table).not.toContain("MINER_INTERVAL_MS")
 })
 
-test("only what is between the markers is replaced", () => {
+test("only the text between the markers is replaced", () => {
   const text = "a\n<!-- options -->\nold\n<!-- /options -->\nb\n"
   const filled = "a\n<!-- options -->\n\nnew\n\n<!-- /options -->\nb\n"
   expect(fillTable(text, "new")).toBe(filled)
