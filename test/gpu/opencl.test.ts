@@ -96,7 +96,7 @@ function searches(device: ReturnType<typeof openClDevices>[number]): void {
       expect(new Set(candidates.map(({ nonce }) => nonce.toHex())).size).toBe(candidates.length)
       const [unit] = engine.units
       expect(unit!.kind).toBe("gpu")
-      // Twenty hits and more: as many as expected within six standard deviations.
+      // At least 20 hits, within six standard deviations of the expected number.
       const expected = unit!.expectedSeals
       expect(Math.abs(candidates.length - expected)).toBeLessThan(6 * Math.sqrt(expected) + 6)
 

@@ -17,7 +17,7 @@ function hwmon(pci: string, files: Readonly<Record<string, string>>): void {
   for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), `${text}\n`)
 }
 
-test("reads amdgpu's sensors by PCI address", async () => {
+test("reads the sensors of amdgpu by PCI address", async () => {
   hwmon("0000:03:00.0", {
     temp1_input: "61000",
     pwm1: "102",
@@ -34,7 +34,7 @@ test("reads amdgpu's sensors by PCI address", async () => {
   })
 })
 
-test("leaves out what a device does not tell", async () => {
+test("values that a device does not report are undefined", async () => {
   hwmon("0000:04:00.0", { temp1_input: "45000", power1_input: "9500000", freq1_input: "" })
   expect(await amdgpuSensors(root).read("0000:04:00.0")).toEqual({
     temperatureCelsius: 45,

@@ -1,4 +1,4 @@
-/** The cases that every kernel passes, against the specification. */
+/** The tests that every kernel must pass: it is compared with the reference. */
 import { describe, expect, test } from "bun:test"
 import fc from "fast-check"
 import { type Kernel, ROW } from "../../src/kernel/kernel.ts"
@@ -24,7 +24,7 @@ export function kernelSuite(name: string, create: () => Promise<Kernel>): void {
     const kernel = await create()
     const permuteInPlace = (s: BigUint64Array) => kernel.permute(s)
 
-    test("permutes any words as the specification does", () => {
+    test("permutes any words like the reference", () => {
       fc.assert(
         fc.property(state, words => {
           const s = BigUint64Array.from(words)
@@ -34,7 +34,7 @@ export function kernelSuite(name: string, create: () => Promise<Kernel>): void {
       )
     })
 
-    test("reports all nonces of a row when everything is a candidate", () => {
+    test("reports all nonces of a row if every nonce is a candidate", () => {
       const base = planeBase(new Uint8Array(64).fill(1))
       kernel.setTarget(2n ** 64n - 1n)
       kernel.preparePlane(spongeBeforeLast(new Uint8Array(32), base, permuteInPlace))
@@ -43,7 +43,7 @@ export function kernelSuite(name: string, create: () => Promise<Kernel>): void {
       expect([...kernel.hits]).toEqual(Array.from({ length: kernel.row }, (_, t1) => t1))
     })
 
-    test("reports just the nonces of a row at or below the target", () => {
+    test("reports exactly the nonces of a row at or below the target", () => {
       const row = fc.oneof(fc.constantFrom(0, 1, PLANE_ROWS - 1), fc.integer({ min: 0, max: PLANE_ROWS - 1 }))
       fc.assert(
         fc.property(header, nonce, row, (header, random, t0) => {
@@ -60,7 +60,7 @@ export function kernelSuite(name: string, create: () => Promise<Kernel>): void {
       )
     })
 
-    test("reports just the nonces of a range at or below the target", () => {
+    test("reports exactly the nonces of a range at or below the target", () => {
       const cases = [
         [0, 1],
         [255, 3],

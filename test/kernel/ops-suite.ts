@@ -1,6 +1,6 @@
 /**
- * Each operation of the vocabulary, as a target renders it, against the interpreter: over edge values, random ones, and
- * random programs. A target says how it runs a program on given words.
+ * Compares every operation of the vocabulary, as a renderer implements it, with the interpreter, on edge values and
+ * random values. A `Target` runs programs for one renderer.
  */
 import { describe, expect, test } from "bun:test"
 import fc from "fast-check"
@@ -12,14 +12,16 @@ import { mod, P } from "../../src/pow/field.ts"
 export type Program = <V, W>(ops: Ops<V, W>, inputs: readonly V[]) => V[]
 
 export interface Target {
-  /** Renders a program once; the result runs it on words (any u64, the same number each time) and gives words. */
+  /**
+   * Renders a program. @returns a function that runs it on `inputs` words, 0 … 2^64 − 1, and returns its output words
+   */
   compile(program: Program, inputs: number): Promise<(words: readonly bigint[]) => bigint[]>
   /**
-   * A target that drops carries where they are rare may be off by so many units and multiples of 2^32 where edge values meet, never
-   * where random ones do; 0: exact.
+   * Maximum error for edge values, in units of 1 and of 2^32, of a renderer that drops rare carries; 0 if it is exact.
+   * Random values must give exact results.
    */
   readonly droppedCarries: number
-  /** Cases that this target cannot run, by title, with the reason. */
+  /** Titles of the cases that this target cannot run, and the reasons. */
   readonly skip?: Readonly<Record<string, string>>
 }
 
@@ -42,7 +44,7 @@ const stepLinear: Step = {
 interface Case {
   readonly inputs: number
   readonly program: Program
-  /** Multiplies what an operation before it may have dropped a carry of: edge values are for exact targets only. */
+  /** Whether a product amplifies an earlier dropped carry. Edge values are then tested on exact targets only. */
   readonly multipliesOn?: boolean
 }
 
@@ -55,15 +57,15 @@ const PROGRAMS: Readonly<Record<string, Case>> = {
     inputs: 3,
     program: (ops, [a, b, c]) => [ops.reduce(ops.add(ops.product(a!, b!), ops.double(ops.product(b!, c!))))],
   },
-  "constants added": {
+  "addition of constants": {
     inputs: 1,
     program: (ops, [a]) => CONSTANTS.map(c => ops.reduce(ops.addConstant(ops.widen(a!), c))),
   },
-  "constants multiplied and added to": {
+  "multiplication by constants, added to a sum": {
     inputs: 2,
     program: (ops, [a, b]) => CONSTANTS.map(c => ops.reduce(ops.multiplyAdd(ops.widen(a!), b!, c))),
   },
-  "sums that start empty": {
+  "sums that begin empty": {
     inputs: 1,
     program: (ops, [a]) => [
       ops.reduce(ops.multiplyAdd(ops.addConstant(ops.zero(), CONSTANTS[6]!), a!, CONSTANTS[3]!)),
@@ -86,7 +88,7 @@ const PROGRAMS: Readonly<Record<string, Case>> = {
       return [ops.reduce(sum)]
     },
   },
-  "linear elements, added, multiplied by constants and squared after all": {
+  "linear elements, added, multiplied by constants and squared": {
     inputs: 2,
     multipliesOn: true,
     program: (ops, [a, b]) => {
@@ -145,7 +147,7 @@ export function opsSuite(name: string, target: Target): void {
   })
 }
 
-/** The least n with a ≡ b + i + j · 2^32 for some |i|, |j| ≤ n, where it is small; else Infinity. */
+/** Returns the smallest n with a ≡ b + i + j · 2^32 for some |i|, |j| ≤ n if n < 1000, otherwise Infinity. */
 function carriesBetween(a: bigint, b: bigint): number {
   const difference = mod(a - b)
   const signed = difference > P / 2n ? difference - P : difference

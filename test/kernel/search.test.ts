@@ -17,8 +17,8 @@ const elements = (values: Iterable<bigint>) => Array.from(values, value => new E
 const first64 = (hash: Uint8Array) => new DataView(hash.buffer).getBigUint64(0, true)
 const permuteInPlace = (s: BigUint64Array) => s.set(permute([...s]))
 
-describe("the search program, interpreted", () => {
-  test.each([false, true])("permutes as the specification does, where products take constants: %p", takes => {
+describe("the interpreted search program", () => {
+  test.each([false, true])("permutes like the reference if productsTakeConstants is %p", takes => {
     fc.assert(
       fc.property(state, s => {
         const target = { ...ops, productsTakeConstants: takes }
@@ -28,7 +28,7 @@ describe("the search program, interpreted", () => {
     )
   })
 
-  test("gives the hash's first element for nonces of a plane, from the plane's shared parts", () => {
+  test("computes the first element of the hash of a plane's nonces from row and column parts", () => {
     const row = fc.integer({ min: 0, max: PLANE_ROWS - 1 })
     const column = fc.integer({ min: 0, max: ROW - 1 })
     fc.assert(
@@ -43,7 +43,7 @@ describe("the search program, interpreted", () => {
     )
   })
 
-  test("gives the hash's first element for any nonce", () => {
+  test("computes the first element of the hash of any nonce", () => {
     fc.assert(
       fc.property(bytes(32), bytes(64), (header, nonce) => {
         const s = elements(spongeBeforeLast(header, nonce, permuteInPlace))
@@ -55,7 +55,7 @@ describe("the search program, interpreted", () => {
   })
 })
 
-test("nonces of a plane are all different and leave no limb", () => {
+test("the nonces of a plane are distinct, and their limbs do not overflow", () => {
   fc.assert(
     fc.property(bytes(64), random => {
       const base = planeBase(random)

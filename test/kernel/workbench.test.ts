@@ -4,7 +4,7 @@ import { countSection, listKernel } from "../../scripts/kernel/listing.ts"
 import type { Kernel } from "../../src/kernel/kernel.ts"
 import { avx2 } from "../../src/kernel/x64/program/render-targets.ts"
 
-test("a listing covers the whole code, and its spills are those that the allocator counted", () => {
+test("a listing covers all code, and its spills equal the allocator's count", () => {
   const { kernel, sections } = listKernel(avx2)
   const counts = sections.map(countSection)
   const sum = (of: "bytes" | "spills") => counts.reduce((total, count) => total + count[of], 0)
@@ -15,7 +15,7 @@ test("a listing covers the whole code, and its spills are those that the allocat
   expect(countSection(internal).vector).toBeGreaterThan(100)
 })
 
-test("timings are rates and ratios to the first kernel, sample by sample", () => {
+test("timings are rates, and ratios to the first kernel's rate per sample", () => {
   let seconds = 0
   const kernel = (name: string, cost: number): Kernel => ({
     name,

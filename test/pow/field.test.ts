@@ -7,7 +7,7 @@ const edges = [0n, 1n, P - 1n, 2n ** 32n - 1n, 2n ** 32n, 2n ** 63n]
 const element = fc.oneof(fc.constantFrom(...edges), fc.bigInt({ min: 0n, max: P - 1n }))
 const state = fc.array(element, { minLength: 12, maxLength: 12 })
 
-test("the field's laws", () => {
+test("the field operations satisfy the laws of a field", () => {
   fc.assert(
     fc.property(element, element, element, (a, b, c) => {
       expect(mul(a, add(b, c))).toBe(add(mul(a, b), mul(a, c)))

@@ -7,7 +7,7 @@ import { bytesToInteger, integerToBytes, U512_MAX } from "../../src/pow/u512.ts"
 const u512 = fc.bigInt({ min: 1n, max: U512_MAX })
 
 describe("target", () => {
-  test("is the largest integer that difficulty times does not pass 2^512 − 1", () => {
+  test("is the largest integer whose product with the difficulty is at most 2^512 − 1", () => {
     fc.assert(
       fc.property(u512, difficulty => {
         const target = targetOf(difficulty)
@@ -17,12 +17,12 @@ describe("target", () => {
     )
   })
 
-  test("refuses difficulty 0 and anything above U512", () => {
+  test("rejects difficulty 0 and values above 2^512 − 1", () => {
     expect(() => targetOf(0n)).toThrow(RangeError)
     expect(() => targetOf(U512_MAX + 1n)).toThrow(RangeError)
   })
 
-  test("no hash below the target has first 64 bits above the target's", () => {
+  test("every hash below the target has top 64 bits at or below the target's", () => {
     fc.assert(
       fc.property(u512, u512, (difficulty, hash) => {
         const target = targetOf(difficulty)
@@ -42,13 +42,13 @@ describe("verifySeal", () => {
     expect(verifySeal(header, nonce, bytesToInteger(hash) + 1n)).toEqual(hash)
   })
 
-  test("refuses wrong lengths", () => {
+  test("rejects wrong lengths", () => {
     expect(() => verifySeal(header.subarray(1), nonce, U512_MAX)).toThrow("header: expected 32 bytes, got 31")
     expect(() => verifySeal(header, nonce.subarray(1), U512_MAX)).toThrow("nonce: expected 64 bytes, got 63")
   })
 })
 
-test("U512 bytes and integers are inverse", () => {
+test("U512 encoding and decoding are inverse", () => {
   fc.assert(fc.property(u512, value => expect(bytesToInteger(integerToBytes(value))).toBe(value)))
   expect(integerToBytes(258n).slice(-3)).toEqual(new Uint8Array([0, 1, 2]))
   expect(() => integerToBytes(-1n)).toThrow(RangeError)

@@ -12,7 +12,7 @@ const vectors: { header: string; nonce: string; hash: string }[] = (
   .split("\n")
   .map(line => JSON.parse(line))
 
-describe("against the chain's own code", () => {
+describe("vectors from the chain's code", () => {
   test("constants", () => {
     expect(INITIAL_EXTERNAL.flat()).toEqual(constants.initialExternal.flat().map(BigInt))
     expect(INTERNAL.slice()).toEqual(constants.internal.map(BigInt))

@@ -1,4 +1,4 @@
-/** Which devices there are, which are used, and who else uses them. */
+/** Listing, selecting and locking devices. */
 import { afterAll, describe, expect, test } from "bun:test"
 import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -123,7 +123,7 @@ test("WSL2's directory of driver libraries is searched after the loader's", () =
 })
 
 describe("a named mutex", () => {
-  /** kernel32 with one mutex per name, that `owner` may hold. */
+  /** A kernel32.dll with one mutex per name, which `owner` may hold. */
   const kernel32 = (owner: "nobody" | "other" | "dead" | "hidden") => {
     const calls: string[] = []
     const functions: MutexFunctions = {

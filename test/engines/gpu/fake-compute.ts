@@ -24,7 +24,7 @@ export const DEVICE: GpuDevice = {
 }
 
 export interface FakeCompute extends Compute {
-  /** Kernels in the order they were queued. */
+  /** Names of the launched kernels, in order. */
   readonly launched: string[]
   closed: boolean
 }
@@ -37,7 +37,7 @@ export function fakeCompute(isHit: (at: number, t1: number) => boolean): FakeCom
   const report = (hits: bigint, indexes: readonly number[]) => {
     const words = memory.get(hits)!
     words[0]! += indexes.length
-    // In no order, as a device does.
+    // Not in ascending order, as on a device.
     words.set(indexes.toReversed().slice(0, HITS), 1)
   }
   const handle = (argument: Argument | undefined) => (argument as { memory: Memory }).memory.handle

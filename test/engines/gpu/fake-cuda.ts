@@ -1,7 +1,7 @@
 /**
- * A CUDA driver in TypeScript: it keeps a list of the calls made to it, and runs kernels by interpreting their PTX. Like
- * the real one it wants a context that is current, handles that are alive, and addresses inside of what is allocated; and
- * after an error of a kernel it gives that error back from everything but the context's end.
+ * A CUDA driver in TypeScript: it keeps a list of the calls made to it, and runs kernels by interpreting their PTX.
+ * Like the real one it wants a context that is current, handles that are alive, and addresses inside of what is
+ * allocated; and after an error of a kernel it gives that error back from everything but the context's end.
  */
 import { type Pointer, ptr, read, toArrayBuffer } from "bun:ffi"
 import type { CudaFunctions } from "../../../src/engines/gpu/cuda/api.ts"
@@ -13,7 +13,7 @@ export interface FakeDevice {
   readonly bus: number
   readonly integrated?: boolean
   readonly display?: boolean
-  /** The byte that the UUID of the part is made of that is seen of it. */
+  /** The byte that the UUID of the visible MIG instance consists of. */
   readonly part?: number
 }
 
@@ -21,9 +21,9 @@ export interface FakeCuda {
   readonly functions: CudaFunctions
   /** Names of the calls, in order. */
   readonly calls: string[]
-  /** Contexts, memory, streams and events that were made and not freed. */
+  /** Contexts, memory, streams and events that were created and not freed. */
   readonly open: Set<string>
-  /** What the compiler says of a text that it refuses; empty: it takes it. */
+  /** The compiler's log for a text that it rejects; empty if it accepts the text. */
   refusal: string
   /** The next call of this name fails with this status. */
   fail(name: keyof CudaFunctions, status: number): void
@@ -48,7 +48,7 @@ const INVALID_PTX = 218
 const ILLEGAL_ADDRESS = 700
 const LAUNCH_OUT_OF_RESOURCES = 701
 
-/** Calls that need no context. */
+/** Calls that do not need a context. */
 const WITHOUT_CONTEXT = /^cu(Init|Driver|GetError|Device|Ctx)/
 const MEMORY = 1 << 20
 
@@ -58,7 +58,7 @@ interface Parameter {
   readonly pointer: boolean
 }
 
-/** The parameters of each kernel, by its name, as the text declares them. */
+/** Returns the parameters that the text declares, by kernel. */
 function parametersOf(ptx: string): Map<string, Parameter[]> {
   const entries = ptx.matchAll(/\.entry (\w+)\(\n([^)]*)\n\)/g)
   const parse = ([, bits, name]: RegExpMatchArray) => ({
@@ -68,7 +68,7 @@ function parametersOf(ptx: string): Map<string, Parameter[]> {
   return new Map([...entries].map(([, name, list]) => [name!, [...list!.matchAll(/\.b(\d+) (\w+)/g)].map(parse)]))
 }
 
-/** Threads of a group that a kernel is compiled for, by its name. */
+/** Returns the maximum threads of a group that the text declares, by kernel. */
 function mostThreads(ptx: string): Map<string, number> {
   const entries = ptx.matchAll(/\.entry (\w+)\([^)]*\)\n\.maxntid (\d+), 1, 1/g)
   return new Map([...entries].map(([, name, threads]) => [name!, Number(threads)]))
@@ -163,7 +163,7 @@ export function fakeCuda(devices: readonly FakeDevice[]): FakeCuda {
     },
     cuModuleGetFunction(into: unknown, _module: bigint, name: Uint8Array) {
       if (fake.refusal !== "") {
-        // As a driver that loads lazily: into the log that the module was given.
+        // Like a driver that loads lazily, this writes to the log buffer of the module.
         const words = new Uint8Array(toArrayBuffer(log!.at as Pointer, 0, log!.bytes))
         words.set(new TextEncoder().encode(`${fake.refusal}\0`))
         return INVALID_PTX

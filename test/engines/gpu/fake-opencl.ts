@@ -1,4 +1,4 @@
-/** An OpenCL driver in TypeScript without a compiler: it answers what it is told to, and keeps a list of the calls. */
+/** An OpenCL driver in TypeScript without a compiler. It returns the values that a test sets and records its calls. */
 import {
   BUILD_LOG,
   EVENT_STATUS,
@@ -9,16 +9,16 @@ import {
   type OpenClMakers,
 } from "../../../src/engines/gpu/opencl/api.ts"
 
-/** What `clGetDeviceInfo` tells of a device, by the number of the question; CL_INVALID_VALUE for any other. */
+/** Values that `clGetDeviceInfo` returns, by parameter number; others give CL_INVALID_VALUE. */
 export type Answers = Readonly<Record<number, Uint8Array>>
 
 export interface FakeOpenCl {
   readonly api: OpenClApi
   /** Names of the calls, in order. */
   readonly calls: string[]
-  /** What an event's status is at the next looks; complete after them. */
+  /** Results of the next polls of an event's status; later polls return complete. */
   readonly statuses: number[]
-  /** What the compiler says; its program is refused where it says anything. */
+  /** The compiler's log; the program is rejected unless it is empty. */
   log: string
 }
 
@@ -33,7 +33,7 @@ export function fakeOpenCl(devices: readonly Answers[]): FakeOpenCl {
   const statuses: number[] = []
   let handles = 100n
 
-  /** As a driver does: the size where it is asked for, and the value only where it fits. */
+  /** Like a driver, returns the size if requested, and the value only if it fits. */
   const answer = (
     value: Uint8Array | undefined,
     room: bigint,
@@ -80,7 +80,7 @@ export function fakeOpenCl(devices: readonly Answers[]): FakeOpenCl {
     clGetEventInfo(_event: bigint, name: number, _room: bigint, into: Int32Array) {
       if (name !== EVENT_STATUS) return INVALID_VALUE
       into[0] = statuses[0] ?? SUCCESS
-      // A command that failed stays failed.
+      // A failed command stays failed.
       if (into[0] >= 0) statuses.shift()
       return SUCCESS
     },

@@ -1,4 +1,4 @@
-/** A device's engine on a real thread, with a device that a test makes fail. */
+/** The engine of a device on a real thread, with a device that fails as a test selects. */
 import { expect, test } from "bun:test"
 import { systemClock as clock } from "../../../src/clock.ts"
 import type { EngineEvents, Work } from "../../../src/engines/engine.ts"
@@ -61,6 +61,6 @@ test("a device that is no longer available is refused with the reason", async ()
   await expect(engine.start(EVENTS)).rejects.toThrow("the device is no longer available")
 })
 
-test("a device that computes wrongly is refused", async () => {
+test("a device that computes wrong hashes is rejected", async () => {
   await expect(engineOf("wrong").start(EVENTS)).rejects.toThrow("a wrong hash")
 })

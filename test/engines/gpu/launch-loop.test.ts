@@ -70,7 +70,7 @@ function run(
 
 test("counts the nonces of whole launches while nothing is found", () => {
   const { slot, nonces } = run(work(), () => false, 5)
-  // The worker is told to leave as the fifth is taken: the sixth, which is queued, is waited for and counts.
+  // The worker is asked to leave when the fifth launch is taken. The queued sixth is still awaited and counted.
   expect(slot.hashesOf(1)).toBe(BigInt(6 * LAUNCH))
   expect(slot.expectedSeals).toBeCloseTo(6)
   expect(nonces).toEqual([])
@@ -120,7 +120,7 @@ test("a throttled device pauses after every launch and signals progress", () => 
     () => {},
     120,
   )
-  // It is told to leave as the third is taken.
+  // The worker is asked to leave when the third launch is taken.
   expect(sleeps).toEqual([50, 50, 20, 50, 50, 20])
   expect(slot.hashesOf(1)).toBe(BigInt(3 * LAUNCH))
 })

@@ -1,4 +1,4 @@
-/** The OpenCL layer against a driver in TypeScript; PoCL, where it is, runs it for real (`test/gpu`). */
+/** The OpenCL layer against a driver in TypeScript. `test/gpu` runs it on PoCL. */
 import { expect, test } from "bun:test"
 import { DeviceInfo } from "../../../src/engines/gpu/opencl/api.ts"
 import { openOpenClCompute } from "../../../src/engines/gpu/opencl/compute.ts"
@@ -18,7 +18,7 @@ test("a fence is polled until it is done, and only then awaited by the driver, w
   fake.calls.length = 0
   const start = performance.now()
   device.wait(fence)
-  // Four naps of a millisecond.
+  // Four sleeps of a millisecond.
   expect(performance.now() - start).toBeGreaterThan(3.9)
   expect(fake.calls).toEqual([...Array(5).fill("clGetEventInfo"), "clWaitForEvents", "clReleaseEvent"])
 })

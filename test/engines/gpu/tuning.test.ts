@@ -31,7 +31,7 @@ test("a rate is measured by the fastest of several launches of sufficient length
   const compute = fakeCompute(() => false)
   const launch = compute.launch.bind(compute)
   compute.launch = (kernel, groups, size, args) => {
-    // A hundred thousand nonces a second, and now and then a hiccup.
+    // 100,000 nonces per second, with occasional delays.
     if (kernel === "search") time += (args[2] as { u32: number }).u32 * 2.56 + (compute.launched.length % 4) * 100
     launch(kernel, groups, size, args)
   }
@@ -43,7 +43,7 @@ describe("a layout", () => {
   afterAll(() => rmSync(stateDir, { recursive: true }))
   const refused = new DeviceError("clBuildProgram", "CL_BUILD_PROGRAM_FAILURE")
 
-  /** @param speed of a build with so many groups, nonces a millisecond; 0: refused, below: computes wrongly */
+  /** @param speed nonces per millisecond of a build and a number of groups; 0 rejects it, negative computes wrongly */
   function tuned(speed: (build: Build, groups: number) => number, { driver = DEVICE.driver, dir = "" } = {}) {
     let time = 0
     let measured = 0

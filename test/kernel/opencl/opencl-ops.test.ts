@@ -1,4 +1,4 @@
-/** The OpenCL renderer's operations, built and run by PoCL, against the vocabulary's meaning. */
+/** Operations of the OpenCL renderer, compiled and run by PoCL and compared with the reference meaning. */
 import { test } from "bun:test"
 import { openOpenClCompute } from "../../../src/engines/gpu/opencl/compute.ts"
 import { OpenClOps, OpenClProgram, OpenClText, PRELUDE } from "../../../src/kernel/opencl/opencl-ops.ts"
@@ -10,7 +10,7 @@ const processor = openClProcessor()
 if (typeof processor === "string") test.skip(`operations of OpenCL (skipped: ${processor})`, () => {})
 else {
   opsSuite("OpenCL", {
-    // A long sum weighs what a product drops up to 96 times.
+    // A long sum multiplies the dropped carries of a product by up to 96.
     droppedCarries: 200,
     async compile(program, inputs) {
       const text = new OpenClText(new OpenClProgram())

@@ -1,9 +1,9 @@
 /**
- * Runs PTX text, one thread after the other: just the instructions that the renderer writes, each as the PTX ISA
- * describes it. What it does not know stops it by name.
+ * An interpreter of PTX text. It runs the threads of a launch one after the other and supports only the instructions
+ * that the renderer writes, as the PTX ISA describes them. Any other instruction throws an error that names it.
  */
 
-/** An argument of a kernel: a word of 32 or 64 bits, or an address. */
+/** A kernel argument: a 32-bit or 64-bit word, or an address. */
 export type Argument = number | bigint
 
 const CONSTANT_SPACE = 1n << 40n
@@ -29,7 +29,7 @@ interface Entry {
 }
 
 export class PtxMachine {
-  /** Global memory; an address is an offset. */
+  /** Global memory. Addresses are offsets into it. */
   readonly memory: DataView
   readonly #constants = new Map<string, bigint>()
   readonly #constantMemory: DataView
@@ -189,7 +189,7 @@ function run(entry: Entry, parameters: ReadonlyMap<string, Argument>, special: T
 
 type Word = (t: Thread, a: number, b: number, c: number) => number
 
-/** The low word; the carry flag becomes what lies above it. */
+/** Returns the low word and stores the rest in the carry flag. */
 const carrying = (value: (t: Thread, a: number, b: number, c: number) => number): Word => {
   return (t, a, b, c) => {
     const sum = value(t, a, b, c)

@@ -1,4 +1,4 @@
-/** The PTX renderer's operations, run by an interpreter of PTX, against the vocabulary's meaning. */
+/** Operations of the PTX renderer, run by a PTX interpreter and compared with the reference meaning. */
 import { PtxOps } from "../../../src/kernel/ptx/ptx-ops.ts"
 import { PtxModule, PtxText } from "../../../src/kernel/ptx/ptx-text.ts"
 import { opsSuite } from "../ops-suite.ts"
@@ -6,7 +6,7 @@ import { PtxMachine } from "./ptx-interpreter.ts"
 
 for (const form of ["pairs", "words"] as const)
   opsSuite(`PTX, sums by ${form}`, {
-    // A long sum weighs what a product drops up to 96 times.
+    // A long sum multiplies the dropped carries of a product by up to 96.
     droppedCarries: 200,
     async compile(program, inputs) {
       const module = new PtxModule()

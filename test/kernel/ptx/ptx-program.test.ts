@@ -1,4 +1,4 @@
-/** The module's kernels, run by an interpreter of PTX. */
+/** The kernels of the PTX module, run by a PTX interpreter. */
 import { expect, test } from "bun:test"
 import { DEVICE_KERNELS, HITS } from "../../../src/kernel/device-program.ts"
 import { planeBase, planeNonce, spongeBeforeLast } from "../../../src/kernel/nonce-plane.ts"
@@ -24,24 +24,24 @@ function hits(): number[] {
   return Array.from({ length: Math.min(count, HITS) }, (_, i) => machine.memory.getUint32(HITS_AT + 4 + 4 * i, true))
 }
 
-test("has every kernel of the program", () => {
+test("the module contains every kernel of the program", () => {
   for (const name of DEVICE_KERNELS) expect(() => machine.launch(name, 0, 0, [])).toThrow("wrong number of arguments")
 })
 
-test("permutes as the specification does", () => {
+test("permutes like the reference", () => {
   const state = [0n, 1n, P - 1n, P, 2n ** 64n - 1n, 5n, 6n, 7n, 2n ** 32n, 9n, 2n ** 63n, 11n]
   machine.launch("permute", 1, 1, [...state, BigInt(ROWS_AT)])
   const result = state.map((_, i) => machine.memory.getBigUint64(ROWS_AT + 8 * i, true))
   expect(result).toEqual(permute(state.map(x => x % P)))
 })
 
-test("finds in a row just the nonces at or below the target", () => {
+test("finds exactly the nonces of a row at or below the target", () => {
   const base = planeBase(nonce)
   const state = [...spongeBeforeLast(header, base, permuteInPlace)]
   const [t0, t1s] = [12_345, [0, 1, 77, 255]]
   machine.launch("columns", 2, 3, [...state, BigInt(COLUMNS_AT)])
   machine.launch("rows", 1, 2, [...state, t0, 1, BigInt(ROWS_AT)])
-  // Threads 1 … 255 of a launch of one row each have one nonce; only some are run here.
+  // In a launch of one row every thread has one nonce. Running some of the threads is enough here.
   for (const t1 of t1s) {
     const top = topOf(planeNonce(base, t0, t1))
     for (const [target, found] of [
@@ -55,7 +55,7 @@ test("finds in a row just the nonces at or below the target", () => {
   }
 })
 
-test("finds in a range just the nonces at or below the target", () => {
+test("finds exactly the nonces of a range at or below the target", () => {
   const first = 0xffff_fff0
   const view = new DataView(nonce.buffer)
   view.setUint32(60, 0)
@@ -71,7 +71,7 @@ test("finds in a range just the nonces at or below the target", () => {
   }
 })
 
-test("counts hits beyond those that fit", () => {
+test("counts hits beyond the capacity of the hit buffer", () => {
   const state = [...spongeBeforeLast(header, nonce, permuteInPlace)]
   machine.memory.setUint32(HITS_AT, HITS, true)
   machine.memory.setUint32(HITS_AT + 4 * (HITS + 1), 77, true)

@@ -1,4 +1,4 @@
-/** NVIDIA's own assembler takes the text, for an architecture of today; `scripts/gpu-counts.ts` tries more. */
+/** Assembles the PTX text with NVIDIA's `ptxas` for one architecture. `scripts/gpu-counts.ts` covers more. */
 import { describe, expect, test } from "bun:test"
 import { assemble, tools } from "../../../scripts/sass.ts"
 import { renderPtx } from "../../../src/kernel/ptx/ptx-program.ts"
@@ -7,7 +7,7 @@ const { ptxas } = tools
 
 describe("ptxas", () => {
   if (ptxas === undefined) {
-    test.skip("assembles the kernels (skipped: no ptxas on the path nor by $PTXAS; PyPI nvidia-cuda-nvcc-cu12)", () => {})
+    test.skip("assembles the kernels (skipped: no ptxas in PATH or $PTXAS; PyPI has nvidia-cuda-nvcc-cu12)", () => {})
     return
   }
   const architecture = "sm_90"
@@ -15,7 +15,7 @@ describe("ptxas", () => {
     const { registers, spilled, counts } = assemble(ptxas, renderPtx({ groupSize: 128, registers: 168 }), architecture)
     expect(spilled).toBe(0)
     expect(registers).toBeLessThanOrEqual(168)
-    // What `docs/gpu.md` says of the work of a nonce, within what versions of the assembler differ by.
+    // The count in `docs/gpu.md`, with a margin for other versions of the assembler.
     if (counts) expect(counts.wide + counts.multiplyAdd + counts.logic + counts.other).toBeLessThan(22_000)
   }, 60_000)
 })

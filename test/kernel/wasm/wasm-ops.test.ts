@@ -3,7 +3,7 @@ import { narrow, wide } from "../../../src/kernel/wasm/wasm-kernel.ts"
 import { WasmOps, type WideArithmetic } from "../../../src/kernel/wasm/wasm-ops.ts"
 import { opsSuite, type Target } from "../ops-suite.ts"
 
-/** Words in at address 0, out at 256, a step's state at 512, tables from 1024. */
+/** Memory map: input words at 0, output words at 256, a step's state at 512, tables from 1024 on. */
 const target = (arithmetic: WideArithmetic): Target => ({
   droppedCarries: 8,
   async compile(program, inputs) {
