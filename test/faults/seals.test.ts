@@ -1,17 +1,18 @@
-/** Very many seals: each valid, each sent once, and as many hashes counted as they take on average. */
+/** Large numbers of seals: each is valid and sent once, and the hash counts agree with luck. */
 import { expect, test } from "bun:test"
 import { createKernel, KERNELS } from "../../src/engines/cpu/kernels.ts"
+import { readEffectiveCpus } from "../../src/host/effective-cpus.ts"
 import { refusalOf } from "../support/kernels.ts"
 import { MinerProcess } from "../support/miner-process.ts"
 import { figure } from "./figures.ts"
 import { isValid, startScriptedNode } from "./scripted-node.ts"
 
 const { SEALS = "100000", SEALS_OF_OTHERS = "10000" } = process.env
-/** Side by side, so that none of the machine's cores waits for the network. */
+/** Run in parallel, so that a CPU is busy while one of them waits for the network. */
 const MINERS = 2
 const DIFFICULTY = 500
 
-/** Usually fastest first, as the miner tries them. */
+/** Usually fastest first. */
 const engines = Object.keys(KERNELS).filter(engine => {
   const why = refusalOf(engine)
   if (why) console.log(`skipped: seals by ${engine}: ${why}`)
@@ -24,19 +25,25 @@ for (const [i, engine] of engines.entries()) {
     const share = {
       wanted: wanted / MINERS,
       difficulty: DIFFICULTY,
-      options: [`--engine=${engine}`, "--cpu-workers=1"],
+      workers: 1,
+      options: [`--engine=${engine}`],
     }
     const kernel = createKernel(engine)
     const { row } = kernel
     kernel.close()
     const shares = await Promise.all(Array.from({ length: MINERS }, () => mine(share)))
-    // One worker alone tries one nonce after another: what it counts is where in their order the seal is.
+    // A single worker tests nonces in order, so its count is the seal's position.
     for (const { works, counts } of shares) expect(counts).toEqual(works.map(work => placeOf(work, row)))
     judge(`${wanted} seals by ${engine}`, DIFFICULTY, shares)
   }, 600_000)
 }
 
-/** Around the nonces of a row, with many more workers than cores: they interrupt each other between two rows. */
+const { count: CPUS } = await readEffectiveCpus()
+/** Miners with a worker on every CPU each, so that workers interrupt each other at any moment. */
+const CROWDED_MINERS = 3
+const CROWD = `${CROWDED_MINERS * CPUS} workers on ${CPUS} ${CPUS === 1 ? "CPU" : "CPUs"}`
+
+/** Difficulties around the number of nonces in a row. */
 const SEARCHES: readonly [difficulty: number, wanted: number][] = [
   [1, 2000],
   [10, 5000],
@@ -46,38 +53,48 @@ const SEARCHES: readonly [difficulty: number, wanted: number][] = [
   [10_000, 2000],
 ]
 for (const [difficulty, wanted] of SEARCHES) {
-  test(`six workers, difficulty ${difficulty}`, async () => {
-    judge(`${wanted} seals by six workers at difficulty ${difficulty}`, difficulty, [
-      await mine({ wanted, difficulty, options: [`--engine=${engines[0]}`, "--cpu-workers=6"] }),
-    ])
+  test(`${CROWD}, difficulty ${difficulty}`, async () => {
+    const shares = await mineCrowded({ wanted, difficulty, options: [] })
+    judge(`seals by ${CROWD} at difficulty ${difficulty}`, difficulty, shares)
   }, 300_000)
 }
 
-test("six workers that search on after their seals", async () => {
-  const [difficulty, wanted] = [10_000, 5000]
-  judge(`${wanted} seals by six workers that search on`, difficulty, [
-    await mine({
-      wanted,
-      difficulty,
-      ofAJob: 500,
-      options: [`--engine=${engines[0]}`, "--cpu-workers=6", "--keep-mining"],
-    }),
-  ])
+test(`${CROWD}, continuing after their seals`, async () => {
+  const difficulty = 10_000
+  const shares = await mineCrowded({ wanted: 6000, difficulty, ofAJob: 500, options: ["--keep-mining"] })
+  judge(`seals by ${CROWD} that continue`, difficulty, shares)
 }, 300_000)
 
 interface Share {
   readonly wanted: number
   readonly difficulty: number
+  /** Worker threads, at most the CPUs. */
+  readonly workers: number
   readonly options: readonly string[]
-  /** Results that are waited for before the next job is sent. */
+  /** Results to await before the next job is sent. */
   readonly ofAJob?: number
 }
 
-/** Has a miner seal one job after another. */
-async function mine({ wanted, difficulty, options, ofAJob = 1 }: Share) {
+/** Divides the seals among miners that share the CPUs. */
+const mineCrowded = ({ wanted, options, ...rest }: Omit<Share, "workers">) =>
+  Promise.all(
+    Array.from({ length: CROWDED_MINERS }, () =>
+      mine({
+        ...rest,
+        wanted: Math.ceil(wanted / CROWDED_MINERS),
+        workers: CPUS,
+        options: [`--engine=${engines[0]}`, ...options],
+      }),
+    ),
+  )
+
+/** Lets one miner seal jobs in sequence. */
+async function mine({ wanted, difficulty, workers, options, ofAJob = 1 }: Share) {
   const node = await startScriptedNode()
-  const miner = new MinerProcess(["serve", "--node-addr", `127.0.0.1:${node.port}`, ...options, ...node.credentials])
+  const where = ["--node-addr", `127.0.0.1:${node.port}`, ...node.credentials]
+  const miner = new MinerProcess(["serve", ...where, `--cpu-workers=${workers}`, ...options])
   const peer = await node.peer()
+  expect(miner.workers).toHaveLength(workers)
   const works: string[] = []
   const counts: number[] = []
   let [valid, next] = [0, 0]
@@ -86,7 +103,7 @@ async function mine({ wanted, difficulty, options, ofAJob = 1 }: Share) {
     for (let of = 0; of < ofAJob; of++) {
       const arrival = await peer.resultOf(job.id, next)
       const { result } = arrival
-      // One result for a job that waits; where it is searched on, those that crossed the next job belong to none.
+      // A job has one result, except if the search continues: then results that cross the next job belong to no job.
       if (ofAJob === 1) expect(peer.results).toHaveLength(next + 1)
       next = peer.results.indexOf(arrival, next) + 1
       counts.push(Number(result.hash_count))
@@ -112,10 +129,11 @@ function judge(what: string, difficulty: number, shares: readonly Awaited<Return
       `${deviations.toFixed(2)} standard deviations; ${sum(shares.map(share => share.restarts))} workers replaced`,
   )
   expect([valid, new Set(works).size]).toEqual([works.length, works.length])
+  if (difficulty === 1) expect(shares.flatMap(share => share.counts).filter(count => count !== 1)).toEqual([])
   expect(deviations).toBeLessThan(3)
 }
 
-/** The how-manieth a nonce is of its plane (see `kernel/nonce-plane.ts`), whose base has equal limbs in its second half. */
+/** A nonce's position in its plane (see `kernel/nonce-plane.ts`), counted from 1; the base's second half has equal limbs. */
 function placeOf(work: string, row: number): number {
   const limbs = new DataView(Uint8Array.fromHex(work).buffer, 32)
   // Limbs 0 and 4 move by −4 t0 + 3 t1 and by its opposite, limbs 1 and 5 by 17 t0 − 4 t1.

@@ -1,6 +1,6 @@
 /**
- * Stops or ends one thread of a child process from outside, by ptrace through `bun:ffi`: what a test of the built
- * executable has in place of a fault in it. Linux on x86-64, and only where the system lets a parent trace its child.
+ * Stops or ends one thread of a child process by ptrace through `bun:ffi`, to simulate a fault in the built executable.
+ * x86-64 Linux only, and only if the system lets a parent trace its child.
  */
 import { dlopen } from "bun:ffi"
 import { closeSync, openSync, readFileSync, readSync } from "node:fs"
@@ -28,41 +28,53 @@ const open = () =>
 let symbols: ReturnType<typeof open> | undefined
 const libc = () => (symbols ??= open())
 
-/** A thread that stands still until it is let go. */
+/** A stopped thread. */
 export class FrozenThread {
   constructor(
     private readonly pid: number,
     private readonly thread: number,
   ) {}
 
-  /** Lets it run on from where it stands. */
+  /** Lets the thread continue. */
   resume(): void {
     call(DETACH, this.thread)
   }
 
-  /** Has it end itself, and nothing but itself, without a word to anyone. */
+  /** Makes the thread exit; the rest of the process is not notified. */
   async end(): Promise<void> {
     const registers = new BigInt64Array(REGISTERS)
     call(GETREGS, this.thread, registers)
     registers[RAX] = SYS_EXIT
     registers[RDI] = 0n
-    // In no system call that would have to be begun again.
+    // No system call to restart.
     registers[ORIG_RAX] = -1n
     registers[RIP] = systemCallIn(this.pid)
     call(SETREGS, this.thread, registers)
     this.resume()
   }
 
-  /** Takes note of its end: until then the system keeps it, and its process with it. To be called where that may end. */
+  /** Waits for the thread without blocking: an ended thread, and with it its process, is a zombie until then. */
   reap(): void {
     libc().wait4(this.thread, null, WNOHANG | WALL, null)
   }
 }
 
-/** Stops a thread wherever it is. @returns why it could not be stopped, where it could not */
-export async function freeze(pid: number, thread: number): Promise<FrozenThread | string> {
+/** The reason why `freeze` cannot work on this system; undefined if it can. Tests are skipped with it. */
+export async function freezeRefusal(): Promise<string | undefined> {
   if (process.platform !== "linux" || process.arch !== "x64") return "threads are frozen on x86-64 Linux only"
-  if (libc().ptrace(SEIZE, thread, null, null) !== 0n) return "this system does not let a parent trace its child"
+  const child = Bun.spawn(["sleep", "60"])
+  try {
+    const isAllowed = libc().ptrace(SEIZE, child.pid, null, null) === 0n
+    return isAllowed ? undefined : "this system does not let a parent trace its child"
+  } finally {
+    child.kill("SIGKILL")
+    await child.exited
+  }
+}
+
+/** Stops a thread at any instruction. @throws Error if the system does not allow it */
+export async function freeze(pid: number, thread: number): Promise<FrozenThread> {
+  call(SEIZE, thread)
   call(INTERRUPT, thread)
   while (libc().wait4(thread, null, WNOHANG | WALL, null) !== thread) await Bun.sleep(1)
   return new FrozenThread(pid, thread)
@@ -72,7 +84,7 @@ function call(request: number, thread: number, data: BigInt64Array | null = null
   if (libc().ptrace(request, thread, null, data) !== 0n) throw new Error(`ptrace ${request} of thread ${thread} failed`)
 }
 
-/** The address of an instruction that calls the system: the kernel maps some into every process. */
+/** Address of a system call instruction: the vdso, which is mapped into every process, contains some. */
 function systemCallIn(pid: number): bigint {
   const [, from, to] = /^([0-9a-f]+)-([0-9a-f]+) .*\[vdso\]$/m.exec(readFileSync(`/proc/${pid}/maps`, "utf8"))!
   const [start, end] = [Number(`0x${from}`), Number(`0x${to}`)]
