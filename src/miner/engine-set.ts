@@ -35,7 +35,7 @@ export class EngineSet {
     this.#live.push(engine)
   }
 
-  /** @returns whether the engine was live; undefined if it had left before */
+  /** @returns whether the engine was live; undefined if it was already removed */
   remove(engine: Engine): boolean | undefined {
     if (!this.#existing.delete(engine)) return undefined
     const at = this.#live.indexOf(engine)
@@ -43,12 +43,12 @@ export class EngineSet {
     return at >= 0
   }
 
-  /** Gives every live engine the same work; null: idle. */
+  /** Assigns the same work to every live engine; null: idle. */
   assign(work: Work | null): void {
     for (const engine of this.#live) engine.assign(work)
   }
 
-  /** Nonces that all live engines have counted for a work. */
+  /** Hashes that all live engines have counted for a work. */
   hashesOf(sequence: number): bigint {
     return this.#live.reduce((sum, engine) => sum + engine.hashesOf(sequence), 0n)
   }

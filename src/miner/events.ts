@@ -1,7 +1,7 @@
 /** The events that the miner reports. Statistics implement them. */
 import type { DisconnectReason, Job, JobOutcome, Seal, Verdict } from "../sources/source.ts"
 
-/** Arguments are in the order of `SourceEvents` and `EngineEvents`, so that both can be passed on unchanged. */
+/** Arguments are in the order of `SourceEvents` and `EngineEvents`, so that both can be forwarded unchanged. */
 export interface MinerEvents {
   connected(source: string): void
   /** @param retryIn milliseconds; not finite if the source is not retried, in which case no reconnect is counted */

@@ -4,7 +4,7 @@ import { bytesToInteger } from "../pow/u512.ts"
 import { isSameJob, type Job, type JobOutcome } from "../sources/source.ts"
 import { Account } from "./account.ts"
 
-/** Sealed nonces that are remembered per job; the oldest are forgotten first. */
+/** Maximum number of sealed nonces kept per job; the oldest are dropped first. */
 const MAX_SEALED = 4096
 
 export class JobSearch {
@@ -48,7 +48,7 @@ export class JobSearch {
     )
   }
 
-  /** Remembers a sealed nonce. @returns false if it was sealed before */
+  /** Records a sealed nonce. @returns false if it was sealed before */
   addSeal(nonce: Uint8Array): boolean {
     const key = nonce.toHex()
     if (this.#sealed.has(key)) return false

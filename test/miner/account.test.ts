@@ -32,7 +32,7 @@ test("hashes since the last seal belong to the next seal, even of a later work",
 test("the hashes of a lost engine stay in the period, also if part of them was settled before", () => {
   const account = new Account(0)
   account.settle(60n, 0)
-  // 100 counted by two engines; the one that is lost counted 70 of them.
+  // Two engines counted 100 together; the lost one counted 70 of them.
   account.loseEngine(70n)
   expect(account.settle(30n, 0).hashes).toBe(40n)
   account.endWork(35n)

@@ -1,4 +1,4 @@
-/** The HTTP job API, the loop and a real engine together: ranges are searched exactly. */
+/** The HTTP job API, the miner and a real engine together: ranges are searched exactly. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { systemClock as clock } from "../../src/clock.ts"
 import { createCpuEngine } from "../../src/engines/cpu/cpu-engine.ts"
@@ -34,7 +34,7 @@ const hex = (nonce: bigint) => integerToBytes(nonce).toHex()
 const hashOf = (nonce: bigint) => bytesToInteger(nonceHash(header, integerToBytes(nonce)))
 let jobs = 0
 
-/** Posts a range and asks until it is decided. */
+/** Posts a range and polls until the job has ended. */
 async function mine(first: bigint, last: bigint, difficulty: bigint): Promise<ApiJobResult> {
   const job_id = `job ${++jobs}`
   const body = {
@@ -53,7 +53,7 @@ async function mine(first: bigint, last: bigint, difficulty: bigint): Promise<Ap
   }
 }
 
-/** The nonce of the lowest hash in a range, and the least difficulty that only it meets. */
+/** The nonce with the lowest hash in a range, and the lowest difficulty that only this nonce meets. */
 function best(first: bigint, last: bigint): { nonce: bigint; difficulty: bigint } {
   let nonce = first
   let lowest = U512_MAX

@@ -268,7 +268,7 @@ describe("a range", () => {
     engines[1]!.events!.exhausted(sequence)
     expect(source.exhaustions).toEqual([{ job: asked, hashes: 1000n, seconds: 0.75 }])
     expect(told.at(-1)).toBe("job 1")
-    // The next slice of the same job is no end of it, and no news.
+    // The next slice of the same job neither ends it nor logs it again.
     job("1", { difficulty: HARD, range: { first: 1100n, last: 2000n }, slice: { isLast: true } })
     expect(told.at(-1)).toBe("job 1")
     expect(lines().at(-1)).toStartWith(`debug 1 of ${NODE}`)

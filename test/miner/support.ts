@@ -8,7 +8,7 @@ import { FakeClock, settle } from "../support/fake-clock.ts"
 
 export const NODE = "quic://node:9833"
 
-/** Finds nothing by itself: tests say what it reports and how much it has counted. */
+/** Does not hash: tests set its reports and its hash count. */
 export class FakeEngine implements Engine {
   readonly assigned: (Work | null)[] = []
   readonly resumed: number[] = []
@@ -50,7 +50,7 @@ export class FakeEngine implements Engine {
     return this.assigned.at(-1) ?? null
   }
 
-  /** Reports a candidate of its work, or of another one. */
+  /** Reports a candidate of its work or of another work. */
   find(nonce: Uint8Array, sequence = this.work!.sequence): void {
     this.events!.candidate({ sequence, nonce, unit: `${this.name}/0` } satisfies Candidate)
   }
@@ -89,15 +89,15 @@ export interface Bench {
   readonly clock: FakeClock
   /** Log lines as `level message`. */
   lines(): string[]
-  /** What the accounting was told, as `name argument argument`. */
+  /** Reported events as `name argument argument`. */
   readonly told: string[]
-  /** A job that has just arrived; all nonces are seals of it by default. */
+  /** Delivers a job; by default every nonce is a seal of it. */
   job(id: string, more?: Partial<Job>): Job
   stop(): Promise<void>
   readonly ended: Promise<void>
 }
 
-/** A miner that runs, with its source connected. */
+/** A running miner with a connected source. */
 export async function setUp(
   engines: readonly Engine[],
   replaceEngine?: (failed: Engine) => Promise<Engine | undefined>,
@@ -151,7 +151,7 @@ export async function setUp(
   }
 }
 
-/** A nonce that no other number gives. */
+/** A distinct nonce for each number. */
 export const nonce = (n: number, first = 0): Uint8Array => {
   const bytes = new Uint8Array(64)
   bytes[0] = first

@@ -21,7 +21,7 @@ interface Dashboard {
   readonly templating: { readonly list: readonly { readonly name: string; readonly type: string }[] }
 }
 
-/** Names of all series that the miner can show, those of histograms with their suffixes. */
+/** Names of all series that the miner exports, with suffixes for histograms. */
 async function knownNames(): Promise<Set<string>> {
   const text = await createExposition(new Bench().stats, "prometheus").render()
   const names = new Set(["up"])
@@ -31,12 +31,12 @@ async function knownNames(): Promise<Set<string>> {
   return names
 }
 
-/** Names of the series that an expression asks for. */
+/** Names of the series in an expression. */
 function namesIn(expr: string): string[] {
   return expr.match(/\b(?:miner|process)_\w+/g) ?? []
 }
 
-/** Grafana's variables as Prometheus would get them. */
+/** Replaces Grafana's variables by values. */
 function filledIn(expr: string): string {
   return expr.replaceAll("$__rate_interval", "1m").replaceAll("$__range", "6h").replace(/\$\w+/g, "x")
 }
@@ -127,7 +127,7 @@ interface AlertFile {
   readonly groups: readonly { readonly rules: readonly { readonly alert: string; readonly expr: string }[] }[]
 }
 
-/** What promtool says; fails the test with it where promtool does. */
+/** Runs promtool; its output fails the test if promtool fails. */
 function run(...args: string[]): string {
   const { exitCode, stdout, stderr } = Bun.spawnSync([promtool!, ...args])
   const said = `${stdout}${stderr}`

@@ -2,14 +2,14 @@ import { describe, expect, test } from "bun:test"
 import fc from "fast-check"
 import { HashRate } from "../../src/observe/hash-rate.ts"
 
-/** A hash rate and the hand that moves its clock. */
+/** A hash rate with a fake clock. */
 function meter() {
   let now = 5_000_000
   const rate = new HashRate({ now: () => now, after: () => () => {}, every: () => () => {} })
   return { rate, wind: (ms: number) => (now += ms) }
 }
 
-/** Samples once a second for `seconds` seconds; `perSecond` gives the hashes of each. */
+/** Samples once per second for `seconds` seconds; `perSecond` returns the hashes of each second. */
 function run(seconds: number, perSecond: (second: number) => number): HashRate {
   const { rate, wind } = meter()
   let hashes = 0n

@@ -18,7 +18,7 @@ async function start(routes: Record<string, Route> = { "/here": () => plain(200,
   return { server, log, clock, answers, url: `http://127.0.0.1:${server.port}` }
 }
 
-/** Sends bytes as they are and gives all that comes back until the server closes. */
+/** Sends raw bytes. @returns everything received until the server closes the connection */
 function raw(port: number, text: string): Promise<string> {
   return new Promise(resolve => {
     let answer = ""
@@ -151,7 +151,7 @@ test("close drops clients with unfinished requests and frees the port", async ()
   expect(server.port).toBeUndefined()
 })
 
-/** Gives the event loop turns until it is so. */
+/** Yields to the event loop until the condition holds. */
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise(resolve => setImmediate(resolve))
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { createLog } from "../../src/observe/log.ts"
 import { printable, Terminal } from "../../src/observe/terminal.ts"
 
-/** A stream that keeps what is written to it. */
+/** A stream that records its output. */
 function recorder(isTTY: boolean) {
   const written: string[] = []
   const stream = {

@@ -3,7 +3,7 @@ import { createExposition, type MetricsFormat } from "../../src/observe/metrics.
 import { processMetrics } from "../../src/observe/process-metrics.ts"
 import { Bench, fakeJob, fakeSeal, fakeUnit, NODE, POOL } from "./support.ts"
 
-/** A miner that has seen some of everything. */
+/** A miner with events of every kind. */
 async function busyBench(): Promise<Bench> {
   const bench = new Bench([fakeUnit("avx2/0"), fakeUnit("cuda/0", "gpu")])
   const { stats } = bench

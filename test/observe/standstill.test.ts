@@ -4,7 +4,7 @@ import { Bench, fakeJob, fakeSeal, fakeUnit, NODE, POOL } from "./support.ts"
 
 const MINUTE = 60
 
-/** 100 hashes a second at difficulty 1000: one expected share in ten seconds. */
+/** 100 hashes per second at difficulty 1000: one expected share in ten seconds. */
 const bench = (options = {}) => new Bench([fakeUnit("avx2/0")], "1.2.3", options)
 
 const gauges = async ({ stats }: Bench) =>

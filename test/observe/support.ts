@@ -10,7 +10,7 @@ export const POOL = "stratum+tls://pool.example:3333"
 
 export type FakeUnit = { -readonly [Key in keyof Unit]: Unit[Key] }
 
-/** A unit that hashes `rate` a second for as long as the clock is wound by `Bench.run`. */
+/** A unit that counts `rate` hashes per second while `Bench.run` advances the clock. */
 export function fakeUnit(id: string, kind: Unit["kind"] = "cpu"): FakeUnit {
   return { id, kind, hashes: 0n, expectedSeals: 0, sequence: 1 }
 }
@@ -32,7 +32,7 @@ export function fakeSeal(job: Job, unit = "avx2/0"): Seal {
   return { job, nonce: new Uint8Array(64), hash: new Uint8Array(64), hashes: 1000n, seconds: 1, unit }
 }
 
-/** Stats over units and a clock in the test's hands. */
+/** Stats over fake units and a fake clock. */
 export class Bench {
   readonly clock = new FakeClock()
   readonly units: FakeUnit[]
@@ -51,7 +51,7 @@ export class Bench {
     this.stats = new Stats({ clock, log, version, units: () => this.units, details, ...options })
   }
 
-  /** Lets `seconds` pass; every unit hashes `rate` a second at difficulty 1000. */
+  /** Advances the clock by `seconds`; every unit counts `rate` hashes per second at difficulty 1000. */
   async run(seconds: number, rate = 100): Promise<void> {
     for (let second = 0; second < seconds; second++) {
       for (const unit of this.units) {

@@ -6,7 +6,7 @@ import { Stats } from "../../src/observe/stats.ts"
 import { fakeJob, fakeSeal, NODE, POOL } from "../observe/support.ts"
 import { collectLog } from "../support/collect-log.ts"
 
-/** Hashes a second of one worker. */
+/** Hashes per second of one worker. */
 const RATE = 250_000
 
 const start = systemClock.now()

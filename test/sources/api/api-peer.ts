@@ -31,7 +31,7 @@ export class ApiPeer implements Peer {
     return this.source.name
   }
 
-  /** Posts a job as soon as there is someone to post it to, and cancels those before it. */
+  /** Posts a job once the server listens, and cancels the previous ones. */
   offer({ id, header, difficulty }: OfferedJob): void {
     void this.#started.then(async () => {
       const before = this.#jobs

@@ -32,7 +32,7 @@ interface Answer {
   readonly hash_count?: number
 }
 
-/** Checks an answer against the API's own description, then gives status and body. */
+/** Validates an answer against the API's description. @returns status and body */
 async function described(
   path: keyof typeof openapi.paths,
   method: "get" | "post",

@@ -32,7 +32,7 @@ const request = (id: string, first = 0n, last = U512_MAX) => ({
 
 const current = () => slices.at(-1)!
 
-/** Searches the current slice to its end, at a million nonces a second. */
+/** Exhausts the current slice at a million nonces per second. */
 function exhaust(): void {
   const slice = current()
   const hashes = slice.range!.last - slice.range!.first + 1n
