@@ -71,13 +71,13 @@ export function describeContract(
   })
 
   describe(`${name} keeps the contract of a source`, () => {
-    test("connect: says so once, under its own name", async () => {
+    test("connect: reports one connection, under the source's name", async () => {
       const { peer, events } = await started()
       expect(events.events).toEqual([{ kind: "connected", source: peer.name }])
       expect(peer.name).toMatch(/^[a-z+]+:\/\/[^@/]+$/)
     })
 
-    test("job: hands over what the wire says", async () => {
+    test("job: delivers the fields of the wire", async () => {
       const { peer, events } = await started(first)
       const job = await events.nextJob()
       expect(job).toMatchObject({ id: first.id, source: peer.name, difficulty: 1n })
@@ -85,14 +85,14 @@ export function describeContract(
       expect(job.prefix.length).toBeLessThanOrEqual(16)
     })
 
-    test("job: comes also when it was long in coming", async () => {
+    test("job: arrives also after a long wait", async () => {
       const { peer, events } = await started()
       await peer.elapse(1000)
       await peer.offer(first)
       expect((await events.nextJob()).id).toBe(first.id)
     })
 
-    test("replace: a new job takes the old one's place", async () => {
+    test("replace: a new job replaces the old one", async () => {
       const { peer, events } = await started(first)
       await events.nextJob()
       await peer.offer(second)
@@ -113,7 +113,7 @@ export function describeContract(
       expect(peer.seals()).toEqual([{ jobId: second.id, nonce: seal.nonce.toHex() }])
     })
 
-    test("seal: arrives whole, once", async () => {
+    test("seal: arrives complete, once", async () => {
       const { peer, source, events } = await started(first)
       const seal = sealOf(await events.nextJob(), 0xdeadbeef)
       expect(["accepted", "sent"]).toContain((await source.submit(seal)).result)
@@ -121,14 +121,14 @@ export function describeContract(
       expect(peer.seals()).toEqual([{ jobId: first.id, nonce: seal.nonce.toHex() }])
     })
 
-    optional("reject", "reject: the reason comes back", async () => {
+    optional("reject", "reject: the verdict contains the reason", async () => {
       const { peer, source, events } = await started(first)
       peer.rejectWith("low difficulty share")
       const verdict = await source.submit(sealOf(await events.nextJob()))
       expect(verdict).toEqual({ result: "rejected", reason: "low difficulty share" })
     })
 
-    optional("drop", "drop: is told, with when the next attempt comes", async () => {
+    optional("drop", "drop: is reported with the time until the next attempt", async () => {
       const { peer, events } = await started(first)
       await events.nextJob()
       await peer.drop()
@@ -138,7 +138,7 @@ export function describeContract(
       expect(retryIn).toBeLessThanOrEqual(30_000)
     })
 
-    optional("unanswered", "drop: a seal in flight is sent once more at most, and then lost", async () => {
+    optional("unanswered", "drop: a seal in flight is sent at most once more, then lost", async () => {
       const { peer, source, events } = await started(first)
       peer.stopAnswering()
       const verdict = source.submit(sealOf(await events.nextJob()))
@@ -152,7 +152,7 @@ export function describeContract(
       expect(peer.seals().length).toBeLessThanOrEqual(2)
     })
 
-    optional("reconnect", "reconnect: jobs come again", async () => {
+    optional("reconnect", "reconnect: jobs arrive again", async () => {
       const { peer, events } = await started(first)
       await events.nextJob()
       for (let round = 0; round < 3; round++) {
@@ -163,7 +163,7 @@ export function describeContract(
       }
     })
 
-    optional("reconnect", "reconnect: a seal found meanwhile is sent once if its job is still current", async () => {
+    optional("reconnect", "reconnect: a seal found in between is sent once if its job is still current", async () => {
       const { peer, source, events } = await started(first)
       const seal = sealOf(await events.nextJob())
       await peer.drop()
@@ -175,7 +175,7 @@ export function describeContract(
       expect(peer.seals()).toEqual([{ jobId: first.id, nonce: seal.nonce.toHex() }])
     })
 
-    optional("reconnect", "reconnect: a seal found meanwhile is stale if its job is not", async () => {
+    optional("reconnect", "reconnect: a seal found in between is stale if its job is not current", async () => {
       const { peer, source, events } = await started(first)
       const seal = sealOf(await events.nextJob())
       await peer.drop()
@@ -187,7 +187,7 @@ export function describeContract(
       expect(peer.seals()).toEqual([])
     })
 
-    test("bad input: the next good job is handed over", async () => {
+    test("bad input: the next valid job is delivered", async () => {
       const { peer, events } = await started(first)
       await events.nextJob()
       await peer.babble()
@@ -208,7 +208,7 @@ export function describeContract(
       expect(events.events).toHaveLength(before)
     })
 
-    test("shutdown: every submission gets its verdict", async () => {
+    test("shutdown: every submission receives its verdict", async () => {
       const { peer, source, events } = await started(first)
       const job = await events.nextJob()
       peer.stopAnswering()

@@ -237,7 +237,7 @@ describe("jobs", () => {
     expect(log.lines.length).toBeLessThan(20)
   })
 
-  test("are read whole from pieces of any size", async () => {
+  test("are read whole from two pieces, at every cut", async () => {
     const { open, take } = setUp()
     const session = await open()
     session.receive(newJob("0"))

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test"
 import fc from "fast-check"
 import { parseExactJson } from "../../../src/sources/stratum/exact-json.ts"
 
-test("integers keep every digit", () => {
+test("integers keep all digits", () => {
   fc.assert(
     fc.property(fc.bigInt({ min: -(2n ** 512n), max: 2n ** 512n }), integer => {
       const parsed = parseExactJson(`{"difficulty":${integer}}`) as { difficulty: number | bigint }
@@ -33,7 +33,7 @@ test.each([
   expect(parseExactJson(text)).toEqual(value)
 })
 
-test("everything else is as JSON.parse has it", () => {
+test("all other values are parsed as by JSON.parse", () => {
   fc.assert(
     fc.property(fc.json({ noUnicodeString: false }), text => {
       const plain = JSON.stringify(JSON.parse(text))

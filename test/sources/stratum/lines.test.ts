@@ -15,14 +15,14 @@ function read(chunks: readonly Uint8Array[], limit?: number): string[] {
   return chunks.flatMap(chunk => [...reader.push(chunk)])
 }
 
-test("lines come out the same wherever the stream is cut", async () => {
+test("lines are the same at every cut of the stream", async () => {
   const captured = await Bun.file(new URL("../../vectors/stratum-captured.jsonl", import.meta.url)).bytes()
   const whole = read([captured])
   expect(whole).toHaveLength(2)
   for (let place = 0; place <= captured.length; place++) expect(read(cut(captured, [place]))).toEqual(whole)
 })
 
-test("lines come out the same in pieces of any size, characters of several bytes included", () => {
+test("lines are the same in pieces of any size, including cut characters", () => {
   const line = fc.string({ unit: "grapheme", maxLength: 40 }).map(text => text.replaceAll(/\s/g, "_"))
   fc.assert(
     fc.property(fc.array(line), fc.array(fc.nat()), (lines, places) => {
@@ -44,7 +44,7 @@ test("a chunk may be overwritten after it was pushed", () => {
   expect([...reader.push(bytesOf(" line\r\n"))]).toEqual(["half line"])
 })
 
-test("a line may have 64 KiB and no byte more, finished or not", () => {
+test("a line has at most 64 KiB, complete or not", () => {
   const longest = "x".repeat(MAX_LINE_BYTES)
   expect(read([bytesOf(`${longest}\n`)])).toEqual([longest])
   expect(read(cut(bytesOf(`${longest}\n`), [1000, 60_000]))).toEqual([longest])

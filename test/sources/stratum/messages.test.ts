@@ -26,7 +26,7 @@ const job = {
 }
 
 describe("captured messages", () => {
-  test("the login's answer", () => {
+  test("the answer to a login", () => {
     const message = parsePoolMessage(captured[0])
     if (message.kind !== "answer") throw new Error(message.kind)
     expect(message).toMatchObject({ id: "1" })
@@ -47,7 +47,7 @@ describe("captured messages", () => {
     expect(next.extranonce.toHex()).toBe("0012e986")
   })
 
-  test("the pool's target is the difficulty's", () => {
+  test("the pool's target equals the target of the difficulty", () => {
     for (const line of captured) {
       const target = /"target":"([0-9a-f]+)"/.exec(line)![1]!
       expect(targetOf(10_000_000_000n)).toBe(BigInt(`0x${target}`))
@@ -96,7 +96,7 @@ describe("target", () => {
     }
   })
 
-  test("alone is enough", () => {
+  test("is sufficient without a difficulty", () => {
     const { difficulty, ...rest } = job
     expect(parseJob({ ...rest, target: hex(targetOf(77n)) })).toMatchObject({ difficulty: 77n, target: targetOf(77n) })
   })
@@ -127,11 +127,11 @@ describe("loose readings", () => {
     expect(parsePoolMessage('{"result":true}')).toMatchObject({ id: undefined })
   })
 
-  test("a login's answer needs no status, and its session may be a number", () => {
+  test("the answer to a login needs no status, and its session may be a number", () => {
     expect(parseLoginResult({ id: 7, job: null })).toMatchObject({ session: 7 })
   })
 
-  test("ids go back in the type they came in", () => {
+  test("ids are sent back in the type in which they were received", () => {
     const text = `{"method":"job","params":${JSON.stringify(job).replace('"1-1"', "123456789012345678901")}}`
     const message = parsePoolMessage(text) as { job: unknown }
     const { id, wireId } = parseJob(message.job)
@@ -180,22 +180,22 @@ test.each([
   expect(parsePoolMessage(line)).toMatchObject({ kind: "answer", id: "2", error })
 })
 
-test("an error of null is none", () => {
+test("an error of null is no error", () => {
   expect(parsePoolMessage('{"id":2,"error":null,"result":{"status":"OK"}}')).not.toHaveProperty("error")
 })
 
-test("KEEPALIVED is told from a share's answer", () => {
+test("KEEPALIVED is distinguished from the answer to a share", () => {
   expect(isKeepalive({ status: "KEEPALIVED" })).toBe(true)
   expect(isKeepalive({ status: "OK" })).toBe(false)
   expect(isKeepalive(null)).toBe(false)
 })
 
-test("a pool's text cannot steer a terminal or flood a log", () => {
+test("a pool's text is stripped of control characters and shortened", () => {
   expect(printable("\u001b[31mred\r\nline\u202e")).toBe("[31mred line")
   expect(printable("x".repeat(1000))).toHaveLength(201)
 })
 
-test("whatever a line holds, it is a message or malformed", () => {
+test("every line is a message or malformed", () => {
   const value = fc.jsonValue()
   const shaped = fc.record(
     { id: value, method: fc.oneof(value, fc.constant("job")), params: value, result: value, error: value },

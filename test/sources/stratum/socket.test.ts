@@ -74,7 +74,7 @@ describe("over TCP", () => {
     await expectShareAccepted(start({ tls: false, port: plain.port }))
   })
 
-  test("nobody there is a refusal", async () => {
+  test("a closed port is a refusal", async () => {
     const pool = await open()
     await pool.close()
     const { reason, message } = await start({ tls: false, port: pool.port }).next("disconnected")
@@ -84,27 +84,27 @@ describe("over TCP", () => {
 })
 
 describe("over TLS", () => {
-  test("a certificate of a trusted root and the right name will do", async () => {
+  test("a certificate of a trusted root for this name is accepted", async () => {
     await expectShareAccepted(start({}, [certificate]))
   })
 
-  test("one of an unknown root will not", async () => {
+  test("a certificate of an unknown root is rejected", async () => {
     const { reason, message } = await start({}).next("disconnected")
     expect(reason).toBe("handshake")
     expect(message).toContain("--tls-cert-sha256")
   })
 
-  test("one for another name will not", async () => {
+  test("a certificate for another name is rejected", async () => {
     const { reason, message } = await start({ host: "127.0.0.1" }, [certificate]).next("disconnected")
     expect(reason).toBe("handshake")
     expect(message).toContain("127.0.0.1")
   })
 
-  test("the pinned one will do, whoever signed it", async () => {
+  test("the pinned certificate is accepted regardless of its issuer", async () => {
     await expectShareAccepted(start({ host: "127.0.0.1", pin: pinned(pin) }))
   })
 
-  test("another than the pinned one is the end, before the login is sent", async () => {
+  test("a certificate other than the pinned one ends the source before the login is sent", async () => {
     const before = logins
     const { error } = await start({ pin: pinned("0".repeat(64)) }, [certificate]).next("failed")
     expect(error.exitCode).toBe(ExitCode.rejected)

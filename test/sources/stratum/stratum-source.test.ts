@@ -33,7 +33,7 @@ const wireJob = (fields: object) => ({
 })
 
 describe("login", () => {
-  test("names login, password and agent", async () => {
+  test("sends login, password and agent", async () => {
     await startWith()
     expect(pool.sent[0]).toEqual({
       id: 1,
@@ -42,7 +42,7 @@ describe("login", () => {
     })
   })
 
-  test("the extranonce becomes the prefix, and the search goes on after a share", async () => {
+  test("the extranonce becomes the prefix, and the search continues after a share", async () => {
     const job = await startWith()
     expect(job.prefix.toHex()).toBe("00131609")
     expect(job.afterSeal).toBe("continue")
@@ -57,7 +57,7 @@ describe("login", () => {
     expect((await events.nextJob()).id).toBe("1-1")
   })
 
-  test("one rejection may pass", async () => {
+  test("a single rejection is retried", async () => {
     pool.logins = ["Invalid address", undefined]
     source.start(events)
     const { reason, message, retryIn } = await events.next("disconnected")
@@ -81,7 +81,7 @@ describe("login", () => {
     expect(pool.connections).toBe(3)
   })
 
-  test("rejections for other reasons go on for ever", async () => {
+  test("rejections for other reasons are retried without end", async () => {
     pool.logins = ["Too many connections, try later"]
     source.start(events)
     await pool.elapse(600_000)
@@ -96,7 +96,7 @@ describe("login", () => {
     expect((await events.next("disconnected")).reason).toBe("timeout")
   })
 
-  test("a password is shown to nobody, also where the pool repeats it", async () => {
+  test("a password is never shown, even if the pool repeats it", async () => {
     pool.password = "hunter22"
     pool.logins = ["Invalid password hunter22"]
     source.start(events)
@@ -118,7 +118,7 @@ describe("jobs", () => {
     expect(ids).toEqual(["a", "c", "d"])
   })
 
-  test("seq counts anew with every login", async () => {
+  test("seq restarts with every login", async () => {
     source.start(events)
     await events.next("connected")
     pool.say(wireJob({ job_id: "a", seq: 5 }))
@@ -145,7 +145,7 @@ describe("jobs", () => {
     expect(pool.log.lines.map(({ message }) => message).join()).toContain("mining_hash")
   })
 
-  test("a new one that is not clean leaves shares of the old one welcome", async () => {
+  test("a new one that is not clean leaves shares of the old one valid", async () => {
     const old = await startWith()
     const { method, params } = wireJob({ job_id: "2-1", extranonce: "00131609" })
     pool.say({ method, params: { ...params, clean_jobs: false } })
@@ -156,7 +156,7 @@ describe("jobs", () => {
     expect(await source.submit(sealOf(old, 2))).toEqual({ result: "stale" })
   })
 
-  test("a job of the same name with another extranonce is another job", async () => {
+  test("a job with the same id and another extranonce is another job", async () => {
     const job = await startWith()
     pool.extranonce = "00131610"
     pool.offer(first)
@@ -179,7 +179,7 @@ describe("shares", () => {
     ])
   })
 
-  test("are matched to their answers by id, in whatever order these come", async () => {
+  test("are matched to their answers by id, in any order", async () => {
     const job = await startWith()
     pool.stopAnswering()
     const verdicts = [1, 2, 3].map(salt => source.submit(sealOf(job, salt)))
@@ -195,7 +195,7 @@ describe("shares", () => {
     ])
   })
 
-  test("KEEPALIVED is never the answer to one", async () => {
+  test("KEEPALIVED is never the answer to a share", async () => {
     const job = await startWith()
     pool.stopAnswering()
     const verdict = source.submit(sealOf(job))
@@ -222,7 +222,7 @@ describe("shares", () => {
     expect(pool.submits()).toHaveLength(1)
   })
 
-  test("an answer without an id is that of the only request", async () => {
+  test("an answer without an id belongs to the only request", async () => {
     const job = await startWith()
     pool.stopAnswering()
     const verdict = source.submit(sealOf(job))
@@ -231,7 +231,7 @@ describe("shares", () => {
     expect(await verdict).toEqual({ result: "accepted" })
   })
 
-  test("an answer without an id is nobody's while two wait", async () => {
+  test("an answer without an id is ignored while two requests wait", async () => {
     const job = await startWith()
     pool.stopAnswering()
     const verdicts = [1, 2].map(salt => source.submit(sealOf(job, salt)))
@@ -318,7 +318,7 @@ describe("a login that ends", () => {
     expect(await verdict).toEqual({ result: "accepted" })
   })
 
-  test("five refused shares in a row make the pool count as down, with its own words", async () => {
+  test("five consecutive refused shares make the pool count as down, with its reason", async () => {
     const job = await startWith()
     pool.rejectWith("You are banned")
     for (let i = 0; i < 4; i++) await source.submit(sealOf(job, i))
@@ -329,7 +329,7 @@ describe("a login that ends", () => {
     expect([message, retryIn]).toEqual(["the pool refused 5 shares in a row: You are banned", 10_000])
   })
 
-  test("a ban that passes does not end the source", async () => {
+  test("a temporary ban does not end the source", async () => {
     const job = await startWith()
     expect(await source.submit(sealOf(job))).toEqual({ result: "accepted" })
     pool.logins = ["Invalid login: worker not authorized"]
@@ -411,7 +411,7 @@ describe("before the login is answered", () => {
 })
 
 describe("connection", () => {
-  test("keepalived goes out every 30 s", async () => {
+  test("keepalived is sent every 30 s", async () => {
     await startWith()
     await pool.elapse(95_000)
     const pings = pool.sent.filter(({ method }) => method === "keepalived")
@@ -452,7 +452,7 @@ describe("connection", () => {
     expect((await events.next("disconnected")).retryIn).toBe(1000)
   })
 
-  test("a pool that sends a job and closes is tried less and less often", async () => {
+  test("the wait doubles if the pool sends a job and closes", async () => {
     pool.offer(first)
     source.start(events)
     for (let i = 0; i < 600; i++) {
@@ -498,7 +498,7 @@ describe("connection", () => {
     expect((await events.next("disconnected")).reason).toBe("protocol")
   })
 
-  test("keepalived is sent only to a pool that announced it, and no more after an error", async () => {
+  test("keepalived is sent only to a pool that announced it, and not after an error", async () => {
     const pings = () => pool.sent.filter(({ method }) => method === "keepalived")
     await startWith()
     pool.answering = false
@@ -518,7 +518,7 @@ describe("connection", () => {
     expect(pool.log.lines).toEqual([])
   })
 
-  test("a permanent failure is told once", async () => {
+  test("a permanent failure is reported once", async () => {
     pool.failures = [new OperatorError("The certificate is not the pinned one: renew the pin.", ExitCode.rejected)]
     source.start(events)
     expect((await events.next("failed")).error.exitCode).toBe(ExitCode.rejected)
@@ -526,7 +526,7 @@ describe("connection", () => {
     expect(pool.connections).toBe(1)
   })
 
-  test("a line over 64 KiB ends the connection, and another is made", async () => {
+  test("a line over 64 KiB ends the connection, and the source reconnects", async () => {
     await startWith()
     pool.raw("x".repeat(65_537))
     const { reason, retryIn } = await events.next("disconnected")
@@ -535,13 +535,13 @@ describe("connection", () => {
     await events.next("connected")
   })
 
-  test("warnings about what a pool sends are few", async () => {
+  test("warnings about a pool's messages are bounded", async () => {
     await startWith()
     for (let i = 0; i < 1000; i++) pool.say({ method: `unknown-${i}` })
     expect(pool.log.lines.length).toBeLessThanOrEqual(8)
   })
 
-  test("nothing is left behind", async () => {
+  test("close leaves no timer", async () => {
     const job = await startWith()
     pool.stopAnswering()
     void source.submit(sealOf(job))
@@ -550,7 +550,7 @@ describe("connection", () => {
   })
 })
 
-test("jobs come whole in pieces of any size", async () => {
+test("jobs are read whole from pieces of any size", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 1 }), async sizes => {
       const pool = new FakePool()
