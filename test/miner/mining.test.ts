@@ -13,7 +13,7 @@ import { NODE, recordingEvents } from "./support.ts"
 // Real threads on a machine that may be busy with other things.
 setDefaultTimeout(60_000)
 
-/** A source that answers each seal with `answer` and ends mining when that returns undefined. */
+/** A source that answers each seal with `answer` and ends mining when that returns "end". */
 class ScriptedSource implements JobSource {
   readonly name = NODE
   readonly seals: Seal[] = []
