@@ -1,6 +1,6 @@
 /**
- * Prints what `ptxas` makes of the search kernel for several architectures, and the hash rates that follow from it as a
- * bound, as the tables of `docs/gpu.md`.
+ * Prints the tables of `docs/gpu.md`: instruction counts of the search kernel as `ptxas` compiles it for several
+ * architectures, and the upper bounds of the hash rate that follow.
  *
  *     PTXAS=…/ptxas NVDISASM=…/nvdisasm bun scripts/gpu-counts.ts
  */
@@ -16,13 +16,13 @@ const BUILDS: readonly PtxOptions[] = [
   { groupSize: 128, form: "words", registers: 128 },
 ]
 
-/** Multiprocessors, and the clock that the vendor gives as its highest, Hz. */
+/** Number of multiprocessors, and the highest clock that the vendor states, in Hz. */
 const CARDS = [
   { name: "H200 (SXM)", architecture: "sm_90", multiprocessors: 132, clock: 1.98e9 },
   { name: "RTX 4090", architecture: "sm_89", multiprocessors: 128, clock: 2.52e9 },
 ]
 
-/** Threads of each pipe that a multiprocessor serves a clock, and threads it issues for. */
+/** Lanes that each pipe of a multiprocessor serves per clock, and lanes for which it issues. */
 const LANES = 64
 const ISSUE = 128
 
@@ -65,7 +65,7 @@ function nameOf({ form, registers }: PtxOptions): string {
   return `${form}, ${registers ?? "none"}`
 }
 
-/** Clocks of one multiprocessor for one nonce, by what limits it; a wide product takes the multiply-add pipe twice. */
+/** Clocks of one multiprocessor per nonce for each limit. A wide product occupies the multiply-add pipe twice. */
 function cyclesOf({ wide, multiplyAdd, logic, other }: Counts): [number, number, number] {
   return [(2 * wide + multiplyAdd) / LANES, logic / LANES, (wide + multiplyAdd + logic + other) / ISSUE]
 }

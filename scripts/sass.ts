@@ -1,23 +1,23 @@
-/** What NVIDIA's assembler makes of PTX: registers, spills, and the instructions that one nonce takes, by pipe. */
+/** Assembles PTX with `ptxas` and reports registers, spills, and the instructions per nonce and pipe. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
 export interface Assembled {
   readonly registers: number
-  /** Bytes spilled, stores and loads together. */
+  /** Bytes of spill stores and spill loads. */
   readonly spilled: number
   /** Bytes of machine code. */
   readonly bytes: number
-  /** Executed for one nonce; undefined without a disassembler. */
+  /** Instructions executed per nonce; undefined without a disassembler. */
   readonly counts: Counts | undefined
 }
 
-/** Instructions executed by one thread for one nonce. */
+/** Instructions that one thread executes per nonce. */
 export interface Counts {
-  /** 32 × 32 → 64 bits, multiply-add pipe. */
+  /** 32 × 32 → 64-bit products on the multiply-add pipe. */
   readonly wide: number
-  /** Others of the multiply-add pipe. */
+  /** Other instructions on the multiply-add pipe. */
   readonly multiplyAdd: number
   /** Additions, shifts, logic, comparisons. */
   readonly logic: number
@@ -25,13 +25,13 @@ export interface Counts {
   readonly other: number
 }
 
-/** The assembler and the disassembler: given by `$PTXAS` and `$NVDISASM`, else searched for on the path. */
+/** The assembler and the disassembler, from `$PTXAS` and `$NVDISASM`, otherwise from PATH; undefined if absent. */
 export const tools = {
   ptxas: process.env["PTXAS"] ?? Bun.which("ptxas") ?? undefined,
   nvdisasm: process.env["NVDISASM"] ?? Bun.which("nvdisasm") ?? undefined,
 }
 
-/** @throws Error with the assembler's message where it refuses the text */
+/** Assembles a module for an architecture. @throws Error with the assembler's message if it rejects the text */
 export function assemble(ptxas: string, ptx: string, architecture: string): Assembled {
   const directory = mkdtempSync(join(tmpdir(), "ptxas-"))
   try {
@@ -57,11 +57,11 @@ export function assemble(ptxas: string, ptx: string, architecture: string): Asse
 interface Instruction {
   readonly address: number
   readonly name: string
-  /** Where a branch goes. */
+  /** Target address of a branch. */
   readonly target: number | undefined
 }
 
-/** The instructions of the search kernel. */
+/** Returns the instructions of the search kernel. */
 function disassemble(nvdisasm: string, cubin: string): Instruction[] {
   const lines = Bun.spawnSync([nvdisasm, "-c", cubin]).stdout.toString().split("\n")
   const start = lines.findIndex(line => line.startsWith(".text.search:"))
@@ -82,7 +82,9 @@ function disassemble(nvdisasm: string, cubin: string): Instruction[] {
   })
 }
 
-/** How often each inner loop of the search kernel goes round, in the text's order: by the bytes of its table and row. */
+/**
+ * Returns the iterations of each inner loop of the search kernel, in order of the text: bytes of its table ÷ of a row.
+ */
 function tripsOf(ptx: string): number[] {
   const [search = ""] = /\.entry search\([\s\S]*?^\}/m.exec(ptx) ?? []
   return [...search.matchAll(/mov\.u64 (%d\d+), table\d+;\n\s*add\.u64 %d\d+, \1, (\d+);/g)].map(([, row, bytes]) => {
@@ -91,7 +93,7 @@ function tripsOf(ptx: string): number[] {
   })
 }
 
-/** Every instruction as often as its innermost loop goes round. */
+/** Counts every instruction once per iteration of its innermost loop. */
 function count(instructions: readonly Instruction[], trips: readonly number[]): Counts {
   const loops = instructions.flatMap(({ address, target }) =>
     target !== undefined && target < address ? [{ from: target, to: address }] : [],

@@ -20,7 +20,7 @@
  * - low + q · EPS wraps again: probability |q| / 2^32. Where a constant is added anyway, a multiple of p is subtracted
  *   with it, to centre T around 0 and keep |q| small.
  *
- * Dropped carries. A carry or borrow with a probability near 2^-32 is not computed where that saves an instruction. If
+ * Dropped carries. A carry or borrow with a probability near 2^-32 is not computed if that saves an instruction. If
  * it occurs, the hash of that nonce is wrong and a seal may be missed; a wrong candidate fails verification.
  */
 

@@ -28,7 +28,7 @@ export interface MutexFunctions {
   CloseHandle(handle: bigint | number): number
 }
 
-/** WAIT_OBJECT_0 and WAIT_ABANDONED: the mutex is ours, in the second case after a crash of its owner. */
+/** WAIT_OBJECT_0 and WAIT_ABANDONED: the caller owns the mutex, in the second case because its owner crashed. */
 const ACQUIRED = [0, 0x80]
 
 /**

@@ -7,7 +7,8 @@ import { textOf } from "../library.ts"
 import { Attribute, type CudaApi } from "./api.ts"
 
 /**
- * @param root where /sys is
+ * Lists the devices.
+ * @param root the directory that contains `sys`: `/` outside tests
  * @param nvmlVersion the driver's version by NVML, for systems without NVIDIA's kernel module; a test may pass its own
  * @throws DeviceError
  */

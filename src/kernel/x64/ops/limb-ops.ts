@@ -6,7 +6,7 @@
  * high halves, so that no masks or shifts are needed between multiplications.
  *
  * A sum has one of two forms. As *limbs*, it is L + H φ with integers L and H of known range. As a *wrapped* sum, T is held
- * as low = T mod 2^64 and high ≈ T / 2^32 (see `wasm-ops.ts`), which takes two additions per term for any number of terms.
+ * as low = T mod 2^64 and high ≈ T / 2^32 (see `goldilocks.ts`), which takes two additions per term for any number of terms.
  *
  * Carries and borrows that occur with a probability of about 2^-32 are dropped; comments note each one.
  */
