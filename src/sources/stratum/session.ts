@@ -43,7 +43,7 @@ export type Answer =
   | { readonly result: "accepted" | "unanswered" | "lost" }
   | { readonly result: "rejected"; readonly reason: string }
 
-/** Limit for connecting, TLS and the login together. */
+/** Maximum time for connecting, TLS and the login together. */
 const LOGIN_TIMEOUT_MS = 15_000
 const KEEPALIVE_MS = 30_000
 /** A pool that announced `keepalive` must answer within this time. */
