@@ -161,7 +161,7 @@ export const OPTIONS = {
     commands: HASHING,
     value: "auto|none|CPULIST",
     default: "auto",
-    help: "CPU affinity of the workers: auto (physical cores first), none, or a list such as 0-3,8",
+    help: "CPU affinity of the workers: auto (one CPU each, physical cores first, if no other program shares the CPUs), none, or a list such as 0-3,8",
   }),
   cpuBatchSize: option({
     parser: integer(1, 2 ** 31),
