@@ -29,11 +29,11 @@ export const interpreter: Ops<Element, Sum> = {
   reduce: a => element(a.value),
   reduceLinear: a => element(a.value),
   settle: a => a,
-  repeat: (step, rows, state) => rows.reduce<Element[]>((s, row) => step.apply(interpreter, s, row), [...state]),
+  repeat: (step, table, state) => table.reduce<Element[]>((s, entry) => step.apply(interpreter, s, entry), [...state]),
 }
 
-/** Narrows a constant to a number: `repeat` unrolls loops here, so steps never receive a `RowEntry`. */
+/** Narrows a constant to a number: `repeat` unrolls loops here, so steps never receive a `TableEntry`. */
 function known(constant: Constant): bigint {
-  if (typeof constant !== "bigint") throw new TypeError("the interpreter does not support row entries")
+  if (typeof constant !== "bigint") throw new TypeError("the interpreter does not support table entries")
   return constant
 }

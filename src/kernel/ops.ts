@@ -9,18 +9,18 @@
  * that could overflow.
  */
 
-/** A constant of the field: a value known at render time, or an entry of a loop's current row. */
-export type Constant = bigint | RowEntry
+/** A constant of the field: a value known at render time, or one of the current entry of a loop's table. */
+export type Constant = bigint | TableEntry
 
-/** Entry `column` of the current row of constants in a rolled loop. */
-export interface RowEntry {
+/** The constant in column `column` of the current entry of a rolled loop's table. */
+export interface TableEntry {
   readonly column: number
-  /** All rows of the loop, from which a renderer lays out its table. */
-  readonly rows: ConstantRows
+  /** The loop's table, from which a renderer derives the data that it stores. */
+  readonly table: ConstantTable
 }
 
-/** Constants of a loop, `[iteration][column]`, canonical. */
-export type ConstantRows = readonly (readonly bigint[])[]
+/** Constants of a loop, `[entry][column]`, canonical. Each iteration uses one entry. */
+export type ConstantTable = readonly (readonly bigint[])[]
 
 /**
  * A loop body. Renderers that roll loops render a step once for all loops that use it, so a step is a single object and
@@ -69,6 +69,6 @@ export interface Ops<V, W> {
   /** Returns the same sum in a form that is cheap to add several times. */
   settle(a: W): W
 
-  /** Applies `step` once per row of constants and returns the last state. */
-  repeat(step: Step, rows: ConstantRows, state: readonly V[]): V[]
+  /** Applies `step` once per entry of the table and returns the last state. */
+  repeat(step: Step, table: ConstantTable, state: readonly V[]): V[]
 }

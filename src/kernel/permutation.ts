@@ -14,12 +14,12 @@ import {
   WIDTH,
 } from "../pow/constants.ts"
 import { add, mod, mul } from "../pow/field.ts"
-import type { ConstantRows, Ops, Step } from "./ops.ts"
+import type { ConstantTable, Ops, Step } from "./ops.ts"
 
 /** Computes the permutation. @param state 12 elements */
 export function permutation<V, W>(ops: Ops<V, W>, state: readonly V[]): V[] {
   let s = firstLayer(ops, state)
-  s = externalRounds(ops, rowsToInternal(0), s)
+  s = externalRounds(ops, constantsToInternal(0), s)
   s = internalRounds(ops, s)
   return externalRounds(ops, [...TERMINAL_EXTERNAL.slice(1), ZEROS], s)
 }
@@ -49,12 +49,12 @@ export function sbox<V, W>(ops: Ops<V, W>, x: V): W {
 /**
  * Computes external rounds: the S-box of every element, `M_E`, then the next round's constants. If products take
  * constants at no cost, M_E⁻¹ times the constants are added before `M_E` instead.
- * @param rows the constants to add after each round
+ * @param table the constants to add after each round
  */
-export const externalRounds = <V, W>(ops: Ops<V, W>, rows: ConstantRows, state: readonly V[]): V[] =>
+export const externalRounds = <V, W>(ops: Ops<V, W>, table: ConstantTable, state: readonly V[]): V[] =>
   ops.productsTakeConstants
-    ? ops.repeat(roundWithConstantsFirst, rows.map(inverseExternalLayer), state)
-    : ops.repeat(roundWithConstantsLast, rows, state)
+    ? ops.repeat(roundWithConstantsFirst, table.map(inverseExternalLayer), state)
+    : ops.repeat(roundWithConstantsLast, table, state)
 
 const roundWithConstantsFirst: Step = {
   name: "external-round",
@@ -118,7 +118,7 @@ export function externalLayerFirst<V, W>(ops: Ops<V, W>, sums: readonly W[]): W 
 /**
  * Returns the constants to add after external rounds `from` … 3 of the first half, up to the internal rounds' entry.
  */
-export const rowsToInternal = (from: number): ConstantRows => [
+export const constantsToInternal = (from: number): ConstantTable => [
   ...INITIAL_EXTERNAL.slice(from + 1, HALF_EXTERNAL_ROUNDS),
   INTERNAL_ENTRY,
 ]
@@ -172,8 +172,8 @@ const ENTRY_OFFSETS: readonly bigint[] = INTERNAL_DIAGONAL.slice(1).map((d, i) =
 /** The constants that the state must include when it enters the internal rounds. */
 export const INTERNAL_ENTRY: readonly bigint[] = [INTERNAL[0]!, ...ENTRY_OFFSETS]
 
-/** κ_j of each internal round, one row per round. */
-const KAPPA: ConstantRows = kappas()
+/** κ_j of each internal round, one entry per round. */
+const KAPPA: ConstantTable = kappas()
 
 function kappas(): bigint[][] {
   let offsets = ENTRY_OFFSETS

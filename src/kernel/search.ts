@@ -14,7 +14,14 @@
 import { INITIAL_EXTERNAL, TERMINAL_EXTERNAL, WIDTH } from "../pow/constants.ts"
 import { mod } from "../pow/field.ts"
 import type { Ops, Step } from "./ops.ts"
-import { externalLayerFirst, externalRounds, firstLayer, internalRounds, rowsToInternal, sbox } from "./permutation.ts"
+import {
+  constantsToInternal,
+  externalLayerFirst,
+  externalRounds,
+  firstLayer,
+  internalRounds,
+  sbox,
+} from "./permutation.ts"
 
 /** Change of an element after the first layer per step of t0 or t1. */
 export const PLANE_STEP = 35n
@@ -75,12 +82,12 @@ export const firstRound = <V, W>(ops: Ops<V, W>, state: readonly V[]): V[] =>
  * permutation after the terminator, whose last round computes element 0 only.
  */
 export function hashElement<V, W>(ops: Ops<V, W>, afterFirstRound: readonly V[]): V {
-  let s = externalRounds(ops, rowsToInternal(1), afterFirstRound)
+  let s = externalRounds(ops, constantsToInternal(1), afterFirstRound)
   s = internalRounds(ops, s)
   // The terminator takes the place of the next round's constants.
   s = externalRounds(ops, [...TERMINAL_EXTERNAL.slice(1), TERMINATOR], s)
   s = firstLayer(ops, s)
-  s = externalRounds(ops, rowsToInternal(0), s)
+  s = externalRounds(ops, constantsToInternal(0), s)
   s = internalRounds(ops, s)
   s = externalRounds(ops, TERMINAL_EXTERNAL.slice(1), s)
   return ops.repeat(lastRound, [[]], s)[0]!

@@ -8,7 +8,7 @@
  * are dropped; each is noted where it happens.
  */
 import { WIDTH } from "../../pow/constants.ts"
-import type { Constant, ConstantRows, Step } from "../ops.ts"
+import type { Constant, ConstantTable, Step } from "../ops.ts"
 import { type Register, ZERO } from "./assembler/assembler.ts"
 import { instruction } from "./compiler/block.ts"
 import type { LaneOps, Place } from "./lane-set.ts"
@@ -267,8 +267,8 @@ export class IntegerOps implements LaneOps<Word, WordSum> {
     for (const { i, register } of moved) this.#store(this.#statePlace(i), register)
   }
 
-  repeat = (step: Step, rows: ConstantRows, state: readonly Word[]): Word[] =>
-    this.steps.repeat(this, step, rows, state)
+  repeat = (step: Step, table: ConstantTable, state: readonly Word[]): Word[] =>
+    this.steps.repeat(this, step, table, state)
 
   #statePlace = (element: number): Place => ({ base: CONTEXT, offset: this.stateOffset + 8 * element })
 

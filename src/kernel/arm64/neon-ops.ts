@@ -12,7 +12,7 @@
  * happens.
  */
 import { WIDTH } from "../../pow/constants.ts"
-import type { Constant, ConstantRows, Step } from "../ops.ts"
+import type { Constant, ConstantTable, Step } from "../ops.ts"
 import { multiplier } from "../x64/ops/digits.ts"
 import type { Register } from "./assembler/assembler.ts"
 import { instruction, instructionOnto } from "./compiler/block.ts"
@@ -399,8 +399,8 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
   /** Whether an element stands in memory as limbs. */
   protected isPacked = (element: number, linearFrom: number): boolean => element >= linearFrom
 
-  repeat = (step: Step, rows: ConstantRows, state: readonly Element[]): Element[] =>
-    this.steps.repeat(this, step, rows, state)
+  repeat = (step: Step, table: ConstantTable, state: readonly Element[]): Element[] =>
+    this.steps.repeat(this, step, table, state)
 
   #statePlace = (element: number): Place => ({ base: CONTEXT, offset: this.stateOffset + 16 * element })
 

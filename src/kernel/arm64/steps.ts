@@ -1,5 +1,5 @@
 /** Rolled loops: a step is rendered once, as a subroutine that runs over a table of constants, on a state in memory. */
-import type { Constant, ConstantRows, Step } from "../ops.ts"
+import type { Constant, ConstantTable, Step } from "../ops.ts"
 import type { Label } from "./assembler/assembler.ts"
 import type { BlockStatistics, Routine } from "./compiler/routine.ts"
 import type { ContextLayout } from "./context.ts"
@@ -12,8 +12,8 @@ interface RenderedStep {
   readonly end: Label
   readonly render: () => void
   /** What each entry of the table holds, in order. */
-  readonly columns: Map<string, { index: number; wordOf: (row: readonly bigint[]) => bigint }>
-  readonly calls: { rows: ConstantRows; table: Label }[]
+  readonly columns: Map<string, { index: number; wordOf: (entry: readonly bigint[]) => bigint }>
+  readonly calls: { table: ConstantTable; label: Label }[]
 }
 
 /** A step as it was rendered, for counts and simulation. */
@@ -45,21 +45,21 @@ export class Steps {
     this.poolLabel = routine.label("pool")
   }
 
-  repeat<V, W>(ops: LaneOps<V, W>, step: Step, rows: ConstantRows, state: readonly V[]): V[] {
+  repeat<V, W>(ops: LaneOps<V, W>, step: Step, table: ConstantTable, state: readonly V[]): V[] {
     const { routine } = this
-    const rendered = this.#steps.get(step) ?? this.#announce(ops, step, rows, state.length)
-    const table = routine.label("table")
-    rendered.calls.push({ rows, table })
+    const rendered = this.#steps.get(step) ?? this.#announce(ops, step, table, state.length)
+    const label = routine.label("table")
+    rendered.calls.push({ table, label })
     ops.storeState(state, step.linearFrom)
-    routine.control("adr Xd, label", TABLE_POINTER, table)
-    routine.control("mov Xd, #i", ENTRIES_LEFT, rows.length)
+    routine.control("adr Xd, label", TABLE_POINTER, label)
+    routine.control("mov Xd, #i", ENTRIES_LEFT, table.length)
     routine.control("bl label", rendered.entry)
     return ops.loadState(state.length, step.linearFrom)
   }
 
-  #announce<V, W>(ops: LaneOps<V, W>, step: Step, rows: ConstantRows, elements: number): RenderedStep {
+  #announce<V, W>(ops: LaneOps<V, W>, step: Step, table: ConstantTable, elements: number): RenderedStep {
     const { routine } = this
-    const constants = rows[0]!.map((_, column) => ({ column, rows }))
+    const constants = table[0]!.map((_, column) => ({ column, table }))
     const rendered: RenderedStep = {
       entry: routine.label("step"),
       loop: routine.label("loop"),
@@ -92,10 +92,10 @@ export class Steps {
       routine.bind(end)
       routine.control("ldr Xd, [Xn, #i*8]", LINK, CONTEXT, layout.stepLink)
       routine.control("ret")
-      for (const { rows, table } of calls)
+      for (const { table, label } of calls)
         routine.data(
-          table,
-          rows.flatMap(row => [...columns.values()].flatMap(({ wordOf }) => this.#repeat(wordOf(row)))),
+          label,
+          table.flatMap(entry => [...columns.values()].flatMap(({ wordOf }) => this.#repeat(wordOf(entry)))),
         )
     }
     this.#current = undefined
@@ -114,7 +114,7 @@ export class Steps {
     const key = `${constant.column} ${name}`
     let column = columns.get(key)
     if (!column) {
-      column = { index: columns.size, wordOf: row => BigInt.asUintN(64, derive(row[constant.column]!)) }
+      column = { index: columns.size, wordOf: entry => BigInt.asUintN(64, derive(entry[constant.column]!)) }
       columns.set(key, column)
     }
     return { base: TABLE_POINTER, offset: column.index * this.repeated * WORD }
@@ -138,7 +138,7 @@ export class Steps {
     return this.#listings.map(({ rendered: { loop, end, calls }, statistics }) => ({
       code: this.routine.listing(loop, end),
       statistics,
-      tables: calls.map(({ rows }) => rows.length),
+      tables: calls.map(({ table }) => table.length),
     }))
   }
 }

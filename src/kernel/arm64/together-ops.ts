@@ -2,7 +2,7 @@
  * Several lane sets at once, each on nonces of its own: an operation is emitted for one after the other, so that the
  * scheduler finds independent work wherever one waits, and for the units that one leaves idle.
  */
-import type { Constant, ConstantRows, Step } from "../ops.ts"
+import type { Constant, ConstantTable, Step } from "../ops.ts"
 import type { LaneOps, Place } from "./lane-set.ts"
 import type { Steps } from "./steps.ts"
 
@@ -39,8 +39,8 @@ export class TogetherOps implements LaneOps<Parts, Parts> {
   reduceLinear = (a: Parts): Parts => this.#map((ops, i) => ops.reduceLinear(a[i]))
   settle = (a: Parts): Parts => this.#map((ops, i) => ops.settle(a[i]))
 
-  repeat = (step: Step, rows: ConstantRows, state: readonly Parts[]): Parts[] =>
-    this.steps.repeat(this, step, rows, state)
+  repeat = (step: Step, table: ConstantTable, state: readonly Parts[]): Parts[] =>
+    this.steps.repeat(this, step, table, state)
 
   broadcast = (place: Place): Parts => this.#map(ops => ops.broadcast(place))
   load = (place: Place): Parts => this.#map((ops, i) => ops.load(this.#lane(place, i, 8)))

@@ -3,7 +3,7 @@
  * and the number of times that wrapped. A product of two elements is reduced before it is added; a product with a
  * constant is not. `goldilocks.ts` explains the reductions.
  */
-import type { Constant, ConstantRows, Ops, Step } from "../ops.ts"
+import type { Constant, ConstantTable, Ops, Step } from "../ops.ts"
 
 /** An element: the name of a variable. */
 export type Name = string
@@ -106,12 +106,12 @@ export class OpenClText {
 export class OpenClOps implements Ops<Name, Sum> {
   readonly productsTakeConstants = false
   readonly #text: OpenClText
-  /** Pointer to the current row of constants, in a step's function. */
-  readonly #row: string | undefined
+  /** Pointer to the current entry of the constant table, in a step's function. */
+  readonly #entry: string | undefined
 
-  constructor(text: OpenClText, row?: string) {
+  constructor(text: OpenClText, entry?: string) {
     this.#text = text
-    this.#row = row
+    this.#entry = entry
   }
 
   square(a: Name): Name {
@@ -165,14 +165,14 @@ export class OpenClOps implements Ops<Name, Sum> {
     return this.#narrow(a)
   }
 
-  repeat(step: Step, rows: ConstantRows, state: readonly Name[]): Name[] {
+  repeat(step: Step, table: ConstantTable, state: readonly Name[]): Name[] {
     const { program } = this.#text
-    const words = rows.flat().map(literal)
-    const table = words.length === 0 ? "0" : program.name("table")
-    if (words.length > 0) program.declarations.push(`__constant ulong ${table}[] = {${words.join(", ")}};\n`)
-    const name = program.steps.get(step) ?? renderStep(program, step, rows, state.length)
+    const words = table.flat().map(literal)
+    const tableName = words.length === 0 ? "0" : program.name("table")
+    if (words.length > 0) program.declarations.push(`__constant ulong ${tableName}[] = {${words.join(", ")}};\n`)
+    const name = program.steps.get(step) ?? renderStep(program, step, table, state.length)
     const array = this.#text.array(state)
-    this.#text.lines.push(`${name}(${array}, ${table}, ${words.length});`)
+    this.#text.lines.push(`${name}(${array}, ${tableName}, ${words.length});`)
     return state.map((_, i) => this.#text.let(`${array}[${i}]`))
   }
 
@@ -194,21 +194,21 @@ export class OpenClOps implements Ops<Name, Sum> {
 
   #constant(constant: Constant): string {
     if (typeof constant === "bigint") return literal(constant)
-    if (!this.#row) throw new TypeError("a row entry is used outside its loop")
-    return `${this.#row}[${constant.column}]`
+    if (!this.#entry) throw new TypeError("a table entry is used outside its loop")
+    return `${this.#entry}[${constant.column}]`
   }
 }
 
 /**
- * Renders a step as a function of (state, rows, number of words in all rows) that updates the state in place. It runs
+ * Renders a step as a function of (state, table, number of words in the table) that updates the state in place. It runs
  * the step at least once.
  * @returns its name
  */
-function renderStep(program: OpenClProgram, step: Step, rows: ConstantRows, stateLength: number): string {
+function renderStep(program: OpenClProgram, step: Step, table: ConstantTable, stateLength: number): string {
   const name = program.name("step")
   const text = new OpenClText(program)
   const state = Array.from({ length: stateLength }, (_, i) => `s[${i}]`)
-  const columns = rows[0]!.map((_, column) => ({ column, rows }))
+  const columns = table[0]!.map((_, column) => ({ column, table }))
   text.lines.push("__constant ulong *end = rows + words;", "#pragma unroll 1", "do {")
   const current = state.map(x => text.let(x))
   const next = step.apply(new OpenClOps(text, "rows"), current, columns)

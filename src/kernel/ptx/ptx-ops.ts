@@ -10,7 +10,7 @@
  */
 import { P } from "../../pow/field.ts"
 import { PHI } from "../goldilocks.ts"
-import type { Constant, ConstantRows, Ops, Step } from "../ops.ts"
+import type { Constant, ConstantTable, Ops, Step } from "../ops.ts"
 import type { PtxModule, PtxText } from "./ptx-text.ts"
 
 /**
@@ -81,14 +81,14 @@ export class PtxOps implements Ops<Limbs, Sum> {
   readonly #module: PtxModule
   readonly #text: PtxText
   readonly #form: SumForm
-  /** Address of the current row of constants, in a loop. */
-  readonly #row: string | undefined
+  /** Address of the current entry of the constant table, in a loop. */
+  readonly #entry: string | undefined
 
-  constructor(module: PtxModule, text: PtxText, form: SumForm = "pairs", row?: string) {
+  constructor(module: PtxModule, text: PtxText, form: SumForm = "pairs", entry?: string) {
     this.#module = module
     this.#text = text
     this.#form = form
-    this.#row = row
+    this.#entry = entry
   }
 
   /** Computes a0² + 2 a0 a1 φ + a1² φ² from three products; a shift across words doubles the second. */
@@ -147,7 +147,7 @@ export class PtxOps implements Ops<Limbs, Sum> {
   }
 
   multiplyAdd(sum: Sum, a: Limbs, constant: Constant): Sum {
-    if (typeof constant !== "bigint") throw new TypeError("multiplyAdd does not support row entries")
+    if (typeof constant !== "bigint") throw new TypeError("constants of a loop can only be added")
     return { kind: "products", sum: this.#addable(sum), a, constant }
   }
 
@@ -167,26 +167,26 @@ export class PtxOps implements Ops<Limbs, Sum> {
     return sum
   }
 
-  repeat(step: Step, rows: ConstantRows, state: readonly Limbs[]): Limbs[] {
-    if (rows.length === 1) return step.apply(this, state, rows[0]!)
+  repeat(step: Step, table: ConstantTable, state: readonly Limbs[]): Limbs[] {
+    if (table.length === 1) return step.apply(this, state, table[0]!)
     const t = this.#text
-    const words = rows.flat()
-    const table = this.#module.table(words)
+    const words = table.flat()
+    const address = this.#module.table(words)
     const current = state.map(x => this.#copy(x))
-    const row = t.letPair("mov.u64", table)
-    const end = t.letPair("add.u64", row, 8 * words.length)
-    const columns = rows[0]!.map((_, column) => ({ column, rows }))
+    const entry = t.letPair("mov.u64", address)
+    const end = t.letPair("add.u64", entry, 8 * words.length)
+    const columns = table[0]!.map((_, column) => ({ column, table }))
     const start = t.label()
     t.place(start)
-    const next = step.apply(new PtxOps(this.#module, t, this.#form, row), current, columns).map(x => this.#copy(x))
+    const next = step.apply(new PtxOps(this.#module, t, this.#form, entry), current, columns).map(x => this.#copy(x))
     current.forEach((x, i) => {
       x.forEach((word, j) => {
         t.emit(`mov.b32 ${word}, ${next[i]![j]}`)
       })
     })
-    t.emit(`add.u64 ${row}, ${row}, ${8 * columns.length}`)
+    t.emit(`add.u64 ${entry}, ${entry}, ${8 * columns.length}`)
     const more = t.predicate()
-    t.emit(`setp.ne.u64 ${more}, ${row}, ${end}`)
+    t.emit(`setp.ne.u64 ${more}, ${entry}, ${end}`)
     t.emit(`@${more} bra ${start}`)
     return current
   }
@@ -352,8 +352,8 @@ export class PtxOps implements Ops<Limbs, Sum> {
 
   #constant(constant: Constant): Limbs {
     if (typeof constant === "bigint") return [literal(constant % PHI), literal(constant / PHI)]
-    if (!this.#row) throw new TypeError("a row entry is used outside its loop")
-    return this.#text.unpack(this.#text.letPair("ld.const.b64", `[${this.#row}+${8 * constant.column}]`))
+    if (!this.#entry) throw new TypeError("a table entry is used outside its loop")
+    return this.#text.unpack(this.#text.letPair("ld.const.b64", `[${this.#entry}+${8 * constant.column}]`))
   }
 }
 

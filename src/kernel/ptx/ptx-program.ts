@@ -24,11 +24,11 @@ const ROW_BITS = Math.log2(ROW)
 /** Renders the module. @returns its text */
 export function renderPtx({ groupSize, registers, form }: PtxOptions): string {
   const module = new PtxModule()
-  const limit = registers === undefined ? "" : ` .maxnreg ${registers}`
+  const maxRegisters = registers === undefined ? "" : ` .maxnreg ${registers}`
   const kernel = (name: string, parameters: readonly string[], body: (k: KernelText) => void) => {
     const text = new PtxText()
     body(new KernelText(text, new PtxOps(module, text, form)))
-    module.kernel(name, parameters, `.maxntid ${groupSize}, 1, 1${limit}`, text)
+    module.kernel(name, parameters, `.maxntid ${groupSize}, 1, 1${maxRegisters}`, text)
   }
   kernel("permute", [...STATE, ".b64 out"], k => k.store(permutation(k.ops, k.state()), k.pointer("out"), 8))
   kernel("columns", [...STATE, ".b64 out"], k =>

@@ -7,7 +7,7 @@
  */
 import { P } from "../../pow/field.ts"
 import { EPS } from "../goldilocks.ts"
-import type { Constant, ConstantRows, Ops, Step } from "../ops.ts"
+import type { Constant, ConstantTable, Ops, Step } from "../ops.ts"
 import { call, type Expression, FunctionBuilder, get, i32, i64, type Local, type ModuleBuilder } from "./module.ts"
 
 /** The integer low + 2^64 high. */
@@ -63,7 +63,7 @@ type WordsOf = (constant: bigint) => readonly [bigint, bigint]
 /** A step, rendered as a function of the module. */
 interface RenderedStep {
   readonly functionIndex: number
-  /** How each column of the step's rows is stored. */
+  /** How each column of the step's table is stored. */
   readonly columns: readonly WordsOf[]
 }
 
@@ -83,15 +83,15 @@ export class WasmOps implements Ops<Local, WasmSum> {
   readonly productsTakeConstants = false
   readonly #context: ModuleContext
   readonly #f: FunctionBuilder
-  /** Address of the current row of constants, in a step's function. */
-  readonly #row: Local | undefined
+  /** Address of the current entry of the constant table, in a step's function. */
+  readonly #entry: Local | undefined
   /** How the step's function reads each column, found while it is rendered. */
   readonly #columns: WordsOf[] = []
 
-  constructor(context: ModuleContext, f: FunctionBuilder, row?: Local) {
+  constructor(context: ModuleContext, f: FunctionBuilder, entry?: Local) {
     this.#context = context
     this.#f = f
-    this.#row = row
+    this.#entry = entry
   }
 
   square(a: Local): Local {
@@ -168,19 +168,19 @@ export class WasmOps implements Ops<Local, WasmSum> {
     })
   }
 
-  /** Returns the two words of a constant: literals, or loads from the current row. */
+  /** Returns the two words of a constant: literals, or loads from the current table entry. */
   #constantWords(constant: Constant, wordsOf: WordsOf): readonly [Expression, Expression] {
     if (typeof constant === "bigint") {
       const [low, high] = wordsOf(constant)
       return [i64.constant(low), i64.constant(high)]
     }
     this.#columns[constant.column] = wordsOf
-    const word = (i: 0 | 1) => i64.load(get(this.#row!), 16 * constant.column + 8 * i)
+    const word = (i: 0 | 1) => i64.load(get(this.#entry!), 16 * constant.column + 8 * i)
     return [word(0), word(1)]
   }
 
   multiplyAdd(sum: WasmSum, a: Local, constant: Constant): WasmSum {
-    if (typeof constant !== "bigint") throw new TypeError("multiplyAdd does not support row entries")
+    if (typeof constant !== "bigint") throw new TypeError("constants of a loop can only be added")
     const [low, high] = this.#context.arithmetic.multiply(this.#f, a, i64.constant(constant))
     return this.add(sum, { form: "exact", low, high, max: (WORD - 1n) * constant })
   }
@@ -275,35 +275,35 @@ export class WasmOps implements Ops<Local, WasmSum> {
     return a.form === "exact" && a.max / WORD <= EPS ? a : this.widen(this.reduce(a))
   }
 
-  repeat(step: Step, rows: ConstantRows, state: readonly Local[]): Local[] {
-    const { functionIndex, columns } = this.#context.steps.get(step) ?? this.#render(step, rows, state.length)
-    const words = rows.flatMap(row => row.flatMap((c, i) => columns[i]!(c)))
-    const table = this.#context.allocate(new Uint8Array(BigInt64Array.from(words).buffer))
+  repeat(step: Step, table: ConstantTable, state: readonly Local[]): Local[] {
+    const { functionIndex, columns } = this.#context.steps.get(step) ?? this.#render(step, table, state.length)
+    const words = table.flatMap(entry => entry.flatMap((c, i) => columns[i]!(c)))
+    const address = this.#context.allocate(new Uint8Array(BigInt64Array.from(words).buffer))
     const { stateAddress } = this.#context
     const base = i32.constant(0)
     state.forEach((x, i) => {
       this.#f.emit(i64.store(base, stateAddress + 8 * i, get(x)))
     })
-    const end = table + 8 * words.length
-    this.#f.emit(call(functionIndex, i32.constant(table), i32.constant(end)))
+    const end = address + 8 * words.length
+    this.#f.emit(call(functionIndex, i32.constant(address), i32.constant(end)))
     return state.map((_, i) => this.#let(i64.load(base, stateAddress + 8 * i)))
   }
 
-  /** Renders a step as a function of (address of the first row, address after the last) on the state in memory. */
-  #render(step: Step, rows: ConstantRows, stateLength: number): RenderedStep {
+  /** Renders a step as a function of (address of the first table entry, address after the last) on the state in memory. */
+  #render(step: Step, table: ConstantTable, stateLength: number): RenderedStep {
     const { stateAddress, module, steps } = this.#context
     const f = new FunctionBuilder(["i32", "i32"], [])
-    const [row, end] = [f.parameter(0), f.parameter(1)]
-    const ops = new WasmOps(this.#context, f, row)
-    const columns = rows[0]!.map((_, column) => ({ column, rows }))
+    const [entry, end] = [f.parameter(0), f.parameter(1)]
+    const ops = new WasmOps(this.#context, f, entry)
+    const columns = table[0]!.map((_, column) => ({ column, table }))
     const base = i32.constant(0)
     const state = Array.from({ length: stateLength }, (_, i) => f.let("i64", i64.load(base, stateAddress + 8 * i)))
     f.loop(() => {
       step.apply(ops, state, columns).forEach((next, i) => {
         f.set(state[i]!, get(next))
       })
-      f.set(row, i32.add(get(row), i32.constant(16 * columns.length)))
-      return i32.lessThan(get(row), get(end))
+      f.set(entry, i32.add(get(entry), i32.constant(16 * columns.length)))
+      return i32.lessThan(get(entry), get(end))
     })
     state.forEach((x, i) => {
       f.emit(i64.store(base, stateAddress + 8 * i, get(x)))

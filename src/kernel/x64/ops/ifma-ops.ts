@@ -11,7 +11,7 @@
 
 import { mod } from "../../../pow/field.ts"
 import { EPS } from "../../goldilocks.ts"
-import type { Constant, ConstantRows, Step } from "../../ops.ts"
+import type { Constant, ConstantTable, Step } from "../../ops.ts"
 import { immediate, mask } from "../assembler/operands.ts"
 import type { LaneSet } from "../registers/lane-set.ts"
 import type { Vector, Vectors } from "../registers/vectors.ts"
@@ -291,8 +291,8 @@ export class IfmaOps implements BatchOps<IfmaElement, IfmaSum> {
 
   planOf = (): StepPlan => inOnePart(this)
 
-  repeat(step: Step, rows: ConstantRows, state: readonly IfmaElement[]): IfmaElement[] {
-    return this.#steps.repeat(this, step, rows, state)
+  repeat(step: Step, table: ConstantTable, state: readonly IfmaElement[]): IfmaElement[] {
+    return this.#steps.repeat(this, step, table, state)
   }
 
   /** Linear elements are stored as parts, others as limbs. */

@@ -8,7 +8,7 @@
 
 import { WIDTH } from "../../../pow/constants.ts"
 import { EPS } from "../../goldilocks.ts"
-import type { Constant, ConstantRows, Step } from "../../ops.ts"
+import type { Constant, ConstantTable, Step } from "../../ops.ts"
 import { type Memory, memory, type VirtualRegister } from "../assembler/operands.ts"
 import type { Integers } from "../registers/integers.ts"
 import type { LaneSet, Value } from "../registers/lane-set.ts"
@@ -125,8 +125,8 @@ export class IntegerOps implements BatchOps<Value, IntegerSum> {
 
   settle = (a: IntegerSum): IntegerSum => a
 
-  repeat = (step: Step, rows: ConstantRows, state: readonly Value[]): Value[] =>
-    this.#steps.repeat(this, step, rows, state)
+  repeat = (step: Step, table: ConstantTable, state: readonly Value[]): Value[] =>
+    this.#steps.repeat(this, step, table, state)
 
   planOf = (step: Step): StepPlan => (this.#batch ? { ...this.#batch.planOf(step), runs: 1 } : inOnePart(this))
 

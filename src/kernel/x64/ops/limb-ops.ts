@@ -13,7 +13,7 @@
 
 import { P } from "../../../pow/field.ts"
 import { EPS } from "../../goldilocks.ts"
-import type { Constant, ConstantRows, Step } from "../../ops.ts"
+import type { Constant, ConstantTable, Step } from "../../ops.ts"
 import type { LaneSet } from "../registers/lane-set.ts"
 import type { Vector, Vectors } from "../registers/vectors.ts"
 import { type BatchOps, inOnePart, type StepPlan } from "./batch-ops.ts"
@@ -351,8 +351,8 @@ export class LimbOps implements BatchOps<LimbElement, LimbSum> {
 
   planOf = (): StepPlan => inOnePart(this)
 
-  repeat(step: Step, rows: ConstantRows, state: readonly LimbElement[]): LimbElement[] {
-    return this.#steps.repeat(this, step, rows, state)
+  repeat(step: Step, table: ConstantTable, state: readonly LimbElement[]): LimbElement[] {
+    return this.#steps.repeat(this, step, table, state)
   }
 
   loadState(elements: number): LimbElement[] {

@@ -1,5 +1,5 @@
 /** Rolled loops: a step is rendered once, as a subroutine that applies it to a state in memory per entry of a table. */
-import type { Constant, ConstantRows, Step } from "../../ops.ts"
+import type { Constant, ConstantTable, Step } from "../../ops.ts"
 import { immediate, type Label, type Memory, memory, rbx, rcx, rdi, relative, rsi } from "../assembler/operands.ts"
 import type { LaneSet } from "../registers/lane-set.ts"
 import type { Vectors } from "../registers/vectors.ts"
@@ -16,8 +16,8 @@ interface RenderedStep {
   readonly entry: Label
   readonly render: () => void
   /** The words of each table entry, by constant and derivation. */
-  readonly columns: Map<string, { index: number; wordOf: (row: readonly bigint[]) => bigint }>
-  readonly calls: { rows: ConstantRows; table: Label }[]
+  readonly columns: Map<string, { index: number; wordOf: (entry: readonly bigint[]) => bigint }>
+  readonly calls: { table: ConstantTable; label: Label }[]
 }
 
 export class Steps {
@@ -44,20 +44,20 @@ export class Steps {
 
   /**
    * Appends calls of the step's subroutine.
-   * @param rows constants, `[iteration][column]`
+   * @param table constants, `[entry][column]`
    * @returns the state after all iterations
    */
-  repeat<V, W>(ops: BatchOps<V, W>, step: Step, rows: ConstantRows, state: readonly V[]): V[] {
+  repeat<V, W>(ops: BatchOps<V, W>, step: Step, table: ConstantTable, state: readonly V[]): V[] {
     const { routine } = this.#v
     const { parts, runs, bytes } = ops.planOf(step)
-    const rendered = this.#steps.get(step) ?? this.#declare(parts, step, rows, state.length)
-    const table = routine.label("table")
-    rendered.calls.push({ rows, table })
+    const rendered = this.#steps.get(step) ?? this.#declare(parts, step, table, state.length)
+    const label = routine.label("table")
+    rendered.calls.push({ table, label })
     ops.storeState(state, step.linearFrom)
     for (let run = 0; run < runs; run++) {
       if (run > 0) routine.control("add", STATE_POINTER, immediate(bytes))
-      routine.control("lea", ENTRY_POINTER, relative(table))
-      routine.control("mov", ENTRIES_LEFT, immediate(rows.length))
+      routine.control("lea", ENTRY_POINTER, relative(label))
+      routine.control("mov", ENTRIES_LEFT, immediate(table.length))
       routine.control("call", rendered.entry)
     }
     if (runs > 1) routine.control("sub", STATE_POINTER, immediate((runs - 1) * bytes))
@@ -67,10 +67,10 @@ export class Steps {
   #declare(
     parts: readonly BatchOps<unknown, unknown>[],
     step: Step,
-    rows: ConstantRows,
+    table: ConstantTable,
     elements: number,
   ): RenderedStep {
-    const constants = rows[0]!.map((_, column) => ({ column, rows }))
+    const constants = table[0]!.map((_, column) => ({ column, table }))
     const rendered: RenderedStep = {
       entry: this.#v.routine.label(step.name ?? "step"),
       render: () => {
@@ -96,9 +96,9 @@ export class Steps {
       routine.control("sub", ENTRIES_LEFT, immediate(1))
       routine.control("jnz", entry)
       routine.control("ret")
-      for (const { rows, table } of calls) {
-        const words = rows.flatMap(row => [...columns.values()].map(({ wordOf }) => wordOf(row)))
-        routine.data(table, this.#v.repeatedWords(words))
+      for (const { table, label } of calls) {
+        const words = table.flatMap(entry => [...columns.values()].map(({ wordOf }) => wordOf(entry)))
+        routine.data(label, this.#v.repeatedWords(words))
       }
     }
     this.#current = undefined
@@ -116,7 +116,7 @@ export class Steps {
     const key = `${constant.column} ${name}`
     let column = columns.get(key)
     if (!column) {
-      column = { index: columns.size, wordOf: row => BigInt.asUintN(64, derive(row[constant.column]!)) }
+      column = { index: columns.size, wordOf: entry => BigInt.asUintN(64, derive(entry[constant.column]!)) }
       columns.set(key, column)
     }
     return laneSet.repeated(memory(ENTRY_POINTER, column.index * this.#v.repeatedBytes))

@@ -2,7 +2,7 @@
  * Combines vocabularies, each with its own nonces. An operation is emitted for each in turn, so that the core finds
  * independent work while one waits, and for the ports that one leaves idle.
  */
-import type { Constant, ConstantRows, Step } from "../../ops.ts"
+import type { Constant, ConstantTable, Step } from "../../ops.ts"
 import type { LaneSet, Value } from "../registers/lane-set.ts"
 import { type BatchOps, inOnePart, type StepPlan } from "./batch-ops.ts"
 import type { Steps } from "./steps.ts"
@@ -45,8 +45,8 @@ export class TogetherOps implements BatchOps<Parts, Parts> {
   reduceLinear = (a: Parts): Parts => this.#map((ops, i) => ops.reduceLinear(a[i]))
   settle = (a: Parts): Parts => this.#map((ops, i) => ops.settle(a[i]))
 
-  repeat = (step: Step, rows: ConstantRows, state: readonly Parts[]): Parts[] =>
-    this.#steps.repeat(this, step, rows, state)
+  repeat = (step: Step, table: ConstantTable, state: readonly Parts[]): Parts[] =>
+    this.#steps.repeat(this, step, table, state)
 
   /** A serial step is rendered for all vocabularies together, to hide its latency. */
   planOf(step: Step): StepPlan {
