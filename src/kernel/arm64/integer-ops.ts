@@ -51,16 +51,19 @@ export class IntegerOps implements LaneOps<Word, WordSum> {
   readonly productsTakeConstants = false
   readonly lanes = 1
   readonly stateBytes = 8 * WIDTH
+  readonly #steps: Steps
+  readonly #stateOffset: number
+  readonly #isShifted: boolean
   #version = 0
   /** Constants in registers, in the block that they were loaded for. */
   #constants: { readonly block: object; readonly words: Map<string, Register> } | undefined
 
   /** @param stateOffset bytes from the context to the state's words */
-  constructor(
-    private readonly steps: Steps,
-    private readonly stateOffset: number,
-    private readonly options: IntegerOptions,
-  ) {}
+  constructor(steps: Steps, stateOffset: number, { isShifted }: IntegerOptions) {
+    this.#steps = steps
+    this.#stateOffset = stateOffset
+    this.#isShifted = isShifted
+  }
 
   /* Elements. */
 
@@ -80,7 +83,7 @@ export class IntegerOps implements LaneOps<Word, WordSum> {
    * borrow (2^-33).
    */
   #reduceWords(low: Register, high: Register): Register {
-    if (this.options.isShifted) {
+    if (this.#isShifted) {
       const difference = this.#result("sub Xd, Xn, Xm, lsr #i", low, high, 32)
       return this.#addWrapped(difference, this.#result("umull Xd, Wn, Wm", high, EPS))
     }
@@ -92,7 +95,7 @@ export class IntegerOps implements LaneOps<Word, WordSum> {
   /** a + b, and EPS more if that wraps. */
   #addWrapped(a: Register, b: Register): Register {
     const [sum, wrapped] = [this.#register(), this.#register()]
-    this.steps.routine.emit(instruction("adds Xd, Xn, Xm", sum, a, b), instruction("csetm Wd, hs", wrapped))
+    this.#steps.routine.emit(instruction("adds Xd, Xn, Xm", sum, a, b), instruction("csetm Wd, hs", wrapped))
     return this.#result("add Xd, Xn, Xm", sum, wrapped)
   }
 
@@ -174,7 +177,7 @@ export class IntegerOps implements LaneOps<Word, WordSum> {
   /** Dropped: what the low halves would have carried otherwise than on average (floors / 2^32), and the sum's carry. */
   #reduceEstimate({ low, high }: Estimate): Register {
     const quotient = this.#high(high)
-    if (this.options.isShifted) return this.#result("umaddl Xd, Wn, Wm, Xa", quotient, EPS, low)
+    if (this.#isShifted) return this.#result("umaddl Xd, Wn, Wm, Xa", quotient, EPS, low)
     const shifted = this.#result("lsl Xd, Xn, #32", quotient)
     return this.#result("add Xd, Xn, Xm", low, this.#result("sub Xd, Xn, Xm", shifted, quotient))
   }
@@ -206,7 +209,7 @@ export class IntegerOps implements LaneOps<Word, WordSum> {
     const highMax = a.highMax + b.highMax + 1n
     if (highMax >= WORD) throw new RangeError("a sum of 128 bits would overflow")
     const [low, high] = [this.#register(), this.#register()]
-    this.steps.routine.emit(
+    this.#steps.routine.emit(
       instruction("adds Xd, Xn, Xm", low, a.low, b.low),
       instruction("adc Xd, Xn, Xm", high, a.high, b.high),
     )
@@ -231,7 +234,7 @@ export class IntegerOps implements LaneOps<Word, WordSum> {
   canonical({ register }: Word): Word {
     // x − p = x + EPS − 2^64: if the sum carries, it is not negative.
     const [sum, result] = [this.#register(), this.#register()]
-    this.steps.routine.emit(
+    this.#steps.routine.emit(
       instruction("adds Xd, Xn, Xm", sum, register, EPS),
       instruction("csel Xd, Xn, Xm, hs", result, sum, register),
     )
@@ -241,8 +244,8 @@ export class IntegerOps implements LaneOps<Word, WordSum> {
   storeFlags(place: Place, x: Word, target: Place): void {
     const flag = this.#register()
     const [top, bound] = [this.#result("rev Xd, Xn", x.register), this.#load(target)]
-    this.steps.routine.emit(instruction("cmp Xn, Xm", top, bound), instruction("cset Wd, hi", flag))
-    this.steps.routine.access(keyOf(place), true, instruction("str Wd, [Xn, #i*4]", flag, place.base, place.offset))
+    this.#steps.routine.emit(instruction("cmp Xn, Xm", top, bound), instruction("cset Wd, hi", flag))
+    this.#steps.routine.access(keyOf(place), true, instruction("str Wd, [Xn, #i*4]", flag, place.base, place.offset))
   }
 
   loadState(elements: number): Word[] {
@@ -268,21 +271,21 @@ export class IntegerOps implements LaneOps<Word, WordSum> {
   }
 
   repeat = (step: Step, table: ConstantTable, state: readonly Word[]): Word[] =>
-    this.steps.repeat(this, step, table, state)
+    this.#steps.repeat(this, step, table, state)
 
-  #statePlace = (element: number): Place => ({ base: CONTEXT, offset: this.stateOffset + 8 * element })
+  #statePlace = (element: number): Place => ({ base: CONTEXT, offset: this.#stateOffset + 8 * element })
 
   /* Instructions. */
 
   #constant(constant: Constant, name: string, derive: (c: bigint) => bigint): Register {
-    const { block } = this.steps.routine
+    const { block } = this.#steps.routine
     if (this.#constants?.block !== block) this.#constants = { block, words: new Map() }
-    const { base, offset } = this.steps.constant(constant, name, derive)
+    const { base, offset } = this.#steps.constant(constant, name, derive)
     const key = `${base.n} ${offset}`
     let register = this.#constants.words.get(key)
     if (!register) {
       register = this.#register()
-      this.steps.routine.emit({ ...instruction("ldr Xd, [Xn, #i*8]", register, base, offset), isConstant: true })
+      this.#steps.routine.emit({ ...instruction("ldr Xd, [Xn, #i*8]", register, base, offset), isConstant: true })
       this.#constants.words.set(key, register)
     }
     return register
@@ -291,21 +294,21 @@ export class IntegerOps implements LaneOps<Word, WordSum> {
   #load(place: Place): Register {
     const register = this.#register()
     const { base, offset } = place
-    this.steps.routine.access(keyOf(place), false, instruction("ldr Xd, [Xn, #i*8]", register, base, offset))
+    this.#steps.routine.access(keyOf(place), false, instruction("ldr Xd, [Xn, #i*8]", register, base, offset))
     return register
   }
 
   #store(place: Place, register: Register): void {
     const { base, offset } = place
-    this.steps.routine.access(keyOf(place), true, instruction("str Xd, [Xn, #i*8]", register, base, offset))
+    this.#steps.routine.access(keyOf(place), true, instruction("str Xd, [Xn, #i*8]", register, base, offset))
   }
 
   #high = (a: Register): Register => this.#result("lsr Xd, Xn, #i", a, 32)
-  #register = (): Register => this.steps.routine.register("integer")
+  #register = (): Register => this.#steps.routine.register("integer")
 
   #result(syntax: string, ...operands: (Register | number)[]): Register {
     const result = this.#register()
-    this.steps.routine.emit(instruction(syntax, result, ...operands))
+    this.#steps.routine.emit(instruction(syntax, result, ...operands))
     return result
   }
 }

@@ -68,34 +68,36 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
   readonly productsTakeConstants = false
   readonly lanes = 2
   readonly stateBytes = VECTOR_STATE_BYTES
+  readonly #steps: Steps
+  readonly #stateOffset: number
   #version = 0
   #constants: { readonly block: object; readonly words: Map<string, Register> } | undefined
 
   /** @param stateOffset bytes from the context to the state's vectors */
-  constructor(
-    protected readonly steps: Steps,
-    private readonly stateOffset: number,
-  ) {}
+  constructor(steps: Steps, stateOffset: number) {
+    this.#steps = steps
+    this.#stateOffset = stateOffset
+  }
 
   /* Elements. */
 
   /** 13 instructions. */
   square(a: Element): Element {
-    const { low: x0, high: x1 } = this.limbs(a)
-    const ll = this.multiplyHalves(x0, x0)
-    const lh = this.multiplyHalves(x0, x1)
-    const hh = this.multiplyHalves(x1, x1)
+    const { low: x0, high: x1 } = this.#limbs(a)
+    const ll = this.#multiplyHalves(x0, x0)
+    const lh = this.#multiplyHalves(x0, x1)
+    const hh = this.#multiplyHalves(x1, x1)
     const middle = this.#addShifted(lh, ll, 33)
     return this.#reduceWords(this.#insert(ll, middle, 33), this.#addShifted(hh, middle, 31))
   }
 
   /** 16 instructions. */
   multiply(a: Element, b: Element): Element {
-    const [x, y] = [this.limbs(a), this.limbs(b)]
-    const ll = this.multiplyHalves(x.low, y.low)
-    const middle = this.#addShifted(this.multiplyHalves(x.low, y.high), ll, 32)
+    const [x, y] = [this.#limbs(a), this.#limbs(b)]
+    const ll = this.#multiplyHalves(x.low, y.low)
+    const middle = this.#addShifted(this.#multiplyHalves(x.low, y.high), ll, 32)
     const upper = this.#multiplyAddHalves(this.#low(middle), x.high, y.low)
-    const high = this.#addShifted(this.#addShifted(this.multiplyHalves(x.high, y.high), middle, 32), upper, 32)
+    const high = this.#addShifted(this.#addShifted(this.#multiplyHalves(x.high, y.high), middle, 32), upper, 32)
     return this.#reduceWords(this.#insert(ll, upper, 32), high)
   }
 
@@ -104,15 +106,15 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
    * borrow (2^-33).
    */
   #reduceWords(low: Register, high: Register): Element {
-    const difference = this.result("usubw Vd.2D, Vn.2D, Vm.2S", low, this.#highHalves(high))
-    const product = this.multiplyHalves(this.#lowHalves(high), EPS_LIMBS)
-    return { word: this.addWrapped(difference, product) }
+    const difference = this.#result("usubw Vd.2D, Vn.2D, Vm.2S", low, this.#highHalves(high))
+    const product = this.#multiplyHalves(this.#lowHalves(high), EPS_LIMBS)
+    return { word: this.#addWrapped(difference, product) }
   }
 
   /** a + b, and EPS more if that wraps. */
-  protected addWrapped(a: Register, b: Register): Register {
-    const sum = this.result("add Vd.2D, Vn.2D, Vm.2D", a, b)
-    return this.#addShifted(sum, this.result("cmhi Vd.2D, Vn.2D, Vm.2D", b, sum), 32)
+  #addWrapped(a: Register, b: Register): Register {
+    const sum = this.#result("add Vd.2D, Vn.2D, Vm.2D", a, b)
+    return this.#addShifted(sum, this.#result("cmhi Vd.2D, Vn.2D, Vm.2D", b, sum), 32)
   }
 
   product = (a: Element, b: Element): VectorSum => this.widen(this.multiply(a, b))
@@ -130,28 +132,28 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
     const [x, y] = [this.#estimate(a), this.#estimate(b)]
     const floors = x.floors + y.floors
     if (floors > 2 ** 12) throw new RangeError("an estimated sum of so many words would be wrong too often")
-    return { kind: "estimate", low: this.plus(x.low, y.low), high: this.plus(x.high, y.high), floors }
+    return { kind: "estimate", low: this.#plus(x.low, y.low), high: this.#plus(x.high, y.high), floors }
   }
 
   double = (a: VectorSum): VectorSum => this.add(a, a)
 
   addConstant(a: VectorSum, constant: Constant): VectorSum {
     if (a.kind === "empty" || a.kind === "limbs") {
-      const low = this.constant(constant, "low", c => c & 0xffffffffn)
-      const high = this.constant(constant, "high", c => c >> 32n)
+      const low = this.#constant(constant, "low", c => c & 0xffffffffn)
+      const high = this.#constant(constant, "high", c => c >> 32n)
       return this.add(a, limbSum(low, high))
     }
     const { low, high, floors } = this.#estimate(a)
     const bias = BigInt(floors) / 2n
     return {
       kind: "estimate",
-      low: this.plus(
+      low: this.#plus(
         low,
-        this.constant(constant, "word", c => c),
+        this.#constant(constant, "word", c => c),
       ),
-      high: this.plus(
+      high: this.#plus(
         high,
-        this.constant(constant, `high + ${bias}`, c => (c >> 32n) + bias),
+        this.#constant(constant, `high + ${bias}`, c => (c >> 32n) + bias),
       ),
       floors: 0,
     }
@@ -166,7 +168,7 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
     if (typeof constant !== "bigint") throw new TypeError("entries of a table are added only")
     if (sum.kind !== "limbs") {
       // A product that may be small: what is negative would not always be read too large.
-      return this.add(sum, this.product(a, { word: this.constant(constant, "word", c => c) }))
+      return this.add(sum, this.product(a, { word: this.#constant(constant, "word", c => c) }))
     }
     const { c, d } = multiplier(constant)
     const isNegative = [c[0] + d[0] < 0n, c[1] + d[1] < 0n] as const
@@ -176,29 +178,29 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
     const limbs = this.#limbSum(sum)
     const added = [this.#variant(limbs, "low", more[0]), this.#variant(limbs, "high", more[1])] as const
     const onto = (k: 0 | 1, product: Register) =>
-      isNegative[k] ? this.result("sub Vd.2D, Vn.2D, Vm.2D", added[k], product) : this.plus(added[k], product)
+      isNegative[k] ? this.#result("sub Vd.2D, Vn.2D, Vm.2D", added[k], product) : this.#plus(added[k], product)
     return limbSum(onto(0, low), onto(1, high), true)
   }
 
   /** x0 · digit + x1 · the next digit. */
   #twoProducts(a: Element, digits: Register, first: number): Register {
     if (a.packed || a.stored?.isLinear) {
-      const packed = this.packed(a)
-      const product = this.result("umull Vd.2D, Vn.2S, Vm.S[i]", packed, digits, first)
+      const packed = this.#packed(a)
+      const product = this.#result("umull Vd.2D, Vn.2S, Vm.S[i]", packed, digits, first)
       return this.#onto(product, "umlal2 Vd.2D, Vn.4S, Vm.S[i]", packed, digits, first + 1)
     }
-    const { low, high } = this.limbs(a)
-    const product = this.result("umull Vd.2D, Vn.2S, Vm.S[i]", low, digits, first)
+    const { low, high } = this.#limbs(a)
+    const product = this.#result("umull Vd.2D, Vn.2S, Vm.S[i]", low, digits, first)
     return this.#onto(product, "umlal Vd.2D, Vn.2S, Vm.S[i]", high, digits, first + 1)
   }
 
   reduce(a: VectorSum): Element {
     switch (a.kind) {
       case "empty":
-        return { word: this.constant(0n, "word", c => c) }
+        return { word: this.#constant(0n, "word", c => c) }
       case "elements": {
         const [first, second] = a.elements
-        return second ? { word: this.addWrapped(this.word(first!), this.word(second)) } : first!
+        return second ? { word: this.#addWrapped(this.#word(first!), this.#word(second)) } : first!
       }
       case "estimate": {
         // Dropped: as for integers.
@@ -220,12 +222,12 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
    * L − C and Y + C, low halves only. The complement of Y + h1 has −C − 1 above, so L is to be 1 more. 8 instructions.
    */
   #reduceLimbs({ low, high, isOneMore }: LimbSum): Register {
-    const l = isOneMore ? low : this.plus(low, this.#number(1n))
+    const l = isOneMore ? low : this.#plus(low, this.#number(1n))
     const h1 = this.#highHalves(high)
-    const y = this.#addShifted(high, this.result("usubw Vd.2D, Vn.2D, Vm.2S", l, h1), 32)
-    const x = this.result("uaddw Vd.2D, Vn.2D, Vm.2S", y, h1)
-    const carries = this.result("uzp2 Vd.4S, Vn.4S, Vm.4S", this.result("mvn Vd.16B, Vn.16B", x), x)
-    return this.result("add Vd.4S, Vn.4S, Vm.4S", this.result("uzp1 Vd.4S, Vn.4S, Vm.4S", l, y), carries)
+    const y = this.#addShifted(high, this.#result("usubw Vd.2D, Vn.2D, Vm.2S", l, h1), 32)
+    const x = this.#result("uaddw Vd.2D, Vn.2D, Vm.2S", y, h1)
+    const carries = this.#result("uzp2 Vd.4S, Vn.4S, Vm.4S", this.#result("mvn Vd.16B, Vn.16B", x), x)
+    return this.#result("add Vd.4S, Vn.4S, Vm.4S", this.#result("uzp1 Vd.4S, Vn.4S, Vm.4S", l, y), carries)
   }
 
   /** With the low part below 2^32, so that products can be added to it. */
@@ -235,17 +237,17 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
   }
 
   #biased({ low, high, floors }: Estimate): Estimate {
-    return { low, high: this.plus(high, this.#number(BigInt(floors >> 1))), floors: 0 }
+    return { low, high: this.#plus(high, this.#number(BigInt(floors >> 1))), floors: 0 }
   }
 
   #estimate(a: VectorSum): Estimate {
     if (a.kind === "estimate") return a
     if (a.kind !== "elements") return this.#estimate(this.#reduced(a))
     if (a.estimate) return a.estimate
-    const [x, y] = a.elements.map(element => this.word(element)) as [Register, Register?]
-    const high = this.result("ushr Vd.2D, Vn.2D, #64-i", x, 32)
+    const [x, y] = a.elements.map(element => this.#word(element)) as [Register, Register?]
+    const high = this.#result("ushr Vd.2D, Vn.2D, #64-i", x, 32)
     a.estimate = y
-      ? { low: this.plus(x, y), high: this.#addShifted(high, y, 32), floors: 2 }
+      ? { low: this.#plus(x, y), high: this.#addShifted(high, y, 32), floors: 2 }
       : { low: x, high, floors: 1 }
     return a.estimate
   }
@@ -269,21 +271,21 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
     const { low, high } = a
     if (b.kind === "limbs") {
       if (a.isOneMore && b.isOneMore) return this.#addLimbs(a, this.#reduced(b))
-      return limbSum(this.plus(low, b.low), this.plus(high, b.high), a.isOneMore || b.isOneMore)
+      return limbSum(this.#plus(low, b.low), this.#plus(high, b.high), a.isOneMore || b.isOneMore)
     }
     const sum = this.#reduced(b).elements.reduce(
       (sum, element) => {
         if (element.packed || element.stored?.isLinear) {
-          const packed = this.packed(element)
+          const packed = this.#packed(element)
           return {
-            low: this.result("uaddw Vd.2D, Vn.2D, Vm.2S", sum.low, packed),
-            high: this.result("uaddw2 Vd.2D, Vn.2D, Vm.4S", sum.high, packed),
+            low: this.#result("uaddw Vd.2D, Vn.2D, Vm.2S", sum.low, packed),
+            high: this.#result("uaddw2 Vd.2D, Vn.2D, Vm.4S", sum.high, packed),
           }
         }
-        const limbs = this.limbs(element)
+        const limbs = this.#limbs(element)
         return {
-          low: this.result("uaddw Vd.2D, Vn.2D, Vm.2S", sum.low, limbs.low),
-          high: this.result("uaddw Vd.2D, Vn.2D, Vm.2S", sum.high, limbs.high),
+          low: this.#result("uaddw Vd.2D, Vn.2D, Vm.2S", sum.low, limbs.low),
+          high: this.#result("uaddw Vd.2D, Vn.2D, Vm.2S", sum.high, limbs.high),
         }
       },
       { low, high },
@@ -296,78 +298,78 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
     if (more === 0n) return sum[half]
     const key = `${half} ${more}`
     let register = sum.variants.get(key)
-    if (!register) sum.variants.set(key, (register = this.plus(sum[half], this.#number(more))))
+    if (!register) sum.variants.set(key, (register = this.#plus(sum[half], this.#number(more))))
     return register
   }
 
   /* Forms of an element. */
 
-  protected word(a: Element): Register {
+  #word(a: Element): Register {
     if (a.word) return a.word
     if (a.stored && !a.stored.isLinear) return (a.word = a.stored.load())
-    const packed = this.packed(a)
-    return (a.word = this.result("zip1 Vd.4S, Vn.4S, Vm.4S", packed, this.#upper(packed)))
+    const packed = this.#packed(a)
+    return (a.word = this.#result("zip1 Vd.4S, Vn.4S, Vm.4S", packed, this.#upper(packed)))
   }
 
-  protected limbs(a: Element): { readonly low: Register; readonly high: Register } {
+  #limbs(a: Element): { readonly low: Register; readonly high: Register } {
     if (a.limbs) return a.limbs
     if (a.packed || a.stored?.isLinear) {
-      const packed = this.packed(a)
+      const packed = this.#packed(a)
       return (a.limbs = { low: packed, high: this.#upper(packed) })
     }
-    const word = this.word(a)
+    const word = this.#word(a)
     return (a.limbs = { low: this.#lowHalves(word), high: this.#highHalves(word) })
   }
 
-  protected packed(a: Element): Register {
+  #packed(a: Element): Register {
     if (a.packed) return a.packed
     if (a.stored?.isLinear) return (a.packed = a.stored.load())
-    const { low, high } = this.limbs(a)
-    return (a.packed = this.result("zip1 Vd.2D, Vn.2D, Vm.2D", low, high))
+    const { low, high } = this.#limbs(a)
+    return (a.packed = this.#result("zip1 Vd.2D, Vn.2D, Vm.2D", low, high))
   }
 
-  #upper = (a: Register): Register => this.result("ext Vd.16B, Vn.16B, Vm.16B, #i", a, a, 8)
+  #upper = (a: Register): Register => this.#result("ext Vd.16B, Vn.16B, Vm.16B, #i", a, a, 8)
 
   /* Words in and out. */
 
   broadcast(place: Place): Element {
-    const word = this.steps.routine.register("integer")
+    const word = this.#steps.routine.register("integer")
     const { base, offset } = place
-    this.steps.routine.access(keyOf(place), false, instruction("ldr Xd, [Xn, #i*8]", word, base, offset))
-    return { word: this.result("dup Vd.2D, Xn", word) }
+    this.#steps.routine.access(keyOf(place), false, instruction("ldr Xd, [Xn, #i*8]", word, base, offset))
+    return { word: this.#result("dup Vd.2D, Xn", word) }
   }
 
   load = (place: Place): Element => ({ word: this.#load(place) })
-  store = (place: Place, x: Element): void => this.#store(place, this.word(x))
+  store = (place: Place, x: Element): void => this.#store(place, this.#word(x))
 
   storeFirst(place: Place, x: Element): void {
     const { base, offset } = place
-    this.steps.routine.access(keyOf(place), true, instruction("str Dd, [Xn, #i*8]", this.word(x), base, offset))
+    this.#steps.routine.access(keyOf(place), true, instruction("str Dd, [Xn, #i*8]", this.#word(x), base, offset))
   }
 
   counters(first: Place, lane: number): Element {
     const numbers = this.#pool([BigInt(lane), BigInt(lane + 1)])
-    return { word: this.plus(this.broadcast(first).word!, numbers) }
+    return { word: this.#plus(this.broadcast(first).word!, numbers) }
   }
 
   reverseSum(counters: Element, first: Place): Element {
-    const sum = this.plus(this.word(counters), this.broadcast(first).word!)
-    return { word: this.result("ushr Vd.2D, Vn.2D, #64-i", this.result("rev64 Vd.16B, Vn.16B", sum), 32) }
+    const sum = this.#plus(this.#word(counters), this.broadcast(first).word!)
+    return { word: this.#result("ushr Vd.2D, Vn.2D, #64-i", this.#result("rev64 Vd.16B, Vn.16B", sum), 32) }
   }
 
   canonical(a: Element): Element {
     // x − p = x + EPS − 2^64: if that is the smaller word, it is not negative, and EPS is added by a mask's high half.
-    const word = this.word(a)
-    const less = this.plus(word, LOW_HALVES)
-    return { word: this.#addShifted(word, this.result("cmhi Vd.2D, Vn.2D, Vm.2D", word, less), 32) }
+    const word = this.#word(a)
+    const less = this.#plus(word, LOW_HALVES)
+    return { word: this.#addShifted(word, this.#result("cmhi Vd.2D, Vn.2D, Vm.2D", word, less), 32) }
   }
 
   storeFlags(place: Place, x: Element, target: Place): void {
-    const top = this.result("rev64 Vd.16B, Vn.16B", this.word(x))
-    const above = this.result("cmhi Vd.2D, Vn.2D, Vm.2D", top, this.broadcast(target).word!)
+    const top = this.#result("rev64 Vd.16B, Vn.16B", this.#word(x))
+    const above = this.#result("cmhi Vd.2D, Vn.2D, Vm.2D", top, this.broadcast(target).word!)
     const { base, offset } = place
     const flags = this.#lowHalves(above)
-    this.steps.routine.access(keyOf(place), true, instruction("str Dd, [Xn, #i*8]", flags, base, offset))
+    this.#steps.routine.access(keyOf(place), true, instruction("str Dd, [Xn, #i*8]", flags, base, offset))
   }
 
   loadState(elements: number, linearFrom = elements): Element[] {
@@ -378,7 +380,7 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
         stored: {
           place,
           version,
-          isLinear: this.isPacked(place, linearFrom),
+          isLinear: this.#isPacked(place, linearFrom),
           load: () => this.#load(this.#statePlace(place)),
         },
       }),
@@ -388,41 +390,41 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
   /** Stores elements, but for those that stand where they should. */
   storeState(state: readonly Element[], linearFrom = state.length): void {
     const moved = state.flatMap((a, i) => {
-      const isLinear = this.isPacked(i, linearFrom)
+      const isLinear = this.#isPacked(i, linearFrom)
       const { stored } = a
       if (stored && stored.place === i && stored.version === this.#version && stored.isLinear === isLinear) return []
-      return [{ i, register: isLinear ? this.packed(a) : this.word(a) }]
+      return [{ i, register: isLinear ? this.#packed(a) : this.#word(a) }]
     })
     for (const { i, register } of moved) this.#store(this.#statePlace(i), register)
   }
 
   /** Whether an element stands in memory as limbs. */
-  protected isPacked = (element: number, linearFrom: number): boolean => element >= linearFrom
+  #isPacked = (element: number, linearFrom: number): boolean => element >= linearFrom
 
   repeat = (step: Step, table: ConstantTable, state: readonly Element[]): Element[] =>
-    this.steps.repeat(this, step, table, state)
+    this.#steps.repeat(this, step, table, state)
 
-  #statePlace = (element: number): Place => ({ base: CONTEXT, offset: this.stateOffset + 16 * element })
+  #statePlace = (element: number): Place => ({ base: CONTEXT, offset: this.#stateOffset + 16 * element })
 
   /* Instructions. */
 
-  protected constant(constant: Constant, name: string, derive: (c: bigint) => bigint): Register {
-    return this.#constantAt(this.steps.constant(constant, name, derive))
+  #constant(constant: Constant, name: string, derive: (c: bigint) => bigint): Register {
+    return this.#constantAt(this.#steps.constant(constant, name, derive))
   }
 
   #number = (n: bigint): Register => this.#pool([n, n])
   #pool = (words: readonly bigint[]): Register =>
-    this.#constantAt(this.steps.pool(words.map(word => BigInt.asUintN(64, word))))
+    this.#constantAt(this.#steps.pool(words.map(word => BigInt.asUintN(64, word))))
   #digits = ([a, b, c, d]: readonly bigint[]): Register => this.#pool([a! | (b! << 32n), c! | (d! << 32n)])
 
   #constantAt(place: Place): Register {
-    const { block } = this.steps.routine
+    const { block } = this.#steps.routine
     if (this.#constants?.block !== block) this.#constants = { block, words: new Map() }
     let register = this.#constants.words.get(keyOf(place))
     if (!register) {
       register = this.#register()
       const { base, offset } = place
-      this.steps.routine.emit({ ...instruction("ldr Qd, [Xn, #i*16]", register, base, offset), isConstant: true })
+      this.#steps.routine.emit({ ...instruction("ldr Qd, [Xn, #i*16]", register, base, offset), isConstant: true })
       this.#constants.words.set(keyOf(place), register)
     }
     return register
@@ -431,37 +433,37 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
   #load(place: Place): Register {
     const register = this.#register()
     const { base, offset } = place
-    this.steps.routine.access(keyOf(place), false, instruction("ldr Qd, [Xn, #i*16]", register, base, offset))
+    this.#steps.routine.access(keyOf(place), false, instruction("ldr Qd, [Xn, #i*16]", register, base, offset))
     return register
   }
 
   #store(place: Place, register: Register): void {
     const { base, offset } = place
-    this.steps.routine.access(keyOf(place), true, instruction("str Qd, [Xn, #i*16]", register, base, offset))
+    this.#steps.routine.access(keyOf(place), true, instruction("str Qd, [Xn, #i*16]", register, base, offset))
   }
 
-  protected plus = (a: Register, b: Register): Register => this.result("add Vd.2D, Vn.2D, Vm.2D", a, b)
-  protected multiplyHalves = (a: Register, b: Register): Register => this.result("umull Vd.2D, Vn.2S, Vm.2S", a, b)
+  #plus = (a: Register, b: Register): Register => this.#result("add Vd.2D, Vn.2D, Vm.2D", a, b)
+  #multiplyHalves = (a: Register, b: Register): Register => this.#result("umull Vd.2D, Vn.2S, Vm.2S", a, b)
   #multiplyAddHalves = (sum: Register, a: Register, b: Register): Register =>
     this.#onto(sum, "umlal Vd.2D, Vn.2S, Vm.2S", a, b)
   /** a + (b >> bits) */
   #addShifted = (a: Register, b: Register, bits: number): Register => this.#onto(a, "usra Vd.2D, Vn.2D, #64-i", b, bits)
   /** b << bits, the low bits of `a` below it. */
   #insert = (a: Register, b: Register, bits: number): Register => this.#onto(a, "sli Vd.2D, Vn.2D, #i", b, bits)
-  #low = (a: Register): Register => this.result("and Vd.16B, Vn.16B, Vm.16B", a, LOW_HALVES)
-  #lowHalves = (a: Register): Register => this.result("xtn Vd.2S, Vn.2D", a)
-  #highHalves = (a: Register): Register => this.result("shrn Vd.2S, Vn.2D, #32-i", a, 32)
-  #register = (): Register => this.steps.routine.register("vector")
+  #low = (a: Register): Register => this.#result("and Vd.16B, Vn.16B, Vm.16B", a, LOW_HALVES)
+  #lowHalves = (a: Register): Register => this.#result("xtn Vd.2S, Vn.2D", a)
+  #highHalves = (a: Register): Register => this.#result("shrn Vd.2S, Vn.2D, #32-i", a, 32)
+  #register = (): Register => this.#steps.routine.register("vector")
 
-  protected result(syntax: string, ...operands: (Register | number)[]): Register {
+  #result(syntax: string, ...operands: (Register | number)[]): Register {
     const result = this.#register()
-    this.steps.routine.emit(instruction(syntax, result, ...operands))
+    this.#steps.routine.emit(instruction(syntax, result, ...operands))
     return result
   }
 
   #onto(sum: Register, syntax: string, ...operands: (Register | number)[]): Register {
     const result = this.#register()
-    this.steps.routine.emit(instructionOnto(sum, syntax, result, ...operands))
+    this.#steps.routine.emit(instructionOnto(sum, syntax, result, ...operands))
     return result
   }
 }

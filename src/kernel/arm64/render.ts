@@ -52,20 +52,23 @@ export function renderKernel(
 }
 
 class Renderer {
+  readonly #routine: Routine
+  readonly #steps: Steps
+  readonly #ops: LaneOps<unknown, unknown>
+  readonly #layout: ContextLayout
   readonly #testEntry: Label
 
-  constructor(
-    private readonly routine: Routine,
-    private readonly steps: Steps,
-    private readonly ops: LaneOps<unknown, unknown>,
-    private readonly layout: ContextLayout,
-  ) {
+  constructor(routine: Routine, steps: Steps, ops: LaneOps<unknown, unknown>, layout: ContextLayout) {
+    this.#routine = routine
+    this.#steps = steps
+    this.#ops = ops
+    this.#layout = layout
     this.#testEntry = routine.label("test")
   }
 
   /** OUTPUT from INPUT. */
   permute(): Label {
-    const { ops, layout } = this
+    const [ops, layout] = [this.#ops, this.#layout]
     return this.#entry("permute", () => {
       this.#keep(
         layout.output,
@@ -76,7 +79,7 @@ class Renderer {
 
   /** PLANE and COLUMNS from INPUT. */
   preparePlane(): Label {
-    const { ops, layout } = this
+    const [ops, layout] = [this.#ops, this.#layout]
     return this.#entry("preparePlane", () => {
       this.#keep(layout.plane, plane(ops, this.#everywhere(layout.input)))
       this.#overBatches({ count: layout.rowBatches }, () => {
@@ -90,35 +93,35 @@ class Renderer {
 
   /** FLAGS of row FIRST of the plane. */
   searchRow(): Label {
-    const { ops, layout } = this
+    const [ops, layout] = [this.#ops, this.#layout]
     return this.#entry("searchRow", () => {
       this.#keep(layout.rowPart, rowPart(ops, this.#everywhere(layout.plane), ops.broadcast(at(layout.first))))
       this.#overBatches({ count: layout.rowBatches }, () => {
         const place = this.#columns()
         const columns = Array.from({ length: WIDTH }, (_, i) => ops.load(place(i)))
         ops.storeState(crossing(ops, this.#everywhere(layout.rowPart), columns))
-        this.routine.control("bl label", this.#testEntry)
+        this.#routine.control("bl label", this.#testEntry)
       })
     })
   }
 
   /** FLAGS of BATCHES batches of counters from FIRST on. */
   searchRange(): Label {
-    const { ops, layout } = this
+    const [ops, layout] = [this.#ops, this.#layout]
     return this.#entry("searchRange", () => {
       this.#overBatches({ at: layout.batches }, () => {
         const limbs = ops.reverseSum(ops.counters(at(layout.nextCounter), 0), at(layout.first))
         const state = this.#everywhere(layout.input)
         const last = ops.reduce(ops.add(ops.widen(state[7]), ops.widen(limbs)))
         ops.storeState(firstRound(ops, state.with(7, last)))
-        this.routine.control("bl label", this.#testEntry)
+        this.#routine.control("bl label", this.#testEntry)
       })
     })
   }
 
   /** A subroutine: stores which lanes' hashes are above the target, from the state after the first round. */
   test(): void {
-    const { ops, layout, routine } = this
+    const [ops, layout, routine] = [this.#ops, this.#layout, this.#routine]
     routine.bind(this.#testEntry)
     routine.control("str Xd, [Xn, #i*8]", LINK, CONTEXT, layout.testLink)
     const hash = ops.canonical(hashElement(ops, ops.loadState(WIDTH)))
@@ -130,7 +133,7 @@ class Renderer {
   }
 
   #overBatches(count: { readonly count: number } | { readonly at: number }, ofBatch: () => void): void {
-    const { routine, layout, ops } = this
+    const [routine, layout, ops] = [this.#routine, this.#layout, this.#ops]
     const next = routine.label("batch")
     if ("at" in count) routine.control("ldr Xd, [Xn, #i*8]", SCRATCH, CONTEXT, count.at)
     else routine.control("mov Xd, #i", SCRATCH, count.count)
@@ -156,40 +159,40 @@ class Renderer {
   }
 
   #advance(offset: number, by: number): void {
-    this.routine.control("ldr Xd, [Xn, #i*8]", SCRATCH, CONTEXT, offset)
-    this.routine.control("add Xd, Xn, #i", SCRATCH, SCRATCH, by)
-    this.routine.control("str Xd, [Xn, #i*8]", SCRATCH, CONTEXT, offset)
+    this.#routine.control("ldr Xd, [Xn, #i*8]", SCRATCH, CONTEXT, offset)
+    this.#routine.control("add Xd, Xn, #i", SCRATCH, SCRATCH, by)
+    this.#routine.control("str Xd, [Xn, #i*8]", SCRATCH, CONTEXT, offset)
   }
 
   #entry(name: string, body: () => void): Label {
-    const label = this.routine.label(name)
-    this.routine.bind(label)
-    begin(this.routine, this.steps, this.layout)
+    const label = this.#routine.label(name)
+    this.#routine.bind(label)
+    begin(this.#routine, this.#steps, this.#layout)
     body()
-    end(this.routine, this.layout)
+    end(this.#routine, this.#layout)
     return label
   }
 
   /** Where the batch's words of an element of the columns stand. */
   #columns(): (element: number) => Place {
-    const base = this.#pointer(this.layout.nextColumns)
-    return element => ({ base, offset: 8 * this.layout.columnStride * element })
+    const base = this.#pointer(this.#layout.nextColumns)
+    return element => ({ base, offset: 8 * this.#layout.columnStride * element })
   }
 
   /** A pointer of the context's, in a register until the block ends. */
   #pointer(offset: number): Register {
-    const pointer = this.routine.register("integer")
-    this.routine.emit(instruction("ldr Xd, [Xn, #i*8]", pointer, CONTEXT, offset))
+    const pointer = this.#routine.register("integer")
+    this.#routine.emit(instruction("ldr Xd, [Xn, #i*8]", pointer, CONTEXT, offset))
     return pointer
   }
 
   /** The words of a state from an offset on, in every lane. */
   #everywhere(offset: number): unknown[] {
-    return Array.from({ length: WIDTH }, (_, i) => this.ops.broadcast(at(offset + 8 * i)))
+    return Array.from({ length: WIDTH }, (_, i) => this.#ops.broadcast(at(offset + 8 * i)))
   }
 
   #keep(offset: number, state: readonly unknown[]): void {
-    for (const [i, x] of state.entries()) this.ops.storeFirst(at(offset + 8 * i), x)
+    for (const [i, x] of state.entries()) this.#ops.storeFirst(at(offset + 8 * i), x)
   }
 }
 

@@ -28,6 +28,7 @@ export interface StepListing {
 const WORD = 2 ** 3
 
 export class Steps {
+  readonly #repeated: 1 | 2
   readonly #steps = new Map<Step, RenderedStep>()
   readonly #pool = new Map<string, number>()
   readonly #words: bigint[] = []
@@ -36,12 +37,13 @@ export class Steps {
   /** The step being rendered. */
   #current: RenderedStep | undefined
 
-  /** @param repeated how often a word of a table stands in it: 2 if vectors read it */
+  /** @param repeated copies of each word in a table: 2 if vectors read it */
   constructor(
     readonly routine: Routine,
     readonly layout: ContextLayout,
-    private readonly repeated: 1 | 2,
+    repeated: 1 | 2,
   ) {
+    this.#repeated = repeated
     this.poolLabel = routine.label("pool")
   }
 
@@ -86,7 +88,7 @@ export class Steps {
       rendered.render()
       routine.endBlock()
       this.#listings.push({ rendered, statistics: routine.statistics })
-      routine.control("add Xd, Xn, #i", TABLE_POINTER, TABLE_POINTER, columns.size * this.repeated * WORD)
+      routine.control("add Xd, Xn, #i", TABLE_POINTER, TABLE_POINTER, columns.size * this.#repeated * WORD)
       routine.control("sub Xd, Xn, #i", ENTRIES_LEFT, ENTRIES_LEFT, 1)
       routine.control("cbnz Xd, label", ENTRIES_LEFT, loop)
       routine.bind(end)
@@ -102,7 +104,7 @@ export class Steps {
     routine.data(this.poolLabel, this.#words)
   }
 
-  #repeat = (word: bigint): bigint[] => new Array<bigint>(this.repeated).fill(word)
+  #repeat = (word: bigint): bigint[] => new Array<bigint>(this.#repeated).fill(word)
 
   /**
    * Where a word derived from a constant stands, known now or in the current entry of a step's table.
@@ -117,7 +119,7 @@ export class Steps {
       column = { index: columns.size, wordOf: entry => BigInt.asUintN(64, derive(entry[constant.column]!)) }
       columns.set(key, column)
     }
-    return { base: TABLE_POINTER, offset: column.index * this.repeated * WORD }
+    return { base: TABLE_POINTER, offset: column.index * this.#repeated * WORD }
   }
 
   /** Where words stand beside the code. @param words one, or two at a multiple of 16 bytes */

@@ -13,13 +13,14 @@ export class TogetherOps implements LaneOps<Parts, Parts> {
   readonly productsTakeConstants = false
   readonly lanes: number
   readonly stateBytes: number
+  readonly #each: readonly LaneOps<unknown, unknown>[]
+  readonly #steps: Steps
   /** The first lane of each set. */
   readonly #firstLanes: readonly number[]
 
-  constructor(
-    private readonly each: readonly LaneOps<unknown, unknown>[],
-    private readonly steps: Steps,
-  ) {
+  constructor(each: readonly LaneOps<unknown, unknown>[], steps: Steps) {
+    this.#each = each
+    this.#steps = steps
     this.lanes = each.reduce((sum, { lanes }) => sum + lanes, 0)
     this.stateBytes = each.reduce((sum, { stateBytes }) => sum + stateBytes, 0)
     let lanes = 0
@@ -40,12 +41,12 @@ export class TogetherOps implements LaneOps<Parts, Parts> {
   settle = (a: Parts): Parts => this.#map((ops, i) => ops.settle(a[i]))
 
   repeat = (step: Step, table: ConstantTable, state: readonly Parts[]): Parts[] =>
-    this.steps.repeat(this, step, table, state)
+    this.#steps.repeat(this, step, table, state)
 
   broadcast = (place: Place): Parts => this.#map(ops => ops.broadcast(place))
   load = (place: Place): Parts => this.#map((ops, i) => ops.load(this.#lane(place, i, 8)))
   store = (place: Place, x: Parts): void => void this.#map((ops, i) => ops.store(this.#lane(place, i, 8), x[i]))
-  storeFirst = (place: Place, x: Parts): void => this.each[0]!.storeFirst(place, x[0])
+  storeFirst = (place: Place, x: Parts): void => this.#each[0]!.storeFirst(place, x[0])
   counters = (first: Place, lane: number): Parts =>
     this.#map((ops, i) => ops.counters(first, lane + this.#firstLanes[i]!))
   reverseSum = (counters: Parts, first: Place): Parts => this.#map((ops, i) => ops.reverseSum(counters[i], first))
@@ -72,6 +73,6 @@ export class TogetherOps implements LaneOps<Parts, Parts> {
   })
 
   #map<T>(of: (ops: LaneOps<unknown, unknown>, i: number) => T): T[] {
-    return this.each.map(of)
+    return this.#each.map(of)
   }
 }
