@@ -1,7 +1,6 @@
 /**
- * Known answers before mining: a kernel proves itself on the machine and in the thread where it will search. Nothing is
- * random from run to run, so a kernel that fails fails always. The reference itself is not asked, which would take longer
- * than everything else at start: of its answers there is a digest.
+ * Known-answer test before mining: each kernel is tested in the thread that will run it. All inputs are constant, so a
+ * failure is reproducible. The reference implementation is too slow to run at start; a digest of its results is stored.
  */
 import { createHash } from "node:crypto"
 import { type Kernel, ROW } from "../kernel/kernel.ts"
@@ -10,7 +9,7 @@ import { nonceHash, type Permutation } from "../pow/nonce-hash.ts"
 import { permute } from "../pow/poseidon2.ts"
 import { nonceAt } from "./threads/range.ts"
 
-/** Published hashes (of the chain's own implementation), one of random and two of extreme bytes. */
+/** Published hashes of the chain's implementation: one of random bytes and two of extreme bytes. */
 const VECTORS: readonly { readonly header: string; readonly nonce: string; readonly hash: string }[] = [
   {
     header: "050f60aaea1a1935a54d0dfce64bc534f0832e1d0e340083deecf621baa93add",
@@ -32,17 +31,17 @@ const VECTORS: readonly { readonly header: string; readonly nonce: string; reado
   },
 ]
 
-/** Nonces of a range that are tested beside a whole row. */
+/** Nonces of a range that are tested in addition to a whole row. */
 const RANGE_NONCES = 64
 
-/** Where the row and the range are: nowhere special, but the range ends near its four bytes' end. */
+/** Positions of the row and the range; the range ends near the maximum of its four bytes. */
 const ROW_AT = 0x2a5_1234
 const RANGE_AT = 0xffff_f04d
 
-/** SHA-256 of the hashes of the row's first `ROW` nonces and of the range; `test/engines/self-test.test.ts` asks the reference. */
+/** SHA-256 of the hashes of the row's first `ROW` nonces and of the range; `test/engines/self-test.test.ts` recomputes it. */
 const ANSWERS = "6657b60d0b71205cf7fd0d61e2d908c25b920407746b83e4ae3db07614b5c87d"
 
-/** Nonces to search, and their hashes by some permutation. */
+/** Nonces to search, and their hashes by a given permutation. */
 interface Questions {
   readonly header: Uint8Array
   readonly base: Uint8Array
@@ -50,9 +49,9 @@ interface Questions {
 }
 
 /**
- * Compares all that a worker uses of a kernel with what is known: hashes by its permutation, then a row and a range of
- * nonces, judged at many targets each.
- * @returns what is wrong, a part of a sentence; undefined where nothing is
+ * Tests everything that a worker uses of a kernel against known results: hashes by its permutation, then a row and a range
+ * of nonces at several targets each.
+ * @returns the fault, as a noun phrase; undefined if the kernel is correct
  */
 export function selfTest(kernel: Kernel): string | undefined {
   const permutation: Permutation = state => {
@@ -75,7 +74,7 @@ export function selfTest(kernel: Kernel): string | undefined {
   return compare(kernel, "range", range, () => kernel.searchRange(RANGE_AT, RANGE_NONCES))
 }
 
-/** The digest of the answers by a permutation: `ANSWERS` where it is right. Without one, the reference's own. */
+/** The digest of the results by a permutation, the reference by default; `ANSWERS` if the permutation is correct. */
 export const answersDigest = (permutation: Permutation = permute): string => digestOf(questions(permutation, ROW))
 
 function digestOf({ row, range }: ReturnType<typeof questions>): string {
@@ -105,7 +104,7 @@ function rangeQuestions(permutation: Permutation): Questions {
   return { header, base, hashes }
 }
 
-/** Runs one search at the easiest target, at one that half of the nonces meet, and just at and just below some hashes. */
+/** Searches at the easiest target, at one that half of the nonces meet, and at and just below some hashes. */
 function compare(kernel: Kernel, what: string, { hashes }: Questions, search: () => number): string | undefined {
   const tops = hashes.map(hash => new DataView(hash.buffer).getBigUint64(0))
   const edges = tops.filter((_, i) => i % 64 === 0).flatMap(top => (top > 0n ? [top, top - 1n] : [top]))
@@ -114,13 +113,13 @@ function compare(kernel: Kernel, what: string, { hashes }: Questions, search: ()
     const found = [...kernel.hits.subarray(0, search())]
     const expected = tops.flatMap((top, i) => (top <= target ? [i] : []))
     if (found.length !== expected.length || found.some((hit, i) => hit !== expected[i])) {
-      return `other candidates in a ${what} than there are: ${found.length} for ${expected.length}`
+      return `wrong candidates in a ${what}: ${found.length} reported, ${expected.length} expected`
     }
   }
   return undefined
 }
 
-/** A header and a nonce without any pattern, the same for the same seed (SplitMix64's output function over a counter). */
+/** A pseudorandom header and nonce, determined by the seed (SplitMix64's output function over a counter). */
 function sample(seed: number): { header: Uint8Array; nonce: Uint8Array } {
   const words = BigUint64Array.from({ length: 12 }, (_, i) => {
     let z = BigInt.asUintN(64, (BigInt(seed) * 12n + BigInt(i) + 1n) * 0x9e3779b97f4a7c15n)

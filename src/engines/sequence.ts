@@ -1,4 +1,4 @@
 let last = 0
 
-/** The next work's sequence number: never the same twice in this process, whichever engine it is for. */
+/** The next work's sequence number, unique in this process across engines. */
 export const nextSequence = (): number => (last += 1)

@@ -1,35 +1,35 @@
-/** What a calibration found out, kept for the next start on the same machine. */
+/** Stores the result of a calibration for the next start on the same machine. */
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises"
 import { dirname } from "node:path"
 
-/** What a calibration is valid for. */
+/** The conditions under which a calibration is valid. */
 export interface CalibrationKey {
-  /** The CPU's model name and microcode; empty where the system does not tell. */
+  /** The CPU's model name and microcode; empty if unknown. */
   readonly cpu: string
   readonly microcode: string
   /** The miner's version. */
   readonly version: string
-  /** Whether machine code could be made: what was measured without it says nothing about another start. */
+  /** True if machine code could be generated; measurements without it do not apply to a start with it. */
   readonly native: boolean
-  /** Workers that were to mine, and fewer ones that were tried as well. */
+  /** The requested number of workers, and the smaller number that was measured too. */
   readonly workers: readonly number[]
 }
 
 export interface Calibration {
   /** Kernels that passed the self-test, fastest first. */
   readonly kernels: readonly { readonly name: string; readonly hashesPerSecond: number }[]
-  /** The number of workers that was fastest. */
+  /** The fastest number of workers. */
   readonly workers: number
 }
 
 export interface CalibrationCache {
-  /** Undefined where there is none for the key, or where it cannot be read or made sense of. */
+  /** Undefined if the cache has no calibration for the key, or is unreadable or malformed. */
   load(key: CalibrationKey): Promise<Calibration | undefined>
-  /** Rejects where it cannot be written. */
+  /** Rejects if the file cannot be written. */
   save(key: CalibrationKey, calibration: Calibration): Promise<void>
 }
 
-/** @param file holds one calibration, the last one, as JSON */
+/** @param file JSON file that holds the latest calibration only */
 export function fileCache(file: string): CalibrationCache {
   return {
     async load(key) {
@@ -57,7 +57,7 @@ export function fileCache(file: string): CalibrationCache {
   }
 }
 
-/** The key with its fields in one order, so that equal keys are equal texts. */
+/** The key with its fields in a fixed order, so that equal keys have equal JSON. */
 const ordered = ({ cpu, microcode, version, native, workers }: CalibrationKey) => ({
   cpu,
   microcode,

@@ -1,6 +1,6 @@
 /**
- * Which kernel mines: of those that pass their self-test here, the fastest on as many workers as will mine, since
- * frequencies drop when all cores run wide instructions.
+ * Chooses the kernel that mines: the fastest that passes its self-test, measured with the number of workers that will mine,
+ * because CPU frequencies drop if all cores run wide instructions.
  */
 import { type Clock, sleep } from "../../clock.ts"
 import { ExitCode, OperatorError } from "../../errors.ts"
@@ -13,48 +13,47 @@ import type { CpuEngine } from "./cpu-engine.ts"
 import { FALLBACK_OF } from "./kernels.ts"
 
 export interface ChooseOptions {
-  /** Candidates by name, usually fastest first; one only: it is taken without being measured. */
+  /** Kernels by name, usually fastest first; a single one is used without measurement. */
   readonly kernels: readonly string[]
-  /** Workers that are to mine. */
+  /** Workers that will mine. */
   readonly workers: number
-  /** A smaller number that might be faster: one worker for each core, where the others would be on hyper-threads. */
+  /** A smaller number of workers to measure too: one per core, if the others would run on second threads of a core. */
   readonly fewerWorkers?: number | undefined
   readonly createEngine: (kernel: string, workers: number) => CpuEngine
   readonly machine: Omit<CalibrationKey, "workers">
   /** Undefined: every start measures. */
   readonly cache?: CalibrationCache | undefined
-  /** Measures even if the cache knows. */
+  /** Measures even if the cache has a calibration. */
   readonly recalibrate?: boolean
   readonly clock: Clock
   readonly log: Log
 }
 
 export interface Choice {
-  /** Prepared, and idle. */
+  /** Prepared and idle. */
   readonly engine: CpuEngine
-  /** The other candidates, best first, for the case that this one fails later. */
+  /** The other kernels, best first, to replace this one if it fails later. */
   readonly others: readonly string[]
 }
 
 /**
- * Milliseconds a kernel runs before it is measured for the first time, in which the runtime compiles WebAssembly again,
- * and in each of its slices. Candidates take turns, and a candidate's best slice counts: what else the machine does
- * slows some slices down, and speeds none up.
+ * Run time of a kernel before its first measurement (the runtime optimizes WebAssembly meanwhile), and in each slice.
+ * Kernels take turns, and the best slice of each counts, because other load on the machine only slows slices down.
  */
-const WARM_UP = 80
-const SLICE = 40
+const WARM_UP_MS = 80
+const SLICE_MS = 40
 const SLICES = 3
 
-/** Candidates that hashed so much of what the fastest did are measured again: one of them may have been slowed down. */
+/** Kernels above this fraction of the highest rate are measured again, because load may have slowed one down. */
 const CLOSE = 0.95
 
-/** Those that are still as close as this are alike: the one that is listed first is taken. */
+/** Kernels above this fraction after the second measurement count as equal: the first in the list is chosen. */
 const ALIKE = 0.98
 
-/** A candidate that hashed less than this part of what the fastest did was kept from the CPU, not measured. */
+/** A kernel below this fraction of the highest rate was deprived of the CPU, so its measurement is invalid. */
 const PLAUSIBLE = 0.02
 
-/** Why a candidate cannot be used. */
+/** The reason why a kernel cannot be used. */
 interface Refusal {
   readonly kernel: string
   readonly why: string
@@ -68,8 +67,8 @@ interface Measured {
 }
 
 /**
- * @throws OperatorError if no candidate can be used: `selfTest` if all kernels are refused, `lost` if workers of one could
- *   not be started, as without memory or threads to spare
+ * @throws OperatorError if no kernel can be used: `selfTest` if all are refused, `lost` if workers of one could not be
+ *   started, for lack of memory or threads
  */
 export async function chooseEngine(options: ChooseOptions): Promise<Choice> {
   const { kernels, workers, fewerWorkers, cache, log, machine } = options
@@ -87,7 +86,7 @@ export async function chooseEngine(options: ChooseOptions): Promise<Choice> {
     `${machine.cpu || "this CPU"}: ${describe(ranking)} on ${workers} ${workers === 1 ? "worker" : "workers"}; using ${best!.engine.name}`,
   )
   if (!settled.plausible || measured.some(one => !isPlausible(one, measured))) {
-    log.warn("this machine is too busy to measure them all: the next start measures again")
+    log.warn("this machine is too busy to measure all kernels: the next start measures again")
   } else if (kernels.length > 1) await save(options, key, { kernels: ranking, workers: settled.workers })
   const unmeasured = kernels.filter(
     name => FALLBACK_OF[name] !== undefined && !ranking.some(known => known.name === name),
@@ -95,7 +94,7 @@ export async function chooseEngine(options: ChooseOptions): Promise<Choice> {
   return { engine: best!.engine, others: [...ranking.slice(1).map(({ name }) => name), ...unmeasured] }
 }
 
-/** Takes the ranking of an earlier start, and candidates that it does not know after it. */
+/** Uses the ranking of an earlier start, followed by kernels that it lacks. */
 function useKnown(options: ChooseOptions, { kernels, workers }: Calibration): Promise<Choice> {
   const ranked = kernels.map(({ name }) => name).filter(name => options.kernels.includes(name))
   options.log.info(`${options.machine.cpu || "this CPU"}: ${describe(kernels)} when it was measured`)
@@ -111,7 +110,7 @@ async function firstUsable(options: ChooseOptions, kernels: readonly string[], w
   throw noneUsable(refusals)
 }
 
-/** Candidates that can be used, at least one. */
+/** Engines of the kernels that can be used, at least one. */
 async function preparedAll(options: ChooseOptions): Promise<CpuEngine[]> {
   const refusals: Refusal[] = []
   const engines: CpuEngine[] = []
@@ -124,7 +123,7 @@ async function preparedAll(options: ChooseOptions): Promise<CpuEngine[]> {
   return engines
 }
 
-/** Measures engines in turns, and once more those that were not properly measured, or are too close to tell. */
+/** Measures engines in turns, then again those whose measurement is invalid or whose rates are close. */
 async function measureAll(engines: readonly CpuEngine[], clock: Clock): Promise<Measured[]> {
   const first = await inTurns(engines, clock)
   const isMeasured = first.every(one => isPlausible(one, first))
@@ -149,7 +148,7 @@ async function inTurns(engines: readonly CpuEngine[], clock: Clock): Promise<Mea
   let best = engines.map((engine): Measured => ({ engine, hashesPerSecond: 0 }))
   for (let slice = 0; slice < SLICES; slice++) {
     const next: Measured[] = []
-    for (const one of best) next.push(faster(one, await measure(one.engine, slice === 0 ? WARM_UP : 0, clock)))
+    for (const one of best) next.push(faster(one, await measure(one.engine, slice === 0 ? WARM_UP_MS : 0, clock)))
     best = next
   }
   return best
@@ -161,7 +160,7 @@ function isPlausible({ hashesPerSecond }: Measured, all: readonly Measured[]): b
   return hashesPerSecond > PLAUSIBLE * highest(all)
 }
 
-/** Undefined where the kernel is refused or its workers fail, which is said in one line. */
+/** Undefined, with one log line, if the kernel is refused or its workers fail. */
 async function prepared(
   { createEngine, log }: ChooseOptions,
   name: string,
@@ -182,18 +181,18 @@ async function prepared(
   }
 }
 
-/** One slice on all workers of a prepared engine, which is idle again afterwards. */
-async function measure(engine: CpuEngine, warmUp: number, clock: Clock): Promise<Measured> {
+/** Measures one slice on all workers of a prepared engine, which is idle afterwards. */
+async function measure(engine: CpuEngine, warmUpMs: number, clock: Clock): Promise<Measured> {
   engine.assign(benchmarkWork(U512_MAX))
-  if (warmUp > 0) await sleep(clock, warmUp)
+  if (warmUpMs > 0) await sleep(clock, warmUpMs)
   const [begin, before] = [clock.now(), total(engine)]
-  await sleep(clock, SLICE)
+  await sleep(clock, SLICE_MS)
   const [end, after] = [clock.now(), total(engine)]
   engine.assign(null)
   return { engine, hashesPerSecond: (Number(after - before) / (end - begin)) * 1000 }
 }
 
-/** Leaves the engine with the number of workers that is faster. @returns that number, and whether it was measured */
+/** Resizes the engine to the faster number of workers. @returns that number; `plausible`: false if the measurement is invalid */
 async function settleWorkers(
   { workers, fewerWorkers, clock, log }: ChooseOptions,
   best: Measured,
@@ -214,11 +213,11 @@ async function save({ cache, log }: ChooseOptions, key: CalibrationKey, calibrat
   try {
     await cache?.save(key, calibration)
   } catch (error) {
-    log.debug(`the calibration could not be kept for the next start: ${(error as Error).message}`)
+    log.debug(`the calibration could not be saved for the next start: ${(error as Error).message}`)
   }
 }
 
-/** A worker that did not start, as without memory or threads to spare, may start next time; a refused kernel will not. */
+/** Workers that failed to start for lack of memory or threads may start next time; a refused kernel will not. */
 function noneUsable(refusals: readonly Refusal[]): OperatorError {
   const whys = refusals.map(({ kernel, why }) => `${kernel}: ${why}`).join("; ")
   const mayStartLater = refusals.some(({ permanent }) => !permanent)

@@ -3,11 +3,11 @@ import { workerEntry } from "../../worker-entry.ts"
 import { ThreadEngine, type ThreadEngineOptions } from "../threads/thread-engine.ts"
 import { renderedKernel } from "./kernels.ts"
 
-/** A kernel to load in a worker. */
+/** The kernel that a worker loads. */
 export interface CpuTask {
   /** A name in the table of kernels. */
   readonly kernel: string
-  /** What that kernel's recipe rendered. */
+  /** The result of the recipe's `render`. */
   readonly rendered: unknown
 }
 
@@ -23,7 +23,7 @@ export interface CpuEngineOptions
   readonly render?: (kernel: string) => unknown
 }
 
-/** Its units are `KERNEL/0`, `KERNEL/1`, … */
+/** Creates an engine whose units are `KERNEL/0`, `KERNEL/1`, … */
 export function createCpuEngine(options: CpuEngineOptions): CpuEngine {
   const { kernel, entry = workerEntry("engines/cpu"), render = renderedKernel, ...rest } = options
   return new ThreadEngine({

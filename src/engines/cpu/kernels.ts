@@ -6,17 +6,17 @@ import { compileWasmKernel, loadWasmKernel, type WasmKernelName } from "../../ke
 import type { RenderedKernel } from "../../kernel/x64/program/render.ts"
 import { loadKernel, renderX64Kernel, type X64KernelName } from "../../kernel/x64/x64-kernel.ts"
 
-/** How a kernel is made: rendered once in a process, which takes longest, and loaded in each thread that uses it. */
+/** Steps that create a kernel: rendering, once per process, and loading, once per thread. */
 export interface KernelRecipe<Rendered = unknown> {
-  /** Gives what structured cloning takes. @throws UnsupportedKernel where the kernel cannot run on this machine */
+  /** The result survives structured cloning. @throws UnsupportedKernel if the kernel cannot run on this machine */
   render(): Rendered
-  /** Binds it to the calling thread. @throws UnsupportedKernel where the system does not allow that */
+  /** Binds the kernel to the calling thread. @throws UnsupportedKernel if the system does not allow it */
   load(rendered: Rendered): Kernel
 }
 
 export type KernelTable = Readonly<Record<string, KernelRecipe>>
 
-/** Every kernel that a CPU worker can run, by the name that `--engine` knows it by; usually fastest first. */
+/** All CPU kernels by their `--engine` name, usually fastest first. */
 export const KERNELS: KernelTable = {
   avx512: x64("avx512"),
   "avx512-limbs": x64("avx512-limbs"),
@@ -30,7 +30,7 @@ export const KERNELS: KernelTable = {
   "wasm-narrow": wasm("wasm-narrow"),
 }
 
-/** Kernels that are worth a try only where another one cannot run: they are slower wherever both can. */
+/** Kernels that are slower than another one wherever both can run, with the name of that one. */
 export const FALLBACK_OF: Readonly<Record<string, string>> = {
   "wasm-narrow": "wasm",
 }
@@ -38,15 +38,15 @@ export const FALLBACK_OF: Readonly<Record<string, string>> = {
 const rendered = new Map<string, unknown>()
 
 /**
- * What the kernel of that name is loaded from, in any thread; rendered when it is first asked for.
- * @throws UnsupportedKernel where it cannot run here
+ * The rendered form of a kernel, from which any thread loads it; rendered at the first call.
+ * @throws UnsupportedKernel if it cannot run on this machine
  */
 export function renderedKernel(name: string): unknown {
   if (!rendered.has(name)) rendered.set(name, recipeOf(KERNELS, name).render())
   return rendered.get(name)
 }
 
-/** A kernel for the calling thread. @throws UnsupportedKernel where it cannot run here */
+/** A kernel for the calling thread. @throws UnsupportedKernel if it cannot run on this machine */
 export const createKernel = (name: string): Kernel => recipeOf(KERNELS, name).load(renderedKernel(name))
 
 export function recipeOf(kernels: KernelTable, name: string): KernelRecipe {

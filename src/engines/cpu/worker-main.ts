@@ -9,7 +9,7 @@ import type { CpuTask } from "./cpu-engine.ts"
 import { type KernelTable, recipeOf } from "./kernels.ts"
 import { searchLoop } from "./search-loop.ts"
 
-/** Waits for the order and carries it out; then the thread ends. */
+/** Waits for the order and searches until asked to leave; then the thread ends. */
 export const serveCpuWorker = (kernels: KernelTable): void =>
   serveOrder<CpuTask>((order, report) => search(order, kernels, report))
 

@@ -235,7 +235,7 @@ describe("a worker", () => {
 describe("a kernel", () => {
   const refusals: [kernel: string, unsupported: boolean, why: RegExp][] = [
     ["unsupported", true, /^this CPU has no such thing$/],
-    ["wrong", false, /^other candidates in a row than there are: 255 for 256$/],
+    ["wrong", false, /^wrong candidates in a row: 255 reported, 256 expected$/],
   ]
   for (const [kernel, unsupported, why] of refusals) {
     test(`that is ${kernel} is refused`, async () => {
