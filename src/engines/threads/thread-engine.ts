@@ -4,6 +4,7 @@
  */
 import { type Clock, sleep } from "../../clock.ts"
 import { setThreadAffinity } from "../../host/affinity.ts"
+import { type ThreadActivity, threadActivity } from "../../host/thread-activity.ts"
 import { UnsupportedKernel } from "../../kernel/kernel.ts"
 import type { Log } from "../../log.ts"
 import { topOf } from "../../pow/target.ts"
@@ -40,6 +41,8 @@ export interface ThreadEngineOptions<Task> {
   readonly clock: Clock
   readonly log: Log
   readonly patience?: Patience
+  /** What a thread of this process does; the system's figures by default. */
+  readonly activity?: typeof threadActivity
 }
 
 /** How long an engine waits for a worker before it replaces it, and how often it does. */
@@ -62,6 +65,12 @@ const SLOTS = MAX_WORKERS + 64
 const LOOK_INTERVAL_MS = 250
 
 const PATIENCE: Patience = { startMs: 30_000, maxStillLooks: 4, maxFailures: 5, failureWindowMs: 60_000 }
+
+/** A thread that wants a CPU and received less than this share of one is starved, not hung. */
+const STARVED_SHARE = 0.1
+
+/** Interval between two lines about a starved worker. */
+const STARVED_LINE_MS = 60_000
 
 /** Time that a worker is given to leave. */
 const LEAVE_MS = 500
@@ -352,10 +361,35 @@ export class ThreadEngine<Task> implements Engine {
       const { heartbeat } = unit.current.slot
       unit.still = heartbeat === unit.heartbeat ? unit.still + 1 : 0
       unit.heartbeat = heartbeat
-      if (unit.still >= this.#patience.maxStillLooks)
-        this.#replace(unit, `it made no progress for ${(LOOK_INTERVAL_MS * this.#patience.maxStillLooks) / 1000} s`)
+      if (unit.still === 1) unit.stillCpuMs = this.#activityOf(unit)?.cpuMs
+      if (unit.still < this.#patience.maxStillLooks) continue
+      const seconds = (LOOK_INTERVAL_MS * this.#patience.maxStillLooks) / 1000
+      if (this.#isStarved(unit)) this.#reportStarved(unit, seconds)
+      else this.#replace(unit, `it made no progress for ${seconds} s`)
     }
     this.#lookAtSlots()
+  }
+
+  #activityOf({ current }: ThreadUnit<Task>): ThreadActivity | undefined {
+    const { activity = threadActivity } = this.#options
+    return current?.threadId === undefined ? undefined : activity(current.threadId)
+  }
+
+  /** A thread that waits for a CPU is not at fault: a replacement would wait as well. */
+  #isStarved(unit: ThreadUnit<Task>): boolean {
+    const now = this.#activityOf(unit)
+    if (!now?.isRunnable || unit.stillCpuMs === undefined) return false
+    return now.cpuMs - unit.stillCpuMs < STARVED_SHARE * LOOK_INTERVAL_MS * (unit.still - 1)
+  }
+
+  #reportStarved(unit: ThreadUnit<Task>, seconds: number): void {
+    unit.still = 0
+    const now = this.#options.clock.now()
+    if (now - unit.starvedAt < STARVED_LINE_MS) return
+    unit.starvedAt = now
+    this.#options.log.warn(
+      `${unit.id} is starved: other programs left it less than ${100 * STARVED_SHARE} % of a CPU for ${seconds} s`,
+    )
   }
 
   #lookAtSlots(): void {

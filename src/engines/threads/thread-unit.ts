@@ -25,6 +25,10 @@ export class ThreadUnit<Task> implements Unit {
   /** Looks since the heartbeat last changed. */
   still = 0
   heartbeat = -1
+  /** CPU time of the thread at the first look without a heartbeat, in milliseconds. */
+  stillCpuMs: number | undefined
+  /** Clock milliseconds of the last line about starvation. */
+  starvedAt = Number.NEGATIVE_INFINITY
   /** Recent failures of this unit's threads, clock milliseconds. */
   failures: number[] = []
   /** Logical CPU that its threads are bound to. */

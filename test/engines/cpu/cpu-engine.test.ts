@@ -218,6 +218,35 @@ describe("a worker", () => {
     await engine.close()
   })
 
+  test("that waits for a CPU is starved: it is reported once a minute and not replaced", async () => {
+    const { engine, watch, log } = await setUp({
+      kernel: "faulty",
+      ...FAULTY,
+      activity: () => ({ isRunnable: true, cpuMs: 5 }),
+    })
+    const job = fault(HANG_FIRST, { stopAtCandidate: false, range: { first: 0n, last: 29_999n } })
+    engine.assign(job)
+    while (log.lines.length === 0) await Bun.sleep(10)
+    // As long again as a worker that hangs is given.
+    await Bun.sleep(1500)
+    expect(watch.restarted).toEqual([])
+    expect(log.texts).toHaveLength(1)
+    expect(log.texts[0]).toContain("faulty/0 is starved: other programs left it less than 10 % of a CPU for 1 s")
+    await engine.close()
+  })
+
+  test("that runs without progress, or is stopped, is replaced", async () => {
+    for (const isRunnable of [true, false]) {
+      let cpuMs = 0
+      const activity = () => ({ isRunnable, cpuMs: isRunnable ? (cpuMs += 1000) : 0 })
+      const { engine, watch } = await setUp({ kernel: "faulty", ...FAULTY, activity })
+      engine.assign(fault(HANG_FIRST, { stopAtCandidate: false, range: { first: 0n, last: 29_999n } }))
+      await watch.until(() => watch.restarted.length > 0)
+      expect(watch.restarted).toEqual(["faulty/0: it made no progress for 1 s"])
+      await engine.close()
+    }
+  })
+
   test("that dies again and again is given up, and with the last the engine", async () => {
     const patience = { startMs: 30_000, maxStillLooks: 3, maxFailures: 1, failureWindowMs: 60_000 }
     const { engine, watch, log } = await setUp({ kernel: "faulty", ...FAULTY, workers: 1, patience })
