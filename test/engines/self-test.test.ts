@@ -22,7 +22,7 @@ const changed = (changes: Partial<Kernel>): Kernel => ({
   ...changes,
 })
 
-test("the digest of the known answers is the reference's", () => {
+test("the stored digest is that of the reference's results", () => {
   expect(selfTest(wasm)).toBeUndefined()
   const digest = answersDigest()
   expect(answersDigest(state => state.toReversed())).not.toBe(digest)
@@ -64,7 +64,7 @@ describe("a kernel is refused", () => {
     ["that overlooks one candidate of a row", changed({ searchRow: t0 => Math.max(0, wasm.searchRow(t0) - 1) }), /row/],
     ["that searches another row", changed({ searchRow: t0 => wasm.searchRow(t0 + 1) }), /row/],
     [
-      "that takes the target to be excluded",
+      "that excludes the target itself",
       changed({
         setTarget: value => {
           top = value

@@ -11,7 +11,7 @@ const key = { cpu: "A CPU", microcode: "0x1", version: "1.2.3", native: true, wo
 const calibration = { kernels: [{ name: "wasm", hashesPerSecond: 5e5 }], workers: 2 }
 const file = join(directory, "new", "calibration.json")
 
-test("what was saved is loaded, for the same key only", async () => {
+test("a saved calibration is loaded for the same key only", async () => {
   const cache = fileCache(file)
   expect(await cache.load(key)).toBeUndefined()
   await cache.save(key, calibration)
@@ -31,7 +31,7 @@ test("what was saved is loaded, for the same key only", async () => {
   expect(readdirSync(join(directory, "new"))).toEqual(["calibration.json"])
 })
 
-test("a damaged file is as good as none", async () => {
+test("a damaged file counts as absent", async () => {
   const cache = fileCache(file)
   await cache.save(key, calibration)
   const text = readFileSync(file, "utf8")

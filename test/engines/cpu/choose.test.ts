@@ -86,7 +86,7 @@ const lacking = new RefusedKernel("this CPU has no AVX-512", true)
 const miscalculating = new RefusedKernel("a wrong hash", false)
 
 describe("the fastest kernel", () => {
-  test("is chosen, the others are closed, and the outcome is told and kept", async () => {
+  test("is chosen, the others are closed, and the ranking is logged and saved", async () => {
     const { cache, saved } = memoryCache()
     const { choose, log, closed } = setUp({ avx512: lacking, wasm: slow, avx2: fast }, { cache })
     expect(await choose()).toEqual({ name: "avx2", others: ["wasm"] })
@@ -100,7 +100,7 @@ describe("the fastest kernel", () => {
     expect(saved).toEqual([{ kernels, workers: 4 }])
   })
 
-  test("is known from an earlier start", async () => {
+  test("is taken from the cache of an earlier start", async () => {
     const { cache, saved } = memoryCache({ kernels: [{ name: "avx2", hashesPerSecond: 1 }], workers: 2 })
     const { choose, made } = setUp({ wasm: slow, avx2: fast }, { cache })
     expect(await choose()).toEqual({ name: "avx2", others: ["wasm"] })
@@ -115,7 +115,7 @@ describe("the fastest kernel", () => {
     expect(saved).toHaveLength(1)
   })
 
-  test("that fails its self-test now gives way to the next", async () => {
+  test("that fails its self-test now is replaced by the next", async () => {
     const ranking = ["avx512", "avx2", "wasm"].map(name => ({ name, hashesPerSecond: 1 }))
     const { cache } = memoryCache({ kernels: ranking, workers: 4 })
     const { choose, log } = setUp({ avx512: miscalculating, avx2: lacking, wasm: slow }, { cache })
@@ -123,14 +123,14 @@ describe("the fastest kernel", () => {
     expect(log.lines.map(({ level }) => level)).toEqual(["info", "warn", "info"])
   })
 
-  test("is used although it cannot be kept", async () => {
+  test("is used if the calibration cannot be saved", async () => {
     const cache: CalibrationCache = { load: async () => undefined, save: async () => Promise.reject(new Error("full")) }
     const { choose } = setUp({ wasm: slow, avx2: fast }, { cache })
     expect((await choose()).name).toBe("avx2")
   })
 })
 
-test("a kernel that fails for another reason than its own is not said to be wrong", async () => {
+test("a kernel whose workers fail to start is not reported as wrong", async () => {
   const { choose, log } = setUp({ avx2: new Error("Failed to spawn worker thread"), wasm: slow })
   expect((await choose()).name).toBe("wasm")
   expect(log.texts[0]).toBe("warn avx2 is not used, it could not be started: Failed to spawn worker thread")
@@ -147,20 +147,20 @@ describe("on a busy machine", () => {
     expect(saved).toHaveLength(1)
   })
 
-  test("kernels that were as fast as each other are measured again", async () => {
+  test("kernels of similar speed are measured again", async () => {
     // Both are slowed down in their first three slices, the better one more.
     const better = (_: number, assignment: number) => (assignment <= 3 ? 1_400_000 : 1_900_000)
     const other = (_: number, assignment: number) => (assignment <= 3 ? 1_450_000 : 1_800_000)
     expect((await setUp({ wasm: slow, other, better }).choose()).name).toBe("better")
   })
 
-  test("of kernels that are alike the first in the list is taken", async () => {
+  test("of equal kernels the first in the list is chosen", async () => {
     const alike = (rate: number) => setUp({ listed: () => 1_500_000, other: () => rate, wasm: slow }).choose()
     expect(await alike(1_520_000)).toEqual({ name: "listed", others: ["other", "wasm"] })
     expect((await alike(1_560_000)).name).toBe("other")
   })
 
-  test("a kernel that did not come to hash is measured again", async () => {
+  test("a kernel that got no CPU time is measured again", async () => {
     const { cache, saved } = memoryCache()
     const { choose } = setUp({ wasm: slow, avx2: onlyIn(5) }, { cache })
     expect((await choose()).name).toBe("avx2")
@@ -171,7 +171,7 @@ describe("on a busy machine", () => {
     ["a kernel", { wasm: slow, avx2: onlyIn(7) }, {}],
     ["every kernel", { wasm: onlyIn(7), avx2: onlyIn(7) }, {}],
     ["a number of workers", { wasm: slow, avx2: (n: number) => (n === 2 ? 0 : 1_500_000) }, { fewerWorkers: 2 }],
-  ])("nothing is kept where %s could not be measured", async (_, behaviours, more) => {
+  ])("no calibration is saved if %s could not be measured", async (_, behaviours, more) => {
     const { cache, saved } = memoryCache()
     const { choose, log } = setUp(behaviours, { cache, ...more })
     await choose()
@@ -180,7 +180,7 @@ describe("on a busy machine", () => {
   })
 })
 
-test("a fallback is measured only where what it stands in for cannot run", async () => {
+test("a fallback is measured only if its faster kernel cannot run", async () => {
   const rest = { "wasm-narrow": slow, avx2: fast }
   const usual = setUp({ wasm: slow, ...rest })
   expect(await usual.choose()).toEqual({ name: "avx2", others: ["wasm", "wasm-narrow"] })
@@ -189,14 +189,14 @@ test("a fallback is measured only where what it stands in for cannot run", async
   expect(await without.choose()).toEqual({ name: "avx2", others: ["wasm-narrow"] })
 })
 
-test("one candidate is not measured", async () => {
+test("a single kernel is not measured", async () => {
   const { choose, made, log } = setUp({ wasm: slow })
   expect(await choose()).toEqual({ name: "wasm", others: [] })
   expect(made).toEqual(["wasm 4"])
   expect(log.lines).toEqual([])
 })
 
-test("without a usable candidate it is the operator's turn", async () => {
+test("without a usable kernel the exit code is that of a failed self-test", async () => {
   const { choose } = setUp({ avx512: lacking, wasm: miscalculating })
   const error: unknown = await choose().catch(error => error)
   expect(error).toBeInstanceOf(OperatorError)
@@ -215,7 +215,7 @@ test("if workers could not be started, the exit code asks for a restart", async 
   )
 })
 
-describe("hyper-threads", () => {
+describe("second threads of cores", () => {
   const cases: [what: string, rate: (workers: number) => number, workers: number][] = [
     ["that help are used", workers => 100_000 * workers, 4],
     ["that hinder are not", workers => (workers === 2 ? 450_000 : 400_000), 2],

@@ -93,7 +93,7 @@ describe("two workers", () => {
   beforeAll(async () => ({ engine, watch } = await setUp()))
   afterAll(() => engine.close())
 
-  test("find a seal, stop, and go on when told that it was none", async () => {
+  test("find a seal, stop, and continue if it is not confirmed", async () => {
     watch.candidates.length = 0
     const job = work(500n)
     engine.assign(job)
@@ -112,7 +112,7 @@ describe("two workers", () => {
     expect(watch.candidates[0]!.nonce).not.toEqual(watch.candidates[1]!.nonce)
   })
 
-  test("take up a new work, each of them, and count for no other", async () => {
+  test("all take up a new work and count for no other", async () => {
     const before = work(IMPOSSIBLE)
     engine.assign(before)
     await poll(() => engine.units.every(({ sequence }) => sequence === before.sequence))
@@ -125,7 +125,7 @@ describe("two workers", () => {
     expect(engine.units.map(({ sequence }) => sequence)).toEqual([0, 0])
   })
 
-  test("report every hit of a work that goes on, and take their time", async () => {
+  test("report every hit of a work that continues", async () => {
     watch.candidates.length = 0
     const job = work(1n, { stopAtCandidate: false, prefix: Uint8Array.of(0xca, 0xfe) })
     engine.assign(job)
@@ -136,7 +136,7 @@ describe("two workers", () => {
     expect(nonces.every(nonce => nonce.startsWith("cafe"))).toBe(true)
   })
 
-  test("search a range, each nonce once and none outside, and say when it is exhausted", async () => {
+  test("search each nonce of a range once, none outside, and report its end", async () => {
     watch.candidates.length = 0
     const range = { first: 2n ** 256n - 9000n, last: 2n ** 256n + 4999n }
     const job = work(1n, { stopAtCandidate: false, range })
@@ -157,7 +157,7 @@ describe("two workers", () => {
     expect(watch.exhausted).not.toContain(job.sequence)
   })
 
-  test("become more and fewer while the work goes on", async () => {
+  test("are added and removed while the work continues", async () => {
     const job = work(IMPOSSIBLE)
     engine.assign(job)
     await engine.resize(3)
@@ -174,7 +174,7 @@ describe("two workers", () => {
 })
 
 describe("a worker", () => {
-  test("that dies is replaced and counted, its job goes on with no nonce lost or repeated, and it ends with the engine", async () => {
+  test("that dies is replaced and counted; its job continues, and no nonce is lost or repeated", async () => {
     const { engine, watch } = await setUp({ kernel: "faulty", ...FAULTY })
     const range = { first: 0n, last: 29_999n }
     const job = fault(CRASH_FIRST, { stopAtCandidate: false, range })
@@ -194,7 +194,7 @@ describe("a worker", () => {
     expect(await gone).toHaveLength(2)
   })
 
-  test("that dies with the end of the search in its hands does not take it along", async () => {
+  test("that dies after it claimed the end of the search does not end it", async () => {
     const { engine, watch } = await setUp({ kernel: "faulty", ...FAULTY })
     const job = fault(CLAIM_FIRST)
     engine.assign(job)
@@ -227,7 +227,7 @@ describe("a worker", () => {
     const job = fault(HANG_FIRST, { stopAtCandidate: false, range: { first: 0n, last: 29_999n } })
     engine.assign(job)
     while (log.lines.length === 0) await Bun.sleep(10)
-    // As long again as a worker that hangs is given.
+    // Longer than the time after which a hung worker is replaced.
     await Bun.sleep(1500)
     expect(watch.restarted).toEqual([])
     expect(log.texts).toHaveLength(1)
@@ -247,7 +247,7 @@ describe("a worker", () => {
     }
   })
 
-  test("that dies again and again is given up, and with the last the engine", async () => {
+  test("that dies repeatedly is given up, and the engine fails with the last one", async () => {
     const patience = { startMs: 30_000, maxStillLooks: 3, maxFailures: 1, failureWindowMs: 60_000 }
     const { engine, watch, log } = await setUp({ kernel: "faulty", ...FAULTY, workers: 1, patience })
     engine.assign(fault(CRASH_ALL, { stopAtCandidate: false }))
@@ -278,7 +278,7 @@ describe("a kernel", () => {
     })
   }
 
-  test("that cannot be made says why", async () => {
+  test("that cannot be rendered is reported with the reason", async () => {
     expect(setUp({ kernel: "broken", ...FAULTY, workers: 1 })).rejects.toThrow("cannot be made")
   })
 })

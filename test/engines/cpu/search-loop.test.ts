@@ -45,7 +45,7 @@ function candidates(slot: SharedMemory["slots"][number]): { sequence: number; no
 }
 
 describe("what counts", () => {
-  test("rows without a hit count whole, the one with the winner up to it", () => {
+  test("rows without a hit count completely, the row that ends the search up to its hit", () => {
     const rows: number[] = []
     const { memory, slot, notified, run } = setUp({
       row: t0 => {
@@ -65,7 +65,7 @@ describe("what counts", () => {
     expect(slot.expectedSeals).toBeCloseTo(Number(counted) / 3000, 9)
   })
 
-  test("a row that ends after another worker's claim counts nothing, and reports nothing", () => {
+  test("a row that ends after another worker's claim neither counts nor reports", () => {
     const { memory, slot, run } = setUp({
       row: t0 => {
         if (t0 === 3) memory.admit(memory.version, true)
@@ -80,7 +80,7 @@ describe("what counts", () => {
     expect(candidates(slot)).toEqual([])
   })
 
-  test("a row during which the work was replaced counts nothing for either", () => {
+  test("a row during which the work is replaced counts for neither work", () => {
     let done = false
     const { memory, slot, run } = setUp({
       row: () => {
@@ -96,7 +96,7 @@ describe("what counts", () => {
     expect(slot.hashes).toBe(BigInt(2 * ROW))
   })
 
-  test("whether a row counts is decided before anything is done about its hit", () => {
+  test("a row is admitted before its hit is handled", () => {
     const { memory, slot, run } = setUp({})
     const write = slot.write.bind(slot)
     let late: boolean | undefined
@@ -163,8 +163,8 @@ describe("what counts", () => {
   )
 })
 
-describe("searching on after hits", () => {
-  test("every hit is reported, and a full ring loses none", () => {
+describe("a search that continues after hits", () => {
+  test("every hit is reported, also if the ring is full", () => {
     let rows = 0
     const found: bigint[] = []
     const { memory, slot, run } = setUp({ row: () => ++rows === 3 && slot.leave() })
@@ -182,7 +182,7 @@ describe("searching on after hits", () => {
     expect(found.length).toBeGreaterThanOrEqual(2 * ROW)
   })
 
-  test("what is counted stops at the last hit that was reported", () => {
+  test("the count ends at the last reported hit", () => {
     const { memory, slot, run } = setUp({})
     slot.awaitRoom = () => slot.leave()
     memory.assign(work(1, 4, { stopAtCandidate: false }))
@@ -192,7 +192,7 @@ describe("searching on after hits", () => {
     expect(slot.hashesOf(1) < slot.hashes).toBe(true)
   })
 
-  test("hash counts agree with luck where the engine takes no hit of a work that fills the ring", () => {
+  test("hash counts agree with luck if a work's hits fill the ring and are not taken", () => {
     const [difficulty, works] = [300, 2000]
     let [hits, counted, sequence] = [0, 0n, 0]
     const { memory, slot, run } = setUp({}, { seed: 6 })
@@ -212,7 +212,7 @@ describe("searching on after hits", () => {
 })
 
 describe("nonces", () => {
-  test("never come twice: same header again, and another worker in the slot", () => {
+  test("never repeat, with the same header or another worker in the slot", () => {
     const memory = SharedMemory.create(1)
     const slot = memory.slots[0]!
     const seen: bigint[] = []
@@ -240,7 +240,7 @@ describe("nonces", () => {
     expect(candidates(slot)[0]!.nonce >> 480n).toBe(0xdeadbeefn)
   })
 
-  test("a search that was resumed goes on in its plane", () => {
+  test("a resumed search continues in its plane", () => {
     let planes = 0
     const rows: number[] = []
     const { memory, slot, run } = setUp({ preparePlane: () => planes++, row: t0 => rows.push(t0) })
@@ -286,11 +286,11 @@ describe("ranges", () => {
     })
   }
 
-  test("resumed after every candidate, still each nonce once", () => {
+  test("resumed after every candidate: each nonce once", () => {
     expect(walk(4000n, 4300n, true)).toEqual(Array.from({ length: 301 }, (_, i) => BigInt(4000 + i)))
   })
 
-  test("a new midstate only where the first sixty bytes change", () => {
+  test("a new midstate only if the first 60 bytes change", () => {
     let prepared = 0
     const { memory, slot, run } = setUp({ prepareRange: () => prepared++ })
     memory.sleep = () => slot.leave()
@@ -299,7 +299,7 @@ describe("ranges", () => {
     expect(prepared).toBe(2)
   })
 
-  test("the whole space is taken up, and left at once", () => {
+  test("the whole nonce space is taken up and left immediately", () => {
     let rows = 0
     const { memory, slot, run } = setUp({ range: () => ++rows === 40 && memory.assign(null) })
     memory.sleep = () => slot.leave()
@@ -308,7 +308,7 @@ describe("ranges", () => {
     expect(rows).toBe(40)
   })
 
-  test("a chunk that a leaving worker left is ended by another, from where it stood", () => {
+  test("a leaving worker's chunk is continued by another worker at the same offset", () => {
     const calls: [number, number][] = []
     const { memory, slot, other, run } = setUp({ range: (first, count) => calls.push([first, count]) })
     memory.assign(work(1, 1e15, { range: range(0n, 2n * 4096n - 1n) }))
@@ -325,7 +325,7 @@ describe("ranges", () => {
   test.each([
     ["nothing", 1e15, 0],
     ["candidates", 32, 1],
-  ])("a worker whose chunk was inherited counts no more of it, where it found %s", (_, difficulty, least) => {
+  ])("a worker whose chunk was inherited counts no more of it after finding %s", (_, difficulty, least) => {
     let rows = 0
     const found: bigint[] = []
     const { memory, slot, run } = setUp({

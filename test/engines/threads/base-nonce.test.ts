@@ -11,13 +11,13 @@ test("first half: prefix, salt, worker, plane", () => {
   expect(nonce.slice(24, 32)).toEqual(Uint8Array.of(5, 6, 7, 8, 9, 10, 11, 12))
 })
 
-test("a longest prefix leaves the salt's last eight bytes", () => {
+test("the longest prefix keeps the salt's last eight bytes", () => {
   const nonce = baseNonce(new Uint8Array(16).fill(0xff), salt, 0, 0n)
   expect(nonce.slice(0, 16)).toEqual(new Uint8Array(16).fill(0xff))
   expect(nonce.slice(16, 24)).toEqual(salt.slice(16))
 })
 
-test("another worker or plane is another first half, whatever the prefix", () => {
+test("each worker and plane has a distinct first half for any prefix", () => {
   const place = fc.record({
     worker: fc.integer({ min: 0, max: 65_535 }),
     plane: fc.bigInt({ min: 0n, max: 2n ** 48n - 1n }),

@@ -28,7 +28,7 @@ const small = fc
     return { first, last: clamp(first + BigInt(size)) }
   })
 
-test("the chunks of a range are its nonces, each once and in order", () => {
+test("the chunks of a range contain its nonces once and in order", () => {
   fc.assert(
     fc.property(small, range => {
       const nonces = walk(range)
@@ -48,7 +48,7 @@ test("nonces of a chunk differ in their last four bytes only", () => {
   }
 })
 
-test("one nonce, and all of them", () => {
+test("a range of one nonce and the range of all nonces", () => {
   expect(walk({ first: 5n, last: 5n })).toEqual([5n])
   expect(walk({ first: U512_MAX, last: U512_MAX })).toEqual([U512_MAX])
   const whole = { first: 0n, last: U512_MAX }
@@ -58,7 +58,7 @@ test("one nonce, and all of them", () => {
   expect(chunkOf(whole, chunks)).toBeUndefined()
 })
 
-test("a range keeps its bounds as bytes", () => {
+test("a range's bounds survive the conversion from bytes", () => {
   const range = { first: 1n, last: U512_MAX - 1n }
   expect(rangeOf({ first: integerToBytes(range.first), last: integerToBytes(range.last) })).toEqual(range)
 })

@@ -17,7 +17,7 @@ function work(sequence: number, more: Partial<SharedWork> = {}): SharedWork {
 }
 
 describe("the work", () => {
-  test("arrives as it was assigned", () => {
+  test("is read as it was assigned", () => {
     const memory = SharedMemory.create(1)
     const range = { first: new Uint8Array(64).fill(3), last: new Uint8Array(64).fill(4) }
     for (const assigned of [work(1), work(2 ** 40, { range }), work(16), work(5, { prefix: new Uint8Array(0) })]) {
@@ -28,7 +28,7 @@ describe("the work", () => {
     expect(memory.read(memory.version)).toBeNull()
   })
 
-  test("of an older version is not to be had", () => {
+  test("of an older version is undefined", () => {
     const memory = SharedMemory.create(1)
     memory.assign(work(1))
     const { version } = memory
@@ -36,7 +36,7 @@ describe("the work", () => {
     expect(memory.read(version)).toBeUndefined()
   })
 
-  test("is read whole or not at all while another thread writes", async () => {
+  test("is read completely or not at all while another thread writes", async () => {
     const memory = SharedMemory.create(1)
     const worker = new Worker(new URL("./writer.ts", import.meta.url))
     afterAll(() => worker.terminate())
@@ -60,7 +60,7 @@ describe("the work", () => {
 })
 
 describe("the winner", () => {
-  test("is one, and one of the current work", () => {
+  test("is unique and belongs to the current work", () => {
     const memory = SharedMemory.create(1)
     memory.assign(work(1))
     const old = memory.version
@@ -78,7 +78,7 @@ describe("the winner", () => {
 })
 
 describe("a slot", () => {
-  test("counts for the work that was taken, and for all", () => {
+  test("counts for the current work and in total", () => {
     const memory = SharedMemory.create(1)
     const slot = memory.slots[0]!
     slot.take(work(4))
@@ -92,7 +92,7 @@ describe("a slot", () => {
     expect([slot.hashes, slot.hashesOf(4), slot.hashesOf(5), slot.sequence]).toEqual([512n, 0n, 0n, 5])
   })
 
-  test("has a ring that keeps order and says when it is full, over its end and back", () => {
+  test("has a ring that keeps order and reports when it is full, across its end", () => {
     const slot = SharedMemory.create(1).slots[0]!
     const nonce = (i: number) => new Uint8Array(64).fill(i)
     let written = 0
@@ -115,7 +115,7 @@ describe("a slot", () => {
     }
   })
 
-  test("gives each plane once, also after it was reset", () => {
+  test("returns each plane once, also after a reset", () => {
     const slot = SharedMemory.create(1).slots[0]!
     const planes = [slot.nextPlane(), slot.nextPlane()]
     slot.reset()
@@ -123,7 +123,7 @@ describe("a slot", () => {
     expect(planes).toEqual([0n, 1n, 2n])
   })
 
-  test("gives its chunk to one heir", () => {
+  test("passes its chunk to one heir", () => {
     const memory = SharedMemory.create(1)
     const slot = memory.slots[0]!
     slot.reset()
