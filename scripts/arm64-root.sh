@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Puts together what runs arm64 code on another Linux machine: Bun for arm64, of the version and digest that the lock file
-# names, and the C library that it links, from Debian. Nothing of the host's package state changes.
+# Builds a folder from which another Linux machine runs arm64 code under QEMU. It holds Bun for arm64, in the version and
+# with the digest of the lock file, and Debian's C library. The host's package state does not change.
 #   usage: scripts/arm64-root.sh [FOLDER]    prints the folder; run FOLDER/bun ARGUMENTS
-# Needs qemu-user-static (or qemu-user), npm, apt-get and dpkg-deb. A folder that is complete is left as it is.
+# Requires qemu-user-static (or qemu-user), npm, apt-get and dpkg-deb. A complete folder is not rebuilt.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,7 +12,7 @@ if [ -x "$root/bun" ]; then
   exit
 fi
 qemu=$(command -v qemu-aarch64-static || command -v qemu-aarch64) || {
-  echo "arm64-root: needs qemu-user-static" >&2
+  echo "arm64-root: qemu-user-static is not installed" >&2
   exit 1
 }
 work=$(mktemp -d)
@@ -23,11 +23,11 @@ integrity=$(node -p 'require("./package-lock.json").packages["node_modules/@oven
 (cd "$work" && npm pack --silent "@oven/bun-linux-aarch64@$version" >/dev/null)
 archive=$(echo "$work"/oven-bun-linux-aarch64-*.tgz)
 [ "sha512-$(openssl dgst -sha512 -binary "$archive" | base64 -w0)" = "$integrity" ] || {
-  echo "arm64-root: $archive is not what package-lock.json names" >&2
+  echo "arm64-root: the digest of $archive differs from package-lock.json" >&2
   exit 1
 }
 
-# A package index of its own, with the host's sources and keys.
+# A dedicated package index, with the host's sources and keys.
 mkdir -p "$work"/apt/{lists/partial,cache/archives/partial} "$work/root"
 apt=(apt-get -qq -o APT::Architecture=arm64 -o APT::Architectures::=arm64 -o Dir::State="$work/apt" -o Dir::Cache="$work/apt/cache"
   -o Dir::State::status="$work/apt/status" -o Acquire::Languages=none -o APT::Sandbox::User=root)
@@ -39,7 +39,7 @@ tar -xzf "$archive" -C "$work/root" --strip-components=2 package/bin/bun
 mkdir -p "$root"
 cp -a "$work/root/." "$root/"
 mv "$root/bun" "$root/bun-aarch64"
-# QEMU_CPU chooses the core, as qemu-user reads it itself.
+# qemu-user reads QEMU_CPU, which selects the core.
 printf '#!/bin/sh\nexec %s -L %s %s/bun-aarch64 "$@"\n' "$qemu" "$root" "$root" >"$root/bun"
 chmod +x "$root/bun"
 echo "$root"

@@ -1,4 +1,4 @@
-/** A rendered kernel, loaded and called from TypeScript. */
+/** Loads a rendered kernel and calls it from TypeScript. */
 import { WIDTH } from "../../pow/constants.ts"
 import { type Kernel, UnsupportedKernel } from "../kernel.ts"
 import { type LoadedCode, loadCode, mapPages, type Pages } from "./memory.ts"
@@ -6,18 +6,18 @@ import { type EntryName, type RenderedKernel, renderKernel } from "./render.ts"
 import { type Arm64KernelName, RECIPES } from "./targets.ts"
 
 /**
- * The machine code, which any number of threads can load: it is the same wherever it lies, and writes to a thread's own
- * context only. Every arm64 processor has the vector instructions that it uses (NEON).
- * @throws UnsupportedKernel if this is another processor, or Windows
+ * Renders a kernel. Any number of threads can load the result: the code is position-independent and writes only to the
+ * context that it is called with. It uses NEON, which every arm64 processor has.
+ * @throws UnsupportedKernel on another architecture, or on Windows
  */
 export function renderArm64Kernel(name: Arm64KernelName): RenderedKernel {
-  if (process.arch !== "arm64") throw new UnsupportedKernel("this machine is no arm64")
+  if (process.arch !== "arm64") throw new UnsupportedKernel("this machine is not arm64")
   if (process.platform === "win32") throw new UnsupportedKernel("Windows on arm64 runs WebAssembly only")
   const { code, layout, lanes, entries } = renderKernel(RECIPES[name])
   return { code, layout, lanes, entries }
 }
 
-/** @throws UnsupportedKernel if the system refuses executable memory */
+/** Loads rendered code and allocates its context. @throws UnsupportedKernel if the system refuses executable memory */
 export function loadArm64Kernel(name: string, rendered: RenderedKernel): Kernel {
   const context = mapPages(rendered.layout.size)
   try {
@@ -28,7 +28,7 @@ export function loadArm64Kernel(name: string, rendered: RenderedKernel): Kernel 
   }
 }
 
-/** @throws UnsupportedKernel as `renderArm64Kernel` and `loadArm64Kernel` */
+/** Renders and loads a kernel. @throws UnsupportedKernel as `renderArm64Kernel` and `loadArm64Kernel` */
 export const createArm64Kernel = (name: Arm64KernelName): Kernel => loadArm64Kernel(name, renderArm64Kernel(name))
 
 class Arm64Kernel implements Kernel {

@@ -1,25 +1,26 @@
 /**
- * The memory that a kernel's machine code works on, addressed from x0. Offsets in bytes. The nonces of a batch are numbered
- * through, those in vectors first.
+ * The context: the memory that a kernel's machine code works on, addressed from x0. Offsets are in bytes. The nonces of a
+ * batch are numbered consecutively, those in vectors first.
  *
  *     SAVED     20 words     x19 … x30 and d8 … d15 of the caller
- *     INPUT     12 words     a state given by the caller; the first and the last byte of the code for `synchronise`
- *     TARGET     1 word      the target's first 64 bits
+ *     INPUT     12 words     the caller's state; for `synchronise`, the addresses of the code's start and end
+ *     TARGET     1 word      first 64 bits of the target, as a number
  *     FIRST      1 word      t0 of a row, or the first counter of a range
  *     BATCHES    1 word      batches of a range
- *     LOOP       6 words     the columns, flags and first counter of the next batch, batches left, two return addresses
- *     OUTPUT    12 words     canonical
- *     STATE      1 state     on its way into and out of a step: vectors, then words
- *     SPILL     values that found no register: 96 vectors, 96 words
+ *     LOOP       6 words     columns, flags and first counter of the batch; batches left; two return addresses
+ *     OUTPUT    12 words     state after the permutation, canonical
+ *     STATE      1 state     passed to and from a step: vectors, then words
+ *     SPILL     spilled values: 96 vectors, 96 words
  *     PLANE     12 words     inputs of the first round's S-boxes
- *     ROWPART   12 words
- *     FLAGS      4 bytes a nonce   0: a candidate
- *     COLUMNS   12 · columns words, canonical, by element and then t1
+ *     ROWPART   12 words     state after the first round: the row's part
+ *     FLAGS     4 bytes per nonce   0 marks a candidate
+ *     COLUMNS   12 × columnStride words   the columns' parts, canonical, `[element][t1]`
  */
 import { WIDTH } from "../../pow/constants.ts"
 import { ROW } from "../kernel.ts"
 
-export const SPILLED = 96
+/** Maximum number of spilled values of each register file. */
+export const SPILLED_MAX = 96
 
 export interface ContextLayout {
   readonly saved: number
@@ -42,13 +43,15 @@ export interface ContextLayout {
   readonly flags: number
   readonly columns: number
   readonly size: number
-  /** Batches and nonces of a row, and words from an element's columns to the next one's. */
+  /** Batches per row. */
   readonly rowBatches: number
+  /** Nonces per row. */
   readonly rowColumns: number
+  /** Words from one element's columns to the next element's. */
   readonly columnStride: number
 }
 
-/** @param lanes nonces of a batch @param stateBytes of the states of all its lane sets */
+/** @param lanes nonces per batch @param stateBytes bytes of the states of all lane sets */
 export function contextLayout(lanes: number, stateBytes: number): ContextLayout {
   let size = 0
   const take = (bytes: number) => {
@@ -74,8 +77,8 @@ export function contextLayout(lanes: number, stateBytes: number): ContextLayout 
     stepLink: loop + 40,
     output: take(8 * WIDTH),
     state: take(stateBytes),
-    spilledVectors: take(16 * SPILLED),
-    spilledIntegers: take(8 * SPILLED),
+    spilledVectors: take(16 * SPILLED_MAX),
+    spilledIntegers: take(8 * SPILLED_MAX),
     plane: take(8 * WIDTH),
     rowPart: take(8 * WIDTH),
     flags: take(4 * rowColumns),

@@ -1,11 +1,11 @@
 /**
- * The vocabulary of `ops.ts` on one nonce in integer registers: 64 × 64-bit products, and sums in either of two forms:
+ * The vocabulary of `ops.ts` for one nonce in integer registers, with 64 × 64-bit products. A sum has one of two forms:
  *
- *     T = low + 2^64 high       exact, by additions with carry: the few sums that constants multiply into
- *     T ≈ L + (H >> 32) EPS     L the low words' sum, which wraps; H the sum of the words' high halves
+ *     T = low + 2^64 high       exact, added with carries: for the few sums that include products with constants
+ *     T ≈ L + (H >> 32) EPS     L: sum of the words, which wraps; H: sum of their high halves
  *
- * EPS = 2^32 − 1 ≡ 2^64 modulo p. An element is any 64 bits. Carries and borrows that fire with a probability around 2^-32
- * are dropped; each is noted where it happens.
+ * EPS = 2^32 − 1 ≡ 2^64 modulo p. An element is any 64-bit word. Carries and borrows that occur with a probability of
+ * about 2^-32 are dropped; comments note each one.
  */
 import { WIDTH } from "../../pow/constants.ts"
 import type { Constant, ConstantTable, Step } from "../ops.ts"
@@ -15,20 +15,20 @@ import type { LaneOps, Place } from "./lane-set.ts"
 import { CONTEXT, EPS } from "./registers.ts"
 import type { Steps } from "./steps.ts"
 
-/** A word in a register, and where it stands in the state. */
+/** A word in a register, and its place in the state if it was loaded from there. */
 export interface Word {
   readonly register: Register
   readonly stored?: { readonly place: number; readonly version: number }
 }
 
-/** L and H, the latter `floors` · 2^32 / 2 too small on average, as it lacks the low halves of so many words. */
+/** L and H. H omits the low halves of `floors` words, so it is too small by `floors` / 2 on average. */
 interface Estimate {
   readonly low: Register
   readonly high: Register
   readonly floors: number
 }
 
-/** One of: words to be added up, an estimate, an exact sum. */
+/** A sum: one or two words not added yet, an estimate, or an exact sum. */
 export type WordSum =
   | { readonly kind: "words"; readonly words: readonly Register[]; estimate?: Estimate }
   | ({ readonly kind: "estimate" } & Estimate)
@@ -37,15 +37,15 @@ export type WordSum =
 
 export interface IntegerOptions {
   /**
-   * Whether a reduction multiplies by EPS and shifts while it subtracts (7 instructions with the product), or does neither
-   * (10), for cores on which both take the multiplier's port.
+   * Whether a reduction multiplies by EPS and subtracts a shifted operand: 7 instructions with the product. Otherwise 10,
+   * for cores on which both occupy the multiplier's port.
    */
   readonly isShifted: boolean
 }
 
 const WORD = 2n ** 64n
-/** The largest high word whose product with EPS may make the low word wrap: a chance of 2^-26. */
-const FEW = 64n
+/** Maximum high word of an exact sum whose reduction drops the carry; its probability is then 2^-26. */
+const SMALL_MAX = 64n
 
 export class IntegerOps implements LaneOps<Word, WordSum> {
   readonly productsTakeConstants = false
@@ -55,7 +55,7 @@ export class IntegerOps implements LaneOps<Word, WordSum> {
   readonly #stateOffset: number
   readonly #isShifted: boolean
   #version = 0
-  /** Constants in registers, in the block that they were loaded for. */
+  /** Registers that hold constants in the current block. */
   #constants: { readonly block: object; readonly words: Map<string, Register> } | undefined
 
   /** @param stateOffset bytes from the context to the state's words */
@@ -79,8 +79,8 @@ export class IntegerOps implements LaneOps<Word, WordSum> {
   ]
 
   /**
-   * low + 2^64 high ≡ low − (high >> 32) + (high mod 2^32) · EPS, and EPS more if that sum wraps. Dropped: the difference's
-   * borrow (2^-33).
+   * Computes low + 2^64 high ≡ low − (high >> 32) + (high mod 2^32) · EPS, plus EPS if that sum wraps. Dropped: the borrow of
+   * the difference (2^-33).
    */
   #reduceWords(low: Register, high: Register): Register {
     if (this.#isShifted) {
@@ -92,7 +92,7 @@ export class IntegerOps implements LaneOps<Word, WordSum> {
     return this.#addWrapped(difference, this.#result("sub Xd, Xn, Xm", shifted, this.#result("mov Wd, Wm", high)))
   }
 
-  /** a + b, and EPS more if that wraps. */
+  /** Computes a + b, plus EPS if that wraps. */
   #addWrapped(a: Register, b: Register): Register {
     const [sum, wrapped] = [this.#register(), this.#register()]
     this.#steps.routine.emit(instruction("adds Xd, Xn, Xm", sum, a, b), instruction("csetm Wd, hs", wrapped))
@@ -118,7 +118,7 @@ export class IntegerOps implements LaneOps<Word, WordSum> {
 
   double = (a: WordSum): WordSum => this.add(a, a)
 
-  /** Where the sum is estimated, with what makes its quotient right on average. */
+  /** Computes a + constant. For an estimate, it also adds the expected value of the omitted low halves to H. */
   addConstant(a: WordSum, constant: Constant): WordSum {
     if (a.kind === "empty" || a.kind === "exact") {
       const low = this.#constant(constant, "word", c => c)
@@ -143,7 +143,7 @@ export class IntegerOps implements LaneOps<Word, WordSum> {
   }
 
   multiplyAdd(sum: WordSum, a: Word, constant: Constant): WordSum {
-    if (typeof constant !== "bigint") throw new TypeError("entries of a table are added only")
+    if (typeof constant !== "bigint") throw new TypeError("constants of a loop can only be added")
     const [low, high] = this.#wide(
       a.register,
       this.#constant(constant, "word", c => c),
@@ -157,7 +157,7 @@ export class IntegerOps implements LaneOps<Word, WordSum> {
         return { register: this.#result("mov Xd, #i", 0) }
       case "exact":
         // Dropped: the sum's carry (high / 2^32).
-        if (a.highMax <= FEW) return { register: this.#result("umaddl Xd, Wn, Wm, Xa", a.high, EPS, a.low) }
+        if (a.highMax <= SMALL_MAX) return { register: this.#result("umaddl Xd, Wn, Wm, Xa", a.high, EPS, a.low) }
         return { register: this.#reduceWords(a.low, a.high) }
       case "words":
         if (a.words.length === 1) return { register: a.words[0]! }
@@ -174,7 +174,7 @@ export class IntegerOps implements LaneOps<Word, WordSum> {
     return { low, high: this.#result("add Xd, Xn, #i", high, floors >> 1), floors: 0 }
   }
 
-  /** Dropped: what the low halves would have carried otherwise than on average (floors / 2^32), and the sum's carry. */
+  /** Dropped: the deviation of the low halves' carry from its expected value (floors / 2^32), and the carry of the sum. */
   #reduceEstimate({ low, high }: Estimate): Register {
     const quotient = this.#high(high)
     if (this.#isShifted) return this.#result("umaddl Xd, Wn, Wm, Xa", quotient, EPS, low)
@@ -216,7 +216,7 @@ export class IntegerOps implements LaneOps<Word, WordSum> {
     return { kind: "exact", low, high, highMax }
   }
 
-  /* Words in and out. */
+  /* Loads and stores. */
 
   broadcast = (place: Place): Word => this.load(place)
   load = (place: Place): Word => ({ register: this.#load(place) })
@@ -262,7 +262,7 @@ export class IntegerOps implements LaneOps<Word, WordSum> {
     })
   }
 
-  /** Stores elements, but for those that stand where they should. */
+  /** Stores the elements that are not already in their place. */
   storeState(state: readonly Word[]): void {
     const moved = state.flatMap((x, i) =>
       x.stored?.place === i && x.stored.version === this.#version ? [] : [{ i, register: x.register }],
@@ -315,8 +315,8 @@ export class IntegerOps implements LaneOps<Word, WordSum> {
 
 const keyOf = ({ base, offset }: Place): string => `${base.n} ${offset}`
 
-/** Of estimated sums: H must not leave 64 bits, and the quotient must be wrong seldom. */
+/** Returns the number of omitted low halves. @throws RangeError if the quotient of so large a sum would be wrong too often */
 function checked(floors: number): number {
-  if (floors > 2 ** 12) throw new RangeError("an estimated sum of so many words would be wrong too often")
+  if (floors > 2 ** 12) throw new RangeError("the estimated sum has too many words")
   return floors
 }

@@ -1,36 +1,40 @@
-/** What kernels for arm64 ask of a vocabulary beyond `ops.ts`: a set of lanes, each of which works on a nonce. */
+/** The operations of a vocabulary for arm64 beyond those of `ops.ts`. Each lane of a lane set tests one nonce. */
 
 import type { Ops } from "../ops.ts"
 import type { Register } from "./assembler/assembler.ts"
 
-/** A word of memory: bytes from a register. */
+/** A word of memory, `offset` bytes after the address in `base`. */
 export interface Place {
   readonly base: Register
   readonly offset: number
 }
 
-/** Elements go in and out as words, one a lane, and live in memory between blocks. */
+/** Elements are loaded and stored as words, one per lane. Between blocks they are in memory. */
 export interface LaneOps<V, W> extends Ops<V, W> {
   readonly lanes: number
-  /** Bytes of a whole state. */
+  /** Bytes of a state in memory. */
   readonly stateBytes: number
-  /** The same word of memory in every lane. */
+  /** Loads one word of memory into every lane. */
   broadcast(place: Place): V
-  /** Consecutive words of memory, one a lane. */
+  /** Loads consecutive words of memory, one per lane. */
   load(place: Place): V
-  /** The words of all lanes. @param place takes 8 bytes a lane */
+  /** Stores the words of all lanes: 8 bytes per lane. */
   store(place: Place, x: V): void
-  /** The word of the first lane. */
+  /** Stores the word of the first lane. */
   storeFirst(place: Place, x: V): void
-  /** The word of memory plus `lane`, `lane` + 1, … by lane. */
+  /** Computes the word at `first` plus `lane`, `lane` + 1, … in consecutive lanes. */
   counters(first: Place, lane: number): V
-  /** Low half of the sum of the lanes' words and a word of memory, its bytes in the opposite order. */
+  /** Computes, in each lane, the low 32 bits of counter + the word at `first`, with their bytes reversed. */
   reverseSum(counters: V, first: Place): V
-  /** Words below p. */
+  /** Returns the element as words below p. */
   canonical(x: V): V
-  /** Stores 32 bits a lane: 0 if the canonical word, its bytes in the opposite order, is at or below the word of memory. */
+  /**
+   * Stores 32 bits per lane: 0 if the word with its bytes reversed is at or below the word at `target`. Assumes a
+   * canonical `x`.
+   */
   storeFlags(place: Place, x: V, target: Place): void
-  /** The state through which steps are entered and left; elements from `linearFrom` on are linear. */
+  /** Loads the state that is passed to and from steps. Elements from `linearFrom` on are linear. */
   loadState(elements: number, linearFrom?: number): V[]
+  /** Stores that state. */
   storeState(state: readonly V[], linearFrom?: number): void
 }

@@ -1,11 +1,11 @@
 /**
- * Memory outside the JavaScript heap for arm64, by the C library: pages for data, and machine code that is written first and
- * made executable then, never both at a time.
+ * Memory outside the JavaScript heap, allocated by the C library: pages for data, and pages for machine code. Code pages
+ * are first written and then made executable; they are never writable and executable at once.
  *
- * Instruction fetches on ARM need not see what was written before caches are cleaned and invalidated. Linux does that for a
- * page when it first becomes executable, which is what `mprotect` asks for here; the code's own `synchronise` does it again,
- * for every core, as `ic ivau` and the barriers reach all of them. Each thread loads a copy of its own, after which it has
- * returned from system calls, so nothing fetched earlier is left in its pipeline. macOS has `sys_icache_invalidate`.
+ * On arm64, an instruction fetch may miss earlier writes until the caches are cleaned and invalidated. Linux does both when
+ * `mprotect` first makes a page executable. The code's `synchronise` repeats them for every core, because `ic ivau` and
+ * the barriers reach all cores. Each thread loads its own copy and returns from system calls afterwards, so its pipeline
+ * holds no instruction that was fetched earlier. On macOS, `sys_icache_invalidate` does the same.
  */
 import { CFunction, type Pointer, toArrayBuffer } from "bun:ffi"
 import { openCLibrary, openSystemLibrary } from "../../host/system-library.ts"
@@ -16,7 +16,7 @@ const PROT_WRITE = 2
 const PROT_EXEC = 4
 const MAP_PRIVATE = 2
 const MAP_ANONYMOUS = { linux: 0x20, darwin: 0x1000 } as const
-/** The largest page of any system for arm64: 4, 16 or 64 KiB. */
+/** The largest page size on arm64, where pages have 4, 16 or 64 KiB. */
 const PAGE = 2 ** 16
 
 const signatures = {
@@ -37,7 +37,7 @@ function libc() {
     library ??= open()
     return library
   } catch {
-    throw new UnsupportedKernel("there is no C library to ask for executable memory")
+    throw new UnsupportedKernel("no C library was found to allocate executable memory")
   }
 }
 
@@ -47,13 +47,13 @@ export interface Pages {
   free(): void
 }
 
-/** Pages of data at a fixed address, zeroed. @throws UnsupportedKernel if the system gives no memory */
+/** Allocates zeroed pages of data at a fixed address. @throws UnsupportedKernel if the system denies the memory */
 export function mapPages(bytes: number): Pages {
   const { mmap, munmap } = libc()
   const size = Math.ceil(bytes / PAGE) * PAGE
   const flags = MAP_PRIVATE | MAP_ANONYMOUS[process.platform === "darwin" ? "darwin" : "linux"]
   const address = Number(mmap(null, size, PROT_READ | PROT_WRITE, flags, -1, 0))
-  if (address < 0) throw new UnsupportedKernel("the system gives no memory for machine code")
+  if (address < 0) throw new UnsupportedKernel("the system denied memory for machine code")
   return {
     address,
     buffer: toArrayBuffer(address as Pointer, 0, size),
@@ -63,12 +63,16 @@ export function mapPages(bytes: number): Pages {
 
 export interface LoadedCode {
   readonly address: number
-  /** The function at a byte offset: takes a pointer, in x0. */
+  /** Returns the function at a byte offset. It takes a pointer in x0. */
   entry(offset: number): (pointer: number) => void
   free(): void
 }
 
-/** @throws UnsupportedKernel if the system refuses executable memory (SELinux, hardened kernels, macOS without the right) */
+/**
+ * Loads machine code into executable memory.
+ * @throws UnsupportedKernel if the system refuses executable memory (SELinux, hardened kernels, macOS without the
+ *   entitlement)
+ */
 export function loadCode(code: Uint8Array): LoadedCode {
   const pages = mapPages(code.length)
   new Uint8Array(pages.buffer).set(code)

@@ -1,15 +1,14 @@
 /**
- * The vocabulary of `ops.ts` on two nonces in vector registers, by 32 × 32-bit products (NEON). φ = 2^32, EPS = φ − 1 ≡ 2^64
- * modulo p, φ² ≡ φ − 1.
+ * The vocabulary of `ops.ts` for two nonces in vector registers (NEON), with 32 × 32-bit products.
+ * φ = 2^32, EPS = φ − 1 ≡ 2^64 modulo p, φ² ≡ φ − 1.
  *
- * An element is a word in each 64-bit lane, or, if it is linear, four limbs: the low ones of both nonces, then the high ones.
- * A sum is one of
+ * An element is a word in each 64-bit lane. A linear element is four limbs: the low limbs of both nonces, then the high
+ * limbs. A sum has one of two forms, each of two vectors:
  *
- *     T ≈ L + (H >> 32) EPS     L the low words' sum, which wraps; H the sum of the words' high halves
- *     T = L + H φ               of the few sums that constants multiply into
+ *     T ≈ L + (H >> 32) EPS     L: sum of the words, which wraps; H: sum of their high halves
+ *     T = L + H φ               for the few sums that include products with constants
  *
- * each of them two vectors. Carries and borrows that fire with a probability around 2^-32 are dropped; each is noted where it
- * happens.
+ * Carries and borrows that occur with a probability of about 2^-32 are dropped; comments note each one.
  */
 import { WIDTH } from "../../pow/constants.ts"
 import type { Constant, ConstantTable, Step } from "../ops.ts"
@@ -26,7 +25,7 @@ interface Stored {
   readonly isLinear: boolean
 }
 
-/** An element in one of its forms; the others are made when they are asked for. */
+/** An element in one of its forms. The others are computed on first use. */
 export interface Element {
   /** Two words. */
   word?: Register
@@ -56,9 +55,9 @@ interface LimbSum {
   readonly kind: "limbs"
   readonly low: Register
   readonly high: Register
-  /** Its halves with small numbers added, by those. */
+  /** Halves plus a small number, by half and number. */
   readonly variants: Map<string, Register>
-  /** It is 1 more than it means, which its reduction takes off. */
+  /** Whether it exceeds the sum that it represents by 1, which the reduction subtracts. */
   readonly isOneMore: boolean
 }
 
@@ -102,8 +101,8 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
   }
 
   /**
-   * low + 2^64 high ≡ low − (high >> 32) + (high mod 2^32) · EPS, and EPS more if that sum wraps. Dropped: the difference's
-   * borrow (2^-33).
+   * Computes low + 2^64 high ≡ low − (high >> 32) + (high mod 2^32) · EPS, plus EPS if that sum wraps. Dropped: the borrow of
+   * the difference (2^-33).
    */
   #reduceWords(low: Register, high: Register): Element {
     const difference = this.#result("usubw Vd.2D, Vn.2D, Vm.2S", low, this.#highHalves(high))
@@ -111,7 +110,7 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
     return { word: this.#addWrapped(difference, product) }
   }
 
-  /** a + b, and EPS more if that wraps. */
+  /** Computes a + b, plus EPS if that wraps. */
   #addWrapped(a: Register, b: Register): Register {
     const sum = this.#result("add Vd.2D, Vn.2D, Vm.2D", a, b)
     return this.#addShifted(sum, this.#result("cmhi Vd.2D, Vn.2D, Vm.2D", b, sum), 32)
@@ -131,7 +130,7 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
       return { kind: "elements", elements: [...a.elements, ...b.elements] }
     const [x, y] = [this.#estimate(a), this.#estimate(b)]
     const floors = x.floors + y.floors
-    if (floors > 2 ** 12) throw new RangeError("an estimated sum of so many words would be wrong too often")
+    if (floors > 2 ** 12) throw new RangeError("the estimated sum has too many words")
     return { kind: "estimate", low: this.#plus(x.low, y.low), high: this.#plus(x.high, y.high), floors }
   }
 
@@ -160,14 +159,15 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
   }
 
   /**
-   * Four products by the constant's digits (see `multiplier`), then the sum, so that they need not wait for it. What is
-   * negative is read 2^64 ≡ φ − 1 too large in L, and φ (φ − 1) ≡ −1 in H, which variants of the sum make up for. They also add
-   * the 1 that `#reduceLimbs` takes off. Dropped: the carry of a sum whose product is near 2^64.
+   * Computes four products with the constant's digits (see `multiplier`) and adds the sum last, so that they need not wait
+   * for it. A negative half is read as 2^64 too large, which adds 2^64 ≡ φ − 1 if it is L and φ (φ − 1) ≡ −1 if it is H.
+   * Variants of the sum correct this, and add the 1 that `#reduceLimbs` subtracts. Dropped: the carry of a sum whose product
+   * is near 2^64.
    */
   multiplyAdd(sum: VectorSum, a: Element, constant: Constant): VectorSum {
-    if (typeof constant !== "bigint") throw new TypeError("entries of a table are added only")
+    if (typeof constant !== "bigint") throw new TypeError("constants of a loop can only be added")
     if (sum.kind !== "limbs") {
-      // A product that may be small: what is negative would not always be read too large.
+      // The product may be small. A negative half would then not always be read as 2^64 too large.
       return this.add(sum, this.product(a, { word: this.#constant(constant, "word", c => c) }))
     }
     const { c, d } = multiplier(constant)
@@ -182,7 +182,7 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
     return limbSum(onto(0, low), onto(1, high), true)
   }
 
-  /** x0 · digit + x1 · the next digit. */
+  /** Computes x0 · d + x1 · e with the digits d and e at `first` and `first` + 1. */
   #twoProducts(a: Element, digits: Register, first: number): Register {
     if (a.packed || a.stored?.isLinear) {
       const packed = this.#packed(a)
@@ -203,7 +203,7 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
         return second ? { word: this.#addWrapped(this.#word(first!), this.#word(second)) } : first!
       }
       case "estimate": {
-        // Dropped: as for integers.
+        // Dropped: the carries that `IntegerOps` drops.
         const { low, high } = a.floors === 0 ? a : this.#biased(a)
         return { word: this.#multiplyAddHalves(low, this.#highHalves(high), EPS_LIMBS) }
       }
@@ -218,8 +218,9 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
   }
 
   /**
-   * L + H φ with H = h0 + h1 φ is (L − h1) + (h0 + h1) φ. With Y = H + ((L − h1) >> 32) and C = (Y + h1) >> 32, the limbs are
-   * L − C and Y + C, low halves only. The complement of Y + h1 has −C − 1 above, so L is to be 1 more. 8 instructions.
+   * Computes L + H φ ≡ (L − h1) + (h0 + h1) φ with H = h0 + h1 φ. With Y = H + ((L − h1) >> 32) and C = (Y + h1) >> 32, the
+   * limbs are the low halves of L − C and Y + C. The high half of the complement of Y + h1 is −C − 1, so L must be 1
+   * larger. 8 instructions.
    */
   #reduceLimbs({ low, high, isOneMore }: LimbSum): Register {
     const l = isOneMore ? low : this.#plus(low, this.#number(1n))
@@ -230,7 +231,7 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
     return this.#result("add Vd.4S, Vn.4S, Vm.4S", this.#result("uzp1 Vd.4S, Vn.4S, Vm.4S", l, y), carries)
   }
 
-  /** With the low part below 2^32, so that products can be added to it. */
+  /** Returns the sum with L below 2^32, so that products can be added to it. */
   settle(a: VectorSum): VectorSum {
     const { low, high } = this.#limbSum(a)
     return limbSum(this.#low(low), this.#addShifted(high, low, 32))
@@ -257,7 +258,7 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
     return this.#addLimbs(this.#zeroLimbs(), this.#reduced(a))
   }
 
-  /** As elements: what the search never asks for unless it is cheap. */
+  /** Returns the sum as elements, reduced if necessary. */
   #reduced(a: VectorSum): ElementSum {
     return a.kind === "elements" ? a : { kind: "elements", elements: [this.reduce(a)] }
   }
@@ -293,7 +294,7 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
     return limbSum(sum.low, sum.high, a.isOneMore)
   }
 
-  /** One half of a sum and a small number. */
+  /** Computes one half of a sum plus a small number. */
   #variant(sum: LimbSum, half: "low" | "high", more: bigint): Register {
     if (more === 0n) return sum[half]
     const key = `${half} ${more}`
@@ -330,7 +331,7 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
 
   #upper = (a: Register): Register => this.#result("ext Vd.16B, Vn.16B, Vm.16B, #i", a, a, 8)
 
-  /* Words in and out. */
+  /* Loads and stores. */
 
   broadcast(place: Place): Element {
     const word = this.#steps.routine.register("integer")
@@ -358,7 +359,7 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
   }
 
   canonical(a: Element): Element {
-    // x − p = x + EPS − 2^64: if that is the smaller word, it is not negative, and EPS is added by a mask's high half.
+    // x − p = x + EPS − 2^64. If x + EPS wraps, x ≥ p, and the high half of the mask adds EPS.
     const word = this.#word(a)
     const less = this.#plus(word, LOW_HALVES)
     return { word: this.#addShifted(word, this.#result("cmhi Vd.2D, Vn.2D, Vm.2D", word, less), 32) }
@@ -387,7 +388,7 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
     )
   }
 
-  /** Stores elements, but for those that stand where they should. */
+  /** Stores the elements that are not already in their place and form. */
   storeState(state: readonly Element[], linearFrom = state.length): void {
     const moved = state.flatMap((a, i) => {
       const isLinear = this.#isPacked(i, linearFrom)
@@ -398,7 +399,7 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
     for (const { i, register } of moved) this.#store(this.#statePlace(i), register)
   }
 
-  /** Whether an element stands in memory as limbs. */
+  /** Whether an element is stored as limbs. */
   #isPacked = (element: number, linearFrom: number): boolean => element >= linearFrom
 
   repeat = (step: Step, table: ConstantTable, state: readonly Element[]): Element[] =>
@@ -446,9 +447,9 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
   #multiplyHalves = (a: Register, b: Register): Register => this.#result("umull Vd.2D, Vn.2S, Vm.2S", a, b)
   #multiplyAddHalves = (sum: Register, a: Register, b: Register): Register =>
     this.#onto(sum, "umlal Vd.2D, Vn.2S, Vm.2S", a, b)
-  /** a + (b >> bits) */
+  /** Computes a + (b >> bits). */
   #addShifted = (a: Register, b: Register, bits: number): Register => this.#onto(a, "usra Vd.2D, Vn.2D, #64-i", b, bits)
-  /** b << bits, the low bits of `a` below it. */
+  /** Computes (b << bits) | (a mod 2^bits). */
   #insert = (a: Register, b: Register, bits: number): Register => this.#onto(a, "sli Vd.2D, Vn.2D, #i", b, bits)
   #low = (a: Register): Register => this.#result("and Vd.16B, Vn.16B, Vm.16B", a, LOW_HALVES)
   #lowHalves = (a: Register): Register => this.#result("xtn Vd.2S, Vn.2D", a)

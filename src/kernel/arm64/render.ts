@@ -1,4 +1,4 @@
-/** The search program as machine code: entry points that take the context's address in x0, and what they share. */
+/** Renders the search program as machine code. Each entry point takes the context's address in x0. */
 import { WIDTH } from "../../pow/constants.ts"
 import { permutation } from "../permutation.ts"
 import { columnPart, crossing, firstRound, hashElement, plane, rowPart } from "../search.ts"
@@ -17,13 +17,13 @@ export type EntryName = (typeof ENTRIES)[number]
 export interface RenderedKernel {
   readonly code: Uint8Array
   readonly layout: ContextLayout
-  /** Nonces of a batch. */
+  /** Nonces per batch. */
   readonly lanes: number
   /** Byte offsets of the entry points. */
   readonly entries: Readonly<Record<EntryName, number>>
 }
 
-/** @returns the kernel, and its steps as they were rendered */
+/** Renders a kernel. @returns the kernel, the listings of its steps and the bytes of its instructions */
 export function renderKernel(
   recipe: Recipe,
 ): RenderedKernel & { readonly steps: readonly StepListing[]; readonly codeLength: number } {
@@ -66,7 +66,7 @@ class Renderer {
     this.#testEntry = routine.label("test")
   }
 
-  /** OUTPUT from INPUT. */
+  /** Computes OUTPUT from INPUT. */
   permute(): Label {
     const [ops, layout] = [this.#ops, this.#layout]
     return this.#entry("permute", () => {
@@ -77,7 +77,7 @@ class Renderer {
     })
   }
 
-  /** PLANE and COLUMNS from INPUT. */
+  /** Computes PLANE and COLUMNS from INPUT. */
   preparePlane(): Label {
     const [ops, layout] = [this.#ops, this.#layout]
     return this.#entry("preparePlane", () => {
@@ -91,7 +91,7 @@ class Renderer {
     })
   }
 
-  /** FLAGS of row FIRST of the plane. */
+  /** Computes FLAGS of row FIRST of the plane. */
   searchRow(): Label {
     const [ops, layout] = [this.#ops, this.#layout]
     return this.#entry("searchRow", () => {
@@ -105,7 +105,7 @@ class Renderer {
     })
   }
 
-  /** FLAGS of BATCHES batches of counters from FIRST on. */
+  /** Computes FLAGS of BATCHES batches of counters from FIRST on. */
   searchRange(): Label {
     const [ops, layout] = [this.#ops, this.#layout]
     return this.#entry("searchRange", () => {
@@ -119,13 +119,13 @@ class Renderer {
     })
   }
 
-  /** A subroutine: stores which lanes' hashes are above the target, from the state after the first round. */
+  /** Renders the subroutine that stores which lanes' hashes are above the target, from the state after the first round. */
   test(): void {
     const [ops, layout, routine] = [this.#ops, this.#layout, this.#routine]
     routine.bind(this.#testEntry)
     routine.control("str Xd, [Xn, #i*8]", LINK, CONTEXT, layout.testLink)
     const hash = ops.canonical(hashElement(ops, ops.loadState(WIDTH)))
-    // The hash's first eight bytes are its first element little-endian; as a U512's they are read big-endian.
+    // The hash's first eight bytes are its first element in little-endian order. The U512 reads them in big-endian order.
     ops.storeFlags({ base: this.#pointer(layout.nextFlags), offset: 0 }, hash, at(layout.target))
     this.#advance(layout.nextFlags, 4 * ops.lanes)
     routine.control("ldr Xd, [Xn, #i*8]", LINK, CONTEXT, layout.testLink)
@@ -173,20 +173,20 @@ class Renderer {
     return label
   }
 
-  /** Where the batch's words of an element of the columns stand. */
+  /** Returns the place of the batch's words of each element of COLUMNS. */
   #columns(): (element: number) => Place {
     const base = this.#pointer(this.#layout.nextColumns)
     return element => ({ base, offset: 8 * this.#layout.columnStride * element })
   }
 
-  /** A pointer of the context's, in a register until the block ends. */
+  /** Loads a pointer from the context into a register, until the block ends. */
   #pointer(offset: number): Register {
     const pointer = this.#routine.register("integer")
     this.#routine.emit(instruction("ldr Xd, [Xn, #i*8]", pointer, CONTEXT, offset))
     return pointer
   }
 
-  /** The words of a state from an offset on, in every lane. */
+  /** Loads a state at an offset of the context into every lane. */
   #everywhere(offset: number): unknown[] {
     return Array.from({ length: WIDTH }, (_, i) => this.#ops.broadcast(at(offset + 8 * i)))
   }
@@ -198,7 +198,7 @@ class Renderer {
 
 const at = (offset: number): Place => ({ base: CONTEXT, offset })
 
-/** What an entry point does first: saves the caller's registers, and sets those that mean the same throughout. */
+/** Appends an entry point's first instructions, which save the caller's registers and set those of `registers.ts`. */
 export function begin(routine: Routine, steps: Steps, layout: ContextLayout): void {
   saved(layout).forEach(([a, b, offset]) => {
     routine.control(`stp ${a.file === "integer" ? "Xd, Xt" : "Dd, Dt"}, [Xn, #i*8]`, a, b, CONTEXT, offset)
@@ -209,7 +209,7 @@ export function begin(routine: Routine, steps: Steps, layout: ContextLayout): vo
   routine.control("movi Vd.2D, #0x000000ffffffff", LOW_HALVES)
 }
 
-/** And last. */
+/** Appends an entry point's last instructions, which restore the caller's registers and return. */
 export function end(routine: Routine, layout: ContextLayout): void {
   saved(layout).forEach(([a, b, offset]) => {
     routine.control(`ldp ${a.file === "integer" ? "Xd, Xt" : "Dd, Dt"}, [Xn, #i*8]`, a, b, CONTEXT, offset)
@@ -226,10 +226,10 @@ const saved = ({ saved }: ContextLayout): [Register, Register, number][] => [
   ]),
 ]
 
-/** Every cache line is a multiple of this. */
+/** The size of every cache line is a multiple of this number of bytes. */
 const LINE = 16
 
-/** Makes instruction fetches see what was written from INPUT's first word to its second, on every core. */
+/** Renders the entry point that makes the code between INPUT's two addresses visible to instruction fetches on every core. */
 function synchronise(routine: Routine, layout: ContextLayout): Label {
   const [entry, at, to] = [routine.label("synchronise"), x(9), x(10)]
   routine.bind(entry)

@@ -1,4 +1,4 @@
-/** Rolled loops: a step is rendered once, as a subroutine that runs over a table of constants, on a state in memory. */
+/** Rolled loops: a step is rendered once, as a subroutine that applies it to a state in memory per entry of a table. */
 import type { Constant, ConstantTable, Step } from "../ops.ts"
 import type { Label } from "./assembler/assembler.ts"
 import type { BlockStatistics, Routine } from "./compiler/routine.ts"
@@ -11,17 +11,17 @@ interface RenderedStep {
   readonly loop: Label
   readonly end: Label
   readonly render: () => void
-  /** What each entry of the table holds, in order. */
+  /** The words of each table entry, by constant and derivation. */
   readonly columns: Map<string, { index: number; wordOf: (entry: readonly bigint[]) => bigint }>
   readonly calls: { table: ConstantTable; label: Label }[]
 }
 
-/** A step as it was rendered, for counts and simulation. */
+/** A rendered step, for counts and simulation. */
 export interface StepListing {
-  /** Its loop, from one end to the other. */
+  /** The instructions of the loop. */
   readonly code: readonly string[]
   readonly statistics: BlockStatistics
-  /** Entries of each of its tables. */
+  /** Number of entries of each table. */
   readonly tables: readonly number[]
 }
 
@@ -49,7 +49,7 @@ export class Steps {
 
   repeat<V, W>(ops: LaneOps<V, W>, step: Step, table: ConstantTable, state: readonly V[]): V[] {
     const { routine } = this
-    const rendered = this.#steps.get(step) ?? this.#announce(ops, step, table, state.length)
+    const rendered = this.#steps.get(step) ?? this.#declare(ops, step, table, state.length)
     const label = routine.label("table")
     rendered.calls.push({ table, label })
     ops.storeState(state, step.linearFrom)
@@ -59,7 +59,7 @@ export class Steps {
     return ops.loadState(state.length, step.linearFrom)
   }
 
-  #announce<V, W>(ops: LaneOps<V, W>, step: Step, table: ConstantTable, elements: number): RenderedStep {
+  #declare<V, W>(ops: LaneOps<V, W>, step: Step, table: ConstantTable, elements: number): RenderedStep {
     const { routine } = this
     const constants = table[0]!.map((_, column) => ({ column, table }))
     const rendered: RenderedStep = {
@@ -75,7 +75,7 @@ export class Steps {
     return rendered
   }
 
-  /** Renders, after everything else, the steps that were repeated, their tables and the pool. */
+  /** Renders the subroutines of all repeated steps, their tables and the constant pool. Call it once, after the entry points. */
   finish(): void {
     const { routine, layout } = this
     for (const rendered of this.#steps.values()) {
@@ -107,8 +107,10 @@ export class Steps {
   #repeat = (word: bigint): bigint[] => new Array<bigint>(this.#repeated).fill(word)
 
   /**
-   * Where a word derived from a constant stands, known now or in the current entry of a step's table.
-   * @param name tells derivations apart, those of all vocabularies
+   * @param constant a number, or a constant of the current table entry
+   * @param name identifies the derivation among those of all vocabularies
+   * @param derive computes the word, modulo 2^64, from the constant
+   * @returns the place of the derived word
    */
   constant(constant: Constant, name: string, derive: (c: bigint) => bigint): Place {
     if (typeof constant === "bigint") return this.pool(this.#repeat(BigInt.asUintN(64, derive(constant))))
@@ -122,7 +124,11 @@ export class Steps {
     return { base: TABLE_POINTER, offset: column.index * this.#repeated * WORD }
   }
 
-  /** Where words stand beside the code. @param words one, or two at a multiple of 16 bytes */
+  /**
+   * Adds words to the constant pool unless it holds them already.
+   * @param words one word, or two, which are placed at a multiple of 16 bytes
+   * @returns their place
+   */
   pool(words: readonly bigint[]): Place {
     const key = words.join()
     let offset = this.#pool.get(key)
@@ -135,7 +141,7 @@ export class Steps {
     return { base: POOL, offset }
   }
 
-  /** What was rendered, after the routine is finished. */
+  /** The rendered steps. Read it after the routine is finished. */
   get listings(): StepListing[] {
     return this.#listings.map(({ rendered: { loop, end, calls }, statistics }) => ({
       code: this.routine.listing(loop, end),

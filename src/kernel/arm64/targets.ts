@@ -1,9 +1,9 @@
-/** What there is to render for: lane sets that are worked on together, and the core that is scheduled for. */
+/** The recipes of the kernels: lane sets that are combined, and the core model that the code is scheduled for. */
 import type { Register } from "./assembler/assembler.ts"
 import { instruction } from "./compiler/block.ts"
 import { type CoreModel, narrowCore, wideCore } from "./compiler/core-models.ts"
 import type { RoutineOptions } from "./compiler/routine.ts"
-import { type ContextLayout, contextLayout, SPILLED } from "./context.ts"
+import { type ContextLayout, contextLayout, SPILLED_MAX } from "./context.ts"
 import { IntegerOps } from "./integer-ops.ts"
 import type { LaneOps } from "./lane-set.ts"
 import { NeonOps, VECTOR_STATE_BYTES } from "./neon-ops.ts"
@@ -11,20 +11,20 @@ import { CONTEXT, INTEGERS, VECTORS } from "./registers.ts"
 import type { Steps } from "./steps.ts"
 import { TogetherOps } from "./together-ops.ts"
 
-/** One nonce in integer registers; two in vector registers, by 32-bit limbs. */
+/** `word`: one nonce in integer registers. `neon`: two nonces in vector registers, multiplied by 32-bit limbs. */
 export type LaneSetKind = "word" | "neon"
 
 export interface Recipe {
-  /** In the order of the nonces of a batch: vectors before words. */
+  /** In the order of a batch's nonces: vectors before words. */
   readonly sets: readonly LaneSetKind[]
   readonly core: CoreModel
-  /** How reductions in integer registers are written (see `IntegerOptions`). */
+  /** See `IntegerOptions`. */
   readonly isShifted: boolean
   /** See `ScheduleOptions`. */
   readonly window: number
 }
 
-/** Every engine's recipe, by the kernel's name. */
+/** Recipes by kernel name. */
 export const RECIPES = {
   "arm64-mixed": { sets: ["neon", "word", "word"], core: wideCore, isShifted: true, window: 400 },
   "arm64-mixed-narrow": { sets: ["neon", "word"], core: narrowCore, isShifted: true, window: 200 },
@@ -59,8 +59,8 @@ export const routineOptions = ({ core, window }: Recipe, layout: ContextLayout):
   pressure: { integer: INTEGERS.length - 3, vector: VECTORS.length - 3 },
   registers: { integer: INTEGERS, vector: VECTORS },
   spill: (kind, register: Register, n) => {
-    if (n >= SPILLED)
-      throw new RangeError(`more than ${SPILLED} values of the ${register.file} registers to be kept in memory`)
+    if (n >= SPILLED_MAX)
+      throw new RangeError(`more than ${SPILLED_MAX} values of ${register.file} registers are spilled`)
     const [start, bytes, syntax] =
       register.file === "integer"
         ? [layout.spilledIntegers, 8, kind === "load" ? "ldr Xd, [Xn, #i*8]" : "str Xd, [Xn, #i*8]"]

@@ -1,12 +1,12 @@
 /**
- * Several lane sets at once, each on nonces of its own: an operation is emitted for one after the other, so that the
- * scheduler finds independent work wherever one waits, and for the units that one leaves idle.
+ * Combines lane sets, each with its own nonces. An operation is emitted for each in turn, so that the scheduler finds
+ * independent work while one waits, and for the ports that one leaves idle.
  */
 import type { Constant, ConstantTable, Step } from "../ops.ts"
 import type { LaneOps, Place } from "./lane-set.ts"
 import type { Steps } from "./steps.ts"
 
-/** What each lane set holds of an element, or of a sum. */
+/** An element, or a sum, of each lane set. */
 type Parts = readonly unknown[]
 
 export class TogetherOps implements LaneOps<Parts, Parts> {

@@ -4,28 +4,30 @@ import { FORMS } from "../../../src/kernel/arm64/assembler/instructions.ts"
 import { type Form, parseTable } from "../../../src/kernel/arm64/assembler/table.ts"
 import { disassembler } from "../x64/assembler/disassembler.ts"
 
-describe("rows", () => {
+describe("instruction forms", () => {
   test.each([
-    ["add Xd, Xn, Xm  1000  d", "4 bits"],
+    ["add Xd, Xn, Xm  1000  d", 'the encoding "1000" does not have 32 bits'],
     ["add Xd, Xn  10001011000mmmmm000000nnnnnddddd  d", "field m has no operand"],
     ["add Xd, Xn, Xm  10001011000111110000001111100000  d", "operand d has no field"],
-    ["add Xd, Xn, Xm  10001011000mmmmm000000nnnnnddddd  q", "written but no operand"],
-    ["add Xd, Xn, Xm  10001011000mmmm0000000nnnnnddddd  d", "no 5 bits"],
-  ])("%s is refused", (row, why) => {
-    expect(() => parseTable(row)).toThrow(why)
+    ["add Xd, Xn, Xm  10001011000mmmmm000000nnnnnddddd  q", "written but is not an operand"],
+    ["add Xd, Xn, Xm  10001011000mmmm0000000nnnnnddddd  d", "does not have 5 bits"],
+  ])("%s is rejected", (line, why) => {
+    expect(() => parseTable(line)).toThrow(why)
   })
 
-  test("operands that do not fit are refused", () => {
+  test("operands that do not fit are rejected", () => {
     const form = FORMS.get("ldr Xd, [Xn, #i*8]")!
     expect(encode(form, [ZERO, ZERO, 8 * 4095])).toBe(0xf97fffff)
     for (const number of [4, -8, 8 * 4096]) expect(() => encode(form, [ZERO, ZERO, number])).toThrow(RangeError)
-    expect(() => encode(FORMS.get("usra Vd.2D, Vn.2D, #64-i")!, [ZERO, ZERO, 1])).toThrow("no vector register")
+    expect(() => encode(FORMS.get("usra Vd.2D, Vn.2D, #64-i")!, [ZERO, ZERO, 1])).toThrow(
+      "expected a register of file vector",
+    )
   })
 })
 
 const tool = disassembler()
 
-describe.skipIf(!tool)(`every row, read back by ${tool ?? "llvm-mc (not found)"}`, () => {
+describe.skipIf(!tool)(`every form, read back by ${tool ?? "llvm-mc (not found)"}`, () => {
   const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31))
   test(`random operands, SEED=${seed}`, () => {
     let state = seed
@@ -58,11 +60,11 @@ describe.skipIf(!tool)(`every row, read back by ${tool ?? "llvm-mc (not found)"}
 function sample(form: Form, random: (n: number) => number): { text: string; code: number } {
   const distance = 4 * (random(2 ** 17) - 2 ** 16)
   const operands = form.operands.map((pattern): Operand => {
-    // x31 is the stack pointer to some instructions; it is never named here.
+    // Some instructions use x31 as the stack pointer, so it is not tested.
     if (pattern.kind === "register") return { file: pattern.file, n: random(pattern.file === "integer" ? 31 : 32) }
     if (pattern.kind === "label") return { name: "label" }
     const bits = form.fields.get("i")!.length + (form.fields.get("j")?.length ?? 0)
-    // A shift by 0 is printed as none.
+    // llvm-mc does not print a shift by 0.
     const field = 1 + random(2 ** bits - 1)
     if (form.mnemonic.endsWith("p")) return pattern.scale * (field - 2 ** (bits - 1))
     return pattern.from === undefined ? pattern.scale * field : pattern.from - field
@@ -70,7 +72,7 @@ function sample(form: Form, random: (n: number) => number): { text: string; code
   return { text: format(form, operands, () => distance), code: encode(form, operands, () => distance) }
 }
 
-/** One spelling for what is printed in several. */
+/** Returns one spelling of instructions that have several. */
 const normal = (text: string): string =>
   text
     .trim()

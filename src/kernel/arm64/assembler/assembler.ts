@@ -1,14 +1,14 @@
-/** Puts instructions one behind the other, with labels, and words beside the code. */
+/** Assembles instructions with labels, followed by data words. */
 import { FORMS } from "./instructions.ts"
 import type { Form, OperandPattern, RegisterFile } from "./table.ts"
 
-/** A register; numbers from `VIRTUAL` on are to be found by the allocator. x31 is the zero register. */
+/** A register. Numbers from `VIRTUAL` on are virtual: the allocator assigns them. x31 is the zero register. */
 export interface Register {
   readonly file: RegisterFile
   readonly n: number
 }
 
-/** A place in the code, bound once. */
+/** A position in the code or data, bound once. */
 export interface Label {
   readonly name: string
 }
@@ -25,7 +25,7 @@ export const v = (n: number): Register => VECTORS[n]!
 /** Reads as 0. */
 export const ZERO = x(31)
 
-/** @throws Error if the table has no such row */
+/** Returns the form with this syntax. @throws Error if the table lacks it */
 export function formOf(syntax: string): Form {
   const form = FORMS.get(syntax)
   if (!form) throw new Error(`no instruction ${syntax}`)
@@ -33,7 +33,7 @@ export function formOf(syntax: string): Form {
 }
 
 /**
- * The 32 bits of an instruction over hardware registers.
+ * Encodes an instruction over hardware registers. @returns its 32 bits
  * @param distance bytes from the instruction to a label
  * @throws RangeError if an operand does not fit
  */
@@ -67,19 +67,19 @@ function fieldOf(
   fail: (why: string) => never,
 ): number {
   if (pattern.kind === "label") {
-    if (typeof operand !== "object" || !("name" in operand)) return fail("no label")
+    if (typeof operand !== "object" || !("name" in operand)) return fail("expected a label")
     return form.mnemonic === "adr" ? distance(operand) : distance(operand) / 4
   }
   if (pattern.kind === "number") {
-    if (typeof operand !== "number") return fail("no number")
+    if (typeof operand !== "number") return fail("expected a number")
     return pattern.from === undefined ? operand / pattern.scale : pattern.from - operand
   }
   if (typeof operand !== "object" || !("file" in operand) || operand.file !== pattern.file)
-    return fail(`no ${pattern.file} register`)
+    return fail(`expected a register of file ${pattern.file}`)
   return operand.n
 }
 
-/** As llvm-mc prints it, labels as distances. */
+/** Returns the instruction as llvm-mc prints it, with labels as distances. */
 export function format(form: Form, operands: readonly Operand[], distance: (label: Label) => number = () => 0): string {
   let k = 0
   return form.syntax
@@ -114,7 +114,7 @@ export class Assembler {
     this.#labels.set(label, 4 * this.#code.length)
   }
 
-  /** 64-bit words behind the code, at a multiple of 16 bytes. */
+  /** Appends 64-bit words after the code, at a multiple of 16 bytes. */
   data(label: Label, words: readonly bigint[]): void {
     this.#data.push({ label, words })
   }
@@ -127,11 +127,11 @@ export class Assembler {
   /** @throws Error if the label was never bound */
   offsetOf(label: Label): number {
     const offset = this.#labels.get(label)
-    if (offset === undefined) throw new Error(`label ${label.name} stands nowhere`)
+    if (offset === undefined) throw new Error(`label ${label.name} is not bound`)
     return offset
   }
 
-  /** @returns code, then data; labels of data are bound by it */
+  /** Binds the labels of data. @returns the code, then the data */
   finish(): Uint8Array {
     let size = Math.ceil(this.length / 64) * 64
     for (const { label, words } of this.#data) {
@@ -153,7 +153,7 @@ export class Assembler {
     return bytes
   }
 
-  /** The instructions from one label to another, as text. */
+  /** Returns the instructions from one label to another, as text. */
   listing(from: Label, to?: Label): string[] {
     const end = to ? this.offsetOf(to) : this.length
     return this.#code

@@ -1,6 +1,6 @@
 import { type Form, parseTable } from "./table.ts"
 
-/** Every instruction that is emitted, from the Arm Architecture Reference Manual, by its syntax. */
+/** The forms of all emitted instructions, by syntax. Source: Arm Architecture Reference Manual. */
 export const FORMS: ReadonlyMap<string, Form> = parseTable(`
 // integers
 add Xd, Xn, Xm                     10001011000mmmmm000000nnnnnddddd   d

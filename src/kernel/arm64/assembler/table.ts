@@ -1,20 +1,20 @@
 /**
- * Reads A64 instruction rows written in the manual's notation. A row has three or four columns, separated by two or more
- * blanks:
+ * Parses A64 instruction forms in the manual's notation. A line describes one form in two to four fields, separated by two
+ * or more spaces:
  *
  *   syntax                        encoding                           written  flags
  *   umlal Vd.2D, Vn.2S, Vm.2S     00101110101mmmmm100000nnnnnddddd   +d
  *   adds Xd, Xn, Xm               10101011000mmmmm000000nnnnnddddd   d        w
  *
- * A lower-case letter of the syntax after a register's kind, or after `#`, is an operand; the same letter of the encoding
- * is its field. A field of `j` holds the bits of operand `i` above those of the field `i`. `#i*8` means that the field holds
- * an eighth of the number, `#64-i` that it holds 64 less the number. "written" names the operands that the instruction
- * writes, `+` those that it also reads; all others are read.
+ * A lower-case letter of the syntax after a register's kind, or after `#`, is an operand. The same letter in the encoding
+ * marks the operand's bits. The bits `j` hold those of operand `i` above the bits `i`. `#i*8` means that the bits hold
+ * the number divided by 8, `#64-i` that they hold 64 minus the number. "written" lists the operands that the instruction writes; `+` marks those that it also reads. It reads all others. "flags" is `r` if
+ * the instruction reads the flags and `w` if it writes them.
  */
 
 export type RegisterFile = "integer" | "vector"
 
-/** What an operand stands for, in the order of the syntax. */
+/** An operand of a form. */
 export type OperandPattern =
   | {
       readonly kind: "register"
@@ -27,25 +27,25 @@ export type OperandPattern =
   | { readonly kind: "label"; readonly letter: string }
 
 export interface Form {
-  /** The syntax as written; forms are known by it. */
+  /** The syntax, which identifies the form. */
   readonly syntax: string
   readonly mnemonic: string
   readonly operands: readonly OperandPattern[]
-  /** The bits that do not vary. */
+  /** The constant bits. */
   readonly fixed: number
-  /** Bit positions of each letter's field, the most significant first. */
+  /** Bit positions of each letter, the most significant first. */
   readonly fields: ReadonlyMap<string, readonly number[]>
   readonly flags: { readonly read: boolean; readonly write: boolean }
 }
 
-/** @throws Error naming the row, if one is malformed or contradicts itself */
+/** Parses a table of forms. @throws Error with the line if it is malformed or contradicts itself */
 export function parseTable(text: string): Map<string, Form> {
   const table = new Map<string, Form>()
   for (const line of text.split("\n")) {
-    const row = line.replace(/ \/\/.*|^\/\/.*/, "").trim()
-    if (!row) continue
-    const form = parseRow(row)
-    if (table.has(form.syntax)) throw new Error(`instruction row "${row}": written twice`)
+    const text = line.replace(/ \/\/.*|^\/\/.*/, "").trim()
+    if (!text) continue
+    const form = parseForm(text)
+    if (table.has(form.syntax)) throw new Error(`instruction form "${text}": duplicate`)
     table.set(form.syntax, form)
   }
   return table
@@ -53,14 +53,14 @@ export function parseTable(text: string): Map<string, Form> {
 
 const OPERAND = /(?<!\w)([XWVQD])([a-z])(?![a-z])|#(?:(\d+)-)?([a-z])(?:\*(\d+))?|\[([a-z])\]|\b(label)\b/g
 
-function parseRow(row: string): Form {
+function parseForm(line: string): Form {
   const fail = (why: string): never => {
-    throw new Error(`instruction row "${row}": ${why}`)
+    throw new Error(`instruction form "${line}": ${why}`)
   }
-  const [syntax = "", bits = "", written = "-", flags = "-", ...rest] = row.split(/\s{2,}/)
-  if (rest.length > 0) fail("too many columns")
-  if (!/^[01a-z]{32}$/.test(bits)) fail(`${bits.length} bits`)
-  if (!/^(-|\+?[a-z](,\+?[a-z])*)$/.test(written)) fail(`cannot read "${written}"`)
+  const [syntax = "", bits = "", written = "-", flags = "-", ...rest] = line.split(/\s{2,}/)
+  if (rest.length > 0) fail("too many fields")
+  if (!/^[01a-z]{32}$/.test(bits)) fail(`the encoding "${bits}" does not have 32 bits`)
+  if (!/^(-|\+?[a-z](,\+?[a-z])*)$/.test(written)) fail(`cannot parse "${written}"`)
   const fields = new Map<string, number[]>()
   let fixed = 0
   ;[...bits].forEach((bit, i) => {
@@ -89,10 +89,10 @@ function parseRow(row: string): Form {
   for (const letter of fields.keys())
     if (letter !== "j" && !letters.includes(letter)) fail(`field ${letter} has no operand`)
   for (const letter of letters) if (!fields.has(letter)) fail(`operand ${letter} has no field`)
-  for (const letter of access.keys()) if (!letters.includes(letter)) fail(`${letter} is written but no operand`)
+  for (const letter of access.keys()) if (!letters.includes(letter)) fail(`${letter} is written but is not an operand`)
   for (const operand of operands)
     if (operand.kind === "register" && fields.get(operand.letter)!.length !== 5)
-      fail(`register ${operand.letter} has no 5 bits`)
+      fail(`register ${operand.letter} does not have 5 bits`)
   return {
     syntax,
     mnemonic: syntax.split(" ")[0]!,

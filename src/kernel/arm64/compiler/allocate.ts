@@ -1,33 +1,35 @@
 /**
- * Finds hardware registers for scheduled code, in one pass: where all registers are taken, the value whose next use is
- * farthest is given up (Belady's rule). A constant is loaded again from where it stands; another value is stored once.
+ * Assigns hardware registers to scheduled code in one pass. If all registers are in use, the value whose next use is
+ * farthest is evicted (Belady's rule). An evicted constant is reloaded from its place; another value is spilled once.
  */
 import { type Operand, type Register, v, x } from "../assembler/assembler.ts"
 import type { RegisterFile } from "../assembler/table.ts"
 import { forEachRead, type Instruction, instruction, isVirtual } from "./block.ts"
 
 export interface AllocateOptions {
-  /** Hardware numbers that may be used. */
+  /** Numbers of the hardware registers that may be used. */
   readonly registers: Readonly<Record<RegisterFile, readonly number[]>>
-  /** Loads and stores the n-th value of a file that is kept in memory. @throws RangeError if there is no room for so many */
+  /** Returns a load or store of spill location `n` of the register's file. @throws RangeError if there is no such location */
   spill(kind: "load" | "store", register: Register, n: number): Instruction
 }
 
 export interface Allocation {
   readonly code: Instruction[]
-  /** Values stored, values and constants loaded again, and registers copied as two instructions needed them. */
+  /** Spilled values. */
   readonly stores: number
+  /** Reloaded values and constants. */
   readonly reloads: number
+  /** Registers copied because an instruction overwrites a value that is read again. */
   readonly copies: number
 }
 
 interface Value {
   readonly file: RegisterFile
-  /** Instructions that read it, ascending; `over` of them are past. */
+  /** Indexes of the instructions that read it, ascending. The first `over` are past. */
   readonly uses: number[]
   over: number
   n: number | undefined
-  /** Loads it again into a register. */
+  /** Returns the instruction that reloads it. */
   home: ((register: Register) => Instruction) | undefined
   location: number | undefined
 }
@@ -54,7 +56,7 @@ export function allocate(code: readonly Instruction[], { registers, spill }: All
   const locations = { integer: { next: 0, free: [] as number[] }, vector: { next: 0, free: [] as number[] } }
   const out: Instruction[] = []
   const counts = { stores: 0, reloads: 0, copies: 0 }
-  let pinned = new Set<Value>()
+  let needed = new Set<Value>()
   const nextUse = ({ uses, over }: Value) => uses[over] ?? Number.POSITIVE_INFINITY
 
   const claim = (value: Value): Register => {
@@ -67,11 +69,11 @@ export function allocate(code: readonly Instruction[], { registers, spill }: All
   const evict = (file: RegisterFile) => {
     let victim: Value | undefined
     for (const value of held[file]) {
-      if (pinned.has(value)) continue
+      if (needed.has(value)) continue
       const [a, b] = [nextUse(value), victim ? nextUse(victim) : -1]
       if (!victim || a > b || (a === b && value.home && !victim.home)) victim = value
     }
-    if (!victim) throw new Error("more values in one instruction than registers")
+    if (!victim) throw new Error("an instruction uses more values than there are registers")
     if (!victim.home) {
       const location = locations[file].free.pop() ?? locations[file].next++
       victim.location = location
@@ -84,9 +86,9 @@ export function allocate(code: readonly Instruction[], { registers, spill }: All
     victim.n = undefined
   }
   const bring = (value: Value): Register => {
-    pinned.add(value)
+    needed.add(value)
     if (value.n !== undefined) return hardware(value.file, value.n)
-    if (!value.home) throw new Error("a value is read before it is written")
+    if (!value.home) throw new Error("a virtual register is read before it is written")
     out.push(value.home(claim(value)))
     counts.reloads++
     return hardware(value.file, value.n!)
@@ -103,7 +105,7 @@ export function allocate(code: readonly Instruction[], { registers, spill }: All
   }
 
   code.forEach((one, i) => {
-    pinned = new Set()
+    needed = new Set()
     const read = new Map<number, Register>()
     const readValues: Value[] = []
     forEachRead(one, register => {
@@ -112,8 +114,8 @@ export function allocate(code: readonly Instruction[], { registers, spill }: All
       read.set(register.n, bring(value))
       readValues.push(value)
     })
-    // A register that is added to, and read again later, is copied first.
-    let target: Register | undefined
+    // An accumulator that is read again later is copied first.
+    let destination: Register | undefined
     if (one.onto) {
       const source = isVirtual(one.onto) ? read.get(one.onto.n)! : one.onto
       const value = isVirtual(one.onto) ? known(one.onto) : undefined
@@ -124,13 +126,13 @@ export function allocate(code: readonly Instruction[], { registers, spill }: All
         result.n = value.n
         value.n = undefined
         held[result.file].add(result)
-        target = source
+        destination = source
       } else {
-        target = claim(result)
-        out.push(copy(target, source))
+        destination = claim(result)
+        out.push(copy(destination, source))
         counts.copies++
       }
-      pinned.add(result)
+      needed.add(result)
     }
     for (const value of readValues) {
       while (value.uses[value.over] !== undefined && value.uses[value.over]! <= i) value.over++
@@ -143,9 +145,9 @@ export function allocate(code: readonly Instruction[], { registers, spill }: All
       if (pattern.kind !== "register" || !pattern.write) return read.get(operand.n)!
       const value = known(operand)
       writtenValues.push(value)
-      if (one.onto) return target!
+      if (one.onto) return destination!
       const register = claim(value)
-      pinned.add(value)
+      needed.add(value)
       return register
     })
     if (one.isConstant) {

@@ -1,6 +1,6 @@
 /**
- * Straight-line code over virtual registers. A virtual register is written once: an instruction that adds to a register
- * names the register that it adds to apart (`onto`), and the allocator copies that if somebody else still reads it.
+ * Straight-line code over virtual registers. Each virtual register is written once. An instruction that accumulates names
+ * its previous value separately (`onto`); the allocator copies that register if it is read again later.
  */
 import { formOf, type Operand, type Register, VIRTUAL } from "../assembler/assembler.ts"
 import type { Form } from "../assembler/table.ts"
@@ -8,16 +8,16 @@ import type { Form } from "../assembler/table.ts"
 export interface Instruction {
   readonly form: Form
   readonly operands: readonly Operand[]
-  /** What an operand that is read and written holds before. */
+  /** The previous value of the operand that is both read and written. */
   readonly onto?: Register
-  /** The word that a load brings is the same whenever it is loaded again. */
+  /** Whether the instruction loads a constant, which can be reloaded at any time. */
   readonly isConstant?: boolean
 }
 
-/** Instructions that the scheduler keeps together, as the flags pass from one to the next. */
+/** Instructions that the scheduler keeps together because one reads the flags that another writes. */
 export interface Bundle {
   readonly instructions: readonly Instruction[]
-  /** A place in memory that is read or written: the state's and the context's, not that of constants. */
+  /** The place in memory that is read or written. Absent for constants. */
   readonly place?: { readonly key: string; readonly isWritten: boolean }
 }
 
@@ -26,7 +26,7 @@ export const isVirtual = (operand: Operand): operand is Register =>
 
 export const isRegister = (operand: Operand): operand is Register => typeof operand === "object" && "file" in operand
 
-/** Calls back for each register read, then for each written. */
+/** Calls `visit` for each register that the instruction reads. */
 export function forEachRead({ form, operands, onto }: Instruction, visit: (register: Register) => void): void {
   form.operands.forEach((pattern, k) => {
     const operand = operands[k]!
@@ -36,6 +36,7 @@ export function forEachRead({ form, operands, onto }: Instruction, visit: (regis
   })
 }
 
+/** Calls `visit` for each register that the instruction writes. */
 export function forEachWrite({ form, operands }: Instruction, visit: (register: Register) => void): void {
   form.operands.forEach((pattern, k) => {
     if (pattern.kind === "register" && pattern.write) visit(operands[k] as Register)
@@ -45,11 +46,11 @@ export function forEachWrite({ form, operands }: Instruction, visit: (register: 
 export class Block {
   readonly bundles: Bundle[] = []
 
-  /** @throws Error if flags are read that the bundle has not written */
+  /** Appends a bundle. @throws Error if it reads flags that it has not written */
   add(bundle: Bundle): void {
     let hasFlags = false
     for (const { form } of bundle.instructions) {
-      if (form.flags.read && !hasFlags) throw new Error(`${form.syntax}: nothing has written the flags`)
+      if (form.flags.read && !hasFlags) throw new Error(`${form.syntax}: reads flags that the bundle has not written`)
       hasFlags ||= form.flags.write
     }
     this.bundles.push(bundle)
@@ -58,7 +59,7 @@ export class Block {
 
 export const instruction = (syntax: string, ...operands: Operand[]): Instruction => ({ form: formOf(syntax), operands })
 
-/** Of an instruction that adds to a register. @param operands the result first */
+/** Returns an instruction that accumulates onto a register. @param operands the result first */
 export const instructionOnto = (onto: Register, syntax: string, ...operands: Operand[]): Instruction => ({
   form: formOf(syntax),
   operands,

@@ -1,6 +1,6 @@
 /**
- * What the scheduler assumes of a core: latencies, and how many cycles an instruction keeps one of the ports that can run
- * it, divided by their number. Order matters more than exactness, as every core here executes out of order.
+ * The scheduler's core models: latencies, and for each kind of port the cycles that an instruction occupies one, divided
+ * by the number of ports. Approximate figures suffice, because all these cores execute out of order.
  */
 import type { Instruction } from "./block.ts"
 
@@ -8,24 +8,24 @@ export type Port = "integer" | "flags" | "multiplier" | "vector" | "vectorMultip
 
 export interface Cost {
   readonly latency: number
-  /** Cycles of all ports of a kind together. */
+  /** Cycles for which the instruction occupies all ports of a kind. */
   readonly takes: readonly (readonly [Port, number])[]
 }
 
 export interface CoreModel {
   readonly name: string
-  /** Instructions that start in a cycle. */
+  /** Maximum instructions issued per cycle. */
   readonly width: number
   cost(instruction: Instruction): Cost
 }
 
-/** How many ports of each kind a core has, and latencies. */
+/** Numbers of ports by kind, and latencies in cycles. */
 interface Numbers {
   readonly name: string
   readonly width: number
   readonly integers: number
   readonly flags: number
-  /** Cycles that `mul` and `umulh` keep the multipliers, over their number. */
+  /** Cycles for which `mul` and `umulh` occupy a multiplier, divided by the number of multipliers. */
   readonly multiply: number
   readonly multiplyLatency: number
   readonly vectors: number
@@ -76,7 +76,7 @@ function coreModel(numbers: Numbers): CoreModel {
   }
 }
 
-/** Apple's M1 and its successors: eight wide, two multipliers, four vector pipes that all multiply and shift. */
+/** Apple M1 and later: eight instructions per cycle, two multipliers, four vector pipes that all multiply and shift. */
 export const wideCore = coreModel({
   name: "wide",
   width: 8,
@@ -91,7 +91,10 @@ export const wideCore = coreModel({
   vectorMultiplyLatency: 3,
 })
 
-/** Neoverse N1, Cortex-A76 and their like: four wide, one slow multiplier, two vector pipes of which one multiplies. */
+/**
+ * Neoverse N1, Cortex-A76 and similar cores: four instructions per cycle, one slow multiplier, two vector pipes of which
+ * one multiplies.
+ */
 export const narrowCore = coreModel({
   name: "narrow",
   width: 4,

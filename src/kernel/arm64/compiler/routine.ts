@@ -1,6 +1,6 @@
 /**
- * Code as it is put together: blocks over virtual registers, and between them labels, jumps and other instructions over
- * hardware registers, as one position-independent piece.
+ * Builds position-independent code: blocks over virtual registers, and between them labels, jumps and other instructions
+ * over hardware registers.
  */
 import { Assembler, formOf, type Label, type Operand, type Register, VIRTUAL } from "../assembler/assembler.ts"
 import type { RegisterFile } from "../assembler/table.ts"
@@ -10,7 +10,7 @@ import { type ScheduleOptions, schedule } from "./schedule.ts"
 
 export interface RoutineOptions extends ScheduleOptions, AllocateOptions {}
 
-/** What became of a block. */
+/** Instruction counts of a compiled block. */
 export interface BlockStatistics {
   readonly instructions: number
   readonly stores: number
@@ -24,32 +24,32 @@ export class Routine {
   #block = new Block()
   #registers = VIRTUAL
   #labels = 0
-  /** Of the last block that ended. */
+  /** Statistics of the last block that ended. */
   statistics: BlockStatistics = { instructions: 0, stores: 0, reloads: 0, copies: 0 }
-  /** Whether blocks that end from here on are scheduled: others are left in the order they were written in. */
+  /** Whether blocks that end from now on are scheduled. Other blocks keep the order in which they were emitted. */
   isHot = false
 
   constructor(options: RoutineOptions) {
     this.#options = options
   }
 
-  /** A virtual register, which lives until the block ends. */
+  /** Returns a new virtual register, which is valid until the block ends. */
   register(file: RegisterFile): Register {
     return { file, n: this.#registers++ }
   }
 
-  /** Appends to the current block; the scheduler may move it. */
+  /** Appends instructions to the current block as one bundle, which the scheduler may move. */
   emit(...instructions: Instruction[]): void {
     this.#block.add({ instructions })
   }
 
-  /** The same, of an instruction that reads or writes a place in memory. */
+  /** Appends an instruction that reads or writes the place in memory identified by `key`. */
   access(key: string, isWritten: boolean, one: Instruction): void {
     const bundle: Bundle = { instructions: [one], place: { key, isWritten } }
     this.#block.add(bundle)
   }
 
-  /** Ends the current block, then appends an instruction that stays where it is. */
+  /** Ends the current block, then appends an instruction that is not moved. */
   control(syntax: string, ...operands: Operand[]): void {
     this.endBlock()
     this.#assembler.emit(formOf(syntax), operands)
@@ -59,7 +59,7 @@ export class Routine {
     return { name: `${name}.${this.#labels++}` }
   }
 
-  /** Ends the current block; the label means what follows. */
+  /** Ends the current block and binds the label to the next instruction. */
   bind(label: Label): void {
     this.endBlock()
     this.#assembler.bind(label)

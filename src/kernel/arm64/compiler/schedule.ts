@@ -1,7 +1,7 @@
 /**
- * A list scheduler for one block. It takes, among the bundles that are ready and near the first one not yet taken, the one
- * with the longest path behind it; while nearly all registers of a file are in use, the one that frees most. Loads that
- * depend on nothing wait until their first reader is taken, as they would only hold registers.
+ * A list scheduler for one block. Of the ready bundles within a window after the first unscheduled one, it takes the one
+ * with the longest path to the block's end; while a register file is nearly full, the one that frees most registers. Loads
+ * without dependences are delayed until their first reader is taken, because they would occupy registers.
  */
 import type { RegisterFile } from "../assembler/table.ts"
 import { type Bundle, forEachRead, forEachWrite, isVirtual } from "./block.ts"
@@ -9,15 +9,15 @@ import type { CoreModel, Port } from "./core-models.ts"
 
 export interface ScheduleOptions {
   readonly core: CoreModel
-  /** How far ahead of the first bundle not yet taken another may be taken. */
+  /** Length of the window, in bundles from the first unscheduled one. */
   readonly window: number
-  /** Registers in use from which on the schedule saves them. */
+  /** Minimum registers in use at which the scheduler prefers bundles that free registers. */
   readonly pressure: Readonly<Record<RegisterFile, number>>
 }
 
 interface Node {
   readonly bundle: Bundle
-  /** Virtual registers of elsewhere read, and those written, by number. */
+  /** Numbers of the virtual registers read from other bundles. */
   readonly reads: readonly number[]
   readonly writes: readonly number[]
   readonly successors: Set<number>
@@ -25,10 +25,10 @@ interface Node {
   urgency: number
   readonly latency: number
   readonly takes: ReadonlyMap<Port, number>
-  readonly slots: number
+  readonly instructions: number
 }
 
-/** Cycles of path that a bundle counts less for each one written before it: begun chains end before new ones begin. */
+/** Cycles of urgency that a bundle loses per preceding bundle, so that started chains end before new ones start. */
 const LATER = 0.15
 
 export function schedule(bundles: readonly Bundle[], { core, window, pressure }: ScheduleOptions): Bundle[] {
@@ -59,7 +59,7 @@ export function schedule(bundles: readonly Bundle[], { core, window, pressure }:
   for (const { reads } of nodes) for (const value of reads) readsLeft.set(value, (readsLeft.get(value) ?? 0) + 1)
   const written = new Set<number>()
   const live: Record<RegisterFile, number> = { integer: 0, vector: 0 }
-  /** Registers of the files that are short which are in use more after a bundle. */
+  /** Returns by how many registers, of the files that are nearly full, a bundle increases the number in use. */
   const change = ({ reads, writes }: Node, isShort: (file: RegisterFile) => boolean): number => {
     let more = 0
     for (const value of reads)
@@ -75,12 +75,12 @@ export function schedule(bundles: readonly Bundle[], { core, window, pressure }:
   const free = new Map<Port, number>()
   let first = 0
   let cycle = 0
-  let slots = core.width
+  let issuesLeft = core.width
   const place = (i: number) => {
     const node = nodes[i]!
     taken[i] = 1
     order.push(node.bundle)
-    slots -= node.slots
+    issuesLeft -= node.instructions
     for (const [port, takes] of node.takes) free.set(port, Math.max(free.get(port) ?? 0, cycle) + takes)
     for (const value of node.reads) {
       const left = readsLeft.get(value)! - 1
@@ -100,7 +100,7 @@ export function schedule(bundles: readonly Bundle[], { core, window, pressure }:
     const anyShort = short.integer || short.vector
     let best = -1
     let bestScore = Number.NEGATIVE_INFINITY
-    if (slots > 0)
+    if (issuesLeft > 0)
       for (let k = 0; k < ready.length; k++) {
         const i = ready[k]!
         if (i >= first + window) break
@@ -117,7 +117,7 @@ export function schedule(bundles: readonly Bundle[], { core, window, pressure }:
       }
     if (best < 0) {
       cycle++
-      slots = core.width
+      issuesLeft = core.width
       continue
     }
     const [i] = ready.splice(best, 1) as [number]
@@ -169,11 +169,14 @@ function nodeOf(bundle: Bundle, core: CoreModel, files: Map<number, RegisterFile
     urgency: 0,
     latency,
     takes,
-    slots: bundle.instructions.length,
+    instructions: bundle.instructions.length,
   }
 }
 
-/** Reads come after the write; what touches a place in memory comes in order, but for reads among each other. */
+/**
+ * Adds the dependences: reads follow the write of a register; accesses to a place in memory keep their order, except
+ * reads among themselves.
+ */
 function connect(nodes: readonly Node[]): void {
   const writer = new Map<number, number>()
   const places = new Map<string, { write: number; reads: number[] }>()
