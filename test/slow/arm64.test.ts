@@ -1,6 +1,6 @@
 /**
- * Every arm64 kernel against the specification: natively on arm64, elsewhere under qemu-user, in a root that
- * `scripts/arm64-root.sh` puts together.
+ * Every arm64 kernel against the specification: natively on arm64, elsewhere under qemu-user, in the root that
+ * `scripts/arm64-root.sh` builds.
  */
 import { expect, test } from "bun:test"
 import { RECIPES } from "../../src/kernel/arm64/targets.ts"

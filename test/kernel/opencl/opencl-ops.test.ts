@@ -1,4 +1,4 @@
-/** Operations of the OpenCL renderer, compiled and run by PoCL and compared with the reference meaning. */
+/** Operations of the OpenCL renderer, compiled and run by PoCL and compared with the interpreter of `ops.ts`. */
 import { test } from "bun:test"
 import { openOpenClCompute } from "../../../src/engines/gpu/opencl/compute.ts"
 import { OpenClOps, OpenClProgram, OpenClText, PRELUDE } from "../../../src/kernel/opencl/opencl-ops.ts"

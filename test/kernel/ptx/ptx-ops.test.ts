@@ -1,4 +1,4 @@
-/** Operations of the PTX renderer, run by a PTX interpreter and compared with the reference meaning. */
+/** Operations of the PTX renderer, run by a PTX interpreter and compared with the interpreter of `ops.ts`. */
 import { PtxOps } from "../../../src/kernel/ptx/ptx-ops.ts"
 import { PtxModule, PtxText } from "../../../src/kernel/ptx/ptx-text.ts"
 import { opsSuite } from "../ops-suite.ts"

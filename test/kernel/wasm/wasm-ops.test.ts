@@ -1,10 +1,10 @@
 import { FunctionBuilder, get, i32, i64, ModuleBuilder } from "../../../src/kernel/wasm/module.ts"
 import { narrow, wide } from "../../../src/kernel/wasm/wasm-kernel.ts"
 import { WasmOps, type WideArithmetic } from "../../../src/kernel/wasm/wasm-ops.ts"
-import { opsSuite, type Target } from "../ops-suite.ts"
+import { opsSuite, type TestRenderTarget } from "../ops-suite.ts"
 
 /** Memory map: input words at 0, output words at 256, a step's state at 512, tables from 1024 on. */
-const target = (arithmetic: WideArithmetic): Target => ({
+const renderTarget = (arithmetic: WideArithmetic): TestRenderTarget => ({
   droppedCarries: 8,
   async compile(program, inputs) {
     const module = new ModuleBuilder()
@@ -40,5 +40,5 @@ const target = (arithmetic: WideArithmetic): Target => ({
   },
 })
 
-opsSuite("WebAssembly with wide arithmetic", target(wide))
-opsSuite("WebAssembly without wide arithmetic", target(narrow))
+opsSuite("WebAssembly with wide arithmetic", renderTarget(wide))
+opsSuite("WebAssembly without wide arithmetic", renderTarget(narrow))
