@@ -1,4 +1,4 @@
-/** Loaded into the built miner before its own code: on SIGUSR2 it collects all garbage and tells what is left. */
+/** Loaded before the miner: on SIGUSR2 it collects all garbage and prints what is left. */
 import { heapStats } from "bun:jsc"
 
 process.on("SIGUSR2", () => {

@@ -68,7 +68,7 @@ describe("a node that was killed without a goodbye", () => {
     const [port, dir] = [await freeUdpPort(), scratch()]
     await saveIdentity(dir, await createIdentity())
     const first = nodeProcess(port, dir)
-    await first.line(/Listening/)
+    await first.line(/listening on/)
     mine(port, credentialsIn(dir))
     await first.line(/sealed by miner/)
     first.kill("SIGKILL")
@@ -76,7 +76,7 @@ describe("a node that was killed without a goodbye", () => {
     await Bun.sleep(seconds * 1000)
     const second = nodeProcess(port, dir)
     cleanups.push(() => second.stop())
-    const returned = await second.line(/Listening/)
+    const returned = await second.line(/listening on/)
     const sealed = await second.line(/sealed by miner/)
     return sealed.at - returned.at
   }

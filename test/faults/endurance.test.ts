@@ -9,6 +9,8 @@ import { MinerProcess } from "../support/miner-process.ts"
 import { figure } from "./figures.ts"
 import { startScriptedNode } from "./scripted-node.ts"
 
+const MAIN = join(import.meta.dir, "../../src/main.ts")
+
 const { ENDURANCE_JOBS = "2000" } = process.env
 const JOBS = Number(ENDURANCE_JOBS)
 /** 5,000 reconnects and 1,000 scrapes in 200,000 jobs. */
@@ -22,7 +24,8 @@ test(
     const metricsPort = freeTcpPort()
     const miner = new MinerProcess(
       ["serve", "--node-addr", `127.0.0.1:${node.port}`, `--metrics-port=${metricsPort}`, ...node.credentials],
-      { env: { BUN_OPTIONS: `--preload ${join(import.meta.dir, "collect-on-signal.ts")}` } },
+      // From its source: the executable accepts no preload.
+      { program: [process.execPath, "--preload", join(import.meta.dir, "collect-on-signal.ts"), MAIN] },
     )
     let scrapes = 0
     const life: Measured[] = []

@@ -4,11 +4,20 @@ import { LoggedProcess } from "./logged-process.ts"
 
 export type { Line } from "./logged-process.ts"
 
-/** The built executable at work, its log lines as they come. */
+export interface MinerProcessOptions {
+  readonly env?: Record<string, string>
+  /** A command that runs the miner: `taskset -c 0`. */
+  readonly prefix?: readonly string[]
+  /** What runs; the built executable by default. */
+  readonly program?: readonly string[]
+}
+
+/** The miner at work, its log lines as they come. */
 export class MinerProcess extends LoggedProcess {
-  constructor(args: readonly string[], options: { env?: Record<string, string>; prefix?: readonly string[] } = {}) {
+  constructor(args: readonly string[], options: MinerProcessOptions = {}) {
     const { PATH = "" } = process.env
-    super([...(options.prefix ?? []), builtExecutable(), ...args], {
+    const { prefix = [], program = [builtExecutable()] } = options
+    super([...prefix, ...program, ...args], {
       // A home in which nothing can be made, even by root: no test leaves measurements to the next.
       env: { PATH, HOME: "/dev/null", ...options.env },
     })
