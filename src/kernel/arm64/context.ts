@@ -20,7 +20,7 @@ import { WIDTH } from "../../pow/constants.ts"
 import { ROW } from "../kernel.ts"
 
 /** Maximum number of spilled values of each register file. */
-export const SPILLED_MAX = 96
+export const MAX_SPILLED = 96
 
 export interface ContextLayout {
   readonly saved: number
@@ -77,8 +77,8 @@ export function contextLayout(lanes: number, stateBytes: number): ContextLayout 
     stepLink: loop + 40,
     output: take(8 * WIDTH),
     state: take(stateBytes),
-    spilledVectors: take(16 * SPILLED_MAX),
-    spilledIntegers: take(8 * SPILLED_MAX),
+    spilledVectors: take(16 * MAX_SPILLED),
+    spilledIntegers: take(8 * MAX_SPILLED),
     plane: take(8 * WIDTH),
     rowPart: take(8 * WIDTH),
     flags: take(4 * rowColumns),

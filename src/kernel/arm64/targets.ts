@@ -3,7 +3,7 @@ import type { Register } from "./assembler/assembler.ts"
 import { instruction } from "./compiler/block.ts"
 import { type CoreModel, narrowCore, wideCore } from "./compiler/core-models.ts"
 import type { RoutineOptions } from "./compiler/routine.ts"
-import { type ContextLayout, contextLayout, SPILLED_MAX } from "./context.ts"
+import { type ContextLayout, contextLayout, MAX_SPILLED } from "./context.ts"
 import { IntegerOps } from "./integer-ops.ts"
 import type { LaneOps } from "./lane-set.ts"
 import { NeonOps, VECTOR_STATE_BYTES } from "./neon-ops.ts"
@@ -59,8 +59,8 @@ export const routineOptions = ({ core, window }: Recipe, layout: ContextLayout):
   pressure: { integer: INTEGERS.length - 3, vector: VECTORS.length - 3 },
   registers: { integer: INTEGERS, vector: VECTORS },
   spill: (kind, register: Register, n) => {
-    if (n >= SPILLED_MAX)
-      throw new RangeError(`more than ${SPILLED_MAX} values of ${register.file} registers are spilled`)
+    if (n >= MAX_SPILLED)
+      throw new RangeError(`more than ${MAX_SPILLED} values of ${register.file} registers are spilled`)
     const [start, bytes, syntax] =
       register.file === "integer"
         ? [layout.spilledIntegers, 8, kind === "load" ? "ldr Xd, [Xn, #i*8]" : "str Xd, [Xn, #i*8]"]
