@@ -13,6 +13,8 @@ export interface Secret {
   readonly description: string
   /** Path of the file; undefined if reading again always returns the same value. */
   readonly file?: string
+  /** Whether the file may hold another value later. */
+  readonly isRenewable?: boolean
   /** Returns the current value. @throws OperatorError (config) if the file has become unusable */
   read(): string
 }
@@ -95,7 +97,8 @@ export function secretFile(path: string, origin: string, kind: SecretKind, files
   const read = () => readSecret(path, origin, kind, files)
   const value = read()
   const description = `the ${kind.name} in ${path}`
-  return files.isRereadable(path) ? { description, file: path, read } : { description, read: () => value }
+  if (!files.isRereadable(path)) return { description, read: () => value }
+  return { description, file: path, isRenewable: true, read }
 }
 
 /**

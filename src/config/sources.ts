@@ -175,7 +175,8 @@ class SourceOptions {
     const directory = env["CREDENTIALS_DIRECTORY"]
     // The systemd unit sets empty defaults for absent credentials.
     if (!directory || !files.list(directory).includes(file) || files.read(join(directory, file)).trim() === "") return
-    return secretFile(join(directory, file), "$CREDENTIALS_DIRECTORY", kind, files)
+    // systemd copies it at the start: only a restart brings a renewed one.
+    return { ...secretFile(join(directory, file), "$CREDENTIALS_DIRECTORY", kind, files), isRenewable: false }
   }
 
   /** @param ownOnly whether only the source's own table applies */

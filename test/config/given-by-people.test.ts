@@ -145,7 +145,7 @@ describe("URLs", () => {
 })
 
 test("a fingerprint is accepted in the formats of common tools", () => {
-  const colons = "AB:".repeat(31) + "AB"
+  const colons = `${"AB:".repeat(31)}AB`
   const spellings = [
     DIGITS.toUpperCase(),
     colons,

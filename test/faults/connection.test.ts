@@ -169,7 +169,7 @@ test("a silent node is kept for as long as it is silent", async () => {
 }, 120_000)
 
 describe("credentials that change", () => {
-  test("a rotated certificate ends the miner with 77 and names the file", async () => {
+  test("a rotated certificate is waited for in its file: the file is named, the miner stays, a restart is not needed", async () => {
     const [port, dir] = [await freeUdpPort(), scratch()]
     const before = await startScriptedNode({ port })
     copyCredentials(before, dir)
@@ -177,10 +177,22 @@ describe("credentials that change", () => {
     await before.peer()
     const { token } = before.identity
     await before.close()
-    await scripted({ port, identity: { ...(await createIdentity()), token } })
-    expect(await miner.exited).toBe(77)
+    const identity = { ...(await createIdentity()), token }
+    const after = await scripted({ port, identity })
+    await miner.line(/presents a certificate other than .* waiting for it to be renewed/)
     expect(miner.text).toContain(join(dir, PIN_FILE))
     expectNoSecrets(miner, before)
+    await saveIdentity(dir, identity)
+    const peer = await after.peer()
+    await peer.resultOf(peer.sendJob(1n).id)
+  }, 60_000)
+
+  test("a certificate other than a pin given as a value ends the miner with 77", async () => {
+    const node = await scripted()
+    const options = ["--tls-cert-sha256", "00".repeat(32), "--auth-token", "token-as-a-value"]
+    const miner = mine(node.port, options)
+    expect(await miner.exited).toBe(77)
+    expect(miner.text).not.toContain("token-as-a-value")
   }, 30_000)
 
   test("a renewed certificate in the file needs no restart", async () => {
@@ -198,18 +210,28 @@ describe("credentials that change", () => {
     await peer.resultOf(peer.sendJob(1n).id)
   }, 30_000)
 
-  test("a rotated token ends the miner with 77 after three tries and names the file", async () => {
-    const dir = scratch()
+  test("a rejected token given as a value ends the miner with 77 after three attempts", async () => {
     const node = await scripted({ onReady: peer => peer.close() })
-    copyCredentials(node, dir)
-    writeFileSync(join(dir, TOKEN_FILE), "an-old-token\n", { mode: 0o600 })
-    const miner = mine(node.port, credentialsIn(dir))
+    const miner = mine(node.port, ["--tls-cert-sha256", node.identity.pin, "--auth-token", "an-old-token"])
     expect(await miner.exited).toBe(77)
     expect(node.peers).toHaveLength(3)
-    expect(miner.text).toContain(join(dir, TOKEN_FILE))
     expectNoSecrets(miner, node)
     expect(miner.text).not.toContain("an-old-token")
   }, 30_000)
+
+  test("a rejected token in a file is waited for: the file is named, and the renewed one is used", async () => {
+    const dir = scratch()
+    const node = await scripted({ onReady: peer => peer.token === node.identity.token || peer.close() })
+    copyCredentials(node, dir)
+    writeFileSync(join(dir, TOKEN_FILE), "an-old-token\n", { mode: 0o600 })
+    const miner = mine(node.port, credentialsIn(dir))
+    await miner.line(/rejects the token in .* waiting for it to be renewed/)
+    expect(node.peers).toHaveLength(3)
+    expect(miner.text).toContain(join(dir, TOKEN_FILE))
+    expect(miner.text).not.toContain("an-old-token")
+    writeFileSync(join(dir, TOKEN_FILE), `${node.identity.token}\n`)
+    await miner.line(/connected to/)
+  }, 60_000)
 
   test("a token renewed in the file needs no restart", async () => {
     const dir = scratch()

@@ -47,15 +47,20 @@ export interface DialOptions {
 }
 
 /**
- * Why dialing begins: the start, the loss of a connection that worked, or a refusal (also a connection that did not).
+ * Why dialing begins: the start, the loss of a connection that worked, a refusal (also a connection that did not work), or
+ * the rejection of a credential that may be renewed.
  */
-export type Occasion = "start" | "lost" | "refused"
+export type Occasion = "start" | "lost" | "refused" | "rejected"
+
+/** A rejected credential is renewed by a person: waits of 10 s that double up to 5 min. */
+const rejectionBackoff: BackoffOptions = { firstMs: 10_000, capMs: 300_000, steady: 1 }
 
 export class Dialer {
   readonly #options: DialOptions
   readonly #events: DialEvents
   readonly #silence: Backoff
   readonly #refusal: Backoff
+  readonly #rejection: Backoff
   readonly #attempts = new Set<Session>()
   #addresses: readonly string[] = []
   #lookingUp = false
@@ -70,6 +75,7 @@ export class Dialer {
     this.#events = events
     this.#silence = new Backoff(silentBackoff, options.random)
     this.#refusal = new Backoff(doublingBackoff, options.random)
+    this.#rejection = new Backoff(rejectionBackoff, options.random)
   }
 
   /**
@@ -89,6 +95,7 @@ export class Dialer {
   /** A connection has worked: the next refusal is the first one. */
   worked(): void {
     this.#refusal.reset()
+    this.#rejection.reset()
   }
 
   /** Whether the first round was unanswered, as by a node that is starting. */
@@ -114,6 +121,7 @@ export class Dialer {
 
   #firstWait(occasion: Occasion): number {
     if (occasion === "refused") return this.#refusal.next()
+    if (occasion === "rejected") return this.#rejection.next()
     this.#silence.reset()
     if (occasion === "start") return 0
     return 100 + 150 * this.#options.random()

@@ -130,13 +130,17 @@ class QuicSource implements JobSource {
       ended: end => this.#lost(end),
     })
     try {
-      if (!matchesPin(certificate, pin.read())) throw pinError(this.name, pin)
+      if (!matchesPin(certificate, pin.read())) {
+        connection.close()
+        this.#reject(pinError(this.name, pin), pin)
+        return connection
+      }
       sendReady(connection, token)
       this.#adopt(connection)
     } catch (error) {
       connection.close()
       if (!(error instanceof OperatorError)) throw error
-      if (error.exitCode === ExitCode.rejected) this.#fail(error)
+      if (error.exitCode === ExitCode.rejected) this.#reject(error, token)
       else if (this.#connection) this.#dialer.dial("refused")
       else this.#dialAgain("refused", { reason: "rejected", message: error.message })
     }
@@ -195,7 +199,7 @@ class QuicSource implements JobSource {
     // A node that was unreachable in between keeps restarting: its closes do not concern the token.
     this.#refusals = this.#dialer.wasAway ? 1 : this.#refusals + 1
     if (this.#refusals >= MAX_REFUSALS && !this.#hadJob) {
-      this.#fail(tokenError(this.name, this.#options.token))
+      this.#reject(tokenError(this.name, this.#options.token), this.#options.token)
       return
     }
     const message = `the node closed the connection right after the token (${this.#refusals} of ${MAX_REFUSALS})`
@@ -293,6 +297,18 @@ class QuicSource implements JobSource {
     if (this.#warned.has(message) || this.#warned.size >= MAX_WARNINGS) return
     this.#warned.add(message)
     this.#options.log.warn(message)
+  }
+
+  /** A credential in a file may be renewed: it is read again at growing intervals. Any other rejection is final. */
+  #reject(error: OperatorError, credential: Credential): void {
+    if (!credential.isRenewable) {
+      this.#fail(error)
+      return
+    }
+    this.#refusals = 0
+    const retryIn = this.#dialer.dial("rejected")
+    if (this.#connection) return
+    this.#events?.disconnected("rejected", `${error.message}; waiting for it to be renewed`, retryIn, this.name)
   }
 
   #fail(error: OperatorError): void {

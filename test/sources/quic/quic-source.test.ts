@@ -145,6 +145,60 @@ describe("connecting", () => {
     expect(failures[0]!.message).not.toContain(TOKEN)
   })
 
+  test("waits for a rejected token in a file to be renewed, at growing intervals", async () => {
+    let value = "old"
+    const token = { description: "the token in /node/miner-auth-token", isRenewable: true, read: () => value }
+    const { clock, transport, take, failures } = setUp({ token })
+    for (const wait of [0, 1000, 2000]) {
+      await clock.advance(wait)
+      transport.last.open()
+      await clock.advance(20)
+      transport.last.end()
+    }
+    expect(take().at(-1)).toBe("rejected, again in 10000")
+    // Whatever else happens, a rejection is tried again at most every 5 min.
+    const waits: number[] = []
+    for (let round = 0; round < 8; round++) {
+      const sessions = transport.sessions.length
+      const from = clock.now()
+      while (transport.sessions.length === sessions) await clock.advance(100)
+      waits.push(clock.now() - from)
+      transport.last.open()
+      await clock.advance(20)
+      transport.last.end()
+      for (const wait of [4000, 8000]) {
+        await clock.advance(wait)
+        transport.last.open()
+        await clock.advance(20)
+        transport.last.end()
+      }
+    }
+    expect(failures).toEqual([])
+    value = "new"
+    const sessions = transport.sessions.length
+    while (transport.sessions.length === sessions) await clock.advance(1000)
+    transport.last.open()
+    expect(transport.last.sent).toEqual(['{"Ready":{"token":"new"}}'])
+    transport.last.receive(newJob("1"))
+    expect(take().slice(-2)).toEqual(["connected", "job 1"])
+    expect(Math.max(...waits)).toBeLessThanOrEqual(300_000)
+  })
+
+  test("waits for a pin in a file to be renewed", async () => {
+    const { credentials } = setUp()
+    let value = "00".repeat(32)
+    const pin = { description: "the pin in /node/miner-tls-cert-sha256", isRenewable: true, read: () => value }
+    const { clock, transport, open, take, failures } = setUp({ pin })
+    const first = await open()
+    expect([first.sent, first.state]).toEqual([[], "closed"])
+    expect(take()).toEqual(["rejected, again in 10000"])
+    value = credentials.pin
+    await clock.advance(10_000)
+    transport.last.open()
+    expect(transport.last.sent).toHaveLength(1)
+    expect(failures).toEqual([])
+  })
+
   test("does not treat closes as a rejection if a job was received in between", async () => {
     const { clock, transport, take, failures } = setUp()
     await clock.advance(0)
