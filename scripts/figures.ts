@@ -62,7 +62,7 @@ async function main(): Promise<void> {
   }
 }
 
-/** @throws Error if the command fails: a figure of a failed run is none */
+/** @throws Error if the command fails: figures of a failed run are invalid */
 async function outputOf(command: readonly string[]): Promise<string> {
   const child = Bun.spawn([...command], { cwd: root, stdout: "pipe", stderr: "inherit" })
   const output = await new Response(child.stdout).text()

@@ -62,7 +62,7 @@ export class Gpus {
     return [...this.#cards.keys()]
   }
 
-  /** Replaces a failed engine with one that uses the other API of the same GPU; undefined if there is none. */
+  /** Replaces a failed engine with one that uses the other API of the same GPU; undefined without one. */
   replace(failed: Engine): Engine | undefined {
     const other = this.#cards.get(failed)?.other
     this.#cards.delete(failed)

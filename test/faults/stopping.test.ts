@@ -95,7 +95,7 @@ describe("a signal ends the miner within 2 s", () => {
   })
 })
 
-test("the node is told, and nothing is left of the process", async () => {
+test("the node receives a close, and nothing is left of the process", async () => {
   const miner = mine()
   const peer = await node.peer()
   const start = performance.now()

@@ -147,7 +147,7 @@ nodeTest("the fallback is mined for while a node waits for peers", async () => {
   )
 })
 
-/** A test that needs a quantus-node and names the reason where there is none. */
+/** A test that needs a quantus-node and names the reason if it is skipped. */
 function nodeTest(name: string, body: () => Promise<void>): void {
   const shown = nodeMissing === undefined ? name : `${name} (skipped: ${nodeMissing})`
   test.skipIf(nodeMissing !== undefined)(shown, body, TEST_MS)

@@ -15,7 +15,7 @@ const TOP = 2n ** 64n / 32n
 /**
  * Compares the device with the published vectors and with known nonces, then a launch with the result of the portable
  * WebAssembly kernel.
- * @returns the first difference, as part of a sentence; undefined if there is none
+ * @returns the first difference, as part of a sentence; undefined if all results agree
  */
 export function testDevice(search: DeviceSearch): string | undefined {
   return selfTest(search) ?? testLaunch(search)

@@ -21,7 +21,7 @@ export interface FoundDevices {
 export interface FoundDevice {
   readonly device: GpuDevice
   /**
-   * The same card by the other API or another OpenCL platform, for use if `device` fails; undefined if there is none.
+   * The same card by the other API or another OpenCL platform, for use if `device` fails; undefined without one.
    */
   readonly other: GpuDevice | undefined
 }

@@ -1,7 +1,7 @@
 /** Loads a rendered kernel and calls it from TypeScript. */
 import { WIDTH } from "../../pow/constants.ts"
 import { type Kernel, UnsupportedKernel } from "../kernel.ts"
-import { type LoadedCode, loadCode, mapPages, type Pages } from "./memory.ts"
+import { type LoadedCode, loadCode, mapPages, type Pages } from "../native/memory.ts"
 import { type EntryName, type RenderedKernel, renderKernel } from "./render.ts"
 import { type Arm64KernelName, RECIPES } from "./targets.ts"
 

@@ -199,7 +199,7 @@ class Allocator {
     this.#loaded.delete(key)
   }
 
-  /** The operand to be read from memory in place because its value was evicted; −1 if there is none. */
+  /** The operand to be read from memory in place because its value was evicted; −1 without such an operand. */
   #foldable(instruction: BlockInstruction): number {
     const k = this.#architecture.foldable(instruction)
     const { operands } = instruction

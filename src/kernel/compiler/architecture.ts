@@ -60,7 +60,7 @@ export interface Architecture {
   storeOf(instruction: BlockInstruction): { readonly place: number; readonly value: number } | undefined
   /** Whether the instruction only copies a whole register: operand 0 from operand 1. */
   isCopy(instruction: BlockInstruction): boolean
-  /** The register operand that memory could replace, by its index; −1 if there is none. */
+  /** The register operand that memory could replace, by its index; −1 without such an operand. */
   foldable(instruction: BlockInstruction): number
   /** The class that names a whole register, for a class that names a part of it. */
   wholeClass(registerClass: string): string

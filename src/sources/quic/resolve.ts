@@ -1,7 +1,7 @@
 import { lookup } from "node:dns/promises"
 import { isIP } from "node:net"
 
-/** A host's IP addresses of both families, in the order to try them. Rejects if there is none. */
+/** A host's IP addresses of both families, in the order to try them. Rejects if the host has no address. */
 export type Resolve = (host: string) => Promise<readonly string[]>
 
 /** Asks the system's resolver; an IP address resolves to itself. */

@@ -73,7 +73,7 @@ describe("difficulty", () => {
     expect(parseJob((message as { job: unknown }).job).difficulty).toBe(expected)
   })
 
-  test.each([0, -1, "", "0x10", "0.0", "1e999", String(U512_MAX + 1n), null, true])("%p is none", difficulty => {
+  test.each([0, -1, "", "0x10", "0.0", "1e999", String(U512_MAX + 1n), null, true])("%p is invalid", difficulty => {
     expect(() => parseJob({ ...job, difficulty })).toThrow(MalformedMessage)
   })
 })
@@ -113,7 +113,7 @@ describe("target", () => {
 
 describe("loose readings", () => {
   test.each(["[]", "{}", '""', "0", "false", '{"code":0,"message":""}'])(
-    "an error of %s beside a result is none",
+    "an error of %s beside a result does not reject the share",
     error => {
       const message = parsePoolMessage(`{"id":2,"error":${error},"result":{"status":"OK"}}`)
       expect(message).toEqual({ kind: "answer", id: "2", result: { status: "OK" } })
