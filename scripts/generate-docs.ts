@@ -1,16 +1,23 @@
-/** Writes the option tables to the `options` blocks of the documents: `npm run docs`. */
+/** Writes the generated tables of the documents: `npm run docs`. */
 import { join } from "node:path"
 import { flagsOf, OPTION_NAMES, type OptionName, optionOf, optionsOf, variablesOf } from "../src/config/options.ts"
+import { countsTable, cyclesTable } from "./arm64-tables.ts"
 import { fillBlock, markdownTable } from "./document-blocks.ts"
 
-/** Path of each document, relative to the project root, and its table. */
-export const DOCUMENTS: readonly { readonly path: string; readonly table: () => string }[] = [
-  { path: "systemd/readme.md", table: serviceTable },
-  { path: "README.md", table: flagTable },
-]
+export interface GeneratedTable {
+  /** Path of the document, relative to the project root. */
+  readonly path: string
+  /** Name of the block. */
+  readonly block: string
+  readonly table: () => string
+}
 
-/** @throws Error unless `text` has an `options` block */
-export const fillTable = (text: string, table: string): string => fillBlock(text, "options", table)
+export const TABLES: readonly GeneratedTable[] = [
+  { path: "systemd/readme.md", block: "options", table: serviceTable },
+  { path: "README.md", block: "options", table: flagTable },
+  { path: "docs/arm64.md", block: "counts", table: countsTable },
+  { path: "docs/arm64.md", block: "cycles", table: cyclesTable },
+]
 
 /** All options with flags, variables, default, commands and help. */
 function flagTable(): string {
@@ -48,8 +55,8 @@ function code(text: string): string {
 }
 
 if (import.meta.main) {
-  for (const { path, table } of DOCUMENTS) {
+  for (const { path, block, table } of TABLES) {
     const file = Bun.file(join(import.meta.dir, "..", path))
-    await file.write(fillTable(await file.text(), table()))
+    await file.write(fillBlock(await file.text(), block, table()))
   }
 }

@@ -6,19 +6,28 @@
  *     npm run kernel -- dump NAME         lists a kernel's machine code, with labels
  *     npm run kernel -- count NAME        counts instructions, stores, spills and bytes by label
  *     npm run kernel -- time NAME...      times kernels in interleaved samples, each against the first
+ *     npm run kernel -- cycles NAME...    predicts the cycles per nonce of arm64 kernels, by core and step
+ *     npm run kernel -- mca NAME...       the same by llvm-mca, for the cores that it has models of
  *
- * NAME is `avx512`, `avx512-limbs` or `avx2`, with `:N` for N integer nonces a vector; `time` also takes `wasm` and
- * `wasm-narrow`. SAMPLES sets the number of samples.
+ * NAME is `avx512`, `avx512-limbs` or `avx2`, with `:N` for N integer nonces a vector, or an arm64 engine; `time` takes no
+ * arm64 engine, but `wasm` and `wasm-narrow`. SAMPLES sets the number of samples. `cycles` and `mca` without a NAME list
+ * all arm64 engines; CORE selects one core.
  */
+
+import { RECIPES } from "../src/kernel/arm64/targets.ts"
 import { createWasmKernel } from "../src/kernel/wasm/wasm-kernel.ts"
 import { type RenderTarget, renderKernel } from "../src/kernel/x64/program/render.ts"
 import { renderTargetOf, VARIANTS } from "../src/kernel/x64/program/render-targets.ts"
 import { loadKernel } from "../src/kernel/x64/x64-kernel.ts"
+import { CORES } from "./kernel/arm64-cores.ts"
+import { arm64Kernel, countsByPart, countsOf, isArm64Kernel, partsOf, predict } from "./kernel/arm64-listing.ts"
 import { compareKernels } from "./kernel/compare.ts"
 import { DIGESTS_FILE, type Digest, digestsOfAll } from "./kernel/digests.ts"
 import { countSection, listKernel } from "./kernel/listing.ts"
+import { mcaCyclesPerPass } from "./kernel/llvm-mca.ts"
 
-const USAGE = "usage: npm run kernel -- digest [--write] | dump NAME | count NAME | time NAME..."
+const USAGE =
+  "usage: npm run kernel -- digest [--write] | dump NAME | count NAME | time NAME... | cycles [NAME...] | mca [NAME...]"
 
 async function digest(write: boolean): Promise<number> {
   const now = digestsOfAll()
@@ -47,6 +56,11 @@ function targetOf(name: string): RenderTarget {
 }
 
 function dump(name: string): void {
+  if (isArm64Kernel(name)) {
+    for (const { name: part, runs, code } of partsOf(arm64Kernel(name)))
+      console.log(`${part}:  // ${runs} per batch\n    ${code.join("\n    ")}`)
+    return
+  }
   for (const { label, at, instructions } of listKernel(targetOf(name)).sections) {
     console.log(`${label}:  # ${at}`)
     for (const { text } of instructions) console.log(`    ${text}`)
@@ -54,6 +68,13 @@ function dump(name: string): void {
 }
 
 function count(name: string): void {
+  if (isArm64Kernel(name)) {
+    const kernel = arm64Kernel(name)
+    console.table(countsByPart(kernel))
+    const { instructions, spills, codeBytes } = countsOf(kernel)
+    console.log(`per nonce: ${instructions} instructions, ${spills} of them spill or reload; code ${codeBytes} bytes`)
+    return
+  }
   const { sections, kernel } = listKernel(targetOf(name))
   const rows = sections.filter(({ instructions }) => instructions.length > 0)
   console.table(Object.fromEntries(rows.map(section => [section.label, countSection(section)])))
@@ -70,10 +91,41 @@ function time(names: readonly string[]): void {
   }
 }
 
+/** Prints predicted cycles per nonce, by engine and core, with each step's share. */
+function cycles(names: readonly string[], known: readonly string[], predictor: typeof predict): void {
+  const cores = process.env["CORE"]?.split(",") ?? known
+  for (const core of cores)
+    if (!(core in CORES)) throw new RangeError(`no core ${core}: ${Object.keys(CORES).join(", ")}`)
+  for (const name of names.length > 0 ? names : Object.keys(RECIPES)) {
+    if (!isArm64Kernel(name)) throw new RangeError(`no arm64 kernel ${name}`)
+    const rows = cores.map(core => {
+      const { cycles, bound, parts } = predictor(arm64Kernel(name), CORES[core]!)
+      const { title, gigahertz } = CORES[core]!
+      const shares = Object.fromEntries(parts.map(part => [part.name, Math.round(part.cycles)]))
+      return [
+        title,
+        {
+          cycles: Math.round(cycles),
+          bound: Math.round(bound),
+          "MH/s": +((gigahertz * 1e3) / cycles).toFixed(2),
+          ...shares,
+        },
+      ]
+    })
+    console.log(`${name}: predicted cycles per nonce, not measured`)
+    console.table(Object.fromEntries(rows))
+  }
+}
+
+/** The cores that LLVM has a model of. */
+const MODELLED = Object.keys(CORES).filter(core => CORES[core]!.llvm)
+
 const [command, ...rest] = process.argv.slice(2)
 if (command === "digest" && rest.every(argument => argument === "--write")) process.exit(await digest(rest.length > 0))
 else if (command === "dump" && rest.length === 1) dump(rest[0]!)
 else if (command === "count" && rest.length === 1) count(rest[0]!)
+else if (command === "cycles") cycles(rest, Object.keys(CORES), predict)
+else if (command === "mca") cycles(rest, MODELLED, (kernel, core) => predict(kernel, core, mcaCyclesPerPass))
 else if (command === "time" && rest.length > 0) time(rest)
 else {
   console.error(USAGE)

@@ -1,19 +1,24 @@
 /** Digests and counts of every rendered kernel, to show that a change moved no code, or which code it moved. */
+import { type Arm64KernelName, RECIPES } from "../../src/kernel/arm64/targets.ts"
 import { renderOpenCl } from "../../src/kernel/opencl/opencl-program.ts"
 import { renderPtx } from "../../src/kernel/ptx/ptx-program.ts"
 import { renderWasmModule } from "../../src/kernel/wasm/wasm-kernel.ts"
 import { type RenderedKernel, renderKernel } from "../../src/kernel/x64/program/render.ts"
 import { avx2, avx512, avx512Limbs } from "../../src/kernel/x64/program/render-targets.ts"
+import { arm64Kernel, countsOf } from "./arm64-listing.ts"
 
 export interface Digest {
   /** SHA-256 of the code and its constants. */
   readonly sha256: string
   readonly bytes: number
-  /** Instructions of compiled blocks (x86-64), statements (PTX), or lines (OpenCL). */
+  /** Instructions of compiled blocks (x86-64), all instructions (arm64), statements (PTX), or lines (OpenCL). */
   readonly instructions?: number
   /** Values stored because no register was free, and values read again. */
   readonly stores?: number
   readonly reloads?: number
+  /** Instructions that a nonce executes, and stores and reloads of spilled values among them (arm64). */
+  readonly instructionsPerNonce?: number
+  readonly spillsPerNonce?: number
 }
 
 /** The committed digests. */
@@ -24,6 +29,7 @@ export const KERNEL_DIGESTS: Readonly<Record<string, () => Digest>> = {
   avx512: () => ofX64(renderKernel(avx512)),
   "avx512-limbs": () => ofX64(renderKernel(avx512Limbs)),
   avx2: () => ofX64(renderKernel(avx2)),
+  ...Object.fromEntries(Object.keys(RECIPES).map(name => [name, () => ofArm64(name as Arm64KernelName)])),
   wasm: () => ofBytes(renderWasmModule("wasm")),
   "wasm-narrow": () => ofBytes(renderWasmModule("wasm-narrow")),
   "ptx pairs": () => ofText(renderPtx({ groupSize: 128, form: "pairs" }), /^\s+[^.\s].*;$/gm),
@@ -41,6 +47,17 @@ const ofX64 = ({ code, statistics: { instructions, stores, reloads } }: Rendered
   stores,
   reloads,
 })
+
+function ofArm64(name: Arm64KernelName): Digest {
+  const kernel = arm64Kernel(name)
+  const { instructions, spills, codeBytes } = countsOf(kernel)
+  return {
+    ...ofBytes(kernel.code),
+    instructions: codeBytes / 4,
+    instructionsPerNonce: instructions,
+    spillsPerNonce: spills,
+  }
+}
 
 const ofText = (text: string, statement: RegExp): Digest => ({
   ...ofBytes(new TextEncoder().encode(text)),

@@ -23,10 +23,17 @@ export interface RenderedKernel {
   readonly entries: Readonly<Record<EntryName, number>>
 }
 
-/** Renders a kernel. @returns the kernel, the listings of its steps and the bytes of its instructions */
-export function renderKernel(
-  recipe: Recipe,
-): RenderedKernel & { readonly steps: readonly StepListing[]; readonly codeLength: number } {
+/** What counts and simulations read. */
+export interface KernelListing {
+  readonly steps: readonly StepListing[]
+  /** The instructions that a batch of a row executes outside steps. */
+  readonly batch: readonly string[]
+  /** Bytes of instructions. */
+  readonly codeLength: number
+}
+
+/** Renders a kernel. */
+export function renderKernel(recipe: Recipe): RenderedKernel & KernelListing {
   const layout = layoutOf(recipe)
   const routine = new Routine(routineOptions(recipe, layout))
   const steps = new Steps(routine, layout, recipe.sets.some(set => set !== "word") ? 2 : 1)
@@ -48,7 +55,8 @@ export function renderKernel(
     EntryName,
     number
   >
-  return { code, layout, lanes: ops.lanes, entries, steps: steps.listings, codeLength: routine.codeLength }
+  const batch = renderer.batchParts.flatMap(([from, to]) => routine.listing(from, to))
+  return { code, layout, lanes: ops.lanes, entries, steps: steps.listings, batch, codeLength: routine.codeLength }
 }
 
 class Renderer {
@@ -57,6 +65,8 @@ class Renderer {
   readonly #ops: LaneOps<unknown, unknown>
   readonly #layout: ContextLayout
   readonly #testEntry: Label
+  /** Where the code of a row's batch outside steps starts and ends. */
+  readonly batchParts: (readonly [from: Label, to: Label])[] = []
 
   constructor(routine: Routine, steps: Steps, ops: LaneOps<unknown, unknown>, layout: ContextLayout) {
     this.#routine = routine
@@ -96,12 +106,13 @@ class Renderer {
     const [ops, layout] = [this.#ops, this.#layout]
     return this.#entry("searchRow", () => {
       this.#keep(layout.rowPart, rowPart(ops, this.#everywhere(layout.plane), ops.broadcast(at(layout.first))))
-      this.#overBatches({ count: layout.rowBatches }, () => {
+      const loop = this.#overBatches({ count: layout.rowBatches }, () => {
         const place = this.#columns()
         const columns = Array.from({ length: WIDTH }, (_, i) => ops.load(place(i)))
         ops.storeState(crossing(ops, this.#everywhere(layout.rowPart), columns))
         this.#routine.control("bl label", this.#testEntry)
       })
+      this.batchParts.push(loop)
     })
   }
 
@@ -130,11 +141,18 @@ class Renderer {
     this.#advance(layout.nextFlags, 4 * ops.lanes)
     routine.control("ldr Xd, [Xn, #i*8]", LINK, CONTEXT, layout.testLink)
     routine.control("ret")
+    const end = routine.label("end")
+    routine.bind(end)
+    this.batchParts.push([this.#testEntry, end])
   }
 
-  #overBatches(count: { readonly count: number } | { readonly at: number }, ofBatch: () => void): void {
+  /** Returns where the loop starts and ends. */
+  #overBatches(
+    count: { readonly count: number } | { readonly at: number },
+    ofBatch: () => void,
+  ): readonly [from: Label, to: Label] {
     const [routine, layout, ops] = [this.#routine, this.#layout, this.#ops]
-    const next = routine.label("batch")
+    const [next, end] = [routine.label("batch"), routine.label("end")]
     if ("at" in count) routine.control("ldr Xd, [Xn, #i*8]", SCRATCH, CONTEXT, count.at)
     else routine.control("mov Xd, #i", SCRATCH, count.count)
     routine.control("str Xd, [Xn, #i*8]", SCRATCH, CONTEXT, layout.batchesLeft)
@@ -156,6 +174,8 @@ class Renderer {
     routine.control("sub Xd, Xn, #i", SCRATCH, SCRATCH, 1)
     routine.control("str Xd, [Xn, #i*8]", SCRATCH, CONTEXT, layout.batchesLeft)
     routine.control("cbnz Xd, label", SCRATCH, next)
+    routine.bind(end)
+    return [next, end]
   }
 
   #advance(offset: number, by: number): void {

@@ -18,11 +18,11 @@ interface RenderedStep {
 
 /** A rendered step, for counts and simulation. */
 export interface StepListing {
+  /** The step's name. */
+  readonly name: string
   /** The instructions of the loop. */
   readonly code: readonly string[]
   readonly statistics: BlockStatistics
-  /** Number of entries of each table. */
-  readonly tables: readonly number[]
 }
 
 const WORD = 2 ** 3
@@ -32,7 +32,7 @@ export class Steps {
   readonly #steps = new Map<Step, RenderedStep>()
   readonly #pool = new Map<string, number>()
   readonly #words: bigint[] = []
-  readonly #listings: { rendered: RenderedStep; statistics: BlockStatistics }[] = []
+  readonly #listings: { name: string; rendered: RenderedStep; statistics: BlockStatistics }[] = []
   readonly poolLabel: Label
   /** The step being rendered. */
   #current: RenderedStep | undefined
@@ -78,7 +78,7 @@ export class Steps {
   /** Renders the subroutines of all repeated steps, their tables and the constant pool. Call it once, after the entry points. */
   finish(): void {
     const { routine, layout } = this
-    for (const rendered of this.#steps.values()) {
+    for (const [{ name = "step" }, rendered] of this.#steps) {
       const { entry, loop, end, columns, calls } = rendered
       this.#current = rendered
       routine.bind(entry)
@@ -87,7 +87,7 @@ export class Steps {
       routine.bind(loop)
       rendered.render()
       routine.endBlock()
-      this.#listings.push({ rendered, statistics: routine.statistics })
+      this.#listings.push({ name, rendered, statistics: routine.statistics })
       routine.control("add Xd, Xn, #i", TABLE_POINTER, TABLE_POINTER, columns.size * this.#repeated * WORD)
       routine.control("sub Xd, Xn, #i", ENTRIES_LEFT, ENTRIES_LEFT, 1)
       routine.control("cbnz Xd, label", ENTRIES_LEFT, loop)
@@ -143,10 +143,10 @@ export class Steps {
 
   /** The rendered steps. Read it after the routine is finished. */
   get listings(): StepListing[] {
-    return this.#listings.map(({ rendered: { loop, end, calls }, statistics }) => ({
+    return this.#listings.map(({ name, rendered: { loop, end }, statistics }) => ({
+      name,
       code: this.routine.listing(loop, end),
       statistics,
-      tables: calls.map(({ table }) => table.length),
     }))
   }
 }
