@@ -108,7 +108,7 @@ function publish(target: Target, executable: string, { version, time }: Release,
     const tar = archive.replace(/\.xz$/, "")
     writeFileSync(tar, writeTar(entries, time))
     // With two threads the blocks, and so the bytes, are the same on every machine.
-    output(["xz", "--threads=2", "--block-size=32MiB", "-6", tar])
+    output(["xz", "--threads=2", "--block-size=32MiB", "-1", tar])
   }
   if (target.upstreamAsset) copyFileSync(executable, join(outdir, target.upstreamAsset))
 }
