@@ -1,11 +1,12 @@
 /** Loads rendered x86-64 kernels and calls them from TypeScript. */
 import { WIDTH } from "../../pow/constants.ts"
 import { type Kernel, UnsupportedKernel } from "../kernel.ts"
-import { type LoadedCode, loadCode, mapPages, type Pages } from "../native/memory.ts"
+import { type LoadedCode, mapPages, type Pages } from "../native/memory.ts"
 import type { Feature } from "./assembler/table.ts"
 import { type RenderedKernel, renderKernel } from "./program/render.ts"
 import { avx2, avx512, avx512Limbs } from "./program/render-targets.ts"
 import { cpuFeatures } from "./runtime/cpuid.ts"
+import { loadX64Code } from "./runtime/load-x64.ts"
 
 /** Kernels by name; `avx512` requires IFMA, `avx512-limbs` does not. */
 const RENDER = {
@@ -36,7 +37,7 @@ export function loadKernel(name: string, rendered: RenderedKernel): Kernel {
   requireFeatures(rendered.needs)
   const context = mapPages(rendered.layout.size)
   try {
-    return new X64Kernel(name, rendered, loadCode(rendered.code), context)
+    return new X64Kernel(name, rendered, loadX64Code(rendered.code), context)
   } catch (error) {
     context.free()
     throw error

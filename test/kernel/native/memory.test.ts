@@ -1,6 +1,9 @@
+import type { Pointer } from "bun:ffi"
 import { describe, expect, test } from "bun:test"
 import { closeSync, openSync, readFileSync, readSync } from "node:fs"
 import { createKernel, KERNELS, renderedKernel } from "../../../src/engines/cpu/kernels.ts"
+import { openSystemLibrary } from "../../../src/host/system-library.ts"
+import { loadCode, mapPages } from "../../../src/kernel/native/memory.ts"
 import { refusalOf } from "../../support/kernels.ts"
 
 /** Reserved regions of the runtime's compiler are larger than this; a kernel is much smaller. */
@@ -42,4 +45,27 @@ describe.skipIf(process.platform !== "linux")("executable pages", () => {
       kernel.close()
     })
   }
+})
+
+describe.skipIf(process.platform !== "win32")("pages on Windows", () => {
+  /** `Protect` of MEMORY_BASIC_INFORMATION for the page at `address`. */
+  const protectionOf = (address: number): number => {
+    const { symbols } = openSystemLibrary("kernel32.dll", {
+      VirtualQuery: { args: ["ptr", "ptr", "u64"], returns: "u64" },
+    })
+    const information = new Uint32Array(12)
+    expect(Number(symbols.VirtualQuery(address as Pointer, information, information.byteLength))).toBe(48)
+    return information[9]!
+  }
+
+  test("are writable for data, and executable but not writable for code", () => {
+    const [PAGE_READWRITE, PAGE_EXECUTE_READ] = [0x04, 0x20]
+    const pages = mapPages(5000)
+    expect(pages.buffer.byteLength).toBe(8192)
+    expect(protectionOf(pages.address)).toBe(PAGE_READWRITE)
+    pages.free()
+    const code = loadCode(Uint8Array.of(0xc3))
+    expect(protectionOf(code.address)).toBe(PAGE_EXECUTE_READ)
+    code.free()
+  })
 })

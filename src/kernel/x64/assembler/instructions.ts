@@ -32,9 +32,14 @@ push           r64:r                                   50                       
 pop            r64:w                                   58                              O     base
 jnz            rel32:r                                 0F 85 cd                        D     base; flags:r
 call           rel32:r                                 E8 cd                           D     base
+call           r64:r                                   FF /2                           M     base
 ret            -                                       C3                              -     base
 cpuid          -                                       0F A2                           -     base
 xgetbv         -                                       0F 01 D0                        -     base
+
+# 128-bit vectors
+movups         xmm:w xmm/m128:r                        0F 10 /r                        RM    base
+movups         m128:w xmm:r                            0F 11 /r                        MR    base
 
 # 256-bit vectors
 vmovdqu        ymm:w ymm/m256:r                        VEX.256.F3.0F.WIG 6F /r         RM    avx2

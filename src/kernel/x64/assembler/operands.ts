@@ -3,9 +3,9 @@ import type * as neutral from "../../compiler/operands.ts"
 
 export { type Immediate, immediate, type Label, label, memory, relative } from "../../compiler/operands.ts"
 
-export type RegisterClass = "r32" | "r64" | "ymm" | "zmm" | "k"
+export type RegisterClass = "r32" | "r64" | "xmm" | "ymm" | "zmm" | "k"
 
-/** `n` is 0 … 15 for integer and VEX vector registers, 0 … 31 for EVEX vector registers, 0 … 7 for mask registers. */
+/** `n` is 0 … 15 for integer, SSE and VEX vector registers, 0 … 31 for EVEX vector registers, 0 … 7 for mask registers. */
 export type Register = neutral.Register<RegisterClass>
 export type VirtualRegister = neutral.VirtualRegister<RegisterClass>
 export type Memory<R = Register> = neutral.Memory<R>
@@ -17,6 +17,7 @@ const register = (cls: RegisterClass) => (n: number) =>
 
 export const r32 = register("r32")
 export const r64 = register("r64")
+export const xmm = register("xmm")
 export const ymm = register("ymm")
 export const zmm = register("zmm")
 export const mask = register("k")

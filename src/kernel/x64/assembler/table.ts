@@ -114,7 +114,7 @@ function parseOperand(text: string, fail: (why: string) => never): OperandPatter
     write: access.includes("w"),
   }
   for (const kind of kinds.split("/")) {
-    if (/^(r32|r64|ymm|zmm|k)$/.test(kind)) pattern.register = kind as RegisterClass
+    if (/^(r32|r64|xmm|ymm|zmm|k)$/.test(kind)) pattern.register = kind as RegisterClass
     else if (/^m\d+$/.test(kind)) pattern.memory = Number(kind.slice(1)) / 8
     else if (kind === "m64bcst") pattern.broadcast = true
     else if (/^imm(8|32|64)$/.test(kind)) pattern.immediate = (Number(kind.slice(3)) / 8) as 1 | 4 | 8
@@ -173,7 +173,9 @@ function validate(form: Instruction, fail: (why: string) => never): void {
     if ((operand.immediate !== undefined) !== (field === "I")) fail(`immediate in ${field}`)
     if ((operand.relative === true) !== (field === "D")) fail(`address in ${field}`)
     if (operand.broadcast && form.prefix !== "EVEX") fail("broadcast without EVEX")
-    if (operand.register?.endsWith("mm") && form.prefix === "legacy") fail("vector register without VEX or EVEX")
+    if (operand.register?.endsWith("mm") && (operand.register === "xmm") !== (form.prefix === "legacy")) {
+      fail("xmm with VEX or EVEX, or a wider register without")
+    }
     if (operand.register === "zmm" && form.length !== 512) fail("zmm in a shorter form")
     if (operand.register === "ymm" && form.length === 128) fail("ymm in a shorter form")
     if (operand.immediate === 8 && !form.wide) fail("64-bit immediate without REX.W")

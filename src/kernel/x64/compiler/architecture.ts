@@ -27,7 +27,7 @@ const fileOf = (registerClass: string): RegisterFile =>
   registerClass === "r32" || registerClass === "r64" ? "integer" : "vector"
 
 /** Hardware registers are numbered from 0 (integer), 32 (vector) and 64 (mask); the flags have the last number. */
-const FIRST_NUMBER: Readonly<Record<RegisterClass, number>> = { r32: 0, r64: 0, ymm: 32, zmm: 32, k: 64 }
+const FIRST_NUMBER: Readonly<Record<RegisterClass, number>> = { r32: 0, r64: 0, xmm: 32, ymm: 32, zmm: 32, k: 64 }
 const FLAGS = 127
 const RDX = 2
 

@@ -1,9 +1,10 @@
 /** Identifies the CPU with CPUID and XGETBV, which run as generated code. */
 
-import { loadCode, mapPages } from "../../native/memory.ts"
+import { mapPages } from "../../native/memory.ts"
 import { Assembler } from "../assembler/assembler.ts"
 import { immediate, memory, type Register, r32, r64, rax, rbx, rcx, rdi, rdx } from "../assembler/operands.ts"
 import type { Feature } from "../assembler/table.ts"
+import { loadX64Code } from "./load-x64.ts"
 
 type RegisterName = "eax" | "ebx" | "ecx" | "edx"
 
@@ -75,7 +76,7 @@ const readCpuid: ReadCpuid = leaf => {
   assembler.emit("pop", [r64(rbx.n)])
   assembler.emit("ret")
   const pages = mapPages(16)
-  const code = loadCode(assembler.finish())
+  const code = loadX64Code(assembler.finish())
   try {
     const words = new Uint32Array(pages.buffer, 0, 4)
     words[0] = leaf === "xcr0" ? 0 : leaf

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import fc from "fast-check"
 import { interleave, storeEarly } from "../../../../src/kernel/compiler/integer-code.ts"
-import { loadCode, mapPages } from "../../../../src/kernel/native/memory.ts"
+import { mapPages } from "../../../../src/kernel/native/memory.ts"
 import { select } from "../../../../src/kernel/x64/assembler/encode.ts"
 import { instructions } from "../../../../src/kernel/x64/assembler/instructions.ts"
 import {
@@ -18,6 +18,7 @@ import { x64 } from "../../../../src/kernel/x64/compiler/architecture.ts"
 import { zen3 } from "../../../../src/kernel/x64/compiler/core-models.ts"
 import { Routine } from "../../../../src/kernel/x64/compiler/routine.ts"
 import { cpuFeatures } from "../../../../src/kernel/x64/runtime/cpuid.ts"
+import { loadX64Code } from "../../../../src/kernel/x64/runtime/load-x64.ts"
 
 const WORDS = 6
 const SPILL = 4096
@@ -173,7 +174,7 @@ describe.skipIf(!canRun)(`compiled blocks${canRun ? "" : " (skipped: no AVX2 and
             memoryWords.forEach((word, n) => {
               words.fill(word, (BASES[file] + SIZES[file] * n) / 8, at(file, n) + 1)
             })
-          const code = loadCode(render(programs, registers, window))
+          const code = loadX64Code(render(programs, registers, window))
           code.entry(0)(pages.address)
           code.free()
           for (const file of FILES) {

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test"
 import fc from "fast-check"
-import { loadCode, mapPages } from "../../../../src/kernel/native/memory.ts"
+import { mapPages } from "../../../../src/kernel/native/memory.ts"
 import { permutation } from "../../../../src/kernel/permutation.ts"
 import { memory, rdi } from "../../../../src/kernel/x64/assembler/operands.ts"
 import type { Feature } from "../../../../src/kernel/x64/assembler/table.ts"
@@ -10,6 +10,7 @@ import { contextLayout } from "../../../../src/kernel/x64/program/context.ts"
 import type { RenderTarget } from "../../../../src/kernel/x64/program/render.ts"
 import { avx2, avx512, avx512Limbs } from "../../../../src/kernel/x64/program/render-targets.ts"
 import { cpuFeatures } from "../../../../src/kernel/x64/runtime/cpuid.ts"
+import { loadX64Code } from "../../../../src/kernel/x64/runtime/load-x64.ts"
 import { WIDTH } from "../../../../src/pow/constants.ts"
 import { mod, P } from "../../../../src/pow/field.ts"
 import { permute } from "../../../../src/pow/poseidon2.ts"
@@ -81,7 +82,7 @@ async function compile(renderTarget: RenderTarget, program: Program, inputs: num
   routine.hot = true
   steps.finish()
   const context = mapPages(layout.size)
-  const run = loadCode(routine.finish()).entry(0)
+  const run = loadX64Code(routine.finish()).entry(0)
   const input = new BigUint64Array(context.buffer, layout.input, inputs)
   const output = new BigUint64Array(context.buffer, layout.columns, results.length * laneSet.lanes)
   return (values: readonly bigint[]) => {
