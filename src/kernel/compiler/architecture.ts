@@ -62,19 +62,27 @@ export interface Architecture {
   isCopy(instruction: BlockInstruction): boolean
   /** The register operand that memory could replace, by its index; −1 without such an operand. */
   foldable(instruction: BlockInstruction): number
+  /**
+   * Whether the instruction must directly follow the one before it: because it reads flags that the other writes, or
+   * overwrites the copy that the other makes.
+   */
+  followsPrevious(instruction: BlockInstruction): boolean
   /** The class that names a whole register, for a class that names a part of it. */
   wholeClass(registerClass: string): string
   load(to: Register, from: Memory): PhysicalInstruction
   store(to: Memory, from: Register): PhysicalInstruction
 }
 
+/** `[port, starts]`: more than one start if the port is busy for several cycles. */
+export type PortUse = readonly [port: number, starts: number]
+
 /** A core that a schedule is made for. Order matters more than exact figures: cores reorder instructions themselves. */
 export interface CoreModel {
   readonly name: string
   /** Instructions that each port starts in a cycle, by port number. */
   readonly capacity: readonly number[]
-  /** The ports that an instruction occupies: bit *n* is port *n*. */
-  portsOf(instruction: BlockInstruction): number
+  /** The ports that an instruction occupies, by number, and how many of the port's starts each takes. */
+  portsOf(instruction: BlockInstruction): readonly PortUse[]
   /** Cycles from the start of an instruction until its result can be used. */
   latencyOf(instruction: BlockInstruction): number
 }

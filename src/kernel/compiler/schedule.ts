@@ -1,32 +1,43 @@
 /**
- * A list scheduler for one block. Among the instructions that are ready and near the first one not yet taken, it takes
- * the one with the longest path to the block's end; when nearly all registers are in use, the one that frees most.
- * A plain load of memory that the block has not written waits until its first reader is taken, so that it holds no
- * register before.
+ * A list scheduler for one block. It orders bundles: instructions that must stay together, mostly single ones. Among the
+ * bundles that are ready and near the first one not yet taken, it takes the one with the longest path to the block's end;
+ * when nearly all registers of a file are in use, the one that frees most. A plain load of memory that the block has not
+ * written waits until its first reader is taken, so that it holds no register before.
  */
-import type { Architecture, BlockInstruction, CoreModel } from "./architecture.ts"
+import {
+  type Architecture,
+  type BlockInstruction,
+  type CoreModel,
+  type PortUse,
+  REGISTER_FILES,
+  type RegisterFile,
+} from "./architecture.ts"
 import { memoryKey } from "./memory-key.ts"
 import type { Register, VirtualRegister } from "./operands.ts"
 
 export interface ScheduleOptions {
   readonly architecture: Architecture
   readonly core: CoreModel
-  /** How far ahead of the first instruction not yet taken another may be taken, in instructions. */
+  /** How far ahead of the first bundle not yet taken another may be taken, in bundles. */
   readonly window: number
-  /** Number of live values from which on the schedule saves registers. */
-  readonly pressure: number
+  /** Number of live values of a file from which on the schedule saves its registers. */
+  readonly pressure: Readonly<Record<RegisterFile, number>>
   /** Hardware numbers of integer registers that point to memory which is never written. */
   readonly readOnly: ReadonlySet<number>
 }
 
-export function schedule(code: readonly BlockInstruction[], options: ScheduleOptions): BlockInstruction[] {
+type Bundle = readonly BlockInstruction[]
+
+export function schedule(block: readonly BlockInstruction[], options: ScheduleOptions): BlockInstruction[] {
   const { architecture, core, window, pressure } = options
+  const code = bundlesOf(block, architecture)
   const effects = new EffectsReader(architecture, options.readOnly).ofAll(code)
   const { successors, predecessorCounts: waiting } = dependencies(effects)
-  const latency = code.map(instruction => core.latencyOf(instruction))
-  const ports = code.map(instruction => core.portsOf(instruction))
+  const latency = code.map(bundle => latencyOf(bundle, architecture, core))
+  const ports = code.map(bundle => portsOf(bundle, core))
   const loads = code.map(
-    (instruction, i) => waiting[i] === 0 && successors[i]!.length > 0 && architecture.isLoad(instruction),
+    (bundle, i) =>
+      waiting[i] === 0 && successors[i]!.length > 0 && bundle.length === 1 && architecture.isLoad(bundle[0]!),
   )
   const readLoads: number[][] = code.map(() => [])
   loads.forEach((isLoad, i) => {
@@ -40,37 +51,53 @@ export function schedule(code: readonly BlockInstruction[], options: ScheduleOpt
   // Chains that have begun come before new ones.
   for (let i = 0; i < code.length; i++) urgency[i] = urgency[i]! - LATER * i
   const earliest = new Float64Array(code.length)
-  const live = new LiveValues(effects)
+  const live = new LiveValues(block, effects, architecture)
   const order: BlockInstruction[] = []
   const taken = new Uint8Array(code.length)
-  /** Instructions whose operands are available, ascending; and those whose will be, by cycle. */
+  /** Bundles whose operands are available, ascending; and those whose will be, by cycle. */
   const ready: number[] = []
   const arriving: number[][] = []
   for (let i = 0; i < code.length; i++) if (waiting[i] === 0 && !loads[i]) ready.push(i)
   let first = 0
   let cycle = 0
+  let takenCount = 0
+  /** Starts left in this cycle by port; below 0 if a port is busy for longer. */
   const left = Int32Array.from(core.capacity)
   /** Ports that start no more in this cycle. */
   let full = 0
   const take = (i: number) => {
     taken[i] = 1
-    order.push(code[i]!)
+    takenCount++
+    for (const instruction of code[i]!) order.push(instruction)
     live.take(i)
-    for (let port = 0, own = ports[i]!; own > 0; port++, own >>= 1) if (own & 1 && --left[port]! <= 0) full |= 1 << port
+    for (const [port, starts] of ports[i]!.uses) {
+      // Loads that are taken with their reader may exceed the capacity, which costs nothing later.
+      left[port] = Math.min(left[port]!, Math.max(left[port]! - starts, 1 - starts))
+      if (left[port]! <= 0) full |= 1 << port
+    }
   }
-  while (order.length < code.length) {
+  const nextCycle = () => {
+    cycle++
+    full = 0
+    core.capacity.forEach((capacity, port) => {
+      left[port] = Math.min(capacity, left[port]! + capacity)
+      if (left[port]! <= 0) full |= 1 << port
+    })
+    for (const i of arriving[cycle] ?? []) insert(ready, i)
+  }
+  while (takenCount < code.length) {
     while (taken[first] || loads[first]) first++
     const end = first + window
-    const saving = live.count >= pressure
+    const scarce = REGISTER_FILES.filter(file => live.count[file] >= pressure[file])
     let best = -1
     let bestAt = 0
     let bestScore = 0
     for (let k = 0; k < ready.length; k++) {
       const i = ready[k]!
       if (i >= end) break
-      if ((ports[i]! & full) !== 0) continue
+      if ((ports[i]!.bits & full) !== 0) continue
       // If registers are short, the one that frees most; otherwise, and among equals, the longest path.
-      const score = saving ? urgency[i]! - 1e6 * live.change(i) : urgency[i]!
+      const score = scarce.length > 0 ? urgency[i]! - 1e6 * live.change(i, scarce) : urgency[i]!
       if (best < 0 || score > bestScore) {
         best = i
         bestAt = k
@@ -78,10 +105,7 @@ export function schedule(code: readonly BlockInstruction[], options: ScheduleOpt
       }
     }
     if (best < 0) {
-      cycle++
-      left.set(core.capacity)
-      full = 0
-      for (const i of arriving[cycle] ?? []) insert(ready, i)
+      nextCycle()
       continue
     }
     ready.splice(bestAt, 1)
@@ -97,6 +121,29 @@ export function schedule(code: readonly BlockInstruction[], options: ScheduleOpt
     }
   }
   return order
+}
+
+/** Groups the instructions that must stay together. */
+function bundlesOf(block: readonly BlockInstruction[], architecture: Architecture): Bundle[] {
+  const bundles: BlockInstruction[][] = []
+  for (const instruction of block) {
+    const last = bundles[bundles.length - 1]
+    if (last && architecture.followsPrevious(instruction)) last.push(instruction)
+    else bundles.push([instruction])
+  }
+  return bundles
+}
+
+/** A copy takes no time: renaming performs it, or the allocator drops it. */
+const latencyOf = (bundle: Bundle, architecture: Architecture, core: CoreModel): number =>
+  bundle.length === 1
+    ? core.latencyOf(bundle[0]!)
+    : bundle.reduce((sum, one) => sum + (architecture.isCopy(one) ? 0 : core.latencyOf(one)), 0)
+
+/** The ports that a bundle occupies; bit *n* of `bits` is port *n*. */
+function portsOf(bundle: Bundle, core: CoreModel): { readonly bits: number; readonly uses: readonly PortUse[] } {
+  const uses = bundle.flatMap(instruction => core.portsOf(instruction))
+  return { bits: uses.reduce((bits, [port]) => bits | (1 << port), 0), uses }
 }
 
 /**
@@ -125,40 +172,60 @@ function longestPaths(successors: readonly (readonly number[])[], latency: reado
 
 /** Counts the virtual registers that hold a value which is still to be read. */
 class LiveValues {
-  count = 0
+  readonly count: Record<RegisterFile, number> = { integer: 0, vector: 0 }
   readonly #effects: readonly Effects[]
-  /** By the value's number: reads left, and whether it was written. */
+  /** By the value's number: its file, reads left, and whether it was written. */
+  readonly #files: RegisterFile[] = []
   readonly #left: Int32Array
   readonly #written: Uint8Array
 
-  constructor(effects: readonly Effects[]) {
+  constructor(block: readonly BlockInstruction[], effects: readonly Effects[], architecture: Architecture) {
     this.#effects = effects
     const { first, count } = rangeOf(effects)
     this.#left = new Int32Array(first + count)
     this.#written = new Uint8Array(first + count)
+    const note = (operand: { kind: string; class?: string; id?: number } | undefined) => {
+      if (operand?.kind === "virtual") this.#files[operand.id!] = architecture.fileOf(operand.class!)
+    }
+    for (const { operands } of block)
+      for (const operand of operands) {
+        note(operand)
+        if (operand.kind !== "memory") continue
+        note(operand.base)
+        note(operand.index)
+      }
     for (const { reads } of effects) for (let k = 0; k < reads.length; k++) if (reads[k]! >= 0) this.#left[reads[k]!]!++
   }
 
-  /** Returns by how many instruction `i` changes the count. */
-  change(i: number): number {
-    const { reads, writes } = this.#effects[i]!
+  /** Returns by how many instruction `i` changes the counts of these files. */
+  change(i: number, files: readonly RegisterFile[]): number {
     let change = 0
-    for (let k = 0; k < reads.length; k++) {
-      const value = reads[k]!
-      if (value < 0) continue
-      // A value that its delayed load has yet to produce is live only if it is read again.
-      if (this.#written[value] === 0) change++
-      if (this.#left[value] === 1) change--
-    }
-    for (let k = 0; k < writes.length; k++) if (writes[k]! >= 0 && this.#written[writes[k]!] === 0) change++
+    this.#forEachChange(i, (file, by) => {
+      if (files.includes(file)) change += by
+    })
     return change
   }
 
   take(i: number): void {
-    this.count += this.change(i)
+    this.#forEachChange(i, (file, by) => {
+      this.count[file] += by
+    })
     const { reads, writes } = this.#effects[i]!
     for (let k = 0; k < reads.length; k++) if (reads[k]! >= 0) this.#left[reads[k]!]!--
     for (let k = 0; k < writes.length; k++) if (writes[k]! >= 0) this.#written[writes[k]!] = 1
+  }
+
+  #forEachChange(i: number, visit: (file: RegisterFile, by: number) => void): void {
+    const { reads, writes } = this.#effects[i]!
+    for (let k = 0; k < reads.length; k++) {
+      const value = reads[k]!
+      if (value < 0) continue
+      // A value that its delayed load has yet to produce is live only if it is read again.
+      if (this.#written[value] === 0) visit(this.#files[value]!, 1)
+      if (this.#left[value] === 1) visit(this.#files[value]!, -1)
+    }
+    for (let k = 0; k < writes.length; k++)
+      if (writes[k]! >= 0 && this.#written[writes[k]!] === 0) visit(this.#files[writes[k]!]!, 1)
   }
 }
 
@@ -229,8 +296,22 @@ class EffectsReader {
     this.#readOnly = readOnly
   }
 
-  ofAll(code: readonly BlockInstruction[]): Effects[] {
-    return code.map(instruction => this.#effectsOf(instruction))
+  ofAll(code: readonly Bundle[]): Effects[] {
+    return code.map(bundle => (bundle.length === 1 ? this.#effectsOf(bundle[0]!) : this.#effectsOfSeveral(bundle)))
+  }
+
+  /** What a bundle writes itself, it does not read; flags that it writes are read within it only. */
+  #effectsOfSeveral(bundle: Bundle): Effects {
+    const reads = new Set<number>()
+    const writes = new Set<number>()
+    const implicit = new Set<number>()
+    for (const instruction of bundle) {
+      const effects = this.#effectsOf(instruction)
+      for (const place of effects.reads) if (!writes.has(place)) reads.add(place)
+      for (const place of effects.writes) writes.add(place)
+      for (const number of this.#architecture.implicitAccess(instruction).writes) implicit.add(-1 - number)
+    }
+    return { reads: [...reads], writes: [...writes].filter(place => !implicit.has(place)) }
   }
 
   #effectsOf(instruction: BlockInstruction): Effects {

@@ -83,6 +83,8 @@ export const x64: Architecture = {
     return pattern && !pattern.write && pattern.memory !== undefined ? k : -1
   },
 
+  followsPrevious: () => false,
+
   wholeClass: (registerClass: string): string => (registerClass === "r32" ? "r64" : registerClass),
 
   load: (to, from) => ({ mnemonic: MOVE[to.class]!, operands: [to, from] }),

@@ -33,11 +33,9 @@ interface Core {
 const coreModel = (name: string, { capacity, latency, otherLatency }: Core): CoreModel => ({
   name,
   capacity: PORTS.map(port => capacity[port]),
-  portsOf: (instruction: X64Instruction) => portsOf(instruction).reduce((bits, port) => bits | portBit(port), 0),
+  portsOf: (instruction: X64Instruction) => portsOf(instruction).map(port => [PORTS.indexOf(port), 1] as const),
   latencyOf: ({ form }) => latency[form.mnemonic] ?? otherLatency,
 })
-
-const portBit = (port: Port): number => 1 << PORTS.indexOf(port)
 
 function portsOf({ form, operands }: X64Instruction): Port[] {
   const ports: Port[] = ["issue"]

@@ -55,7 +55,7 @@ function renderTarget({ bits, core, pressure, vectors, integers, ops }: Recipe):
     routine: {
       core,
       window: 150,
-      pressure,
+      pressure: { integer: Number.POSITIVE_INFINITY, vector: pressure },
       readOnly: new Set([ENTRY_POINTER.n]),
       registers: { integer: INTEGERS, vector: range(bits === 512 ? 32 : 16) },
       spillLocation,

@@ -112,7 +112,7 @@ function render(programs: Readonly<Partial<Record<File, readonly Action[]>>>, re
   const routine = new Routine({
     core: zen3,
     window,
-    pressure: registers - 1,
+    pressure: { integer: registers - 1, vector: registers - 1 },
     readOnly: new Set(),
     registers: { integer: [0, 1, 6, 8, 9, 10, 11].slice(0, registers), vector: range(registers) },
     spillLocation: (file, n) => memory(rdi, SPILL + (file === "vector" ? 32 * n : 8 * n + 8192)),
@@ -239,7 +239,7 @@ test("a hot block with an instruction that uses both register files is rejected,
   const routine = new Routine({
     core: zen3,
     window: 10,
-    pressure: 3,
+    pressure: { integer: 3, vector: 3 },
     readOnly: new Set(),
     registers: { integer: [0, 1], vector: [0, 1, 2] },
     spillLocation: (_, n) => memory(rdi, SPILL + 32 * n),
