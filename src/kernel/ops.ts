@@ -40,6 +40,11 @@ export interface Step {
 export interface Ops<V, W> {
   /** Whether adding a constant to a product costs no operation. */
   readonly productsTakeConstants: boolean
+  /**
+   * Whether an existing step costs less than a shorter dedicated one, because all steps must fit the core's first-level
+   * instruction cache.
+   */
+  readonly reusesSteps?: boolean
 
   /** Computes a². */
   square(a: V): V

@@ -89,6 +89,7 @@ export function hashElement<V, W>(ops: Ops<V, W>, afterFirstRound: readonly V[])
   s = firstLayer(ops, s)
   s = externalRounds(ops, constantsToInternal(0), s)
   s = internalRounds(ops, s)
+  if (ops.reusesSteps) return externalRounds(ops, [...TERMINAL_EXTERNAL.slice(1), NO_CONSTANTS], s)[0]!
   s = externalRounds(ops, TERMINAL_EXTERNAL.slice(1), s)
   return ops.repeat(lastRound, [[]], s)[0]!
 }

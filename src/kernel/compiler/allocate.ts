@@ -145,8 +145,8 @@ class Allocator {
     }
     this.#out.push({ mnemonic: form.mnemonic, form, operands: physical, ...(options ? { options } : {}) })
     // A copy may have become a load of a spill location, which is soon another value's: only a written load counts.
-    if (result && operands[1]?.kind === "memory" && this.#architecture.isLoad(instruction))
-      this.#noteLoad(physical[1] as Memory, result)
+    const loaded = result && operands[1]?.kind === "memory" && this.#architecture.loadedFrom(physical, instruction)
+    if (loaded) this.#noteLoad(loaded, result!)
     for (const operand of operands) if (operand.kind === "virtual") this.#release(this.#value(operand.id))
     this.#freeLocationsAfter()
   }
@@ -207,7 +207,8 @@ class Allocator {
     if (operand?.kind !== "virtual") return -1
     if (operands.some((other, j) => j !== k && other.kind === "virtual" && other.id === operand.id)) return -1
     const value = this.#value(operand.id)
-    return value.n === undefined && value.home ? k : -1
+    if (value.n !== undefined || !value.home) return -1
+    return this.#architecture.canFold(instruction, k, value.home) ? k : -1
   }
 
   #value(id: number): Value {
@@ -271,7 +272,7 @@ class Allocator {
     value.location = undefined
   }
 
-  /** Memory that a plain load read is its result's home. */
+  /** Memory that a load read is its result's home. */
   #noteLoad(from: Memory, result: Value): void {
     result.home = from
     const key = memoryKey(from, this.#options.readOnly)

@@ -60,13 +60,20 @@ export interface Architecture {
   storeOf(instruction: BlockInstruction): { readonly place: number; readonly value: number } | undefined
   /** Whether the instruction only copies a whole register: operand 0 from operand 1. */
   isCopy(instruction: BlockInstruction): boolean
-  /** The register operand that memory could replace, by its index; −1 without such an operand. */
+  /**
+   * The memory whose content operand 0 holds after the instruction, as `load` and `foldable` take it: that of a load, or of
+   * one element that is repeated in all lanes; undefined for other instructions.
+   */
+  loadedFrom(operands: readonly Operand[], instruction: BlockInstruction): Memory | undefined
+  /** The index of the register operand that memory could replace; −1 if there is none. */
   foldable(instruction: BlockInstruction): number
   /**
    * Whether the instruction must directly follow the one before it: because it reads flags that the other writes, or
    * overwrites the copy that the other makes.
    */
   followsPrevious(instruction: BlockInstruction): boolean
+  /** Whether this memory could replace operand `k`, which is `foldable`. */
+  canFold(instruction: BlockInstruction, k: number, from: Memory): boolean
   /** The class that names a whole register, for a class that names a part of it. */
   wholeClass(registerClass: string): string
   load(to: Register, from: Memory): PhysicalInstruction

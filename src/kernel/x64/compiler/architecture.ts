@@ -7,7 +7,14 @@ import type {
   RegisterFile,
 } from "../../compiler/architecture.ts"
 import type { EvexOptions } from "../assembler/encode.ts"
-import type { Register, RegisterClass, VirtualOperand } from "../assembler/operands.ts"
+import {
+  broadcast,
+  type Memory,
+  type Operand,
+  type Register,
+  type RegisterClass,
+  type VirtualOperand,
+} from "../assembler/operands.ts"
 import type { Instruction } from "../assembler/table.ts"
 
 /** An instruction over virtual registers. */
@@ -19,6 +26,9 @@ export interface X64Instruction extends BlockInstruction {
 
 /** The instruction that moves a whole register to or from memory, by register class. */
 const MOVE: Readonly<Partial<Record<string, string>>> = { r64: "mov", ymm: "vmovdqu", zmm: "vmovdqu64" }
+
+/** The instruction that repeats one word of memory in all lanes. */
+const REPEAT = "vpbroadcastq"
 
 const isMove = ({ form }: X64Instruction, registerClass: string | undefined): boolean =>
   registerClass !== undefined && MOVE[registerClass] === form.mnemonic
@@ -76,6 +86,12 @@ export const x64: Architecture = {
     return to?.kind === "virtual" && from?.kind === "virtual" && isMove(instruction, from.class)
   },
 
+  loadedFrom([to, from]: readonly Operand[], { form }: X64Instruction): Memory | undefined {
+    if (to?.kind !== "register" || from?.kind !== "memory") return undefined
+    if (form.mnemonic === MOVE[to.class]) return from
+    return form.mnemonic === REPEAT && to.class === "zmm" ? broadcast(from) : undefined
+  },
+
   /** Only the operand in ModRM.rm can be memory. */
   foldable({ form }: X64Instruction): number {
     const k = form.at.M
@@ -84,9 +100,13 @@ export const x64: Architecture = {
   },
 
   followsPrevious: () => false,
+  canFold: ({ form }: X64Instruction, k, from) => !from.broadcast || form.operands[k]!.broadcast === true,
 
   wholeClass: (registerClass: string): string => (registerClass === "r32" ? "r64" : registerClass),
 
-  load: (to, from) => ({ mnemonic: MOVE[to.class]!, operands: [to, from] }),
+  load: (to, from) =>
+    from.broadcast
+      ? { mnemonic: REPEAT, operands: [to, { ...from, broadcast: false }] }
+      : { mnemonic: MOVE[to.class]!, operands: [to, from] },
   store: (to, from) => ({ mnemonic: MOVE[from.class]!, operands: [to, from] }),
 }

@@ -12,6 +12,7 @@ type Parts = readonly unknown[]
 
 export class TogetherOps implements BatchOps<Parts, Parts> {
   readonly productsTakeConstants: boolean
+  readonly reusesSteps = true
   readonly laneSets: readonly LaneSet[]
   readonly stateBytes: number
   readonly #each: readonly BatchOps<unknown, unknown>[]

@@ -15,7 +15,7 @@ import {
 } from "../../../../src/kernel/x64/assembler/operands.ts"
 import type { Feature } from "../../../../src/kernel/x64/assembler/table.ts"
 import { x64 } from "../../../../src/kernel/x64/compiler/architecture.ts"
-import { zen3 } from "../../../../src/kernel/x64/compiler/core-models.ts"
+import { sapphireRapids, zen3 } from "../../../../src/kernel/x64/compiler/core-models.ts"
 import { Routine } from "../../../../src/kernel/x64/compiler/routine.ts"
 import { cpuFeatures } from "../../../../src/kernel/x64/runtime/cpuid.ts"
 import { loadX64Code } from "../../../../src/kernel/x64/runtime/load-x64.ts"
@@ -249,4 +249,40 @@ test("a hot block with an instruction that uses both register files is rejected,
   routine.emit("mov", pointer, memory(rdi))
   routine.emit("vmovdqu", routine.register("ymm"), memory(pointer))
   expect(() => routine.finish()).toThrow("an instruction of a hot block uses both integer and vector registers")
+})
+
+test("an evicted value that is one repeated word is read again from its memory instead of being spilled", () => {
+  const listing: string[] = []
+  const routine = new Routine(
+    {
+      core: sapphireRapids,
+      window: 1,
+      pressure: { integer: 3, vector: 3 },
+      readOnly: new Set(),
+      registers: { integer: [0], vector: [0, 1, 2] },
+      spillLocation: (_, n) => memory(rdi, SPILL + 64 * n),
+    },
+    {
+      label: () => {},
+      instruction: (_, { mnemonic }, operands) => listing.push(`${mnemonic} ${operands.map(format).join(", ")}`),
+    },
+  )
+  const emit = (mnemonic: string, ...operands: VirtualOperand[]) => {
+    const result = routine.register("zmm")
+    routine.emit(mnemonic, result, ...operands)
+    return result
+  }
+  const repeated = emit("vpbroadcastq", memory(rdi, 8))
+  const others = [64, 128, 192].map(at => emit("vmovdqu64", memory(rdi, at)))
+  const sum = others.reduce((a, b) => emit("vpaddq", a, b))
+  // The second operand of vpaddq can be a repeated word in memory, that of vpshufb cannot.
+  const result = emit("vpshufb", emit("vpaddq", sum, repeated), repeated)
+  routine.emit("vmovdqu64", memory(rdi, 256), result)
+  routine.hot = false
+  expect(listing.filter(line => line.includes("[rdi + 8]")).map(line => line.replace(/zmm\d/g, "zmm"))).toEqual([
+    "vpbroadcastq zmm, [rdi + 8]",
+    "vpaddq zmm, zmm, [rdi + 8]{1to8}",
+    "vpbroadcastq zmm, [rdi + 8]",
+  ])
+  expect(routine.statistics).toMatchObject({ stores: 0, reloads: 2 })
 })
