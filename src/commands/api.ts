@@ -2,7 +2,7 @@
 import type { Config } from "../config/config.ts"
 import type { MineResult } from "../observe/snapshot.ts"
 import type { StatsSink } from "../observe/stats.ts"
-import { createApiSource, type Endpoint } from "../sources/api/api-source.ts"
+import { createApiSource } from "../sources/api/api-source.ts"
 import { mine } from "./mining.ts"
 import { openOutput } from "./output.ts"
 import { stopSignal } from "./stop-signal.ts"
@@ -11,7 +11,7 @@ export async function run(config: Config<"api">): Promise<void> {
   const { settings, apiToken, notes } = config
   const stop = stopSignal()
   const output = openOutput(settings, notes)
-  const { host, port } = settings
+  const { host, port, metricsAllowedHosts: allowedHosts } = settings
   const token = apiToken?.read()
   await mine({
     config,
@@ -19,15 +19,15 @@ export async function run(config: Config<"api">): Promise<void> {
     stop,
     jobsOnDemand: true,
     openSource: async ({ clock, log, stats }) =>
-      createApiSource({ host, port, token, clock, log, answered: counted(stats) }),
+      createApiSource({ host, port, token, allowedHosts, clock, log, answered: counted(stats) }),
   })
 }
 
 /** Counts responses by endpoint and code, and `/mine` requests by result. */
-function counted(stats: StatsSink): (endpoint: Endpoint, code: number) => void {
+function counted(stats: StatsSink): (endpoint: string, code: number) => void {
   return (endpoint, code) => {
-    stats.httpRequest(endpoint === "other" ? endpoint : `/${endpoint}`, code)
-    if (endpoint === "mine") stats.mineRequest(MINE_RESULTS[code] ?? "error")
+    stats.httpRequest(endpoint, code)
+    if (endpoint === "/mine") stats.mineRequest(MINE_RESULTS[code] ?? "error")
   }
 }
 

@@ -65,8 +65,9 @@ async function mineOn(opened: OpenedEngines, options: MiningOptions, notifier: N
   const maxJobAgeMs = options.maxJobAgeSeconds === undefined ? undefined : 1000 * options.maxJobAgeSeconds
   const miner = new Miner({ source, engines, events: stats, clock, log, replaceEngine, maxJobAgeMs })
 
-  const { metricsHost: host, metricsPort: port } = settings
-  const monitoring = port === undefined ? undefined : await serveMonitoring({ stats, host, port, clock, log })
+  const { metricsHost: host, metricsPort: port, metricsAllowedHosts: allowedHosts } = settings
+  const monitoring =
+    port === undefined ? undefined : await serveMonitoring({ stats, host, port, allowedHosts, clock, log })
   const endings = [
     startStatusLine({ stats, clock, log, terminal, format: settings.logFormat }),
     followCpus(opened, stats, notifier, output),

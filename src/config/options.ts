@@ -9,6 +9,7 @@ import {
   boolean,
   duration,
   host,
+  hosts,
   integer,
   oneOf,
   type Parser,
@@ -221,6 +222,14 @@ export const OPTIONS = {
     aliases: ["metrics-bind"],
     default: "127.0.0.1",
     help: "Address on which the metrics are served",
+  }),
+  metricsAllowedHosts: option({
+    parser: hosts,
+    commands: MINING,
+    value: "HOSTS",
+    repeatable: true,
+    aliases: ["allowed-hosts"],
+    help: "Names, besides those of this machine, by which clients reach the metrics or the job API, separated by commas; addresses are always accepted",
   }),
   stateDir: option({
     parser: path,

@@ -118,6 +118,12 @@ export const host: Parser<string> = {
   parse: value => hostOf(value) ?? refuse("a host name or an IP address"),
 }
 
+/** Host names and IP addresses, separated by commas. */
+export const hosts: Parser<readonly string[]> = {
+  kind: "text",
+  parse: value => value.split(",").map(item => hostOf(item.trim()) ?? refuse("host names separated by commas")),
+}
+
 export interface Address {
   /** A host name or an IP address, IPv6 without brackets. */
   readonly host: string

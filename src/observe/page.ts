@@ -1,6 +1,6 @@
 /** The status page: one document without external resources, embedded in the executable. */
 import { createHash } from "node:crypto"
-import type { Answer } from "./http.ts"
+import type { Answer } from "../http/answer.ts"
 import html from "./page/index.html" with { type: "text" }
 import style from "./page/style.css" with { type: "text" }
 import { pageScript } from "./page/transpile.ts" with { type: "macro" }

@@ -1,6 +1,6 @@
 /** The routes of the monitoring server. */
-import type { Answer, Query, Route, Routes } from "./http.ts"
-import { json, plain } from "./http.ts"
+import { type Answer, json, plain } from "../http/answer.ts"
+import type { Route } from "../http/router.ts"
 import type { Exposition, MetricsFormat } from "./metrics.ts"
 import { page } from "./page.ts"
 import { hiveStats, xmrigSummary } from "./rig-monitors.ts"
@@ -16,18 +16,19 @@ export function createRoutes(
   stats: Stats,
   expositions: Readonly<Record<MetricsFormat, Exposition>>,
   hostname: string,
-): Routes {
-  return new Map<string, Route>([
-    ["/", () => page],
-    ["/metrics", ({ accept }) => metrics(expositions[preferredFormat(accept)])],
-    ["/-/healthy", () => plain(200, "healthy")],
-    ["/-/ready", () => readiness(stats.snapshot().notReady)],
-    ["/hive-stats", () => json(hiveStats(stats.snapshot()))],
-    ["/2/summary", () => json(xmrigSummary(stats.snapshot(), hostname))],
-    ["/1/summary", () => json(xmrigSummary(stats.snapshot(), hostname))],
-    ["/api/snapshot", () => json({ hostname, ...stats.snapshot() } satisfies HostSnapshot)],
-    ["/api/history", query => history(stats, query)],
-  ])
+): readonly Route[] {
+  const get = (path: string, answer: Route["answer"]): Route => ({ method: "GET", path, answer })
+  return [
+    get("/", () => page),
+    get("/metrics", ({ accept }) => metrics(expositions[preferredFormat(accept)])),
+    get("/-/healthy", () => plain(200, "healthy")),
+    get("/-/ready", () => readiness(stats.snapshot().notReady)),
+    get("/hive-stats", () => json(hiveStats(stats.snapshot()))),
+    get("/2/summary", () => json(xmrigSummary(stats.snapshot(), hostname))),
+    get("/1/summary", () => json(xmrigSummary(stats.snapshot(), hostname))),
+    get("/api/snapshot", () => json({ hostname, ...stats.snapshot() } satisfies HostSnapshot)),
+    get("/api/history", ({ query }) => history(stats, query)),
+  ]
 }
 
 async function metrics(exposition: Exposition): Promise<Answer> {
@@ -38,8 +39,8 @@ function readiness(notReady: string | undefined): Answer {
   return notReady === undefined ? plain(200, "ready") : plain(503, notReady)
 }
 
-function history(stats: Stats, { parameters }: Query): Answer {
-  const seconds = Number(parameters.get("seconds") ?? DEFAULT_HISTORY_SECONDS)
+function history(stats: Stats, query: URLSearchParams): Answer {
+  const seconds = Number(query.get("seconds") ?? DEFAULT_HISTORY_SECONDS)
   if (!(seconds >= 60 && seconds <= 86_400)) return plain(400, "seconds: expected 60 to 86400")
   return json(stats.history(seconds, MAX_HISTORY_POINTS))
 }

@@ -1,12 +1,12 @@
 import { afterEach, describe, expect, test } from "bun:test"
 import { createHash } from "node:crypto"
-import type { HttpServer } from "../../src/observe/http.ts"
+import type { Serving } from "../../src/http/serving.ts"
 import { serveMonitoring } from "../../src/observe/monitoring.ts"
 import { preferredFormat } from "../../src/observe/routes.ts"
 import { collectLog } from "../support/collect-log.ts"
 import { Bench, fakeJob, fakeSeal, fakeUnit, NODE } from "./support.ts"
 
-const open: HttpServer[] = []
+const open: Serving[] = []
 afterEach(() => Promise.all(open.splice(0).map(server => server.close())))
 
 async function start(bench = new Bench()) {

@@ -1,8 +1,10 @@
 /** The HTTP job API (protocol §4) as a `JobSource`: clients post jobs and fetch seals. */
-import { createHash, timingSafeEqual } from "node:crypto"
-import { isIPv6 } from "node:net"
 import type { Clock } from "../../clock.ts"
 import { ExitCode, OperatorError } from "../../errors.ts"
+import { type Answer, json } from "../../http/answer.ts"
+import { machineHostCheck } from "../../http/host-check.ts"
+import type { Route } from "../../http/router.ts"
+import { type HttpServer, listenProblem, openServer, urlHost } from "../../http/server.ts"
 import type { Log } from "../../log.ts"
 import type { Job, JobSource, Seal, SourceEvents, Verdict } from "../source.ts"
 import { defaultLimits, JobQueue, KnownJob, QueueFull, type QueueLimits } from "./job-queue.ts"
@@ -15,19 +17,14 @@ export interface ApiOptions {
   readonly port: number
   /** If set, every request except `/openapi.json` must carry it as a bearer token. */
   readonly token?: string | undefined
+  /** Names in Host headers that are accepted besides the machine's. */
+  readonly allowedHosts?: readonly string[] | undefined
   readonly clock: Clock
   readonly log: Log
   readonly limits?: QueueLimits
-  /** Called after every answer. */
-  readonly answered?: (endpoint: Endpoint, code: number) => void
+  /** Called after every answer. @param endpoint `/mine`, `/result`, `/cancel`, `/openapi` or `other` */
+  readonly answered?: (endpoint: string, code: number) => void
 }
-
-/** A bounded set, because it is a metric's label. */
-export type Endpoint = "mine" | "result" | "cancel" | "openapi" | "other"
-
-/** A request needs about 500 bytes. */
-const MAX_BODY_BYTES = 4096
-const IDLE_SECONDS = 10
 
 export function createApiSource(options: ApiOptions): JobSource {
   return new ApiSource(options)
@@ -35,7 +32,7 @@ export function createApiSource(options: ApiOptions): JobSource {
 
 class ApiSource implements JobSource {
   readonly #options: ApiOptions
-  #server: Bun.Server<undefined> | undefined
+  #server: HttpServer | undefined
   #queue: JobQueue | undefined
 
   constructor(options: ApiOptions) {
@@ -45,7 +42,7 @@ class ApiSource implements JobSource {
   /** Contains the configured port until the source has started. */
   get name(): string {
     const { host, port } = this.#options
-    return `http://${isIPv6(host) ? `[${host}]` : host}:${this.#server?.port ?? port}`
+    return `http://${urlHost(host)}:${this.#server?.port ?? port}`
   }
 
   start(events: SourceEvents): void {
@@ -53,7 +50,7 @@ class ApiSource implements JobSource {
     try {
       this.#server = this.#listen()
     } catch (error) {
-      events.failed(listenError(this.name, error as Error & { code?: string }))
+      events.failed(listenError(this.name, error))
       return
     }
     const { name } = this
@@ -76,117 +73,71 @@ class ApiSource implements JobSource {
     const server = this.#server
     this.#queue?.clear()
     this.#queue = undefined
-    await server?.stop(true)
+    await server?.close()
   }
 
-  #listen(): Bun.Server<undefined> {
-    const { host, port, log, answered } = this.#options
-    return Bun.serve({
-      hostname: host,
+  #listen(): HttpServer {
+    const { host, port, token, allowedHosts, log, answered = () => {} } = this.#options
+    return openServer({
+      host,
       port,
-      development: false,
-      // Without it, Bun shares a port in use outside development mode.
-      reusePort: false,
-      maxRequestBodySize: MAX_BODY_BYTES,
-      idleTimeout: IDLE_SECONDS,
-      fetch: async request => {
-        // Without a usable Host header the runtime reports no complete URL.
-        const path = URL.parse(request.url)?.pathname
-        const [endpoint, jobId] = path === undefined ? OTHER : route(path)
-        const response =
-          path === undefined
-            ? problem(400, "the Host header is missing or malformed")
-            : await this.#answer(request, endpoint, jobId)
-        answered?.(endpoint, response.status)
-        return response
-      },
-      error(error) {
-        log.error(`a request failed: ${error.stack ?? error.message}`)
-        return problem(500, "internal error")
-      },
+      routes: this.#routes(),
+      acceptsHost: machineHostCheck(host, allowedHosts),
+      token: () => token,
+      refusesWebPages: true,
+      error: problem,
+      log,
+      answered,
     })
   }
 
-  async #answer(request: Request, endpoint: Endpoint, jobId: string): Promise<Response> {
-    // Browsers send Origin with cross-origin requests: web pages must not post jobs to a local miner.
-    if (request.headers.has("origin")) return problem(403, "requests from web pages are refused")
-    if (endpoint === "other") return problem(404, "no such path")
-    const allowed = METHODS[endpoint]
-    if (request.method !== allowed) return problem(405, `use ${allowed}`, { allow: allowed })
-    if (endpoint === "openapi") return json(200, openapi)
-    if (!this.#authorized(request)) return problem(401, "a bearer token is required", { "www-authenticate": "Bearer" })
-    if (endpoint === "mine") return await this.#mine(request)
-    return endpoint === "result" ? this.#result(jobId) : this.#cancel(jobId)
+  #routes(): readonly Route[] {
+    return [
+      { method: "POST", path: "/mine", readsBody: true, answer: ({ body }) => this.#mine(body) },
+      { method: "GET", path: "/result/*", endpoint: "/result", answer: ({ parameter }) => this.#result(parameter) },
+      {
+        method: "POST",
+        path: "/cancel/*",
+        endpoint: "/cancel",
+        readsBody: true,
+        answer: ({ parameter }) => this.#cancel(parameter),
+      },
+      { method: "GET", path: "/openapi.json", endpoint: "/openapi", isOpen: true, answer: () => json(openapi) },
+    ]
   }
 
-  async #mine(request: Request): Promise<Response> {
+  #mine(body: string): Answer {
     let job: MineRequest
     try {
-      job = parseMineRequest(await request.text())
+      job = parseMineRequest(body)
       this.#queue!.add(job)
     } catch (error) {
-      if (error instanceof BadRequest) return problem(400, error.message, {}, error.jobId)
-      if (error instanceof KnownJob) return problem(409, "a job with this id exists", {}, error.message)
-      if (error instanceof QueueFull) return problem(429, "too many unfinished jobs", {}, error.message)
+      if (error instanceof BadRequest) return problem(400, error.message, error.jobId)
+      if (error instanceof KnownJob) return problem(409, "a job with this id exists", error.message)
+      if (error instanceof QueueFull) return problem(429, "too many unfinished jobs", error.message)
       throw error
     }
-    return json(200, { status: "accepted", job_id: job.id })
+    return json({ status: "accepted", job_id: job.id })
   }
 
-  #result(jobId: string): Response {
+  #result(jobId: string): Answer {
     const result = this.#queue!.result(jobId)
-    return result ? json(200, result) : notFound(jobId)
+    return result ? json(result) : notFound(jobId)
   }
 
-  #cancel(jobId: string): Response {
-    return this.#queue!.cancel(jobId) ? json(200, { status: "cancelled", job_id: jobId }) : notFound(jobId)
-  }
-
-  #authorized(request: Request): boolean {
-    const { token } = this.#options
-    if (token === undefined) return true
-    const [, given] = /^Bearer (.+)$/i.exec(request.headers.get("authorization") ?? "") ?? []
-    return given !== undefined && timingSafeEqual(digest(given), digest(token))
+  #cancel(jobId: string): Answer {
+    return this.#queue!.cancel(jobId) ? json({ status: "cancelled", job_id: jobId }) : notFound(jobId)
   }
 }
 
-const METHODS: Readonly<Record<Exclude<Endpoint, "other">, "GET" | "POST">> = {
-  mine: "POST",
-  result: "GET",
-  cancel: "POST",
-  openapi: "GET",
-}
+const notFound = (jobId: string): Answer => json({ status: "not_found", job_id: jobId }, 404)
 
-const OTHER: [Endpoint, string] = ["other", ""]
+const problem = (status: number, message: string, jobId = ""): Answer =>
+  json({ status: "error", job_id: jobId, message }, status)
 
-function route(path: string): [Endpoint, string] {
-  if (path === "/mine") return ["mine", ""]
-  if (path === "/openapi.json") return ["openapi", ""]
-  const [, endpoint, id] = /^\/(result|cancel)\/([^/]+)$/.exec(path) ?? []
-  try {
-    return endpoint === undefined ? ["other", ""] : [endpoint as Endpoint, decodeURIComponent(id!)]
-  } catch {
-    return ["other", ""]
-  }
-}
-
-const digest = (text: string): Buffer => createHash("sha256").update(text).digest()
-
-const notFound = (jobId: string): Response => json(404, { status: "not_found", job_id: jobId })
-
-const problem = (code: number, message: string, headers = {}, jobId = ""): Response =>
-  json(code, { status: "error", job_id: jobId, message }, headers)
-
-const json = (status: number, body: object, headers = {}): Response =>
-  Response.json(body, {
-    status,
-    headers: { "cache-control": "no-store", "x-content-type-options": "nosniff", ...headers },
-  })
-
-function listenError(name: string, error: Error & { code?: string }): OperatorError {
-  const why = error.code === "EADDRINUSE" ? "the port is in use" : error.message
+function listenError(name: string, error: unknown): OperatorError {
   return new OperatorError(
-    `Cannot serve the job API on ${name}: ${why}; choose another --host or --port.`,
+    `Cannot serve the job API on ${name}: ${listenProblem(error)}; choose another --host or --port.`,
     ExitCode.config,
   )
 }

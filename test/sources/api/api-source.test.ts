@@ -172,8 +172,8 @@ describe("the server", () => {
     await result()
     await peer.get("/favicon.ico")
     expect(answers).toEqual([
-      ["mine", 200],
-      ["result", 200],
+      ["/mine", 200],
+      ["/result", 200],
       ["other", 404],
     ])
   })

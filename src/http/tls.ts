@@ -1,0 +1,5 @@
+/** Certificate chain and private key, both PEM. */
+export interface TlsIdentity {
+  readonly cert: string
+  readonly key: string
+}
