@@ -16,7 +16,7 @@ import { systemClock as clock, sleep } from "../src/clock.ts"
 import { createCpuEngine } from "../src/engines/cpu/cpu-engine.ts"
 import { KERNELS } from "../src/engines/cpu/kernels.ts"
 import { nextSequence } from "../src/engines/sequence.ts"
-import { readCpuInfo } from "../src/host/cpu-info.ts"
+import { host } from "../src/host/host.ts"
 import type { Log } from "../src/log.ts"
 import { U512_MAX } from "../src/pow/u512.ts"
 
@@ -82,7 +82,7 @@ const yardstick =
   results.find(({ name }) => name === contenders[0]!.name && options.against.length > 0) ??
   results.reduce((a, b) => (a.wholeCpus.median < b.wholeCpus.median ? a : b))
 const report = {
-  cpu: (await readCpuInfo()).model,
+  cpu: (await host.cpuInfo()).model,
   date: new Date().toISOString().slice(0, 10),
   workers,
   rounds,

@@ -10,7 +10,7 @@
  */
 import { join } from "node:path"
 import { parseArgs } from "node:util"
-import { readCpuInfo } from "../src/host/cpu-info.ts"
+import { host } from "../src/host/host.ts"
 import { fillBlock, hasBlock, markdownTable } from "./document-blocks.ts"
 
 const root = join(import.meta.dir, "..")
@@ -52,7 +52,7 @@ async function main(): Promise<void> {
   const names = positionals.length > 0 ? positionals : Object.keys(BLOCKS)
   const unknown = names.find(name => !(name in BLOCKS))
   if (unknown !== undefined) throw new Error(`unknown block ${unknown}: ${Object.keys(BLOCKS).join(", ")}`)
-  const cpu = await readCpuInfo()
+  const cpu = await host.cpuInfo()
   const machine = `${cpu.model}, ${navigator.hardwareConcurrency} CPUs, ${process.platform}, Bun ${Bun.version}`
   for (const name of names) {
     const { command, render } = BLOCKS[name]!

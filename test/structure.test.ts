@@ -4,7 +4,7 @@ import { dirname, join, normalize } from "node:path"
 /** What a room may import besides itself: rooms, or single files of a room. `top` is clock, environment, errors, log, version and worker-entry. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   pow: [],
-  kernel: ["pow", "host/system-library.ts"],
+  kernel: ["pow", "host/host.ts"],
   host: ["top"],
   sources: ["top", "pow", "http"],
   http: ["top"],
@@ -117,4 +117,13 @@ test("CPU and GPU engines share threads and do not know each other", () => {
 test("shared memory is touched in two files", () => {
   const touching = [...texts].filter(([, text]) => /\bAtomics\.|new SharedArrayBuffer/.test(text)).map(([file]) => file)
   expect(touching.sort()).toEqual(["engines/threads/shared-memory.ts", "engines/threads/slot.ts"])
+})
+
+test("a system's room is used by the host's choice only", () => {
+  const system = /^host\/(linux|darwin|windows)\//
+  const wrong = imports.filter(({ file, target }) => {
+    const [, room] = system.exec(target) ?? []
+    return room !== undefined && !file.startsWith(`host/${room}/`) && file !== "host/host.ts"
+  })
+  expect(wrong.map(show)).toEqual([])
 })

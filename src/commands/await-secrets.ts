@@ -1,7 +1,7 @@
 /** First boot: a miner that starts before its node waits for the credential files of the node. */
 import { type Clock, sleep } from "../clock.ts"
 import { MissingSecret } from "../config/secrets.ts"
-import type { Notifier } from "../host/systemd.ts"
+import type { Notifier } from "../host/service-manager.ts"
 import type { Log } from "../log.ts"
 
 const POLL_MS = 1000

@@ -2,7 +2,7 @@
 import type { Config } from "../config/config.ts"
 import { DeviceError } from "../engines/gpu/compute.ts"
 import type { GpuDevice } from "../engines/gpu/device.ts"
-import { lockDevice, lockDirectories } from "../engines/gpu/device-lock.ts"
+import { lockDevice } from "../engines/gpu/device-lock.ts"
 import { findDevices } from "../engines/gpu/find-devices.ts"
 import { UnsupportedDevice } from "../engines/gpu/library.ts"
 import { selectDevices } from "../engines/gpu/select-devices.ts"
@@ -55,7 +55,7 @@ function entryOf({ index, device, outcome }: Row): object {
 
 /** Skips a GPU that another process mines on, because each would get half of the rate. */
 function rateOf(device: GpuDevice, stateDir: string | undefined): Outcome {
-  const locked = lockDevice(device, lockDirectories(process.env))
+  const locked = lockDevice(device)
   if (locked.kind === "taken") return { problem: `used by process ${locked.process}` }
   try {
     return measured(device, stateDir)

@@ -3,11 +3,11 @@ import type { Clock } from "../clock.ts"
 import type { HashingSettings } from "../config/options.ts"
 import type { Engine } from "../engines/engine.ts"
 import type { GpuDevice } from "../engines/gpu/device.ts"
-import { lockDevice, lockDirectories } from "../engines/gpu/device-lock.ts"
+import { lockDevice } from "../engines/gpu/device-lock.ts"
 import { type FoundDevice, findDevices } from "../engines/gpu/find-devices.ts"
 import { createGpuEngine } from "../engines/gpu/gpu-engine.ts"
 import { selectDevices } from "../engines/gpu/select-devices.ts"
-import { mayHaveGpus } from "../host/gpu-nodes.ts"
+import { host } from "../host/host.ts"
 import { type SensorWatch, sensorSources, watchSensors } from "../host/sensors.ts"
 import type { Log } from "../log.ts"
 import type { UnitDetails } from "../observe/snapshot.ts"
@@ -25,7 +25,7 @@ export interface GpusOptions {
 /** @throws OperatorError if a selected GPU is absent */
 export function openGpus(options: GpusOptions): Gpus {
   const { gpuDevices, allowIntegrated } = options.settings
-  const none = gpuDevices.kind === "all" ? !mayHaveGpus() : gpuDevices.kind === "count" && gpuDevices.count === 0
+  const none = gpuDevices.kind === "all" ? !host.mayHaveGpus() : gpuDevices.kind === "count" && gpuDevices.count === 0
   const found = none ? [] : listed(options)
   return new Gpus(options, lockEach(selectDevices(found, gpuDevices, allowIntegrated), options.log))
 }
@@ -102,9 +102,8 @@ export class Gpus {
 
 /** Locks GPUs until the process exits, and leaves out those that another miner uses. */
 function lockEach(cards: readonly FoundDevice[], log: Log): FoundDevice[] {
-  const directories = lockDirectories(process.env)
   return cards.filter(({ device }) => {
-    const locked = lockDevice(device, directories)
+    const locked = lockDevice(device)
     if (locked.kind === "taken") {
       log.withTag("gpu").warn(`${nameOf(device)} is skipped: another miner uses it (process ${locked.process})`)
     }

@@ -5,7 +5,7 @@
 import { type Clock, sleep } from "../clock.ts"
 import type { Environment } from "../environment.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
-import type { Notifier } from "../host/systemd.ts"
+import type { Notifier } from "../host/service-manager.ts"
 import type { Log } from "../log.ts"
 
 const HOLD_MS = 60_000

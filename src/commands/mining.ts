@@ -4,8 +4,8 @@ import type { Config } from "../config/config.ts"
 import type { MiningSettings } from "../config/options.ts"
 import type { Unit } from "../engines/engine.ts"
 import { watchEffectiveCpus } from "../host/cpu-watch.ts"
-import { readEffectiveCpus } from "../host/effective-cpus.ts"
-import { createNotifier, feedWatchdog, type Notifier, watchdogTimeoutMs } from "../host/systemd.ts"
+import { host } from "../host/host.ts"
+import { feedWatchdog, type Notifier } from "../host/service-manager.ts"
 import { EngineSet } from "../miner/engine-set.ts"
 import { Miner } from "../miner/miner.ts"
 import { serveMonitoring } from "../observe/monitoring.ts"
@@ -45,7 +45,7 @@ export async function mine(options: MiningOptions): Promise<void> {
   const { config, output, stop } = options
   const { log } = output
   stop.addEventListener("abort", () => void clock.after(END_WITHIN_MS, () => process.exit()))
-  const notifier = createNotifier(process.env, log)
+  const notifier = host.notifier(process.env, log)
   const opened = await Promise.race([openEngines({ ...config, clock, log }), aborted(stop)])
   if (opened) await mineOn(opened, options, notifier)
   else log.info("stopped before mining began")
@@ -65,15 +65,15 @@ async function mineOn(opened: OpenedEngines, options: MiningOptions, notifier: N
   const maxJobAgeMs = options.maxJobAgeSeconds === undefined ? undefined : 1000 * options.maxJobAgeSeconds
   const miner = new Miner({ source, engines, events: stats, clock, log, replaceEngine, maxJobAgeMs })
 
-  const { metricsHost: host, metricsPort: port, metricsAllowedHosts: allowedHosts } = settings
+  const { metricsHost, metricsPort: port, metricsAllowedHosts: allowedHosts } = settings
   const monitoring =
-    port === undefined ? undefined : await serveMonitoring({ stats, host, port, allowedHosts, clock, log })
+    port === undefined ? undefined : await serveMonitoring({ stats, host: metricsHost, port, allowedHosts, clock, log })
   const endings = [
     startStatusLine({ stats, clock, log, terminal, format: settings.logFormat }),
     followCpus(opened, stats, notifier, output),
     clock.every(STATUS_INTERVAL_MS, () => notifier.status(statusLine(stats.snapshot(), STATUS_COLUMNS))),
   ]
-  const timeoutMs = watchdogTimeoutMs(process.env)
+  const { watchdogTimeoutMs: timeoutMs } = notifier
   if (timeoutMs !== undefined) {
     endings.push(feedWatchdog({ notifier, timeoutMs, healthy: progressOf(units), clock, log }))
   }
@@ -96,7 +96,7 @@ async function mineOn(opened: OpenedEngines, options: MiningOptions, notifier: N
 function followCpus(opened: OpenedEngines, stats: StatsSink, notifier: Notifier, { log }: Output): () => void {
   const watch = watchEffectiveCpus({
     initial: opened.cpus,
-    read: readEffectiveCpus,
+    read: host.effectiveCpus,
     clock,
     log,
     changed(now) {

@@ -8,10 +8,10 @@ import { type CpuEngine, createCpuEngine } from "../engines/cpu/cpu-engine.ts"
 import { KERNELS } from "../engines/cpu/kernels.ts"
 import type { Engine } from "../engines/engine.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
-import { readCpuInfo } from "../host/cpu-info.ts"
 import { detectEffectiveCpus, type EffectiveCpus } from "../host/effective-cpus.ts"
+import { host } from "../host/host.ts"
 import { canMakeMachineCode } from "../host/machine-code.ts"
-import { type Placement, readPlacement } from "../host/topology.ts"
+import type { Placement } from "../host/platform.ts"
 import { affinityFor } from "../host/worker-affinity.ts"
 import { resolveWorkers } from "../host/workers.ts"
 import type { Log } from "../log.ts"
@@ -31,11 +31,11 @@ export interface OpenOptions {
 export async function openEngines(options: OpenOptions): Promise<OpenedEngines> {
   const { settings, log } = options
   const kernels = kernelsOf(settings.engine)
-  const cpus = await detectEffectiveCpus({ log })
+  const cpus = await detectEffectiveCpus(host.effectiveCpus, log)
   const gpus = openGpus(options)
   const requested = settings.cpuWorkers
   const workers = resolveWorkers({ requested, effective: cpus.count, gpus: gpus.engines.length, log })
-  const placement = await readPlacement(cpus.cpus)
+  const placement = await host.placement(cpus.cpus)
   const native = canMakeMachineCode()
   if (!native) log.warn(NO_MACHINE_CODE)
   const opened = new OpenedEngines(options, cpus, placement, gpus, native, workers)
@@ -82,7 +82,7 @@ export class OpenedEngines {
   async openCpu(kernels: readonly string[], workers: number): Promise<void> {
     const { settings, stateDir, clock } = this.#options
     const { cores } = this.#placement
-    const { model = "", microcode = "" } = await readCpuInfo()
+    const { model = "", microcode = "" } = await host.cpuInfo()
     const { engine, others } = await chooseEngine({
       kernels,
       workers,
@@ -121,7 +121,7 @@ export class OpenedEngines {
     const { count: effective } = cpus
     const workers = Math.max(1, resolveWorkers({ requested, effective, gpus, log: this.#log }))
     if (cpuAffinity !== "none") {
-      this.#affinity = this.#affinityIn(await readPlacement(cpus.cpus), cpus, workers)
+      this.#affinity = this.#affinityIn(await host.placement(cpus.cpus), cpus, workers)
       this.#cpu?.moveWorkers(this.#affinity, cpus.cpus)
     }
     await this.#cpu?.resize(workers)

@@ -60,16 +60,16 @@ async function whenSecretsExist<T>(resolve: () => Promise<T>, args: readonly str
     return await resolve()
   } catch (error) {
     if (!(error instanceof MissingSecret)) throw error
-    const [{ awaitSecrets }, { openOutput }, { createNotifier }] = await Promise.all([
+    const [{ awaitSecrets }, { openOutput }, { host }] = await Promise.all([
       import("./await-secrets.ts"),
       import("./output.ts"),
-      import("../host/systemd.ts"),
+      import("../host/host.ts"),
     ])
     const { log } = openOutput({ logFormat: logsJson(args, process.env) ? "json" : "pretty", verbose: false })
     // Keeps the process alive while nothing else is pending.
     const timer = setInterval(() => {}, 60_000)
     try {
-      return await awaitSecrets(resolve, { clock: systemClock, log, notifier: createNotifier(process.env, log) })
+      return await awaitSecrets(resolve, { clock: systemClock, log, notifier: host.notifier(process.env, log) })
     } finally {
       clearInterval(timer)
     }

@@ -3,9 +3,9 @@
  * error. Resolution opens no connections and ends before mining starts.
  */
 import { hostname } from "node:os"
-import { join } from "node:path"
 import type { Environment } from "../environment.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
+import { host } from "../host/host.ts"
 import { readArgv } from "./argv.ts"
 import type { Command } from "./commands.ts"
 import { type ConfigFile, readConfigFile } from "./config-file.ts"
@@ -75,7 +75,7 @@ export async function resolveConfig<C extends Command>(
     sources: mines ? resolveSources(inputs) : [],
     apiToken:
       command === "api" ? findCredential([flag, variable, file.given], CREDENTIALS.token, files, warn) : undefined,
-    stateDir: stateDirectory((settings as { stateDir?: string }).stateDir, env),
+    stateDir: (settings as { stateDir?: string }).stateDir ?? host.stateDirectory(env),
     notes,
   }
 }
@@ -144,16 +144,4 @@ function readText(path: string, origin: string, files: Files): string {
     if (problem === undefined) throw error
     throw new OperatorError(`${origin}: ${path} ${problem}`, ExitCode.config)
   }
-}
-
-/**
- * Directory for measurements: `--state-dir`, else the first of systemd's `StateDirectory=`, else the user's state
- * directory (XDG base directories); undefined for a user without a home directory.
- */
-function stateDirectory(given: string | undefined, env: Environment): string | undefined {
-  const { STATE_DIRECTORY: service, XDG_STATE_HOME: state, HOME: home } = env
-  if (given !== undefined) return given
-  if (service) return service.split(":")[0]
-  if (state) return join(state, "quantus-miner")
-  return home ? join(home, ".local/state/quantus-miner") : undefined
 }

@@ -1,5 +1,6 @@
 /** The file system access that configuration needs, behind an interface that tests replace. */
-import { closeSync, openSync, readdirSync, readFileSync, readSync, realpathSync, statSync } from "node:fs"
+import { closeSync, openSync, readdirSync, readSync, statSync } from "node:fs"
+import { host } from "../host/host.ts"
 
 export interface Files {
   /** UTF-8 text without a byte order mark. @throws Node's error with its `code` if the file cannot be read */
@@ -18,7 +19,7 @@ export interface Files {
 export const systemFiles: Files = {
   read: readAtMost,
   mode: path => statSync(path).mode & 0o777,
-  isReadOnly: isOnReadOnlyMount,
+  isReadOnly: path => host.isOnReadOnlyMount(path),
   isRereadable: path => statSync(path).isFile(),
   isDirectory: path => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false,
   list(directory) {
@@ -58,26 +59,6 @@ function isUtf16(content: Buffer): boolean {
   const [first, second] = content
   if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) return true
   return content.length >= 2 && (first === 0) !== (second === 0)
-}
-
-/** Uses Linux's mount table, in which the last match is the effective mount; false if there is no table. */
-function isOnReadOnlyMount(path: string): boolean {
-  try {
-    const real = realpathSync(path)
-    const mounts = readFileSync("/proc/self/mountinfo", "utf8")
-      .split("\n")
-      .map(line => line.split(" "))
-    const covering = mounts.filter(([, , , , point]) => {
-      const directory = point?.replace(/\\040/g, " ")
-      return (
-        directory !== undefined && (real === directory || real.startsWith(directory === "/" ? "/" : `${directory}/`))
-      )
-    })
-    const deepest = covering.reduce((best, mount) => (mount[4]!.length >= best[4]!.length ? mount : best))
-    return deepest[5]!.split(",").includes("ro")
-  } catch {
-    return false
-  }
 }
 
 /** Why a file could not be read, phrased to follow its name: "does not exist". Undefined for other errors. */

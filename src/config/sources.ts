@@ -2,6 +2,7 @@
 import { dirname, join } from "node:path"
 import type { Environment } from "../environment.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
+import { host } from "../host/host.ts"
 import type { FileSource } from "./config-file.ts"
 import { CREDENTIALS, credentialFile, findCredential } from "./credentials.ts"
 import type { Files } from "./files.ts"
@@ -211,8 +212,9 @@ class SourceOptions {
 
   #nodeDirectory(has: (directory: string) => boolean): string | undefined {
     const { env, files } = this.#inputs
-    if (!isLoopback(this.url.host) || !env["HOME"]) return undefined
-    const chains = join(env["HOME"], ".local/share/quantus-node/chains")
+    const node = host.nodeDirectory(env)
+    if (!isLoopback(this.url.host) || node === undefined) return undefined
+    const chains = join(node, "chains")
     const found = files
       .list(chains)
       .map(chain => join(chains, chain))

@@ -1,8 +1,5 @@
 /** The CPUs available to this process, and the limit that determines their number. */
-import { cpus as systemCpus } from "node:os"
 import type { Log } from "../log.ts"
-import { readAffinity, threadAffinity } from "./affinity.ts"
-import { ownCgroups, readCpuQuota, readCpuset } from "./cgroup.ts"
 import { formatCpulist } from "./cpulist.ts"
 
 export interface EffectiveCpus {
@@ -23,51 +20,28 @@ export interface EffectiveCpus {
 
 export type Limit = "logical CPUs" | "cpuset" | "affinity" | "quota"
 
-export interface DetectOptions {
-  /** Directory that holds `sys` and `proc`; `/` by default. */
-  readonly root?: string
-  /** Logical CPUs of the machine. */
-  readonly logicalCpus?: number
-  /** The main thread's affinity; if undefined, `/proc/self/status` is read. */
-  readonly affinity?: () => readonly number[] | undefined
-}
+/** All CPUs of a machine without limits. */
+export const allLogicalCpus = (logicalCpus: number): EffectiveCpus => ({
+  count: logicalCpus,
+  cpus: Array.from({ length: logicalCpus }, (_, cpu) => cpu),
+  mask: undefined,
+  decidedBy: "logical CPUs",
+  quota: undefined,
+  logicalCpus,
+  warnings: [],
+})
 
-/** Detects the effective CPUs and logs the mask, the count with the limit that decides it, and warnings. */
-export async function detectEffectiveCpus(options: DetectOptions & { readonly log: Log }): Promise<EffectiveCpus> {
-  const effective = await readEffectiveCpus(options)
-  for (const warning of effective.warnings) options.log.warn(warning)
-  options.log.debug(
+/** Reads the effective CPUs and logs the mask, the count with the limit that decides it, and warnings. */
+export async function detectEffectiveCpus(read: () => Promise<EffectiveCpus>, log: Log): Promise<EffectiveCpus> {
+  const effective = await read()
+  for (const warning of effective.warnings) log.warn(warning)
+  log.debug(
     effective.mask === undefined
       ? "no cpuset mask detected; using full logical CPU count"
       : `detected cpuset mask: ${effective.mask}`,
   )
-  options.log.info(describeEffectiveCpus(effective))
+  log.info(describeEffectiveCpus(effective))
   return effective
-}
-
-/** Detects the effective CPUs without logging. Never rejects. */
-export async function readEffectiveCpus(options: DetectOptions = {}): Promise<EffectiveCpus> {
-  const { root = "/", logicalCpus = Math.max(1, systemCpus().length), affinity = threadAffinity } = options
-  const warnings: string[] = []
-  const warn = (message: string) => warnings.push(message)
-  const own = await ownCgroups(root)
-  const cpuset = await readCpuset(root, own, warn)
-  const quota = (await readCpuQuota(own, warn))?.cpus
-  const allowed = affinity() ?? (await readAffinity(root))
-
-  const usable = cpuset?.cpus ?? allowed ?? Array.from({ length: logicalCpus }, (_, cpu) => cpu)
-  const both = allowed === undefined ? usable : usable.filter(cpu => allowed.includes(cpu))
-  // Disjoint sets mean that one changed between the two readings; the affinity is what the scheduler applies.
-  const cpus = both.length > 0 ? both : allowed!
-  const limits: [Limit, number][] = [
-    ["logical CPUs", logicalCpus],
-    ["cpuset", cpuset?.cpus.length ?? Infinity],
-    ["affinity", cpus.length],
-    // Whole CPUs only: a worker on a fraction of a CPU would exhaust the quota and stop all threads in every period.
-    ["quota", quota === undefined ? Infinity : Math.max(1, Math.floor(quota))],
-  ]
-  const [decidedBy, count] = limits.reduce((tightest, limit) => (limit[1] < tightest[1] ? limit : tightest))
-  return { count, cpus, mask: cpuset?.text, decidedBy, quota, logicalCpus, warnings }
 }
 
 /** `2 effective CPUs of 8, decided by the quota of 2.5 CPUs`. */

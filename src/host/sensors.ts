@@ -1,8 +1,8 @@
 /** Sensor readings of GPUs while they work, by PCI address. */
 import type { Clock } from "../clock.ts"
+import { host } from "./host.ts"
 import { nvmlThread } from "./nvml/thread.ts"
 import type { SensorReading, SensorSource } from "./sensor-source.ts"
-import { amdgpuSensors } from "./sensors-amdgpu.ts"
 
 export interface SensorWatch {
   /** The latest reading. */
@@ -12,8 +12,8 @@ export interface SensorWatch {
 
 const READ_EVERY_MS = 5000
 
-/** The host's sources. @param root where /sys is */
-export const sensorSources = (clock: Clock, root = "/"): SensorSource[] => [nvmlThread(clock), amdgpuSensors(root)]
+/** The host's sources. */
+export const sensorSources = (clock: Clock): SensorSource[] => [nvmlThread(clock), ...host.sensors()]
 
 /** Reads the devices' sensors now and then every five seconds. */
 export function watchSensors(pcis: readonly string[], sources: readonly SensorSource[], clock: Clock): SensorWatch {

@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { awaitSecrets } from "../../src/commands/await-secrets.ts"
 import { MissingSecret } from "../../src/config/secrets.ts"
 import { ExitCode, OperatorError } from "../../src/errors.ts"
-import type { Notifier } from "../../src/host/systemd.ts"
+import type { Notifier } from "../../src/host/service-manager.ts"
 import { collectLog } from "../support/collect-log.ts"
 import { FakeClock } from "../support/fake-clock.ts"
 import { MinerProcess } from "../support/miner-process.ts"
@@ -17,6 +17,7 @@ test("a missing file is logged immediately and every minute, and the service is 
   const record = (name: string) => (text?: string) => void calls.push(text === undefined ? name : `${name} ${text}`)
   const notifier = {
     enabled: true,
+    watchdogTimeoutMs: undefined,
     ready: record("ready"),
     status: record("status"),
     watchdog: record("watchdog"),

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test"
 import { holdRejection } from "../../src/commands/hold-rejection.ts"
 import { ExitCode, OperatorError } from "../../src/errors.ts"
-import type { Notifier } from "../../src/host/systemd.ts"
+import type { Notifier } from "../../src/host/service-manager.ts"
 import { collectLog } from "../support/collect-log.ts"
 import { FakeClock } from "../support/fake-clock.ts"
 

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test"
 import { readdirSync, readFileSync } from "node:fs"
 import { cpus } from "node:os"
-import { threadAffinity } from "../../src/host/affinity.ts"
+import { threadAffinity } from "../../src/host/linux/affinity.ts"
 import { MinerProcess } from "../support/miner-process.ts"
 
 const taskset = process.platform === "linux" ? Bun.which("taskset") : null

@@ -1,7 +1,7 @@
 /** Large numbers of seals: each is valid and sent once, and the hash counts agree with luck. */
 import { expect, test } from "bun:test"
 import { createKernel, KERNELS } from "../../src/engines/cpu/kernels.ts"
-import { readEffectiveCpus } from "../../src/host/effective-cpus.ts"
+import { readEffectiveCpus } from "../../src/host/linux/effective-cpus.ts"
 import { refusalOf } from "../support/kernels.ts"
 import { MinerProcess } from "../support/miner-process.ts"
 import { figure } from "./figures.ts"

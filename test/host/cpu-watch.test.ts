@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test } from "bun:test"
 import { watchEffectiveCpus } from "../../src/host/cpu-watch.ts"
-import { type EffectiveCpus, readEffectiveCpus } from "../../src/host/effective-cpus.ts"
+import type { EffectiveCpus } from "../../src/host/effective-cpus.ts"
+import { readEffectiveCpus } from "../../src/host/linux/effective-cpus.ts"
 import { collectLog } from "../support/collect-log.ts"
 import { FakeClock } from "../support/fake-clock.ts"
 import { scratch, writeTree } from "./support.ts"

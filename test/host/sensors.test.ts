@@ -2,10 +2,10 @@ import { afterAll, expect, test } from "bun:test"
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { hwmonSensors } from "../../src/host/linux/hwmon-sensors.ts"
 import { type NvmlFunctions, nvmlSensors } from "../../src/host/nvml/sensors.ts"
 import type { SensorSource } from "../../src/host/sensor-source.ts"
 import { watchSensors } from "../../src/host/sensors.ts"
-import { amdgpuSensors } from "../../src/host/sensors-amdgpu.ts"
 import { FakeClock } from "../support/fake-clock.ts"
 
 const root = mkdtempSync(join(tmpdir(), "sensors-"))
@@ -25,7 +25,7 @@ test("reads the sensors of amdgpu by PCI address", async () => {
     freq1_input: "2482000000",
     freq2_input: "1249000000",
   })
-  expect(await amdgpuSensors(root).read("0000:03:00.0")).toEqual({
+  expect(await hwmonSensors(root).read("0000:03:00.0")).toEqual({
     temperatureCelsius: 61,
     fanPercent: 40,
     powerWatts: 213,
@@ -36,14 +36,14 @@ test("reads the sensors of amdgpu by PCI address", async () => {
 
 test("values that a device does not report are undefined", async () => {
   hwmon("0000:04:00.0", { temp1_input: "45000", power1_input: "9500000", freq1_input: "" })
-  expect(await amdgpuSensors(root).read("0000:04:00.0")).toEqual({
+  expect(await hwmonSensors(root).read("0000:04:00.0")).toEqual({
     temperatureCelsius: 45,
     fanPercent: undefined,
     powerWatts: 9.5,
     clockHertz: undefined,
     memoryClockHertz: undefined,
   })
-  expect(await amdgpuSensors(root).read("0000:09:00.0")).toBeUndefined()
+  expect(await hwmonSensors(root).read("0000:09:00.0")).toBeUndefined()
 })
 
 /** NVML with one device without a fan. */

@@ -1,5 +1,5 @@
 /** A CPU worker's life: load the kernel, test it, search until asked to leave. */
-import { currentThreadId, setThreadAffinity } from "../../host/affinity.ts"
+import { host } from "../../host/host.ts"
 import { type Kernel, UnsupportedKernel } from "../../kernel/kernel.ts"
 import { selfTest } from "../self-test.ts"
 import { RefusedKernel, type WorkerOrder } from "../threads/messages.ts"
@@ -14,12 +14,12 @@ export const serveCpuWorker = (kernels: KernelTable): void =>
   serveOrder<CpuTask>((order, report) => search(order, kernels, report))
 
 function search({ buffer, slot, salt, cpu, task }: WorkerOrder<CpuTask>, kernels: KernelTable, report: Report): void {
-  const isPlaced = cpu === undefined || setThreadAffinity([cpu])
+  const isPlaced = cpu === undefined || host.setThreadAffinity([cpu])
   const kernel = load(task, kernels)
   try {
     const wrong = selfTest(kernel)
     if (wrong) throw new RefusedKernel(wrong, false)
-    report({ kind: "ready", isPlaced, threadId: currentThreadId() })
+    report({ kind: "ready", isPlaced, threadId: host.currentThreadId() })
     const memory = openMemory(buffer)
     searchLoop({ memory, slot: memory.slots[slot]!, kernel, salt, notify: () => report({ kind: "notify" }) })
   } finally {

@@ -1,7 +1,7 @@
 /** Opens a driver's shared library. A missing library is not an error: the API is then unsupported on this host. */
 import type { ConvertFns, FFIFunction, Library } from "bun:ffi"
 import { existsSync } from "node:fs"
-import { openSystemLibrary } from "../../host/system-library.ts"
+import { host } from "../../host/host.ts"
 
 /** Why an API or a device cannot be used, e.g. "no CUDA driver: there is no libcuda.so.1"; the next API is tried. */
 export class UnsupportedDevice extends Error {
@@ -30,7 +30,7 @@ export function openLibrary<const Table extends Record<string, FFIFunction>>(
   let found = false
   for (const name of names) {
     try {
-      return openSystemLibrary(name, table)
+      return host.openLibrary(name, table)
     } catch (error) {
       const { message } = error as Error
       const absent = /No such file|could not be found/i.test(message)

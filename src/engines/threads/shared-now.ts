@@ -3,7 +3,7 @@
  * `performance.timeOrigin` is wall-clock time, which steps. The offset of a thread is therefore taken once from the
  * system's monotonic clock.
  */
-import { monotonicMicroseconds } from "../../host/libc.ts"
+import { host } from "../../host/host.ts"
 
 export interface ThreadClock {
   /** Milliseconds since the thread's start. */
@@ -25,6 +25,6 @@ let offset: number | undefined
 
 /** Milliseconds on the clock that all threads share. */
 export function sharedNow(): number {
-  offset ??= threadOffset(performance, monotonicMicroseconds())
+  offset ??= threadOffset(performance, host.monotonicMicroseconds())
   return offset + performance.now()
 }

@@ -3,8 +3,8 @@
  * candidates there, and replaces workers that die or hang.
  */
 import { type Clock, sleep } from "../../clock.ts"
-import { setThreadAffinity } from "../../host/affinity.ts"
-import { type ThreadActivity, threadActivity } from "../../host/thread-activity.ts"
+import { host } from "../../host/host.ts"
+import type { Platform, ThreadActivity } from "../../host/platform.ts"
 import { UnsupportedKernel } from "../../kernel/kernel.ts"
 import type { Log } from "../../log.ts"
 import { topOf } from "../../pow/target.ts"
@@ -35,14 +35,14 @@ export interface ThreadEngineOptions<Task> {
   /** Logical CPUs for workers to take cyclically, in this order; undefined: the scheduler places them. */
   readonly affinity?: readonly number[] | undefined
   /** Moves a running worker to other CPUs; the system call by default. */
-  readonly setAffinity?: typeof setThreadAffinity
+  readonly setAffinity?: Platform["setThreadAffinity"]
   /** Returns that many random bytes, different for every engine of the process. */
   readonly random: (bytes: number) => Uint8Array
   readonly clock: Clock
   readonly log: Log
   readonly patience?: Patience
   /** What a thread of this process does; the system's figures by default. */
-  readonly activity?: typeof threadActivity
+  readonly activity?: Platform["threadActivity"]
 }
 
 /** How long an engine waits for a worker before it replaces it, and how often it does. */
@@ -219,7 +219,7 @@ export class ThreadEngine<Task> implements Engine {
   }
 
   #move({ id, current }: ThreadUnit<Task>, cpus: readonly number[]): void {
-    const { setAffinity = setThreadAffinity, log } = this.#options
+    const { setAffinity = host.setThreadAffinity, log } = this.#options
     if (current?.threadId === undefined) return
     if (!setAffinity(cpus, current.threadId)) log.warn(`${id} could not be moved to CPU ${cpus.join()}`)
   }
@@ -371,7 +371,7 @@ export class ThreadEngine<Task> implements Engine {
   }
 
   #activityOf({ current }: ThreadUnit<Task>): ThreadActivity | undefined {
-    const { activity = threadActivity } = this.#options
+    const { activity = host.threadActivity } = this.#options
     return current?.threadId === undefined ? undefined : activity(current.threadId)
   }
 

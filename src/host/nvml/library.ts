@@ -1,7 +1,7 @@
 /** Opens NVIDIA's management library. */
 import type { FFIFunction, Library } from "bun:ffi"
 import { existsSync } from "node:fs"
-import { openSystemLibrary } from "../system-library.ts"
+import { host } from "../host.ts"
 
 /** The loader's name first; WSL2 distributions may leave the second one's directory off the loader's path. */
 const LIBRARIES =
@@ -14,7 +14,7 @@ export function openNvmlLibrary<const Table extends Record<string, FFIFunction>>
   for (const name of LIBRARIES) {
     if (name.startsWith("/") && !existsSync(name)) continue
     try {
-      return openSystemLibrary(name, table).symbols
+      return host.openLibrary(name, table).symbols
     } catch {
       // Absent, or too old: the next.
     }

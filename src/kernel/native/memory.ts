@@ -1,30 +1,21 @@
 /**
  * Memory outside the JavaScript heap, from the system: pages for data, and pages for machine code, which are never
- * writable and executable at the same time. Linux, macOS and Windows.
+ * writable and executable at the same time.
+ *
+ * On arm64, an instruction fetch may miss earlier writes until the caches are cleaned and invalidated. The system does both
+ * when it makes pages executable. The kernel's `synchronise` repeats them for every core, because `ic ivau` and the barriers
+ * reach all cores. Each thread loads its own copy and returns from system calls afterwards, so its pipeline holds no
+ * instruction that was fetched earlier.
  */
 import { CFunction, type Pointer, toArrayBuffer } from "bun:ffi"
+import { host } from "../../host/host.ts"
 import { UnsupportedKernel } from "../kernel.ts"
-import type { PageFunctions } from "./page-functions.ts"
-import { posixPages } from "./posix.ts"
-import { windowsPages } from "./windows.ts"
-
-let opened: PageFunctions | undefined
 
 /** @throws UnsupportedKernel if the system is not known or `bun:ffi` is refused */
-function pageFunctions(): PageFunctions {
-  try {
-    opened ??= open()
-    return opened
-  } catch {
-    throw new UnsupportedKernel("no C library was found to allocate executable memory")
-  }
-}
-
-function open(): PageFunctions {
-  const { platform, arch } = process
-  if (platform === "win32") return windowsPages()
-  if (platform === "linux" || platform === "darwin") return posixPages(platform, arch)
-  throw new Error(`${platform} is not supported`)
+function systemMemory() {
+  const memory = host.memory()
+  if (memory === undefined) throw new UnsupportedKernel("no C library was found to allocate executable memory")
+  return memory
 }
 
 /** Zeroed pages for data, at a fixed address. */
@@ -41,7 +32,7 @@ export interface Pages {
  * @throws UnsupportedKernel if the system denies the memory
  */
 export function mapPages(bytes: number): Pages {
-  const { pageBytes, map, unmap } = pageFunctions()
+  const { pageBytes, map, unmap } = systemMemory()
   const size = Math.ceil(bytes / pageBytes) * pageBytes
   const address = map(size)
   if (address === undefined) throw new UnsupportedKernel("the system denied memory for machine code")
@@ -70,7 +61,7 @@ export interface LoadedCode {
 export function loadCode(code: Uint8Array): LoadedCode {
   const pages = mapPages(code.length)
   new Uint8Array(pages.buffer).set(code)
-  if (!pageFunctions().makeExecutable(pages.address, pages.buffer.byteLength)) {
+  if (!systemMemory().makeExecutable(pages.address, pages.buffer.byteLength)) {
     pages.free()
     throw new UnsupportedKernel("the system refuses executable memory")
   }

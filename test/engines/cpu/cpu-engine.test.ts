@@ -4,7 +4,7 @@ import { type CpuEngine, type CpuEngineOptions, createCpuEngine } from "../../..
 import type { Candidate, Work } from "../../../src/engines/engine.ts"
 import { nextSequence } from "../../../src/engines/sequence.ts"
 import { RefusedKernel } from "../../../src/engines/threads/messages.ts"
-import { threadAffinity } from "../../../src/host/affinity.ts"
+import { threadAffinity } from "../../../src/host/linux/affinity.ts"
 import { targetOf, verifySeal } from "../../../src/pow/target.ts"
 import { bytesToInteger } from "../../../src/pow/u512.ts"
 import { collectLog } from "../../support/collect-log.ts"

@@ -5,12 +5,12 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { CudaApi, initialise } from "../../../src/engines/gpu/cuda/api.ts"
 import type { GpuDevice } from "../../../src/engines/gpu/device.ts"
-import { lockDevice, lockDirectories } from "../../../src/engines/gpu/device-lock.ts"
-import { lockMutex, type MutexFunctions } from "../../../src/engines/gpu/device-mutex.ts"
+import { lockDevice } from "../../../src/engines/gpu/device-lock.ts"
 import { eachOnce, findDevices } from "../../../src/engines/gpu/find-devices.ts"
 import { libraryNames, NoDriver, openEach, openLibrary } from "../../../src/engines/gpu/library.ts"
 import { selectDevices } from "../../../src/engines/gpu/select-devices.ts"
 import { OperatorError } from "../../../src/errors.ts"
+import { lockDirectories, lockFile } from "../../../src/host/linux/file-lock.ts"
 import { DEVICE } from "./fake-compute.ts"
 import { fakeCuda } from "./fake-cuda.ts"
 
@@ -122,42 +122,6 @@ test("WSL2's directory of driver libraries is searched after the loader's", () =
   expect(libraryNames(names, "win32", () => true)).toEqual(["nvcuda.dll"])
 })
 
-describe("a named mutex", () => {
-  /** A kernel32.dll with one mutex per name, which `owner` may hold. */
-  const kernel32 = (owner: "nobody" | "other" | "dead" | "hidden") => {
-    const calls: string[] = []
-    const functions: MutexFunctions = {
-      CreateMutexW(_security, _owned, name) {
-        calls.push(String.fromCharCode(...name))
-        return owner === "hidden" ? 0 : 7
-      },
-      WaitForSingleObject: () => ({ nobody: 0, dead: 0x80, other: 0x102, hidden: 0xffff_ffff })[owner],
-      ReleaseMutex: handle => calls.push(`release ${handle}`),
-      CloseHandle: handle => calls.push(`close ${handle}`),
-    }
-    return { functions, calls }
-  }
-
-  test("is held until it is released", () => {
-    const { functions, calls } = kernel32("nobody")
-    const locked = lockMutex("gpu-a", functions)
-    expect(calls).toEqual(["Global\\gpu-a\0"])
-    if (locked.kind === "locked") locked.lock.release()
-    expect(calls.slice(1)).toEqual(["release 7", "close 7"])
-  })
-
-  test("is acquired after its owner crashed", () => {
-    expect(lockMutex("a", kernel32("dead").functions).kind).toBe("locked")
-  })
-
-  test("excludes a second miner, also one of another user", () => {
-    const { functions, calls } = kernel32("other")
-    expect(lockMutex("a", functions).kind).toBe("taken")
-    expect(calls.at(-1)).toBe("close 7")
-    expect(lockMutex("a", kernel32("hidden").functions).kind).toBe("taken")
-  })
-})
-
 describe("device selection", () => {
   const found = [
     { device: device({ name: "A", pci: "0000:01:00.0" }), other: undefined },
@@ -194,26 +158,27 @@ describe("device selection", () => {
 
 describe("a device's lock", () => {
   const directory = mkdtempSync(join(tmpdir(), "device-lock-"))
+  const lockIn = (directories: readonly string[]) => (name: string) => lockFile(name, directories)
   afterAll(() => rmSync(directory, { recursive: true }))
 
   test("has one owner at a time, which is reported to others", () => {
-    const first = lockDevice(DEVICE, [directory])
+    const first = lockDevice(DEVICE, lockIn([directory]))
     if (first.kind !== "locked") throw new Error(first.kind)
-    expect(lockDevice(DEVICE, [directory])).toEqual({ kind: "taken", process: String(process.pid) })
-    expect(lockDevice(device({ pci: "0000:02:00.0" }), [directory]).kind).toBe("locked")
+    expect(lockDevice(DEVICE, lockIn([directory]))).toEqual({ kind: "taken", process: String(process.pid) })
+    expect(lockDevice(device({ pci: "0000:02:00.0" }), lockIn([directory])).kind).toBe("locked")
     first.lock.release()
-    expect(lockDevice(DEVICE, [directory]).kind).toBe("locked")
+    expect(lockDevice(DEVICE, lockIn([directory])).kind).toBe("locked")
   })
 
   test("is separate for each MIG instance of a card", () => {
-    const part = (of: string) => lockDevice(device({ pci: "0000:07:00.0", part: of }), [directory])
+    const part = (of: string) => lockDevice(device({ pci: "0000:07:00.0", part: of }), lockIn([directory]))
     expect([part("aa"), part("bb"), part("aa")].map(({ kind }) => kind)).toEqual(["locked", "locked", "taken"])
   })
 
   test("can be acquired by any user, whatever the umask", () => {
     const mask = process.umask(0o077)
     try {
-      const locked = lockDevice(device({ pci: "0000:05:00.0" }), [directory])
+      const locked = lockDevice(device({ pci: "0000:05:00.0" }), lockIn([directory]))
       if (locked.kind !== "locked") throw new Error(locked.kind)
       locked.lock.release()
     } finally {
@@ -227,13 +192,13 @@ describe("a device's lock", () => {
     const victim = join(directory, "victim")
     writeFileSync(victim, "precious")
     symlinkSync(victim, join(directory, "quantus-miner-gpu-0000_06_00.0.lock"))
-    expect(lockDevice(device({ pci: "0000:06:00.0" }), [directory])).toEqual({ kind: "unlockable" })
+    expect(lockDevice(device({ pci: "0000:06:00.0" }), lockIn([directory]))).toEqual({ kind: "unlockable" })
     expect(readFileSync(victim, "utf8")).toBe("precious")
   })
 
   test("is created in the first writable directory", () => {
-    expect(lockDevice(device({ pci: "0000:03:00.0" }), ["/nowhere", directory]).kind).toBe("locked")
-    expect(lockDevice(DEVICE, ["/nowhere"])).toEqual({ kind: "unlockable" })
+    expect(lockDevice(device({ pci: "0000:03:00.0" }), lockIn(["/nowhere", directory])).kind).toBe("locked")
+    expect(lockDevice(DEVICE, lockIn(["/nowhere"]))).toEqual({ kind: "unlockable" })
   })
 
   test("is searched first in the directory that all users share", () => {

@@ -2,7 +2,7 @@ import type { Pointer } from "bun:ffi"
 import { describe, expect, test } from "bun:test"
 import { closeSync, openSync, readFileSync, readSync } from "node:fs"
 import { createKernel, KERNELS, renderedKernel } from "../../../src/engines/cpu/kernels.ts"
-import { openSystemLibrary } from "../../../src/host/system-library.ts"
+import { host } from "../../../src/host/host.ts"
 import { loadCode, mapPages } from "../../../src/kernel/native/memory.ts"
 import { refusalOf } from "../../support/kernels.ts"
 
@@ -50,7 +50,7 @@ describe.skipIf(process.platform !== "linux")("executable pages", () => {
 describe.skipIf(process.platform !== "win32")("pages on Windows", () => {
   /** `Protect` of MEMORY_BASIC_INFORMATION for the page at `address`. */
   const protectionOf = (address: number): number => {
-    const { symbols } = openSystemLibrary("kernel32.dll", {
+    const { symbols } = host.openLibrary("kernel32.dll", {
       VirtualQuery: { args: ["ptr", "ptr", "u64"], returns: "u64" },
     })
     const information = new Uint32Array(12)

@@ -1,0 +1,26 @@
+/** C library functions that Bun does not offer, through `bun:ffi`. */
+import { openedOnce } from "../once.ts"
+import { openCLibrary } from "./libraries.ts"
+
+/** `clockid_t` of the clock that counts from boot. */
+const CLOCK_MONOTONIC = 1
+
+const SIGNATURES = {
+  sched_getaffinity: { args: ["i32", "u64", "ptr"], returns: "i32" },
+  sched_setaffinity: { args: ["i32", "u64", "ptr"], returns: "i32" },
+  socket: { args: ["i32", "i32", "i32"], returns: "i32" },
+  sendto: { args: ["i32", "ptr", "u64", "i32", "ptr", "u32"], returns: "i64" },
+  close: { args: ["i32"], returns: "i32" },
+  flock: { args: ["i32", "i32"], returns: "i32" },
+  clock_gettime: { args: ["i32", "ptr"], returns: "i32" },
+} as const
+
+/** The C library's functions; undefined if `bun:ffi` is refused. */
+export const libc = openedOnce(() => openCLibrary(SIGNATURES).symbols)
+
+/** CLOCK_MONOTONIC in microseconds; undefined without a C library. */
+export function monotonicMicroseconds(): bigint | undefined {
+  const time = new BigInt64Array(2)
+  if (libc()?.clock_gettime(CLOCK_MONOTONIC, time) !== 0) return undefined
+  return time[0]! * 1_000_000n + time[1]! / 1000n
+}

@@ -1,0 +1,39 @@
+/** Linux. */
+import type { Platform } from "../platform.ts"
+import { portable } from "../portable.ts"
+import { currentThreadId, setThreadAffinity } from "./affinity.ts"
+import { readCpuInfo } from "./cpu-info.ts"
+import { readEffectiveCpus } from "./effective-cpus.ts"
+import { lockDirectories, lockFile } from "./file-lock.ts"
+import { mayHaveGpus } from "./gpu-nodes.ts"
+import { hwmonSensors } from "./hwmon-sensors.ts"
+import { monotonicMicroseconds } from "./libc.ts"
+import { openLibrary } from "./libraries.ts"
+import { memory } from "./memory.ts"
+import { isOnReadOnlyMount } from "./mounts.ts"
+import { createNotifier } from "./systemd.ts"
+import { threadActivity } from "./thread-activity.ts"
+import { readPlacement } from "./topology.ts"
+
+export const linux: Platform = {
+  openLibrary,
+  memory,
+  monotonicMicroseconds,
+  currentThreadId,
+  setThreadAffinity,
+  threadActivity: threadId => threadActivity(threadId),
+  cpuInfo: () => readCpuInfo(),
+  effectiveCpus: () => readEffectiveCpus(),
+  placement: cpus => readPlacement(cpus),
+  stateDirectory(env) {
+    // A service may have several, separated by colons.
+    const [service] = (env["STATE_DIRECTORY"] ?? "").split(":")
+    return service || portable.stateDirectory(env)
+  },
+  nodeDirectory: portable.nodeDirectory,
+  isOnReadOnlyMount,
+  lock: (name, env) => lockFile(name, lockDirectories(env)),
+  mayHaveGpus: () => mayHaveGpus(),
+  sensors: () => [hwmonSensors("/")],
+  notifier: createNotifier,
+}

@@ -1,9 +1,0 @@
-/** Binds its thread to the CPU in the message and replies with the resulting affinity. */
-import { setThreadAffinity, threadAffinity } from "../../src/host/affinity.ts"
-
-declare const self: Worker
-
-self.onmessage = event => {
-  const isBound = setThreadAffinity([event.data])
-  postMessage({ isBound, affinity: threadAffinity() })
-}
