@@ -1,7 +1,7 @@
 /** The engine of one CPU kernel. */
 import { workerEntry } from "../../worker-entry.ts"
 import { ThreadEngine, type ThreadEngineOptions } from "../threads/thread-engine.ts"
-import { renderedKernel } from "./kernels.ts"
+import { engineOf, renderedKernel } from "./kernels.ts"
 
 /** The kernel that a worker loads. */
 export interface CpuTask {
@@ -23,12 +23,12 @@ export interface CpuEngineOptions
   readonly render?: (kernel: string) => unknown
 }
 
-/** Creates an engine whose units are `KERNEL/0`, `KERNEL/1`, … */
+/** Creates an engine whose units are `ENGINE/0`, `ENGINE/1`, … */
 export function createCpuEngine(options: CpuEngineOptions): CpuEngine {
   const { kernel, entry = workerEntry("engines/cpu"), render = renderedKernel, ...rest } = options
   return new ThreadEngine({
     ...rest,
-    name: kernel,
+    name: engineOf(kernel),
     kind: "cpu",
     entry,
     task: () => ({ kernel, rendered: render(kernel) }),

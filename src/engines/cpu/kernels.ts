@@ -4,7 +4,8 @@ import type { Arm64KernelName } from "../../kernel/arm64/targets.ts"
 import type { Kernel } from "../../kernel/kernel.ts"
 import { compileWasmKernel, loadWasmKernel, type WasmKernelName } from "../../kernel/wasm/wasm-kernel.ts"
 import type { RenderedKernel } from "../../kernel/x64/program/render.ts"
-import { loadKernel, renderX64Kernel, type X64KernelName } from "../../kernel/x64/x64-kernel.ts"
+import { VARIANTS } from "../../kernel/x64/program/render-targets.ts"
+import { loadKernel, renderX64Kernel, type X64KernelName, x64Variants } from "../../kernel/x64/x64-kernel.ts"
 
 /** Steps that create a kernel: rendering, once per process, and loading, once per thread. */
 export interface KernelRecipe<Rendered = unknown> {
@@ -30,6 +31,21 @@ export const KERNELS: KernelTable = {
   "wasm-narrow": wasm("wasm-narrow"),
 }
 
+/** Kernels tuned for different cores, by name: `ENGINE:…`. An engine's default kernel has the engine's name. */
+const VARIANT_KERNELS: KernelTable = Object.fromEntries(
+  Object.keys(VARIANTS).flatMap(name => (Object.hasOwn(KERNELS, name) ? [] : [[name, x64(name)]])),
+)
+
+/** All kernels that a worker can load, by name. */
+export const ALL_KERNELS: KernelTable = { ...KERNELS, ...VARIANT_KERNELS }
+
+/** @returns the names of an engine's kernels that may be the fastest on this CPU, its default first */
+export const variantsOf = (engine: string): readonly string[] =>
+  Object.hasOwn(VARIANTS, engine) ? x64Variants(engine as X64KernelName) : [engine]
+
+/** @returns the public name of a kernel's engine */
+export const engineOf = (kernel: string): string => VARIANTS[kernel]?.engine ?? kernel
+
 /** Kernels that are slower than another one wherever both can run, with the name of that one. */
 export const FALLBACK_OF: Readonly<Record<string, string>> = {
   "wasm-narrow": "wasm",
@@ -42,12 +58,12 @@ const rendered = new Map<string, unknown>()
  * @throws UnsupportedKernel if it cannot run on this machine
  */
 export function renderedKernel(name: string): unknown {
-  if (!rendered.has(name)) rendered.set(name, recipeOf(KERNELS, name).render())
+  if (!rendered.has(name)) rendered.set(name, recipeOf(ALL_KERNELS, name).render())
   return rendered.get(name)
 }
 
 /** A kernel for the calling thread. @throws UnsupportedKernel if it cannot run on this machine */
-export const createKernel = (name: string): Kernel => recipeOf(KERNELS, name).load(renderedKernel(name))
+export const createKernel = (name: string): Kernel => recipeOf(ALL_KERNELS, name).load(renderedKernel(name))
 
 export function recipeOf(kernels: KernelTable, name: string): KernelRecipe {
   const recipe = Object.hasOwn(kernels, name) ? kernels[name] : undefined
@@ -55,7 +71,7 @@ export function recipeOf(kernels: KernelTable, name: string): KernelRecipe {
   return recipe
 }
 
-function x64(name: X64KernelName): KernelRecipe<RenderedKernel> {
+function x64(name: string): KernelRecipe<RenderedKernel> {
   return { render: () => renderX64Kernel(name), load: rendered => loadKernel(name, rendered) }
 }
 

@@ -1,5 +1,5 @@
 /** Entry point of a CPU worker's thread. */
-import { KERNELS } from "./kernels.ts"
+import { ALL_KERNELS } from "./kernels.ts"
 import { serveCpuWorker } from "./worker-main.ts"
 
-serveCpuWorker(KERNELS)
+serveCpuWorker(ALL_KERNELS)

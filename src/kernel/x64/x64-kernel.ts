@@ -4,33 +4,41 @@ import { type Kernel, UnsupportedKernel } from "../kernel.ts"
 import { type LoadedCode, mapPages, type Pages } from "../native/memory.ts"
 import type { Feature } from "./assembler/table.ts"
 import { type RenderedKernel, renderKernel } from "./program/render.ts"
-import { avx2, avx512, avx512Limbs } from "./program/render-targets.ts"
-import { cpuFeatures } from "./runtime/cpuid.ts"
+import { renderTargetOf, VARIANTS, variantsFor, type X64Engine } from "./program/render-targets.ts"
+import { cpuFeatures, cpuIdentity } from "./runtime/cpuid.ts"
 import { loadX64Code } from "./runtime/load-x64.ts"
 
-/** Kernels by name; `avx512` requires IFMA, `avx512-limbs` does not. */
-const RENDER = {
-  avx512: () => renderKernel(avx512),
-  "avx512-limbs": () => renderKernel(avx512Limbs),
-  avx2: () => renderKernel(avx2),
-} as const
-
-export type X64KernelName = keyof typeof RENDER
+export type X64KernelName = X64Engine
 
 /**
- * Renders a kernel. Any number of threads can load the code: it is position-independent and writes only to the context
+ * Renders a kernel of `VARIANTS`. Any number of threads can load the code: it is position-independent and writes only to the context
  * that each thread passes.
  * @throws UnsupportedKernel if the CPU lacks a feature or the system refuses executable memory
  */
-export function renderX64Kernel(name: X64KernelName): RenderedKernel {
+export function renderX64Kernel(name: string): RenderedKernel {
+  const { engine, integers } = VARIANTS[name]!
   if (process.arch !== "x64") throw new UnsupportedKernel("this machine is not x86-64")
   // Rendering is slow, so the main feature is checked first.
-  requireFeatures(name.startsWith("avx512") ? ["avx512f"] : ["avx2"])
-  return RENDER[name]()
+  requireFeatures(engine.startsWith("avx512") ? ["avx512f"] : ["avx2"])
+  return renderKernel(renderTargetOf(engine, integers))
+}
+
+/**
+ * The names of an engine's kernels that may be the fastest on this CPU, its default first; only the default if the CPU
+ * cannot be identified.
+ */
+export function x64Variants(engine: X64Engine): readonly string[] {
+  if (process.arch !== "x64") return [engine]
+  try {
+    return variantsFor(engine, cpuIdentity())
+  } catch (error) {
+    if (error instanceof UnsupportedKernel) return [engine]
+    throw error
+  }
 }
 
 /** Renders and loads a kernel. @throws UnsupportedKernel as `renderX64Kernel` */
-export const createX64Kernel = (name: X64KernelName): Kernel => loadKernel(name, renderX64Kernel(name))
+export const createX64Kernel = (name: string): Kernel => loadKernel(name, renderX64Kernel(name))
 
 /** Loads rendered code and allocates its context. @throws UnsupportedKernel as `createX64Kernel` */
 export function loadKernel(name: string, rendered: RenderedKernel): Kernel {

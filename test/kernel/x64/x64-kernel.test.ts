@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test"
 import { renderKernel } from "../../../src/kernel/x64/program/render.ts"
-import { renderTargetOf, VARIANTS } from "../../../src/kernel/x64/program/render-targets.ts"
+import { renderTargetOf, VARIANTS, variantsFor } from "../../../src/kernel/x64/program/render-targets.ts"
 import { type CpuIdentity, cpuIdentity, identify, type ReadCpuid } from "../../../src/kernel/x64/runtime/cpuid.ts"
 import { createX64Kernel, loadKernel, type X64KernelName } from "../../../src/kernel/x64/x64-kernel.ts"
 import { refusalOf } from "../../support/kernels.ts"
@@ -27,6 +27,31 @@ for (const name of NAMES) {
       expect(why).toMatch(/^this (CPU has no [A-Z0-9, ]+|machine is not x86-64)$|^(no|the) /)
     })
 }
+
+test.each([
+  ["AuthenticAMD", 0x19, ["avx512"], ["avx2"], ["avx512-limbs"]],
+  ["AuthenticAMD", 0x1a, ["avx512"], ["avx2", "avx2:2"], ["avx512-limbs"]],
+  ["HygonGenuine", 0x18, ["avx512"], ["avx2"], ["avx512-limbs"]],
+  ["GenuineIntel", 6, ["avx512", "avx512:2"], ["avx2", "avx2:2"], ["avx512-limbs", "avx512-limbs:0"]],
+])(
+  "a start on %s, family %i, measures the variants that may be fastest there",
+  (vendor, family, avx512, avx2, limbs) => {
+    const cpu = { name: "", vendor, family, features: new Set<never>() }
+    expect(["avx512", "avx2", "avx512-limbs"].map(engine => variantsFor(engine, cpu))).toEqual([avx512, avx2, limbs])
+  },
+)
+
+test("the vendor and the extended family are read from leaves 0 and 1", () => {
+  const none = { eax: 0, ebx: 0, ecx: 0, edx: 0 }
+  const read: ReadCpuid = leaf =>
+    leaf === 0
+      ? { eax: 1, ebx: 0x68747541, edx: 0x69746e65, ecx: 0x444d4163 }
+      : leaf === 1
+        ? { ...none, eax: 0x00a10f11 }
+        : none
+  expect(identify(read)).toMatchObject({ vendor: "AuthenticAMD", family: 0x19 })
+  expect(identify(leaf => (leaf === 1 ? { ...none, eax: 0x000806f8 } : none)).family).toBe(6)
+})
 
 test.skipIf(process.arch !== "x64")("the CPU reports its name and features", () => {
   const { name, features }: CpuIdentity = cpuIdentity()

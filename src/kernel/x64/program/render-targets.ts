@@ -12,6 +12,7 @@ import { ENTRY_POINTER, Steps } from "../ops/steps.ts"
 import { TogetherOps } from "../ops/together-ops.ts"
 import { Integers } from "../registers/integers.ts"
 import { Vectors } from "../registers/vectors.ts"
+import type { CpuIdentity } from "../runtime/cpuid.ts"
 import { contextLayout, type Shape, SPILLED_INTEGERS, SPILLED_VECTORS } from "./context.ts"
 import type { RenderTarget } from "./render.ts"
 
@@ -111,19 +112,31 @@ export const avx2 = renderTargetOf("avx2", 1)
 export const avx512 = renderTargetOf("avx512", 1)
 export const avx512Limbs = renderTargetOf("avx512-limbs", 1)
 
-/** A kernel of an engine. */
+/** A kernel of an engine, for some cores the engine's fastest. */
 export interface Variant {
   readonly engine: X64Engine
   /** Nonces in integer registers per vector. */
   readonly integers: number
+  /** Whether it may be the engine's fastest kernel on this CPU. */
+  suits(cpu: CpuIdentity): boolean
 }
 
-/** Kernels tuned for different cores, by name. A kernel with its engine's name is that engine's default. */
+const isAmd = ({ vendor }: CpuIdentity): boolean => vendor === "AuthenticAMD" || vendor === "HygonGenuine"
+const ZEN_5 = 0x1a
+
+/**
+ * All kernels by name. A kernel with its engine's name is that engine's default and suits every CPU; docs/experiments.md has
+ * the measurements behind the others.
+ */
 export const VARIANTS: Readonly<Record<string, Variant>> = {
-  avx512: { engine: "avx512", integers: 1 },
-  "avx512:2": { engine: "avx512", integers: 2 },
-  "avx512-limbs": { engine: "avx512-limbs", integers: 1 },
-  "avx512-limbs:0": { engine: "avx512-limbs", integers: 0 },
-  avx2: { engine: "avx2", integers: 1 },
-  "avx2:2": { engine: "avx2", integers: 2 },
+  avx512: { engine: "avx512", integers: 1, suits: () => true },
+  "avx512:2": { engine: "avx512", integers: 2, suits: cpu => !isAmd(cpu) },
+  "avx512-limbs": { engine: "avx512-limbs", integers: 1, suits: () => true },
+  "avx512-limbs:0": { engine: "avx512-limbs", integers: 0, suits: cpu => !isAmd(cpu) },
+  avx2: { engine: "avx2", integers: 1, suits: () => true },
+  "avx2:2": { engine: "avx2", integers: 2, suits: cpu => !isAmd(cpu) || cpu.family >= ZEN_5 },
 }
+
+/** @returns the names of an engine's kernels that suit the CPU, its default first */
+export const variantsFor = (engine: string, cpu: CpuIdentity): string[] =>
+  Object.entries(VARIANTS).flatMap(([name, variant]) => (variant.engine === engine && variant.suits(cpu) ? [name] : []))

@@ -11,6 +11,10 @@ type RegisterName = "eax" | "ebx" | "ecx" | "edx"
 export interface CpuIdentity {
   /** e.g. "AMD EPYC 7763 64-Core Processor" */
   readonly name: string
+  /** e.g. "AuthenticAMD", "GenuineIntel" */
+  readonly vendor: string
+  /** Family, including the extended family: 0x19 for Zen 3 and Zen 4, 0x1a for Zen 5, 6 for Intel's. */
+  readonly family: number
   readonly features: ReadonlySet<Feature>
 }
 
@@ -50,7 +54,18 @@ export function identify(read: ReadCpuid): CpuIdentity {
     const needed = feature === "bmi2" ? 0 : feature.startsWith("avx512") ? ZMM_STATE : YMM_STATE
     return leaf7 !== undefined && (leaf7[register] & (1 << bit)) !== 0 && (osSaves & needed) === needed
   })
-  return { name: brand(read), features: new Set(features) }
+  return { name: brand(read), vendor: vendor(read), family: family(read(1).eax), features: new Set(features) }
+}
+
+function vendor(read: ReadCpuid): string {
+  const { ebx, edx, ecx } = read(0)
+  return Buffer.from(Int32Array.of(ebx, edx, ecx).buffer).toString("latin1")
+}
+
+/** @param signature eax of leaf 1 */
+function family(signature: number): number {
+  const base = (signature >> 8) & 0xf
+  return base === 0xf ? base + ((signature >> 20) & 0xff) : base
 }
 
 function brand(read: ReadCpuid): string {
