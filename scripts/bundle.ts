@@ -36,6 +36,7 @@ export async function bundle({ outfile, bytecode, foreign, root = ROOT }: Bundle
     splitting: true,
     bytecode,
     sourcemap: "inline",
+    define: buildFacts(root, foreign?.target),
     compile: {
       outfile,
       ...(foreign && { target: foreign.target as Bun.Build.CompileTarget, executablePath: foreign.runtime }),
@@ -51,4 +52,30 @@ export async function bundle({ outfile, bytecode, foreign, root = ROOT }: Bundle
   const isForMacOs = foreign ? foreign.target.includes("darwin") : process.platform === "darwin"
   if (isForMacOs) writeFileSync(path, signAdHoc(readFileSync(path), basename(outfile)), { mode: 0o755 })
   return path
+}
+
+/** Values of the constants that `src/version.ts` declares. */
+function buildFacts(root: string, target: string | undefined): Record<string, string> {
+  const commit = commitOf(root)
+  return {
+    ...(commit !== undefined && { QUANTUS_MINER_COMMIT: JSON.stringify(commit) }),
+    ...(target !== undefined && {
+      QUANTUS_MINER_TARGET: JSON.stringify(target.replace(/^bun-/, "").replace(/-(baseline|modern)$/, "")),
+    }),
+  }
+}
+
+/** The commit of a checkout, marked if files differ from it; undefined without git or outside a checkout. */
+function commitOf(root: string): string | undefined {
+  const git = (...args: string[]) => {
+    const { success, stdout } = Bun.spawnSync(["git", "-C", root, ...args])
+    return success ? stdout.toString().trim() : undefined
+  }
+  try {
+    const commit = git("rev-parse", "HEAD")
+    if (commit === undefined) return
+    return git("status", "--porcelain", "--untracked-files=no") === "" ? commit : `${commit}-dirty`
+  } catch {
+    return // git is not installed
+  }
 }

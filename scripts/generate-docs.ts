@@ -1,6 +1,7 @@
 /** Writes the generated tables of the documents: `npm run docs`. */
 import { join } from "node:path"
 import { flagsOf, OPTION_NAMES, type OptionName, optionOf, optionsOf, variablesOf } from "../src/config/options.ts"
+import { EXIT_MEANINGS, ExitCode } from "../src/errors.ts"
 import { countsTable, cyclesTable } from "./arm64-tables.ts"
 import { fillBlock, markdownTable } from "./document-blocks.ts"
 
@@ -15,6 +16,7 @@ export interface GeneratedTable {
 export const TABLES: readonly GeneratedTable[] = [
   { path: "systemd/readme.md", block: "options", table: serviceTable },
   { path: "README.md", block: "options", table: flagTable },
+  { path: "README.md", block: "exit codes", table: exitTable },
   { path: "docs/arm64.md", block: "counts", table: countsTable },
   { path: "docs/arm64.md", block: "cycles", table: cyclesTable },
 ]
@@ -39,6 +41,14 @@ function serviceTable(): string {
     optionOf(name).help,
   ])
   return markdownTable(["Variable", "Value", "Default", "Meaning"], rows)
+}
+
+function exitTable(): string {
+  const rows = Object.entries(ExitCode).map(([name, code]) => [
+    String(code),
+    EXIT_MEANINGS[name as keyof typeof ExitCode],
+  ])
+  return markdownTable(["Exit code", "Meaning"], rows)
 }
 
 function variables(name: OptionName): string {

@@ -6,19 +6,29 @@
 /** Exit codes, after sysexits.h; `docs/exit-codes.md` lists causes, restarts and remedies. */
 export const ExitCode = {
   ok: 0,
-  /** A bug. */
   failure: 1,
-  /** EX_USAGE: an unknown flag, an empty or malformed value. */
+  /** EX_USAGE */
   usage: 64,
-  /** EX_SOFTWARE: no engine passes its self-test. */
+  /** EX_SOFTWARE */
   selfTest: 70,
-  /** EX_TEMPFAIL: all engines failed, as after a GPU fault, or workers could not be started; a restart may help. */
+  /** EX_TEMPFAIL */
   lost: 75,
-  /** EX_NOPERM: the token or the certificate pin was rejected. */
+  /** EX_NOPERM */
   rejected: 77,
-  /** EX_CONFIG: a file is missing, unreadable, empty or malformed; options contradict each other. */
+  /** EX_CONFIG */
   config: 78,
 } as const
+
+/** What each code means, for the manual page and the documents. */
+export const EXIT_MEANINGS: Readonly<Record<keyof typeof ExitCode, string>> = {
+  ok: "Normal exit",
+  failure: "A bug, whose stack the log shows; of health: the miner is not ready",
+  usage: "Usage error: a flag or a variable is unknown, empty or malformed",
+  selfTest: "No engine computes correct results on this machine",
+  lost: "No engine is left that can hash, or no worker could be started; a restart may help",
+  rejected: "The token, login or pin was rejected",
+  config: "Configuration error: a file is missing, unreadable, empty or malformed, or options contradict each other",
+}
 
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode]
 

@@ -6,7 +6,6 @@ import { isCommand, root, runCommand, usageOf } from "./commands/table.ts"
 import { wrapColumns } from "./config/usage.ts"
 import { ExitCode, OperatorError } from "./errors.ts"
 import { failureLines } from "./failure.ts"
-import { version } from "./version.ts"
 
 process.on("uncaughtException", fail)
 process.on("unhandledRejection", fail)
@@ -17,7 +16,7 @@ process.exit()
 async function main(args: readonly string[]): Promise<void> {
   const [name, ...rest] = args
   if (name === undefined || name === "--help" || name === "-h" || name === "help") return print(root)
-  if (name === "--version" || name === "-V" || name === "version") return console.log(`quantus-miner ${version}`)
+  if (name === "--version" || name === "-V") return runCommand("version", rest)
   if (!isCommand(name)) {
     const what = name.startsWith("-") ? `flags must follow a command: ${name}` : `unknown command ${name}`
     throw new OperatorError(`${what}: see quantus-miner --help`, ExitCode.usage)

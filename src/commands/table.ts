@@ -23,6 +23,9 @@ const MODULES: { readonly [C in Command]: () => Promise<CommandModule<C>> } = {
   pool: () => import("./pool.ts"),
   api: () => import("./api.ts"),
   demo: () => import("./demo.ts"),
+  health: () => import("./health.ts"),
+  completions: () => import("./completions.ts"),
+  version: () => import("./version.ts"),
 }
 
 /** The program; like `usageOf`, only for citty's usage text. */

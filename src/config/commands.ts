@@ -17,6 +17,9 @@ export const COMMANDS = {
   pool: { description: "Run a development pool that verifies Stratum shares" },
   api: { description: "Serve the HTTP job API" },
   demo: { description: "Mine a few seals for an embedded development node" },
+  health: { description: "Report whether a miner on this machine is ready: exit code 0, or 1 and the reason" },
+  completions: { description: "Print the completion script of a shell: bash, zsh or fish", positionals: ["shell"] },
+  version: { description: "Print the version, and with --json commit, runtime, target and engines" },
 } as const satisfies Record<string, CommandInfo>
 
 export type Command = keyof typeof COMMANDS

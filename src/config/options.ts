@@ -10,6 +10,7 @@ import {
   duration,
   host,
   hosts,
+  httpUrl,
   integer,
   oneOf,
   type Parser,
@@ -20,7 +21,18 @@ import {
 import { cpuAffinity, engineName, gpuSelection } from "./selections.ts"
 import { NODE_PORT, sourceUrls } from "./source-url.ts"
 
+/** Groups of options in the manual page, in its order. */
+export const CATEGORIES = {
+  source: "Job sources",
+  hashing: "CPUs and GPUs",
+  monitoring: "Monitoring",
+  files: "Files",
+  output: "Output",
+  development: "Development servers",
+} as const
+
 export interface Option {
+  readonly category: keyof typeof CATEGORIES
   readonly parser: Parser<unknown>
   readonly commands: readonly Command[]
   readonly help: string
@@ -30,6 +42,10 @@ export interface Option {
   readonly default?: string
   /** Additional names in flag notation: `workers` is `--workers` and MINER_WORKERS. */
   readonly aliases?: readonly string[]
+  /** Flag instead of the one the row's name yields, for a flag that another command uses differently. */
+  readonly flag?: string
+  /** Values that a shell offers for completion if the parser accepts others too. */
+  readonly suggestions?: readonly string[]
   /** Errors never contain the value. */
   readonly secret?: boolean
   /** The flag can be repeated; its values are joined by commas. */
@@ -42,15 +58,29 @@ export interface Option {
   readonly perSource?: boolean
 }
 
+/** Engines that a shell offers; which of them can run depends on the machine. */
+export const ENGINE_SUGGESTIONS = [
+  "auto",
+  "avx512",
+  "avx512-limbs",
+  "avx2",
+  "arm64-mixed",
+  "arm64-neon",
+  "arm64",
+  "wasm",
+]
+
 const SOURCED = ["serve", "demo"] as const
 const MINING = ["serve", "demo", "api"] as const
 const HASHING = ["serve", "demo", "api", "benchmark"] as const
 const GPUS = ["serve", "demo", "api", "benchmark", "devices"] as const
 const JUDGING = ["node", "pool", "demo"] as const
 const ALL = ["serve", "benchmark", "hash", "devices", "node", "pool", "api", "demo"] as const
+const MONITORED = [...MINING, "health"] as const
 
 export const OPTIONS = {
   nodeAddr: option({
+    category: "source",
     parser: address(NODE_PORT),
     commands: ["serve"],
     value: "HOST[:PORT]",
@@ -58,6 +88,7 @@ export const OPTIONS = {
     help: "Node address, an IPv6 address in brackets; short for --url quic://HOST:PORT",
   }),
   url: option({
+    category: "source",
     parser: sourceUrls,
     commands: SOURCED,
     value: "URL",
@@ -66,6 +97,7 @@ export const OPTIONS = {
     help: "Job source: quic://HOST:PORT, stratum+tcp://HOST:PORT or stratum+tls://HOST:PORT; several in order of preference, separated by commas or by repeating the flag",
   }),
   authToken: option({
+    category: "source",
     parser: text,
     commands: MINING,
     value: "TOKEN",
@@ -74,6 +106,7 @@ export const OPTIONS = {
     help: "Token that identifies this miner to the node or pool, or that clients of the job API must send; prefer a file, because other users can see flags",
   }),
   authTokenFile: option({
+    category: "source",
     parser: path,
     commands: MINING,
     value: "FILE",
@@ -81,6 +114,7 @@ export const OPTIONS = {
     help: "File that contains the token; read again before every reconnect",
   }),
   tlsCertSha256: option({
+    category: "source",
     parser: text,
     commands: SOURCED,
     value: "HEX",
@@ -89,6 +123,7 @@ export const OPTIONS = {
     help: "SHA-256 of the certificate that the node or pool must present, 64 hexadecimal digits",
   }),
   tlsCertSha256File: option({
+    category: "source",
     parser: path,
     commands: SOURCED,
     value: "FILE",
@@ -96,6 +131,7 @@ export const OPTIONS = {
     help: "File that contains the certificate's SHA-256; read again before every reconnect",
   }),
   login: option({
+    category: "source",
     parser: visibleText,
     commands: SOURCED,
     value: "ADDRESS.WORKER",
@@ -103,6 +139,7 @@ export const OPTIONS = {
     help: "Stratum pool login; {name} is replaced by the miner's name",
   }),
   password: option({
+    category: "source",
     parser: text,
     commands: SOURCED,
     value: "TEXT",
@@ -111,6 +148,7 @@ export const OPTIONS = {
     help: "Stratum pool password; x if absent",
   }),
   passwordFile: option({
+    category: "source",
     parser: path,
     commands: SOURCED,
     value: "FILE",
@@ -118,6 +156,7 @@ export const OPTIONS = {
     help: "File that contains the Stratum pool password",
   }),
   keepMining: option({
+    category: "source",
     parser: boolean,
     commands: SOURCED,
     default: "no",
@@ -125,12 +164,14 @@ export const OPTIONS = {
     help: "Continue a QUIC pool's job after a result, for pools that do not resend it",
   }),
   name: option({
+    category: "monitoring",
     parser: visibleText,
     commands: MINING,
     value: "TEXT",
     help: "Miner name, for {name} in logins and tokens; the host name if absent",
   }),
   failoverPatience: option({
+    category: "source",
     parser: duration(1, 3600),
     commands: SOURCED,
     value: "SECONDS",
@@ -138,19 +179,22 @@ export const OPTIONS = {
     help: "How long a source may have no job before the next one is started",
   }),
   maxJobAge: option({
+    category: "source",
     parser: duration(1, 86_400),
     commands: SOURCED,
     value: "SECONDS",
     help: "Stop hashing a job after this time if its source has sent no other; off if absent",
   }),
   config: option({
+    category: "files",
     parser: path,
-    commands: HASHING,
+    commands: [...HASHING, "health"],
     value: "FILE",
     notInFile: true,
     help: "TOML or JSON file of options, with [[source]] tables",
   }),
   cpuWorkers: option({
+    category: "hashing",
     parser: integer(0, 4096),
     commands: HASHING,
     value: "N",
@@ -158,45 +202,55 @@ export const OPTIONS = {
     help: "Number of CPU workers, 0 for none; half of the effective CPUs if absent",
   }),
   cpuAffinity: option({
+    category: "hashing",
     parser: cpuAffinity,
     commands: HASHING,
     value: "auto|none|CPULIST",
+    suggestions: ["auto", "none"],
     default: "auto",
     help: "CPU affinity of the workers: auto (one CPU each, physical cores first, if no other program shares the CPUs), none, or a list such as 0-3,8",
   }),
   cpuBatchSize: option({
+    category: "hashing",
     parser: integer(1, 2 ** 31),
     commands: HASHING,
     value: "N",
     help: "Accepted for compatibility and ignored: a worker checks for a new job every few hundred nonces",
   }),
   engine: option({
+    category: "hashing",
     parser: engineName,
     commands: ["serve", "demo", "api", "benchmark", "hash"],
     value: "NAME",
+    suggestions: ENGINE_SUGGESTIONS,
     default: "auto",
     help: "CPU engine: auto (the fastest that passes its self-test), wasm or another name; hash also accepts reference, cuda and opencl",
   }),
   recalibrate: option({
+    category: "hashing",
     parser: boolean,
     commands: HASHING,
     default: "no",
     help: "Measure the engines again instead of using the stored calibration",
   }),
   gpuDevices: option({
+    category: "hashing",
     parser: gpuSelection,
     commands: GPUS,
     value: "N|LIST",
+    suggestions: ["all", "0"],
     default: "all",
     help: "GPUs to use: all, a count, 0 for none, or a list of indexes or PCI addresses such as 0,2 (a single one: 2,)",
   }),
   gpuBatchSize: option({
+    category: "hashing",
     parser: integer(1, 2 ** 40),
     commands: HASHING,
     value: "N",
     help: "Nonces per GPU launch; measured if absent",
   }),
   gpuThrottleMs: option({
+    category: "hashing",
     parser: integer(0, 2 ** 31 - 1),
     commands: HASHING,
     value: "MS",
@@ -204,40 +258,55 @@ export const OPTIONS = {
     help: "Pause between two launches of a GPU, in milliseconds",
   }),
   allowIntegrated: option({
+    category: "hashing",
     parser: boolean,
     commands: GPUS,
     default: "no",
     help: "Also use integrated GPUs if a discrete GPU is present",
   }),
   metricsPort: option({
+    category: "monitoring",
     parser: integer(0, 65_535),
-    commands: MINING,
+    commands: MONITORED,
     value: "PORT",
     help: "Port for metrics, health and the status page, 0 for any free one; off if absent",
   }),
   metricsHost: option({
+    category: "monitoring",
     parser: host,
-    commands: MINING,
+    commands: MONITORED,
     value: "HOST",
     aliases: ["metrics-bind"],
     default: "127.0.0.1",
     help: "Address on which the metrics are served",
   }),
   metricsAllowedHosts: option({
+    category: "monitoring",
     parser: hosts,
-    commands: MINING,
+    commands: MONITORED,
     value: "HOSTS",
     repeatable: true,
     aliases: ["allowed-hosts"],
     help: "Names, besides those of this machine, by which clients reach the metrics or the job API, separated by commas; addresses are always accepted",
   }),
+  healthUrl: option({
+    category: "monitoring",
+    parser: httpUrl,
+    commands: ["health"],
+    flag: "url",
+    value: "URL",
+    flagOnly: true,
+    help: "Address of the miner's monitoring server; by default http://127.0.0.1 at the metrics port",
+  }),
   stateDir: option({
+    category: "files",
     parser: path,
     commands: GPUS,
     value: "DIR",
     help: "Directory for measurements kept between starts; if absent, $STATE_DIRECTORY or the user's state directory",
   }),
   host: option({
+    category: "development",
     parser: host,
     commands: ["node", "pool", "api"],
     value: "HOST",
@@ -246,6 +315,7 @@ export const OPTIONS = {
     help: "Address to listen on",
   }),
   port: option({
+    category: "development",
     parser: integer(0, 65_535),
     commands: ["node", "pool", "api"],
     value: "PORT",
@@ -254,6 +324,7 @@ export const OPTIONS = {
     help: "Port to listen on, 0 for any free one",
   }),
   dir: option({
+    category: "development",
     parser: path,
     commands: ["node"],
     value: "DIR",
@@ -262,6 +333,7 @@ export const OPTIONS = {
     help: "Directory for the token, the certificate and its SHA-256; created at the first start",
   }),
   difficulty: option({
+    category: "development",
     parser: bigInteger(1n, 2n ** 512n - 1n, "2^512 - 1"),
     commands: JUDGING,
     value: "N",
@@ -270,6 +342,7 @@ export const OPTIONS = {
     help: "Average number of hashes per seal or share",
   }),
   intervalMs: option({
+    category: "development",
     parser: integer(1, 86_400_000),
     commands: JUDGING,
     value: "MS",
@@ -278,6 +351,7 @@ export const OPTIONS = {
     help: "Time after which an unsealed job is replaced, in milliseconds",
   }),
   seals: option({
+    category: "development",
     parser: integer(1, 1_000_000),
     commands: ["demo"],
     value: "N",
@@ -286,6 +360,7 @@ export const OPTIONS = {
     help: "Number of accepted seals after which the demo ends",
   }),
   duration: option({
+    category: "output",
     parser: duration(0.1, 86_400),
     commands: ["benchmark"],
     value: "SECONDS",
@@ -294,19 +369,22 @@ export const OPTIONS = {
     help: "Duration of the measurement",
   }),
   json: option({
+    category: "output",
     parser: boolean,
-    commands: ["benchmark", "devices"],
+    commands: ["benchmark", "devices", "version"],
     default: "no",
     flagOnly: true,
     help: "Print the result as one JSON object on standard output",
   }),
   verbose: option({
+    category: "output",
     parser: boolean,
     commands: ALL,
     default: "no",
     help: "Log details",
   }),
   logFormat: option({
+    category: "output",
     parser: oneOf("pretty", "json"),
     commands: ALL,
     value: "pretty|json",
@@ -356,7 +434,8 @@ export function optionsOf(command: Command): OptionName[] {
 
 /** `cpu-workers`, followed by its aliases. */
 export function flagsOf(name: OptionName): string[] {
-  return [kebab(name), ...(optionOf(name).aliases ?? [])]
+  const { flag = kebab(name), aliases = [] } = optionOf(name)
+  return [flag, ...aliases]
 }
 
 /** `MINER_CPU_WORKERS`, followed by its aliases; empty for a `flagOnly` option. */

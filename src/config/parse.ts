@@ -9,6 +9,8 @@ export type Kind = "text" | "number" | "boolean" | "path"
 
 export interface Parser<T> {
   readonly kind: Kind
+  /** All valid values, if they are few. */
+  readonly choices?: readonly string[]
   /** @throws Malformed */
   parse(text: string): T
 }
@@ -108,8 +110,18 @@ export function duration(min: number, max: number): Parser<number> {
 export function oneOf<const T extends string>(...choices: readonly T[]): Parser<T> {
   return {
     kind: "text",
+    choices,
     parse: value => choices.find(choice => choice === value) ?? refuse(choices.join(" or ")),
   }
+}
+
+/** An HTTP or HTTPS URL. */
+export const httpUrl: Parser<URL> = {
+  kind: "text",
+  parse(value) {
+    const url = URL.parse(value)
+    return url && /^https?:$/.test(url.protocol) ? url : refuse("a URL such as http://127.0.0.1:9900")
+  },
 }
 
 /** An IP address (IPv6 with or without brackets) or a host name. */

@@ -1,15 +1,32 @@
 import { expect, test } from "bun:test"
 import { COMMANDS, type Command } from "../../src/config/commands.ts"
-import { fileKeyOf, flagsOf, OPTION_NAMES, optionOf, optionsOf, variablesOf } from "../../src/config/options.ts"
+import {
+  ENGINE_SUGGESTIONS,
+  fileKeyOf,
+  flagsOf,
+  OPTION_NAMES,
+  optionOf,
+  optionsOf,
+  variablesOf,
+} from "../../src/config/options.ts"
 import { usageArgs } from "../../src/config/usage.ts"
+import { KERNELS } from "../../src/engines/cpu/kernels.ts"
 
 const commands = Object.keys(COMMANDS) as Command[]
 
-test("no two options share a flag, a variable or a key", () => {
-  for (const namesOf of [flagsOf, variablesOf, fileKeyOf]) {
+test("no two options of a command share a flag, and no two options share a variable or a key", () => {
+  for (const command of commands) {
+    const flags = optionsOf(command).flatMap(flagsOf)
+    expect(new Set(flags).size, command).toBe(flags.length)
+  }
+  for (const namesOf of [variablesOf, fileKeyOf]) {
     const names = OPTION_NAMES.flatMap(name => namesOf(name) ?? [])
     expect(new Set(names).size).toBe(names.length)
   }
+})
+
+test("suggested engines exist", () => {
+  expect(["auto", ...Object.keys(KERNELS)]).toEqual(expect.arrayContaining([...ENGINE_SUGGESTIONS]))
 })
 
 test("every default is accepted by its parser", () => {

@@ -1,0 +1,40 @@
+/** `health`: asks a miner on this machine whether it is ready, for containers and supervisors. */
+import type { Config } from "../config/config.ts"
+import type { Settings } from "../config/options.ts"
+import { addressText } from "../config/parse.ts"
+import { ExitCode, OperatorError } from "../errors.ts"
+
+const TIMEOUT_MS = 3000
+
+/** Prints `ready`, or why the miner is not ready and exits with 1. */
+export async function run({ settings }: Config<"health">): Promise<void> {
+  const problem = await notReady(new URL("/-/ready", settings.healthUrl ?? localUrl(settings)))
+  console.log(problem ?? "ready")
+  if (problem !== undefined) process.exitCode = ExitCode.failure
+}
+
+/** Address of the monitoring server that the same settings make `serve` open. @throws OperatorError (usage) */
+export function localUrl({ metricsPort, metricsHost }: Pick<Settings<"health">, "metricsPort" | "metricsHost">): URL {
+  if (!metricsPort) {
+    throw new OperatorError(
+      "health needs the miner's address: specify --url http://HOST:PORT, --metrics-port or MINER_METRICS_PORT",
+      ExitCode.usage,
+    )
+  }
+  const host = metricsHost === "0.0.0.0" ? "127.0.0.1" : metricsHost === "::" ? "::1" : metricsHost
+  return new URL(`http://${addressText({ host, port: metricsPort })}`)
+}
+
+async function notReady(url: URL): Promise<string | undefined> {
+  // A proxy that the environment names must not stand between a miner and its probe.
+  process.env["NO_PROXY"] = url.hostname
+  try {
+    const answer = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS), redirect: "manual" })
+    if (answer.status === 200) return
+    const text = (await answer.text()).trim().slice(0, 500)
+    return answer.status === 503 && text !== "" ? text : `${url} answered ${answer.status}`
+  } catch (error) {
+    const isTimeout = (error as Error).name === "TimeoutError"
+    return isTimeout ? `${url} did not answer within ${TIMEOUT_MS / 1000} s` : `${url} cannot be reached`
+  }
+}
