@@ -1,7 +1,7 @@
-/** The chunks of a range that a worker searches: its own unfinished one, one that another worker left, or a new one. */
+/** The chunks of a range that a worker searches. */
 import type { NonceRange } from "../../sources/source.ts"
 import type { Tested } from "./commits.ts"
-import { chunkOf, nonceAt } from "./range.ts"
+import { type ChunkPart, chunkOf, nonceAt } from "./range.ts"
 import type { Progress, WorkerMemory, WorkerSlot } from "./views.ts"
 
 export interface ChunkOptions {
@@ -9,30 +9,19 @@ export interface ChunkOptions {
   readonly slot: WorkerSlot
 }
 
-/** The chunk to search now, owned by the slot; undefined if the range has none left or the work was replaced. */
+/**
+ * The chunk to search now, owned by the slot: its unfinished one, which the engine may have given it, or a new one.
+ * Undefined if the range has none left or the work was replaced.
+ */
 export function currentChunk({ memory, slot }: ChunkOptions, sequence: number, range: NonceRange): Chunk | undefined {
   const own = slot.progress(sequence)
   const part = own && chunkOf(range, own.chunk)
-  if (own && part && own.offset < part.end) return new Chunk(slot, own, part.base, part.end)
-  const next = nextChunk(memory, slot, sequence, range)
-  if (!next) return undefined
-  slot.beginChunk(sequence, next)
-  const { base, end } = chunkOf(range, next.chunk)!
-  return new Chunk(slot, next, base, end)
+  if (own && part && own.offset < part.end) return new Chunk(slot, own, part)
+  const next = memory.lease(slot, sequence, chunk => chunkOf(range, chunk))
+  return next && new Chunk(slot, next, chunkOf(range, next.chunk)!)
 }
 
-function nextChunk(memory: WorkerMemory, slot: WorkerSlot, sequence: number, range: NonceRange): Progress | undefined {
-  for (const other of memory.slots) {
-    if (other === slot || !other.leaving) continue
-    const left = other.progress(sequence)
-    if (left && other.takeChunk(left)) return left
-  }
-  const chunk = memory.leaseChunk(sequence)
-  const part = chunk === undefined ? undefined : chunkOf(range, chunk)
-  return part && { chunk: chunk!, offset: part.begin }
-}
-
-/** A worker's place in its chunk, valid until another worker inherits the chunk. */
+/** A worker's place in its chunk, valid until the engine reclaims the chunk. */
 export class Chunk {
   /** 64 bytes: the nonce at offset 0, whose last 12 bits are 0. */
   readonly base: Uint8Array
@@ -40,7 +29,7 @@ export class Chunk {
   readonly #slot: WorkerSlot
   #progress: Progress
 
-  constructor(slot: WorkerSlot, progress: Progress, base: Uint8Array, end: number) {
+  constructor(slot: WorkerSlot, progress: Progress, { base, end }: ChunkPart) {
     this.#slot = slot
     this.#progress = progress
     this.base = base
@@ -57,7 +46,7 @@ export class Chunk {
     return this.#end - this.#progress.offset
   }
 
-  /** False once another worker has inherited the chunk. */
+  /** False once the engine has reclaimed the chunk. */
   get isMine(): boolean {
     return this.#slot.holds(this.#progress)
   }

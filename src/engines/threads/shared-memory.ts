@@ -7,8 +7,9 @@
  *               odd while it is being written, workers sleep on it
  *      64  i32  winner: = version while the work is open,          engine opens, a worker claims
  *               = version + 1 once a worker has claimed its end
- *     128  i64  lease: 16-bit tag of the sequence, 47-bit number   engine resets, workers take
- *               of the range's next chunk
+ *     128  i64  lease: 12-bit tag of the sequence, 11-bit slot of  engine resets, workers take
+ *               the last lessee (2047: none), 41-bit number of the
+ *               range's next chunk
  *     192  u64  sequence of the work, 0: none                    ┐
  *     200  f64  time of its assignment, `sharedNow`              │
  *     208  f64  1 / difficulty                                   │
@@ -19,8 +20,8 @@
  *
  *     slots (`slot.ts`)
  */
-import { SLOT_BYTES, Slot } from "./slot.ts"
-import type { EngineMemory, SharedWork, WorkerMemory } from "./views.ts"
+import { CHUNK_BITS, SLOT_BYTES, Slot } from "./slot.ts"
+import type { ChunkBounds, EngineMemory, EngineSlot, Progress, SharedWork, WorkerMemory, WorkerSlot } from "./views.ts"
 
 const CONTROL_BYTES = 512
 const VERSION = 0
@@ -41,7 +42,16 @@ const NONCE_BYTES = 64
 const FLAG_STOP = 1
 const FLAG_RANGE = 2
 
-const LEASE_BITS = 47n
+/** The range's next chunk, and the slot that leased the one before it. */
+interface Lease {
+  readonly tag: bigint
+  readonly lessee: number
+  readonly next: bigint
+}
+
+const TAG_BITS = 12
+const LESSEE_BITS = 11
+const NO_LESSEE = 2 ** LESSEE_BITS - 1
 
 /** How long a worker sleeps before it beats again, in milliseconds. */
 const NAP_MS = 250
@@ -100,7 +110,7 @@ export class SharedMemory implements EngineMemory, WorkerMemory {
       if (!work.range) return
       this.#bytes.set(work.range.first, FIRST)
       this.#bytes.set(work.range.last, LAST)
-      Atomics.store(this.#i64, LEASE / 8, leaseTag(work.sequence) << LEASE_BITS)
+      Atomics.store(this.#i64, LEASE / 8, leaseWord({ tag: leaseTag(work.sequence), lessee: NO_LESSEE, next: 0n }))
     })
   }
 
@@ -153,12 +163,49 @@ export class SharedMemory implements EngineMemory, WorkerMemory {
     return Atomics.compareExchange(this.#i32, WINNER / 4, version, then) === version
   }
 
-  leaseChunk(sequence: number): bigint | undefined {
+  /**
+   * A worker may die at any step, so the lease word and the slots tell at every moment who owns which chunk: a worker shows
+   * its intention in its slot before it exchanges the lease word, which names the last lessee. Whoever leases the next
+   * chunk first turns the last lessee's intention into a place. An intention whose chunk the lease word does not give to
+   * its slot is therefore void.
+   */
+  lease(slot: WorkerSlot, sequence: number, bounds: ChunkBounds): Progress | undefined {
+    const own = this.slots[slot.index]!
+    const tag = leaseTag(sequence)
     for (;;) {
-      const lease = Atomics.load(this.#i64, LEASE / 8)
-      if (lease >> LEASE_BITS !== leaseTag(sequence)) return undefined
-      if (Atomics.compareExchange(this.#i64, LEASE / 8, lease, lease + 1n) === lease) {
-        return BigInt.asUintN(Number(LEASE_BITS), lease)
+      const word = Atomics.load(this.#i64, LEASE / 8)
+      const lease = leaseOf(word)
+      const part = lease.tag === tag ? bounds(lease.next) : undefined
+      if (!part) return undefined
+      this.#settle(lease, sequence, bounds)
+      own.intend(sequence, lease.next)
+      const taken = leaseWord({ tag, lessee: slot.index, next: lease.next + 1n })
+      if (Atomics.compareExchange(this.#i64, LEASE / 8, word, taken) !== word) continue
+      const progress = { sequence, chunk: lease.next, offset: part.begin }
+      return own.begin(progress) ? progress : undefined
+    }
+  }
+
+  /** Turns the last lessee's intention into a place, in case it has not done so. */
+  #settle({ lessee, next }: Lease, sequence: number, bounds: ChunkBounds): void {
+    if (lessee === NO_LESSEE) return
+    const chunk = next - 1n
+    this.slots[lessee]!.begin({ sequence, chunk, offset: bounds(chunk)!.begin })
+  }
+
+  reclaim({ index }: EngineSlot, sequence: number, bounds: ChunkBounds): Progress | undefined {
+    const slot = this.slots[index]!
+    for (;;) {
+      const intended = slot.intention(sequence)
+      if (intended === undefined) {
+        const progress = slot.progress(sequence)
+        if (progress === undefined || progress.offset >= bounds(progress.chunk)!.end) return undefined
+        if (slot.takeChunk(progress)) return progress
+      } else {
+        const lease = leaseOf(Atomics.load(this.#i64, LEASE / 8))
+        if (lease.tag !== leaseTag(sequence)) return undefined
+        if (lease.lessee === index && lease.next === intended + 1n) this.#settle(lease, sequence, bounds)
+        else if (slot.intention(sequence) === intended) return undefined
       }
     }
   }
@@ -174,4 +221,13 @@ export class SharedMemory implements EngineMemory, WorkerMemory {
   }
 }
 
-const leaseTag = (sequence: number): bigint => BigInt(sequence) & 0xffffn
+const leaseTag = (sequence: number): bigint => BigInt(sequence % 2 ** TAG_BITS)
+
+const leaseWord = ({ tag, lessee, next }: Lease): bigint =>
+  BigInt.asIntN(64, (((tag << BigInt(LESSEE_BITS)) | BigInt(lessee)) << BigInt(CHUNK_BITS)) | next)
+
+const leaseOf = (word: bigint): Lease => ({
+  tag: BigInt.asUintN(TAG_BITS, word >> BigInt(CHUNK_BITS + LESSEE_BITS)),
+  lessee: Number(BigInt.asUintN(LESSEE_BITS, word >> BigInt(CHUNK_BITS))),
+  next: BigInt.asUintN(CHUNK_BITS, word),
+})

@@ -11,8 +11,10 @@
  *      40  u64  nonces counted for it                              worker
  *      48  f64  milliseconds from its assignment to its take-up    worker
  *      56  f64  expected seals, all works                          worker
- *      64  i64  range: chunk × 8192 + next offset in it, −1: none  owner; an heir takes it by exchange
- *      72  u64  range: the sequence that the chunk belongs to      worker
+ *      64  i64  place in the range, −1: none: 9-bit tag of the     worker; others by exchange
+ *               sequence, 41-bit chunk, 13-bit next offset in it;
+ *               offset 8191: the worker is leasing the chunk
+ *      72  u64  range: the sequence that the chunk belongs to      worker; the engine if drained
  *      80  u64  planes begun; never reset, so that a later         worker
  *               worker of the slot repeats none
  *     128  ring of 32 candidates: u64 sequence, 64 B nonce         worker
@@ -24,6 +26,8 @@ import { sharedNow } from "./shared-now.ts"
 import type { EngineSlot, Progress, SharedWork, WorkerSlot } from "./views.ts"
 
 export const SLOT_BYTES = 2432
+/** Bits of a chunk's number. */
+export const CHUNK_BITS = 41
 const LEAVE = 0
 const HEARTBEAT = 4
 const HEAD = 8
@@ -43,10 +47,17 @@ const RING_ENTRIES = 32
 const ENTRY_BYTES = 72
 
 const NO_CHUNK = -1n
-const OFFSETS = BigInt(2 * CHUNK)
+const OFFSET_BITS = 13
+/** In place of an offset: the worker intends to lease the chunk. */
+const INTENDED = 2 ** OFFSET_BITS - 1
+if (CHUNK >= INTENDED) throw new RangeError("an offset takes 13 bits")
+
+const TAG_BITS = 9
+const tagOf = (sequence: number): bigint => BigInt(sequence % 2 ** TAG_BITS)
 
 /** As stored in a slot. */
-const wordOf = ({ chunk, offset }: Progress): bigint => chunk * OFFSETS + BigInt(offset)
+const wordOf = ({ sequence, chunk, offset }: Progress): bigint =>
+  (((tagOf(sequence) << BigInt(CHUNK_BITS)) | chunk) << BigInt(OFFSET_BITS)) | BigInt(offset)
 
 export class Slot implements EngineSlot, WorkerSlot {
   readonly index: number
@@ -149,15 +160,47 @@ export class Slot implements EngineSlot, WorkerSlot {
   }
 
   progress(sequence: number): Progress | undefined {
-    const value = Atomics.load(this.#i64, PROGRESS / 8)
-    if (value === NO_CHUNK || Number(Atomics.load(this.#i64, PROGRESS_SEQUENCE / 8)) !== sequence) return undefined
-    return { chunk: value / OFFSETS, offset: Number(value % OFFSETS) }
+    const place = this.#place(sequence)
+    return place?.offset === INTENDED ? undefined : place
   }
 
-  beginChunk(sequence: number, progress: Progress): void {
+  /** The chunk that the worker intends to lease, or has leased without having begun it. */
+  intention(sequence: number): bigint | undefined {
+    const place = this.#place(sequence)
+    return place?.offset === INTENDED ? place.chunk : undefined
+  }
+
+  #place(sequence: number): Progress | undefined {
+    const word = Atomics.load(this.#i64, PROGRESS / 8)
+    if (word === NO_CHUNK || Number(Atomics.load(this.#i64, PROGRESS_SEQUENCE / 8)) !== sequence) return undefined
+    if (word >> BigInt(CHUNK_BITS + OFFSET_BITS) !== tagOf(sequence)) return undefined
+    const offset = Number(BigInt.asUintN(OFFSET_BITS, word))
+    return { sequence, chunk: BigInt.asUintN(CHUNK_BITS, word >> BigInt(OFFSET_BITS)), offset }
+  }
+
+  /** Shows which chunk the worker is about to lease, so that others can tell what it leased if it dies. */
+  intend(sequence: number, chunk: bigint): void {
     Atomics.store(this.#i64, PROGRESS / 8, NO_CHUNK)
     Atomics.store(this.#i64, PROGRESS_SEQUENCE / 8, BigInt(sequence))
-    Atomics.store(this.#i64, PROGRESS / 8, wordOf(progress))
+    Atomics.store(this.#i64, PROGRESS / 8, wordOf({ sequence, chunk, offset: INTENDED }))
+  }
+
+  /**
+   * Turns the intention for a chunk that this slot has leased into a place in it. Done by the worker, or in its stead by
+   * whoever needs to know first.
+   * @returns true if the slot is at that place
+   */
+  begin(progress: Progress): boolean {
+    const place = wordOf(progress)
+    const intention = wordOf({ ...progress, offset: INTENDED })
+    const found = Atomics.compareExchange(this.#i64, PROGRESS / 8, intention, place)
+    return found === intention || found === place
+  }
+
+  give(progress: Progress): boolean {
+    const before = Atomics.load(this.#i64, PROGRESS / 8)
+    Atomics.store(this.#i64, PROGRESS_SEQUENCE / 8, BigInt(progress.sequence))
+    return Atomics.compareExchange(this.#i64, PROGRESS / 8, before, wordOf(progress)) === before
   }
 
   holds(progress: Progress): boolean {
@@ -168,6 +211,7 @@ export class Slot implements EngineSlot, WorkerSlot {
     return this.#exchange(from, wordOf({ ...from, offset }))
   }
 
+  /** Takes the chunk from its owner. @returns false if it has moved on */
   takeChunk(from: Progress): boolean {
     return this.#exchange(from, NO_CHUNK)
   }

@@ -9,6 +9,7 @@ import { UnsupportedKernel } from "../../kernel/kernel.ts"
 import type { Log } from "../../log.ts"
 import { topOf } from "../../pow/target.ts"
 import { integerToBytes } from "../../pow/u512.ts"
+import type { NonceRange } from "../../sources/source.ts"
 import type { Engine, EngineEvents, Unit, Work } from "../engine.ts"
 import { SALT_BYTES } from "./base-nonce.ts"
 import { RefusedKernel } from "./messages.ts"
@@ -16,7 +17,7 @@ import { chunkOf } from "./range.ts"
 import { createMemory } from "./shared-memory.ts"
 import { sharedNow } from "./shared-now.ts"
 import { ThreadUnit } from "./thread-unit.ts"
-import type { EngineSlot, SharedWork } from "./views.ts"
+import type { EngineSlot, Progress, SharedWork } from "./views.ts"
 import { WorkerThread } from "./worker-thread.ts"
 
 /** @typeParam Task what a worker is given to search with; must survive structured cloning */
@@ -92,6 +93,8 @@ export class ThreadEngine<Task> implements Engine {
   /** Version at which a candidate of the current work was passed on. */
   #answered = 0
   #exhausted = false
+  /** Chunks of the current range that former workers left unfinished and nobody has been given. */
+  #left: Progress[] = []
   #draining = false
   #closed = false
   #events: EngineEvents | undefined
@@ -134,6 +137,7 @@ export class ThreadEngine<Task> implements Engine {
   assign(work: Work | null): void {
     this.#work = work
     this.#exhausted = false
+    this.#left = []
     this.#memory.assign(work && shared(work))
     // The counts and chunks that ended threads hold for the previous work are no longer needed.
     for (const unit of this.#all) this.#free.push(...unit.settlePast())
@@ -298,11 +302,10 @@ export class ThreadEngine<Task> implements Engine {
     const gone = current.thread.gone.then(() => {
       former.gone = true
       this.#reopenUnanswered()
-      this.#wakeHeirs(current.slot)
+      this.#checkExhausted()
     })
     current.thread.expectEnd()
     current.slot.leave()
-    this.#wakeHeirs(current.slot)
     const { clock } = this.#options
     const settled = new AbortController()
     void gone.then(() => settled.abort())
@@ -314,18 +317,6 @@ export class ThreadEngine<Task> implements Engine {
     this.#drain()
     if (this.#work && !this.#closed && this.#memory.claimed && this.#answered !== this.#memory.version)
       this.#memory.reopen()
-  }
-
-  /** Lets other workers finish the chunk that a worker left. */
-  #wakeHeirs(slot: EngineSlot): void {
-    if (!this.#closed && this.#leftOf(slot) && !this.#memory.claimed) this.#memory.reopen()
-  }
-
-  /** True if a slot holds an unfinished chunk of the current range. */
-  #leftOf(slot: EngineSlot): boolean {
-    const { range, sequence } = this.#work ?? {}
-    const progress = range && slot.progress(sequence!)
-    return progress !== undefined && progress.offset < chunkOf(range!, progress.chunk)!.end
   }
 
   /** Replaces a unit's thread that has died or hangs. */
@@ -423,15 +414,35 @@ export class ThreadEngine<Task> implements Engine {
     if (left === 0) setImmediate(() => this.#lookAtSlots())
   }
 
+  /**
+   * Once all workers have drained the range: hands out the chunks that former workers left unfinished; if there are none,
+   * the range is exhausted.
+   */
   #checkExhausted(): void {
     const work = this.#work
     if (!work?.range || this.#exhausted || this.#closed || this.#memory.claimed) return
     const { version } = this.#memory
-    const searching = this.units.some(({ current }) => current && current.slot.drainedAt !== version)
-    if (searching || this.#slots().some(slot => slot.peek() || this.#leftOf(slot))) return
-    if (this.units.every(({ current }) => !current)) return
-    this.#exhausted = true
-    this.#events?.exhausted(work.sequence)
+    const drained = this.units.flatMap(({ current }) => (current ? [current.slot] : []))
+    if (drained.length === 0 || drained.some(slot => slot.drainedAt !== version)) return
+    if (this.#slots().some(slot => slot.peek())) return
+    this.#reclaim(work.sequence, work.range)
+    if (this.#left.length > 0) {
+      this.#left = this.#left.filter((chunk, i) => !drained[i]?.give(chunk))
+      this.#memory.reopen()
+    } else {
+      this.#exhausted = true
+      this.#events?.exhausted(work.sequence)
+    }
+  }
+
+  /** Takes the unfinished chunks of former workers. */
+  #reclaim(sequence: number, range: NonceRange): void {
+    for (const unit of this.#all) {
+      for (const { slot } of unit.former) {
+        const left = this.#memory.reclaim(slot, sequence, chunk => chunkOf(range, chunk))
+        if (left) this.#left.push(left)
+      }
+    }
   }
 }
 

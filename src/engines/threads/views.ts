@@ -21,11 +21,17 @@ export interface SharedWork {
   readonly stopAtCandidate: boolean
 }
 
-/** A chunk of a range by its number, and the first offset in it that has not been tested. */
+/** A worker's place in the range of `sequence`. */
 export interface Progress {
+  readonly sequence: number
+  /** 0 … 2^41 − 1. */
   readonly chunk: bigint
+  /** The first offset in the chunk that has not been tested. */
   readonly offset: number
 }
+
+/** Offsets of a chunk's nonces that lie inside the range, `end` excluded; undefined if the range has no such chunk. */
+export type ChunkBounds = (chunk: bigint) => { readonly begin: number; readonly end: number } | undefined
 
 /** What both sides read of the control block. */
 interface ControlBlock {
@@ -43,6 +49,11 @@ export interface EngineMemory extends ControlBlock {
   assign(work: SharedWork | null): void
   /** Wakes workers that sleep because the work's end was claimed or its range had no chunk left. */
   reopen(): void
+  /**
+   * Takes from a worker that was asked to leave what it has not tested of its chunk, begun or only leased. The worker no
+   * longer owns it then, even if it continues later.
+   */
+  reclaim(slot: EngineSlot, sequence: number, bounds: ChunkBounds): Progress | undefined
 }
 
 export interface WorkerMemory extends ControlBlock {
@@ -59,8 +70,11 @@ export interface WorkerMemory extends ControlBlock {
    * @param ends true if the row ends the search for all workers; then only one worker is admitted
    */
   admit(version: number, ends: boolean): boolean
-  /** Number of the next chunk of the range of `sequence`; undefined if that is no longer the current work. */
-  leaseChunk(sequence: number): bigint | undefined
+  /**
+   * Makes a worker the owner of the next chunk of the range of `sequence`.
+   * @returns undefined if the range has none left, the work was replaced, or the engine has reclaimed the chunk
+   */
+  lease(slot: WorkerSlot, sequence: number, bounds: ChunkBounds): Progress | undefined
 }
 
 /** What both sides read of a slot. */
@@ -70,7 +84,7 @@ interface SlotState {
   readonly leaving: boolean
   /** Sequence of the work that the worker took up last; 0: none. */
   readonly sequence: number
-  /** The unfinished part of this slot's chunk of the range of `sequence`. */
+  /** The worker's place in its chunk of the range of `sequence`; undefined if it has begun none. */
   progress(sequence: number): Progress | undefined
 }
 
@@ -91,6 +105,8 @@ export interface EngineSlot extends SlotState {
   hashesOf(sequence: number): bigint
   /** Version at which the range had no chunk left for this worker. */
   readonly drainedAt: number
+  /** Gives the rest of a chunk to a worker that has drained the range; it continues there once it is woken. */
+  give(progress: Progress): boolean
   /** The oldest candidate in the ring; it stays there until `drop`. */
   peek(): { readonly sequence: number; readonly nonce: Uint8Array } | undefined
   /** Frees the place of the oldest candidate. */
@@ -111,14 +127,10 @@ export interface WorkerSlot extends SlotState {
   /** Reports that the range has no chunk left for this worker at this version. */
   markDrained(version: number): void
   readonly drainedAt: number
-  /** Takes ownership of a chunk of the range of `sequence`. */
-  beginChunk(sequence: number, progress: Progress): void
-  /** True if this is the worker's place in its chunk; false once another worker has inherited the chunk. */
+  /** True if this is the worker's place in its chunk; false once the engine has reclaimed the chunk. */
   holds(progress: Progress): boolean
-  /** Moves on in the chunk. @returns false if another worker has inherited the chunk meanwhile */
+  /** Moves to a later offset of the chunk. @returns false if the engine has reclaimed the chunk meanwhile */
   advance(from: Progress, offset: number): boolean
-  /** Takes the chunk from its owner, so that exactly one heir finishes it. @returns false if another one was faster */
-  takeChunk(from: Progress): boolean
   /** True if the ring has room for a candidate. */
   readonly hasRoom: boolean
   /** Sleeps until the ring may have room, at most a millisecond, so that new work is noticed. */

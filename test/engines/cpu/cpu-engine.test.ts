@@ -8,7 +8,7 @@ import { threadAffinity } from "../../../src/host/linux/affinity.ts"
 import { targetOf, verifySeal } from "../../../src/pow/target.ts"
 import { bytesToInteger } from "../../../src/pow/u512.ts"
 import { collectLog } from "../../support/collect-log.ts"
-import { CLAIM_FIRST, CRASH_ALL, CRASH_FIRST, HANG_FIRST } from "./faults.ts"
+import { CLAIM_FIRST, CRASH_ALL, CRASH_FIRST, DIE_LEASING, HANG_FIRST } from "./faults.ts"
 
 // Real threads on a machine that may be busy with other things.
 setDefaultTimeout(60_000)
@@ -192,6 +192,19 @@ describe("a worker", () => {
     const gone = Promise.all(engine.units.map(({ current }) => current!.thread.gone))
     await engine.close()
     expect(await gone).toHaveLength(2)
+  })
+
+  test("that dies between leasing a chunk and beginning it is replaced, and the chunk is searched by others", async () => {
+    const { engine, watch } = await setUp({ kernel: "faulty", ...FAULTY })
+    const job = fault(DIE_LEASING, { stopAtCandidate: false, range: { first: 100n, last: 30_099n } })
+    engine.assign(job)
+    await watch.until(() => watch.exhausted.includes(job.sequence))
+    // The successor has another slot, where no thread dies.
+    expect(watch.restarted).toEqual(["faulty/0: Error: the thread died"])
+    const nonces = new Set(watch.candidates.map(({ nonce }) => bytesToInteger(nonce)))
+    expect([nonces.size, watch.candidates.length]).toEqual([30_000, 30_000])
+    expect(engine.hashesOf(job.sequence)).toBe(30_000n)
+    await engine.close()
   })
 
   test("that dies after it claimed the end of the search does not end it", async () => {

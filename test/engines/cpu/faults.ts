@@ -3,6 +3,8 @@ export const CRASH_FIRST = 2n ** 64n - 2n
 export const CRASH_ALL = 2n ** 64n - 3n
 export const HANG_FIRST = 2n ** 64n - 4n
 
+export const DIE_LEASING = 2n ** 64n - 5n
+
 /** Rows that are searched before that. */
 export const FAULT_AFTER = 3
 

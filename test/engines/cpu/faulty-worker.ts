@@ -6,7 +6,7 @@ import { serveCpuWorker } from "../../../src/engines/cpu/worker-main.ts"
 import type { WorkerOrder } from "../../../src/engines/threads/messages.ts"
 import { SharedMemory } from "../../../src/engines/threads/shared-memory.ts"
 import { type Kernel, UnsupportedKernel } from "../../../src/kernel/kernel.ts"
-import { CLAIM_FIRST, CRASH_ALL, CRASH_FIRST, FAULT_AFTER, HANG_FIRST } from "./faults.ts"
+import { CLAIM_FIRST, CRASH_ALL, CRASH_FIRST, DIE_LEASING, FAULT_AFTER, HANG_FIRST } from "./faults.ts"
 
 declare const self: Worker
 
@@ -48,6 +48,7 @@ function faulty(kernel: Kernel): Kernel {
   return around(kernel, {
     setTarget: next => {
       if (next !== top) rows = 0
+      if (next === DIE_LEASING && slot === 0) dieAfterLease()
       top = next
       kernel.setTarget(next)
     },
@@ -60,6 +61,21 @@ function faulty(kernel: Kernel): Kernel {
       return kernel.searchRange(first, count)
     },
   })
+}
+
+/** Offset of the lease word in shared memory, in words of 64 bits. */
+const LEASE_WORD = 16
+
+/** Makes this thread die as soon as it has leased a chunk. */
+function dieAfterLease(): void {
+  const exchange = Atomics.compareExchange
+  const exchangeAndDie = (array: BigInt64Array, index: number, expected: bigint, value: bigint): bigint => {
+    const found = exchange(array, index, expected, value)
+    const leased = array instanceof BigInt64Array && array.byteOffset === 0 && index === LEASE_WORD
+    if (leased && found === expected) throw new Error("the thread died")
+    return found
+  }
+  Atomics.compareExchange = exchangeAndDie as typeof Atomics.compareExchange
 }
 
 /** Overlooks the last candidate of a row. */

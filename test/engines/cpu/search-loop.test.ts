@@ -308,12 +308,13 @@ describe("ranges", () => {
     expect(rows).toBe(40)
   })
 
-  test("a leaving worker's chunk is continued by another worker at the same offset", () => {
+  test("the rest of a chunk that the engine gave a worker is searched from the same offset", () => {
     const calls: [number, number][] = []
     const { memory, slot, other, run } = setUp({ range: (first, count) => calls.push([first, count]) })
     memory.assign(work(1, 1e15, { range: range(0n, 2n * 4096n - 1n) }))
-    other.beginChunk(1, { chunk: memory.leaseChunk(1)!, offset: 3000 })
-    other.leave()
+    const leased = memory.lease(other, 1, () => ({ begin: 0, end: 4096 }))!
+    expect(other.advance(leased, 3000)).toBe(true)
+    expect(slot.give(memory.reclaim(other, 1, () => ({ begin: 0, end: 4096 }))!)).toBe(true)
     memory.sleep = () => slot.leave()
     run()
     const tested = calls.reduce((sum, [, count]) => sum + count, 0)
@@ -325,7 +326,7 @@ describe("ranges", () => {
   test.each([
     ["nothing", 1e15, 0],
     ["candidates", 32, 1],
-  ])("a worker whose chunk was inherited counts no more of it after finding %s", (_, difficulty, least) => {
+  ])("a worker whose chunk was reclaimed counts no more of it after finding %s", (_, difficulty, least) => {
     let rows = 0
     const found: bigint[] = []
     const { memory, slot, run } = setUp({

@@ -122,31 +122,4 @@ describe("a slot", () => {
     planes.push(slot.nextPlane())
     expect(planes).toEqual([0n, 1n, 2n])
   })
-
-  test("passes its chunk to one heir", () => {
-    const memory = SharedMemory.create(1)
-    const slot = memory.slots[0]!
-    slot.reset()
-    expect(slot.progress(9)).toBeUndefined()
-    slot.beginChunk(9, { chunk: 2n ** 40n, offset: 256 })
-    expect(slot.progress(8)).toBeUndefined()
-    const seen = slot.progress(9)!
-    expect(seen).toEqual({ chunk: 2n ** 40n, offset: 256 })
-    expect(slot.advance(seen, 4096)).toBe(true)
-    expect(slot.takeChunk(seen)).toBe(false)
-    const now = slot.progress(9)!
-    expect(slot.takeChunk(now)).toBe(true)
-    expect(slot.takeChunk(now)).toBe(false)
-    expect(slot.advance(now, 4096)).toBe(false)
-  })
-})
-
-test("chunks are leased in order, and only of the current range", () => {
-  const memory = SharedMemory.create(1)
-  const range = { first: new Uint8Array(64), last: new Uint8Array(64).fill(255) }
-  memory.assign(work(70_000, { range }))
-  expect([memory.leaseChunk(70_000), memory.leaseChunk(70_000)]).toEqual([0n, 1n])
-  expect(memory.leaseChunk(70_001)).toBeUndefined()
-  memory.assign(work(70_001, { range }))
-  expect(memory.leaseChunk(70_001)).toBe(0n)
 })
