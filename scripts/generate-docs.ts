@@ -1,6 +1,14 @@
 /** Writes the generated tables of the documents: `npm run docs`. */
 import { join } from "node:path"
-import { flagsOf, OPTION_NAMES, type OptionName, optionOf, optionsOf, variablesOf } from "../src/config/options.ts"
+import {
+  flagsOf,
+  OPTION_NAMES,
+  type OptionName,
+  optionOf,
+  optionsOf,
+  shortFlagOf,
+  variablesOf,
+} from "../src/config/options.ts"
 import { EXIT_MEANINGS, ExitCode } from "../src/errors.ts"
 import { countsTable, cyclesTable } from "./arm64-tables.ts"
 import { fillBlock, markdownTable } from "./document-blocks.ts"
@@ -26,6 +34,8 @@ function flagTable(): string {
   const rows = OPTION_NAMES.map(name => {
     const { value, commands, help } = optionOf(name)
     const flags = flagsOf(name).map(flag => code(value === undefined ? `--${flag}` : `--${flag} ${value}`))
+    const short = shortFlagOf(name)
+    if (short) flags.unshift(code(short))
     return [flags.join(", "), variables(name), standard(name), commands.join(", "), help]
   })
   return markdownTable(["Option", "Variable", "Default", "Commands", "Meaning"], rows)

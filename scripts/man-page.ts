@@ -1,6 +1,14 @@
 /** The manual page, generated from the command and option tables: `bun scripts/man-page.ts > quantus-miner.1`. */
 import { COMMANDS, type Command, type CommandInfo } from "../src/config/commands.ts"
-import { CATEGORIES, flagsOf, OPTION_NAMES, type OptionName, optionOf, variablesOf } from "../src/config/options.ts"
+import {
+  CATEGORIES,
+  flagsOf,
+  OPTION_NAMES,
+  type OptionName,
+  optionOf,
+  shortFlagOf,
+  variablesOf,
+} from "../src/config/options.ts"
 import { EXIT_MEANINGS, ExitCode } from "../src/errors.ts"
 import { version } from "../src/version.ts"
 
@@ -54,6 +62,8 @@ function commandEntry(command: Command): string[] {
 function optionEntry(name: OptionName): string[] {
   const { value, help, default: standard, commands } = optionOf(name)
   const flags = flagsOf(name).map(flag => `\\fB\\-\\-${roff(flag)}\\fR${value ? ` \\fI${roff(value)}\\fR` : ""}`)
+  const short = shortFlagOf(name)
+  if (short) flags.unshift(`\\fB${roff(short)}\\fR`)
   const variables = variablesOf(name)
   const facts = [
     ...(value !== undefined && standard !== undefined ? [`Default: ${standard}.`] : []),

@@ -1,6 +1,7 @@
 /** Formats a fatal error: as text, as a line of a JSON log, and on standard output with `--json`. */
 import type { Environment } from "./environment.ts"
 import { ExitCode, OperatorError } from "./errors.ts"
+import { isJournal, withPriority } from "./observe/journal.ts"
 
 export interface FailureLines {
   /** One JSON object for standard output; undefined without `--json`. */
@@ -19,10 +20,11 @@ export function failureLines(error: unknown, args: readonly string[], env: Envir
   const message = known ? escaped(error.message) : Bun.inspect(error)
   const line = { time: new Date().toISOString(), level: "error", tag: "", message }
   const text = known ? `quantus-miner: ${message}` : message
+  const shown = logsJson(args, env) ? JSON.stringify(line) : text
   const wantsJson = args.some(arg => /^--json(?:=(?:1|true|yes))?$/i.test(arg))
   return {
     out: wantsJson ? JSON.stringify({ error: message, exit_code: exitCode }) : undefined,
-    err: logsJson(args, env) ? JSON.stringify(line) : text,
+    err: isJournal(env) ? withPriority("fatal", shown) : shown,
     exitCode,
   }
 }

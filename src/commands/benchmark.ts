@@ -12,6 +12,11 @@ export async function run({ settings, stateDir, notes }: Config<"benchmark">): P
   const stop = stopSignal()
   const { log, terminal } = openOutput(settings, notes)
   const opened = await openEngines({ settings, stateDir, clock, log })
+  const workers = opened.engines.flatMap(({ units }) => units).filter(({ kind }) => kind === "cpu").length
+  const { count } = opened.cpus
+  if (settings.cpuWorkers === undefined && workers < count) {
+    log.info(`measuring ${workers} of ${count} CPUs, as serve would use them: --cpu-workers ${count} uses all`)
+  }
   const outcome = await measure({
     engines: opened.engines,
     replaceEngine: opened.replaceEngine.bind(opened),

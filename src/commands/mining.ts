@@ -69,7 +69,13 @@ async function mineOn(opened: OpenedEngines, options: MiningOptions, notifier: N
   const monitoring =
     port === undefined ? undefined : await serveMonitoring({ stats, host: metricsHost, port, allowedHosts, clock, log })
   const endings = [
-    startStatusLine({ stats, clock, log, terminal, format: settings.logFormat }),
+    startStatusLine({
+      stats,
+      clock,
+      log,
+      terminal,
+      redrawn: settings.logFormat === "pretty" && !settings.noStatusLine && !settings.quiet,
+    }),
     followCpus(opened, stats, notifier, output),
     clock.every(STATUS_INTERVAL_MS, () => notifier.status(statusLine(stats.snapshot(), STATUS_COLUMNS))),
   ]

@@ -5,7 +5,7 @@
 import { ExitCode, OperatorError } from "../errors.ts"
 import { COMMANDS, type Command, type CommandInfo } from "./commands.ts"
 import type { Given, GivenOptions } from "./given.ts"
-import { flagsOf, OPTION_NAMES, type OptionName, optionOf, optionsOf } from "./options.ts"
+import { flagsOf, OPTION_NAMES, type OptionName, optionOf, optionsOf, shortFlagOf } from "./options.ts"
 import { isBoolean } from "./parse.ts"
 
 export interface Argv {
@@ -30,13 +30,12 @@ export function readArgv(command: Command, args: readonly string[]): Argv {
       positionals.push(arg)
       continue
     }
-    const equals = arg.indexOf("=")
-    const origin = equals < 0 ? arg : arg.slice(0, equals)
+    const { origin, attached } = split(arg)
     const name = nameOf(command, origin)
     const option = optionOf(name)
     const next = args[i + 1]
     let text: string
-    if (equals >= 0) text = arg.slice(equals + 1)
+    if (attached !== undefined) text = attached
     else if (option.parser.kind === "boolean") text = next !== undefined && isBoolean(next) ? args[++i]! : "true"
     else if (next === undefined || next.startsWith("--"))
       throw usage(`${origin} requires a value: ${origin} ${option.value}`)
@@ -49,8 +48,14 @@ export function readArgv(command: Command, args: readonly string[]): Argv {
   return { given, positionals: checkPositionals(command, positionals) }
 }
 
+/** `--flag=value`, `-d=30` and `-d30` have their value attached. */
+function split(arg: string): { origin: string; attached: string | undefined } {
+  const [, origin = arg, attached] = /^(--[^=]*|-[^-])=?(?<==)(.*)$/s.exec(arg) ?? /^(-[^-])(.+)$/s.exec(arg) ?? []
+  return { origin, attached }
+}
+
 function nameOf(command: Command, flag: string): OptionName {
-  const named = (name: OptionName) => flagsOf(name).some(known => `--${known}` === flag)
+  const named = (name: OptionName) => shortFlagOf(name) === flag || flagsOf(name).some(known => `--${known}` === flag)
   const name = optionsOf(command).find(named)
   if (name) return name
   const elsewhere = OPTION_NAMES.find(named)

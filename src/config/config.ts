@@ -35,6 +35,12 @@ export interface Note {
   readonly message: string
 }
 
+/** Variables of other programs that set an option. */
+const FOREIGN: readonly { readonly name: OptionName; readonly variable: string; readonly means: RegExp }[] = [
+  { name: "verbose", variable: "RUST_LOG", means: /(?:^|[=,])\s*(?:debug|trace)\s*(?:,|$)/i },
+  { name: "noColor", variable: "NO_COLOR", means: /./ },
+]
+
 const EMPTY: ConfigFile = { given: new Map(), sources: [] }
 
 /**
@@ -94,6 +100,12 @@ function readVariables(command: Command, env: Environment, warn: (message: strin
   for (const name of optionsOf(command)) {
     const origin = variablesOf(name).find(isSet)
     if (origin !== undefined) given.set(name, { layer: "variable", origin, text: env[origin]! })
+  }
+  for (const { name, variable, means } of FOREIGN) {
+    const text = env[variable] ?? ""
+    if (optionsOf(command).includes(name) && !given.has(name) && means.test(text)) {
+      given.set(name, { layer: "variable", origin: variable, text: "yes" })
+    }
   }
   const known = new Set(OPTION_NAMES.flatMap(variablesOf))
   for (const variable of Object.keys(env)) {

@@ -40,6 +40,8 @@ export interface Option {
   readonly value?: string
   /** Default as an operator would write it; if absent, an unspecified option is undefined. */
   readonly default?: string
+  /** One-letter flag: `v` is `-v`. */
+  readonly short?: string
   /** Additional names in flag notation: `workers` is `--workers` and MINER_WORKERS. */
   readonly aliases?: readonly string[]
   /** Flag instead of the one the row's name yields, for a flag that another command uses differently. */
@@ -76,6 +78,7 @@ const HASHING = ["serve", "demo", "api", "benchmark"] as const
 const GPUS = ["serve", "demo", "api", "benchmark", "devices"] as const
 const JUDGING = ["node", "pool", "demo"] as const
 const ALL = ["serve", "benchmark", "hash", "devices", "node", "pool", "api", "demo"] as const
+const LOGGING = ["serve", "demo", "api", "node", "pool", "benchmark"] as const
 const MONITORED = [...MINING, "health"] as const
 
 export const OPTIONS = {
@@ -242,6 +245,13 @@ export const OPTIONS = {
     default: "all",
     help: "GPUs to use: all, a count, 0 for none, or a list of indexes or PCI addresses such as 0,2 (a single one: 2,)",
   }),
+  cudaGpu: option({
+    category: "hashing",
+    parser: boolean,
+    commands: HASHING,
+    default: "no",
+    help: "Accepted for compatibility and ignored: NVIDIA GPUs are always driven by CUDA",
+  }),
   gpuBatchSize: option({
     category: "hashing",
     parser: integer(1, 2 ** 40),
@@ -364,6 +374,7 @@ export const OPTIONS = {
     parser: duration(0.1, 86_400),
     commands: ["benchmark"],
     value: "SECONDS",
+    short: "d",
     default: "10",
     flagOnly: true,
     help: "Duration of the measurement",
@@ -380,8 +391,37 @@ export const OPTIONS = {
     category: "output",
     parser: boolean,
     commands: ALL,
+    short: "v",
     default: "no",
-    help: "Log details",
+    help: "Log details; RUST_LOG=debug has the same effect",
+  }),
+  quiet: option({
+    category: "output",
+    parser: boolean,
+    commands: LOGGING,
+    default: "no",
+    help: "Log warnings and errors only, without a status line",
+  }),
+  noStatusLine: option({
+    category: "output",
+    parser: boolean,
+    commands: MINING,
+    default: "no",
+    help: "Log the speed every minute instead of redrawing a status line on a terminal",
+  }),
+  noColor: option({
+    category: "output",
+    parser: boolean,
+    commands: LOGGING,
+    default: "no",
+    help: "Use no colours; NO_COLOR=1 has the same effect",
+  }),
+  logFile: option({
+    category: "output",
+    parser: path,
+    commands: LOGGING,
+    value: "FILE",
+    help: "Also write the log to this file; it is rotated at 10 MB, keeping three older files, and reopened on reload",
   }),
   logFormat: option({
     category: "output",
@@ -426,6 +466,12 @@ export const OPTION_NAMES = Object.keys(OPTIONS) as OptionName[]
 /** The row of an option, widened to `Option`. */
 export function optionOf(name: OptionName): Option {
   return OPTIONS[name]
+}
+
+/** `-v`; undefined for an option without a one-letter flag. */
+export function shortFlagOf(name: OptionName): string | undefined {
+  const { short } = optionOf(name)
+  return short && `-${short}`
 }
 
 export function optionsOf(command: Command): OptionName[] {

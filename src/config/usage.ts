@@ -1,7 +1,7 @@
 /** The usage text: the option table for citty, which renders it, and line wrapping. */
 import type { ArgsDef } from "citty"
 import { COMMANDS, type Command, type CommandInfo } from "./commands.ts"
-import { flagsOf, optionOf, optionsOf, variablesOf } from "./options.ts"
+import { flagsOf, optionOf, optionsOf, shortFlagOf, variablesOf } from "./options.ts"
 
 /** citty's argument definitions, from which it renders the usage text of a command. */
 export function usageArgs(command: Command): ArgsDef {
@@ -11,7 +11,8 @@ export function usageArgs(command: Command): ArgsDef {
   for (const name of optionsOf(command)) {
     const { value, help, default: standard } = optionOf(name)
     const [flag, ...aliases] = flagsOf(name)
-    const others = [...aliases.map(alias => `--${alias}`), ...variablesOf(name)]
+    const short = shortFlagOf(name)
+    const others = [...(short ? [short] : []), ...aliases.map(alias => `--${alias}`), ...variablesOf(name)]
     const description = others.length > 0 ? `${help} [${others.join(", ")}]` : help
     // An option without a value is a boolean that is off by default.
     args[flag!] = value

@@ -1,30 +1,59 @@
-/** The log: coloured on a terminal, `[info] [net] text` in pipes and in the journal, or JSON lines. */
-import { type ConsolaInstance, type ConsolaOptions, type ConsolaReporter, createConsola, LogLevels } from "consola"
+/** The log: coloured on a terminal, `[info] [net] text` in pipes and in the journal, or JSON lines; also in a file. */
+import {
+  type ConsolaInstance,
+  type ConsolaOptions,
+  type ConsolaReporter,
+  createConsola,
+  LogLevels,
+  type LogObject,
+} from "consola"
 import type { Log } from "../log.ts"
+import { withPriority } from "./journal.ts"
 import { printable, type Terminal } from "./terminal.ts"
 
 export interface LogOptions {
   readonly format: "pretty" | "json"
   /** Whether `debug` lines are shown. */
   readonly verbose: boolean
+  /** Whether only warnings and errors are shown. */
+  readonly quiet?: boolean
+  readonly color?: boolean
+  /** Whether the terminal is systemd's journal. */
+  readonly journal?: boolean
   readonly terminal: Terminal
+  /** Receives each line too, with its time. */
+  readonly file?: { write(text: string): void } | undefined
 }
 
-export function createLog({ format, verbose, terminal }: LogOptions): Log {
+export function createLog(options: LogOptions): Log {
+  const { format, verbose, quiet = false, color = true, journal = false, terminal, file } = options
+  const decorated = terminal.interactive && format === "pretty"
+  const line = format === "json" ? jsonLine : plainLine
+  const reporters: ConsolaReporter[] = []
+  if (!decorated) {
+    const shown = (entry: LogObject) => (journal ? withPriority(entry.type, line(entry)) : line(entry))
+    reporters.push({ log: entry => terminal.write(`${shown(entry)}\n`) })
+  }
+  if (file) {
+    const timed = (entry: LogObject) => `${entry.date.toISOString()} ${plainLine(entry)}`
+    reporters.push({ log: entry => file.write(`${format === "json" ? jsonLine(entry) : timed(entry)}\n`) })
+  }
   const stream = {
     write: (text: string) => terminal.write(text),
-    columns: terminal.interactive ? terminal.columns : 0,
+    columns: terminal.columns,
   } as NodeJS.WriteStream
   // TypeScript resolves consola's browser types, which lack `fancy`.
-  const options: Partial<ConsolaOptions & { fancy: boolean }> = {
-    level: verbose ? LogLevels.debug : LogLevels.info,
-    fancy: terminal.interactive,
-    formatOptions: { date: terminal.interactive, colors: terminal.interactive },
-    ...(format === "json" ? { reporters: [jsonLines(terminal)] } : {}),
+  const settings: Partial<ConsolaOptions & { fancy: boolean }> = {
+    level: quiet ? LogLevels.warn : verbose ? LogLevels.debug : LogLevels.info,
+    fancy: true,
+    formatOptions: { date: true, colors: color },
+    ...(decorated ? {} : { reporters }),
     stdout: stream,
     stderr: stream,
   }
-  return adapt(createConsola(options))
+  const consola = createConsola(settings)
+  if (decorated) for (const reporter of reporters) consola.addReporter(reporter)
+  return adapt(consola)
 }
 
 function adapt(consola: ConsolaInstance): Log {
@@ -38,12 +67,13 @@ function adapt(consola: ConsolaInstance): Log {
   }
 }
 
+/** `[warn] [net] text` */
+function plainLine({ type, tag, args }: LogObject): string {
+  return [`[${type}]`, ...(tag ? [`[${tag}]`] : []), args.join(" ")].join(" ")
+}
+
 /** `time` is ISO 8601 in UTC; `level` is debug, info, warn or error; `tag` is empty if absent. */
-function jsonLines(terminal: Terminal): ConsolaReporter {
-  return {
-    log({ date, type, tag, args }) {
-      const level = type === "success" ? "info" : type
-      terminal.write(`${JSON.stringify({ time: date.toISOString(), level, tag, message: args.join(" ") })}\n`)
-    },
-  }
+function jsonLine({ date, type, tag, args }: LogObject): string {
+  const level = type === "success" ? "info" : type
+  return JSON.stringify({ time: date.toISOString(), level, tag, message: args.join(" ") })
 }

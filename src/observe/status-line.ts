@@ -5,24 +5,33 @@ import type { Rates } from "./hash-rate.ts"
 import { goodSeals, type Snapshot } from "./snapshot.ts"
 import type { Stats } from "./stats.ts"
 import { printable, type Terminal } from "./terminal.ts"
-import { formatCount, formatDuration, formatRate, formatRates } from "./units.ts"
+import { formatCount, formatDuration, formatRate } from "./units.ts"
 
 const REDRAW_EVERY_MS = 250
 const SPEED_EVERY_MS = 60_000
+/** The first speed line comes when the shortest window is full. */
+const FIRST_SPEED_MS = 15_000
 
 export interface StatusLineOptions {
   readonly stats: Stats
   readonly clock: Clock
   readonly log: Log
   readonly terminal: Terminal
-  /** `json` disables the redrawn line on a terminal too. */
-  readonly format: "pretty" | "json"
+  /** Whether a line is redrawn where the terminal allows it. */
+  readonly redrawn: boolean
 }
 
 /** Starts the status. @returns stops it and clears the line */
-export function startStatusLine({ stats, clock, log, terminal, format }: StatusLineOptions): () => void {
-  if (!terminal.interactive || format === "json") {
-    return clock.every(SPEED_EVERY_MS, () => log.info(speedLine(stats.snapshot().rates)))
+export function startStatusLine({ stats, clock, log, terminal, redrawn }: StatusLineOptions): () => void {
+  if (!terminal.interactive || !redrawn) {
+    const say = () => {
+      const speed = speedText(stats.snapshot().rates)
+      if (speed !== "") log.info(`speed ${speed}`)
+    }
+    const endings = [clock.after(FIRST_SPEED_MS, say), clock.every(SPEED_EVERY_MS, say)]
+    return () => {
+      for (const end of endings) end()
+    }
   }
   const draw = () => terminal.setStatus(statusLine(stats.snapshot(), terminal.columns - 1))
   draw()
@@ -33,20 +42,17 @@ export function startStatusLine({ stats, clock, log, terminal, format }: StatusL
   }
 }
 
-/** `speed 10s/60s/15m 512.3 510.1 n/a kH/s max 520.4`, all in one unit. */
-export function speedLine({ tenSeconds, minute, quarterHour, highest }: Rates): string {
-  const { values, unit } = formatRates([tenSeconds, minute, quarterHour, highest])
-  const [ten, sixty, fifteen, max] = values
-  return `speed 10s/60s/15m ${ten} ${sixty} ${fifteen} ${unit} max ${max}`
+/** `10s 512.3 kH/s 60s 510.1 kH/s max 520.4 kH/s`, without the windows that are not full yet. */
+export function speedText({ tenSeconds, minute, quarterHour, highest }: Rates): string {
+  const named = { "10s": tenSeconds, "60s": minute, "15m": quarterHour, max: highest }
+  const known = Object.entries(named).filter(([, rate]) => rate !== undefined)
+  return known.map(([name, rate]) => `${name} ${formatRate(rate)}`).join(" ")
 }
 
 /** One line of at most `columns` columns; parts that do not fit are omitted. */
 export function statusLine(now: Snapshot, columns: number): string {
-  const { tenSeconds, minute, quarterHour } = now.rates
-  const { values, unit } = formatRates([tenSeconds, minute, quarterHour])
-  const speed = `10s/60s/15m ${values.join(" ")} ${unit}`
   const parts = [
-    speed,
+    speedText({ ...now.rates, highest: undefined }) || "n/a H/s",
     jobPart(now),
     sealsPart(now),
     formatDuration(now.uptimeSeconds),

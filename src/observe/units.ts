@@ -10,15 +10,9 @@ export function formatCount(count: number): string {
 
 /** 1234567 → `1.235 MH/s`; `n/a` if unknown. */
 export function formatRate(rate: number | undefined): string {
-  const { values, unit } = formatRates([rate])
-  return rate === undefined ? "n/a" : `${values[0]} ${unit}`
-}
-
-/** Several rates in the unit of the largest, so that they can be compared; `n/a` if unknown. */
-export function formatRates(rates: readonly (number | undefined)[]): { values: readonly string[]; unit: string } {
-  const prefix = prefixFor(Math.max(0, ...rates.filter(rate => rate !== undefined)))
-  const values = rates.map(rate => (rate === undefined ? "n/a" : formatScaled(rate, prefix)))
-  return { values, unit: `${PREFIXES[prefix]}H/s` }
+  if (rate === undefined) return "n/a"
+  const prefix = prefixFor(rate)
+  return `${formatScaled(rate, prefix)} ${PREFIXES[prefix]}H/s`
 }
 
 /** 93784 s → `1d 02:03:04`; days are omitted if zero. */

@@ -73,7 +73,11 @@ test("an unspecified option has its default", async () => {
     allowIntegrated: false,
     recalibrate: false,
     metricsHost: "127.0.0.1",
+    cudaGpu: false,
     verbose: false,
+    quiet: false,
+    noColor: false,
+    noStatusLine: false,
     logFormat: "pretty",
   } as unknown as typeof settings)
   expect(sources.map(source => source.name)).toEqual(["quic://127.0.0.1:9833"])

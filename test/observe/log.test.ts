@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test"
+import { isJournal, withPriority } from "../../src/observe/journal.ts"
 import { createLog } from "../../src/observe/log.ts"
 import { printable, Terminal } from "../../src/observe/terminal.ts"
 
@@ -60,7 +61,62 @@ describe("as JSON", () => {
   })
 })
 
+describe("in systemd's journal", () => {
+  test("lines carry their priority", () => {
+    const { terminal, text } = recorder(false)
+    const log = createLog({ format: "pretty", verbose: true, journal: true, terminal })
+    log.error("port taken")
+    log.withTag("net").warn("connection lost")
+    log.info("hello")
+    log.success("done")
+    log.debug("detail")
+    expect(text()).toBe(
+      "<3>[error] port taken\n<4>[warn] [net] connection lost\n<6>[info] hello\n<6>[success] done\n<7>[debug] detail\n",
+    )
+    expect(withPriority("fatal", "Error: x\n    at y\n")).toBe("<3>Error: x\n<3>    at y\n")
+  })
+
+  test("JSON lines carry it too, for the journal removes it", () => {
+    const { terminal, text } = recorder(false)
+    createLog({ format: "json", verbose: false, journal: true, terminal }).warn("late")
+    expect(text()).toStartWith('<4>{"time":')
+  })
+
+  test("$JOURNAL_STREAM names it by device and inode", () => {
+    const file = { dev: 9, ino: 25 }
+    expect(isJournal({ JOURNAL_STREAM: "9:25" }, file)).toBe(true)
+    expect(isJournal({ JOURNAL_STREAM: "9:26" }, file)).toBe(false)
+    expect(isJournal({}, file)).toBe(false)
+  })
+})
+
+test("a quiet log has warnings and errors only", () => {
+  const { terminal, text } = recorder(false)
+  const log = createLog({ format: "pretty", verbose: true, quiet: true, terminal })
+  log.info("hello")
+  log.withTag("net").success("connected")
+  log.warn("late")
+  log.error("port taken")
+  expect(text()).toBe("[warn] late\n[error] port taken\n")
+})
+
+test.each([true, false])("a log file receives every line with its time, on a terminal %p", isTTY => {
+  const { terminal, text } = recorder(isTTY)
+  const written: string[] = []
+  const file = { write: (line: string) => void written.push(line) }
+  createLog({ format: "pretty", verbose: false, terminal, file }).withTag("net").warn("late")
+  expect(written).toEqual([expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z \[warn\] \[net\] late\n$/)])
+  expect(Bun.stripANSI(text()).match(/late/g)).toHaveLength(1)
+})
+
 describe("on a terminal", () => {
+  test("no colours are used if they are off", () => {
+    const { terminal, text } = recorder(true)
+    createLog({ format: "pretty", verbose: false, color: false, terminal }).warn("late")
+    expect(text()).toContain("late")
+    expect(text()).toBe(Bun.stripANSI(text()))
+  })
+
   test("lines are decorated and have the same text", () => {
     const { terminal, text } = recorder(true)
     createLog({ format: "pretty", verbose: false, terminal }).withTag("net").info("connected")

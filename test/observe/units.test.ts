@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import fc from "fast-check"
-import { formatCount, formatDuration, formatRate, formatRates } from "../../src/observe/units.ts"
+import { formatCount, formatDuration, formatRate } from "../../src/observe/units.ts"
 
 describe("rates", () => {
   test.each([
@@ -14,11 +14,6 @@ describe("rates", () => {
     [2_057_000, "2.057 MH/s"],
     [1.25e9, "1.250 GH/s"],
   ])("%p is %p", (rate, text) => expect(formatRate(rate)).toBe(text))
-
-  test("in one line share the unit of the largest", () => {
-    expect(formatRates([999_000, undefined, 1_250_000])).toEqual({ values: ["0.999", "n/a", "1.250"], unit: "MH/s" })
-    expect(formatRates([undefined])).toEqual({ values: ["n/a"], unit: "H/s" })
-  })
 
   test("never show 1000 of a unit if a larger unit exists", () => {
     fc.assert(

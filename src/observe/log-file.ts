@@ -1,0 +1,78 @@
+/** The log in a file, rotated by size. */
+import { appendFileSync, closeSync, fstatSync, openSync, renameSync } from "node:fs"
+import { ExitCode, OperatorError } from "../errors.ts"
+
+const MAX_BYTES = 10_000_000
+/** Older files are FILE.1, the newest of them, to FILE.3. */
+const OLDER_FILES = 3
+
+export interface LogFileOptions {
+  readonly path: string
+  /** Reports a file that can no longer be written; called once until a write succeeds again. */
+  readonly failed: (message: string) => void
+  readonly maxBytes?: number
+}
+
+export class LogFile {
+  readonly #path: string
+  readonly #failed: (message: string) => void
+  readonly #maxBytes: number
+  #file: number | undefined
+  #bytes = 0
+  #isFailing = false
+
+  /** @throws OperatorError (config) if the file cannot be opened */
+  constructor({ path, failed, maxBytes = MAX_BYTES }: LogFileOptions) {
+    this.#path = path
+    this.#failed = failed
+    this.#maxBytes = maxBytes
+    try {
+      this.#open()
+    } catch (error) {
+      throw new OperatorError(`--log-file ${path} cannot be written: ${reason(error)}`, ExitCode.config)
+    }
+  }
+
+  /** Appends a line; `text` ends with a line break. */
+  write(text: string): void {
+    try {
+      if (this.#file === undefined) this.#open()
+      if (this.#bytes > 0 && this.#bytes + text.length > this.#maxBytes) this.#rotate()
+      appendFileSync(this.#file!, text)
+      this.#bytes += Buffer.byteLength(text)
+      this.#isFailing = false
+    } catch (error) {
+      if (!this.#isFailing) this.#failed(`the log file ${this.#path} cannot be written: ${reason(error)}`)
+      this.#isFailing = true
+    }
+  }
+
+  /** Opens the file again, for a program such as logrotate that has renamed it. */
+  reopen(): void {
+    if (this.#file !== undefined) closeSync(this.#file)
+    this.#file = undefined
+  }
+
+  #open(): void {
+    // Only the owner and the group can read a log, which names hosts and logins.
+    this.#file = openSync(this.#path, "a", 0o640)
+    this.#bytes = fstatSync(this.#file).size
+  }
+
+  #rotate(): void {
+    this.reopen()
+    for (let number = OLDER_FILES; number >= 1; number--) {
+      const newer = number === 1 ? this.#path : `${this.#path}.${number - 1}`
+      try {
+        renameSync(newer, `${this.#path}.${number}`)
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error
+      }
+    }
+    this.#open()
+  }
+}
+
+function reason(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? String(error)
+}
