@@ -107,7 +107,7 @@ function followCpus(opened: OpenedEngines, stats: StatsSink, notifier: Notifier,
     log,
     changed(now) {
       stats.effectiveCpus(now)
-      void opened.follow(now)
+      opened.follow(now).catch(error => log.error(`the engines could not follow the CPUs: ${Bun.inspect(error)}`))
     },
   })
   const reload = async () => {

@@ -116,6 +116,7 @@ export class OpenedEngines {
 
   /** Adapts affinity and the number of CPU workers to the changed effective CPUs; an explicit number is only clamped. */
   async follow(cpus: EffectiveCpus): Promise<void> {
+    if (!this.#cpu) return
     const { cpuWorkers: requested, cpuAffinity } = this.#options.settings
     const gpus = this.gpus.engines.length
     const { count: effective } = cpus

@@ -152,12 +152,19 @@ export class ThreadEngine<Task> implements Engine {
     return this.#slots().reduce((sum, slot) => sum + slot.hashesOf(sequence), 0n)
   }
 
-  /** If a worker cannot be added, logs a warning and keeps those that run. @param units 1 … `MAX_WORKERS` */
+  /**
+   * If a worker cannot be added, logs a warning and keeps those that run. Does nothing if the engine has failed to start,
+   * which `start` reports. @param units 1 … `MAX_WORKERS`
+   */
   async resize(units: number): Promise<void> {
     if (!Number.isInteger(units) || units < 1 || units > MAX_WORKERS) {
       throw new RangeError(`workers: expected 1 … ${MAX_WORKERS}, got ${units}`)
     }
-    await this.prepare()
+    const hasStarted = await this.prepare().then(
+      () => true,
+      () => false,
+    )
+    if (!hasStarted || this.#closed) return
     this.#resized = this.#resized
       .then(() => (units >= this.#size ? this.#grow(units) : this.#shrink(units)))
       .catch((error: Error) => {

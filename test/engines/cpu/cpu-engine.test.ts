@@ -291,6 +291,24 @@ describe("a kernel", () => {
     })
   }
 
+  test("that is refused makes no later change of size fail", async () => {
+    const log = collectLog()
+    const engine = createCpuEngine({
+      kernel: "unsupported",
+      ...FAULTY,
+      workers: 1,
+      random: bytes => new Uint8Array(bytes),
+      clock: systemClock,
+      log,
+    })
+    const started = engine.start(new Watch().events)
+    const resized = engine.resize(2)
+    await expect(started).rejects.toThrow("this CPU has no such thing")
+    await resized
+    await engine.resize(3)
+    expect(log.lines).toEqual([])
+  })
+
   test("that cannot be rendered is reported with the reason", async () => {
     expect(setUp({ kernel: "broken", ...FAULTY, workers: 1 })).rejects.toThrow("cannot be made")
   })
