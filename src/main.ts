@@ -6,6 +6,7 @@ import { isCommand, root, runCommand, usageOf } from "./commands/table.ts"
 import { wrapColumns } from "./config/usage.ts"
 import { ExitCode, OperatorError } from "./errors.ts"
 import { failureLines } from "./failure.ts"
+import { isChild } from "./host/child-task.ts"
 
 process.on("uncaughtException", fail)
 process.on("unhandledRejection", fail)
@@ -15,6 +16,7 @@ process.exit()
 
 async function main(args: readonly string[]): Promise<void> {
   const [name, ...rest] = args
+  if (isChild(args, process.env)) return (await import("./engines/gpu/driver-child.ts")).serveDriver()
   if (name === undefined || name === "--help" || name === "-h" || name === "help") return print(root)
   if (name === "--version" || name === "-V") return runCommand("version", rest)
   if (!isCommand(name)) {

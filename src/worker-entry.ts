@@ -1,8 +1,9 @@
+/** Whether this program runs as a built executable rather than from its sources. */
+export const inExecutable = /\$bunfs|~BUN/.test(import.meta.url)
+
 /**
  * Locates the entry module of a worker: in its room beside this file or, in a built executable, under the root of the
  * bundle, which is the directory of `main.ts`.
  */
-const inExecutable = /\$bunfs|~BUN/.test(import.meta.url)
-
 export const workerEntry = (room: "engines/cpu" | "engines/gpu" | "host/nvml"): string | URL =>
   inExecutable ? `./${room}/worker.ts` : new URL(`./${room}/worker.ts`, import.meta.url)

@@ -6,12 +6,13 @@ import { formatCount, formatRate } from "../observe/units.ts"
 import { type Measurement, measure } from "./measure.ts"
 import { openEngines } from "./opened-engines.ts"
 import { openOutput } from "./output.ts"
-import { stopSignal } from "./stop-signal.ts"
+import { aborted, stopSignal } from "./stop-signal.ts"
 
 export async function run({ settings, stateDir, notes }: Config<"benchmark">): Promise<void> {
   const stop = stopSignal()
   const { log, terminal } = openOutput(settings, notes)
   const opened = await openEngines({ settings, stateDir, clock, log })
+  await Promise.race([opened.lateEngines(), aborted(stop)])
   const workers = opened.engines.flatMap(({ units }) => units).filter(({ kind }) => kind === "cpu").length
   const { count } = opened.cpus
   if (settings.cpuWorkers === undefined && workers < count) {

@@ -1,12 +1,13 @@
 /** `devices`: lists the GPUs of this machine with their hash rates. */
+import { systemClock as clock } from "../clock.ts"
 import type { Config } from "../config/config.ts"
 import { DeviceError } from "../engines/gpu/compute.ts"
 import type { GpuDevice } from "../engines/gpu/device.ts"
 import { lockDevice } from "../engines/gpu/device-lock.ts"
-import { findDevices } from "../engines/gpu/find-devices.ts"
+import { findDevicesApart, proveApart } from "../engines/gpu/driver-process.ts"
 import { UnsupportedDevice } from "../engines/gpu/library.ts"
 import { selectDevices } from "../engines/gpu/select-devices.ts"
-import { measure, openTuned, WrongDevice } from "../engines/gpu/tuning.ts"
+import { isTuned, measure, openTuned, WrongDevice } from "../engines/gpu/tuning.ts"
 import { formatRate } from "../observe/units.ts"
 import { version } from "../version.ts"
 
@@ -14,7 +15,7 @@ const HEAD = ["GPU", "Engine", "Name", "Memory", "PCI address", "Driver", "Rate"
 const BYTES_PER_GIB = 2 ** 30
 
 export async function run({ settings, stateDir }: Config<"devices">): Promise<void> {
-  const { devices, missing } = findDevices()
+  const { devices, missing } = await findDevicesApart({ clock })
   if (devices.length === 0 && !settings.json) {
     console.log(`no usable GPU: ${missing.join("; ")}`)
     return
@@ -22,10 +23,11 @@ export async function run({ settings, stateDir }: Config<"devices">): Promise<vo
   const mined = new Set(
     devices.length === 0 ? [] : selectDevices(devices, settings.gpuDevices, settings.allowIntegrated),
   )
-  const rows = devices.map((found, index) => {
-    const outcome: Outcome = mined.has(found) ? rateOf(found.device, stateDir) : { problem: "not selected" }
-    return { index, device: found.device, outcome }
-  })
+  const rows: Row[] = []
+  for (const [index, found] of devices.entries()) {
+    const outcome: Outcome = mined.has(found) ? await rateOf(found.device, stateDir) : { problem: "not selected" }
+    rows.push({ index, device: found.device, outcome })
+  }
   if (settings.json) console.log(JSON.stringify({ devices: rows.map(entryOf), missing }))
   else console.log(aligned([HEAD, ...rows.map(cellsOf)]))
 }
@@ -54,11 +56,12 @@ function entryOf({ index, device, outcome }: Row): object {
 }
 
 /** Skips a GPU that another process mines on, because each would get half of the rate. */
-function rateOf(device: GpuDevice, stateDir: string | undefined): Outcome {
+async function rateOf(device: GpuDevice, stateDir: string | undefined): Promise<Outcome> {
   const locked = lockDevice(device)
   if (locked.kind === "taken") return { problem: `used by process ${locked.process}` }
   try {
-    return measured(device, stateDir)
+    const problem = isTuned(device, { stateDir, version }) ? undefined : await proveApart(device, { clock })
+    return problem === undefined ? measured(device, stateDir) : { problem }
   } finally {
     if (locked.kind === "locked") locked.lock.release()
   }

@@ -4,9 +4,12 @@ import type { HashingSettings } from "../config/options.ts"
 import type { Engine } from "../engines/engine.ts"
 import type { GpuDevice } from "../engines/gpu/device.ts"
 import { lockDevice } from "../engines/gpu/device-lock.ts"
-import { type FoundDevice, findDevices } from "../engines/gpu/find-devices.ts"
+import { type DriverOptions, findDevicesApart, proveApart } from "../engines/gpu/driver-process.ts"
+import type { FoundDevice, FoundDevices } from "../engines/gpu/find-devices.ts"
 import { createGpuEngine } from "../engines/gpu/gpu-engine.ts"
 import { selectDevices } from "../engines/gpu/select-devices.ts"
+import { isTuned } from "../engines/gpu/tuning.ts"
+import { OperatorError } from "../errors.ts"
 import { host } from "../host/host.ts"
 import { type SensorWatch, sensorSources, watchSensors } from "../host/sensors.ts"
 import type { Log } from "../log.ts"
@@ -14,32 +17,49 @@ import type { UnitDetails } from "../observe/snapshot.ts"
 import { version } from "../version.ts"
 
 export interface GpusOptions {
-  /** Finds GPUs; replaced by tests. */
-  readonly find?: typeof findDevices
+  /** Lists the GPUs of all drivers; replaced by tests. */
+  readonly find?: (options: DriverOptions) => Promise<FoundDevices>
+  /** Tries a driver that is new with a device; replaced by tests. */
+  readonly prove?: typeof proveApart
   readonly settings: HashingSettings
   readonly stateDir: string | undefined
   readonly clock: Clock
   readonly log: Log
 }
 
-/** @throws OperatorError if a selected GPU is absent */
-export function openGpus(options: GpusOptions): Gpus {
+/** @throws OperatorError if a selected GPU is absent, unless a driver failed, whose GPUs are not known */
+export async function openGpus(options: GpusOptions): Promise<Gpus> {
+  if (!looksForGpus(options.settings)) return new Gpus(options, [])
   const { gpuDevices, allowIntegrated } = options.settings
-  const none = gpuDevices.kind === "all" ? !host.mayHaveGpus() : gpuDevices.kind === "count" && gpuDevices.count === 0
-  const found = none ? [] : listed(options)
-  return new Gpus(options, lockEach(selectDevices(found, gpuDevices, allowIntegrated), options.log))
+  const { devices, hasFailure } = await listed(options)
+  try {
+    return new Gpus(options, lockEach(selectDevices(devices, gpuDevices, allowIntegrated), options.log))
+  } catch (error) {
+    if (!(hasFailure && error instanceof OperatorError)) throw error
+    options.log.withTag("gpu").warn(`${error.message}: no GPU is used`)
+    return new Gpus(options, [])
+  }
+}
+
+/** Whether drivers are loaded at all. */
+export const looksForGpus = ({ gpuDevices }: Pick<HashingSettings, "gpuDevices">): boolean =>
+  gpuDevices.kind === "all" ? host.mayHaveGpus() : !(gpuDevices.kind === "count" && gpuDevices.count === 0)
+
+interface ListedDevices {
+  readonly devices: readonly FoundDevice[]
+  readonly hasFailure: boolean
 }
 
 /** Warns about a failed driver. The absence of GPUs causes a warning only if GPUs were requested explicitly. */
-function listed({ settings, find = findDevices, log }: GpusOptions): readonly FoundDevice[] {
-  const { devices, missing, failures, notes } = find()
+async function listed({ settings, clock, find = findDevicesApart, log }: GpusOptions): Promise<ListedDevices> {
+  const { devices, missing, failures, notes } = await find({ clock })
   for (const note of notes) log.withTag("gpu").info(note)
   for (const failure of failures) log.withTag("gpu").warn(`GPUs of a failed driver are not used: ${failure}`)
   if (devices.length === 0 && failures.length === 0) {
     const level = settings.gpuDevices.kind === "all" ? "debug" : "warn"
     log.withTag("gpu")[level](`no GPU found: ${missing.join("; ")}`)
   }
-  return devices
+  return { devices, hasFailure: failures.length > 0 }
 }
 
 export class Gpus {
@@ -49,6 +69,8 @@ export class Gpus {
   readonly #devices = new Map<string, GpuDevice>()
   readonly #numbers = { cuda: 0, opencl: 0 }
   readonly #sensors: SensorWatch
+  /** The outcome of trying a new driver; equal GPUs share it. */
+  readonly #proofs = new Map<string, Promise<string | undefined>>()
 
   constructor(options: GpusOptions, cards: readonly FoundDevice[]) {
     this.#options = options
@@ -77,6 +99,18 @@ export class Gpus {
     return { name, pci, ...(pci !== undefined && this.#sensors.of(pci)) }
   }
 
+  #prove(device: GpuDevice): Promise<string | undefined> {
+    const { clock, prove = proveApart, log } = this.#options
+    const { api, platform, name, driver, architecture } = device
+    const key = JSON.stringify([api, platform, name, driver, architecture])
+    const known = this.#proofs.get(key)
+    if (known) return known
+    log.withTag("gpu").info(`the first compilation for ${name} runs in a separate process`)
+    const proof = prove(device, { clock })
+    this.#proofs.set(key, proof)
+    return proof
+  }
+
   #create(device: GpuDevice, other: GpuDevice | undefined): Engine {
     const { settings, stateDir, clock, log } = this.#options
     const number = this.#numbers[device.api]++
@@ -91,6 +125,7 @@ export class Gpus {
       random: bytes => crypto.getRandomValues(new Uint8Array(bytes)),
       clock,
       log: log.withTag("gpu"),
+      prove: isTuned(device, { stateDir, version }) ? undefined : () => this.#prove(device),
     })
     const unit = `${device.api}/${number}`
     log.withTag("gpu").info(`${unit} is ${nameOf(device)}, driven by ${device.driver}`)

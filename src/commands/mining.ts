@@ -62,8 +62,9 @@ async function mineOn(opened: OpenedEngines, options: MiningOptions, notifier: N
   stats.effectiveCpus(opened.cpus)
   const source = await openSource({ clock, log, stats })
   const replaceEngine = opened.replaceEngine.bind(opened)
+  const lateEngines = opened.lateEngines.bind(opened)
   const maxJobAgeMs = options.maxJobAgeSeconds === undefined ? undefined : 1000 * options.maxJobAgeSeconds
-  const miner = new Miner({ source, engines, events: stats, clock, log, replaceEngine, maxJobAgeMs })
+  const miner = new Miner({ source, engines, events: stats, clock, log, replaceEngine, lateEngines, maxJobAgeMs })
 
   const { metricsHost, metricsPort: port, metricsAllowedHosts: allowedHosts } = settings
   const monitoring =

@@ -1,6 +1,6 @@
 /** Opens the engines that the settings select: each has passed its self-test and is ready to start. */
 import { join } from "node:path"
-import type { Clock } from "../clock.ts"
+import { type Clock, sleep } from "../clock.ts"
 import type { HashingSettings } from "../config/options.ts"
 import { fileCache } from "../engines/cpu/calibration-cache.ts"
 import { chooseEngine } from "../engines/cpu/choose.ts"
@@ -27,18 +27,25 @@ export interface OpenOptions {
   readonly log: Log
 }
 
+/** Time for drivers to list their GPUs before CPUs start without them. */
+const LISTING_MS = 1000
+
 /** @throws OperatorError if no engine can hash or the settings cannot be met */
 export async function openEngines(options: OpenOptions): Promise<OpenedEngines> {
-  const { settings, log } = options
+  const { settings, log, clock } = options
   const kernels = kernelsOf(settings.engine)
   const cpus = await detectEffectiveCpus(host.effectiveCpus, log)
-  const gpus = openGpus(options)
   const requested = settings.cpuWorkers
-  const workers = resolveWorkers({ requested, effective: cpus.count, gpus: gpus.engines.length, log })
+  const listing = openGpus(options)
+  // A failure ends mining when the listing is awaited.
+  listing.catch(() => {})
+  // Without CPU workers there is nothing to begin with.
+  const gpus = await Promise.race([listing, ...(requested === 0 ? [] : [sleep(clock, LISTING_MS)])])
+  const workers = resolveWorkers({ requested, effective: cpus.count, gpus: gpus?.engines.length ?? 0, log })
   const placement = await host.placement(cpus.cpus)
   const native = canMakeMachineCode()
   if (!native) log.warn(NO_MACHINE_CODE)
-  const opened = new OpenedEngines(options, cpus, placement, gpus, native, workers)
+  const opened = new OpenedEngines(options, cpus, placement, gpus ?? listing, native, workers)
   if (workers > 0) await opened.openCpu(kernels, workers)
   return opened
 }
@@ -50,11 +57,15 @@ const NO_MACHINE_CODE =
 export class OpenedEngines {
   /** Effective CPUs at the start. */
   readonly cpus: EffectiveCpus
-  readonly gpus: Gpus
+  #effective: EffectiveCpus
   readonly #options: OpenOptions
   readonly #placement: Placement
   readonly #canMakeMachineCode: boolean
   #cpu: CpuEngine | undefined
+  /** Undefined while drivers list them. */
+  #gpus: Gpus | undefined
+  /** GPUs that were listed after the CPUs had started; undefined if there was no need to wait. */
+  readonly #late: Promise<Gpus> | undefined
   /** Fallback kernels, fastest first. */
   #others: readonly string[] = []
   #affinity: readonly number[] | undefined
@@ -63,20 +74,34 @@ export class OpenedEngines {
     options: OpenOptions,
     cpus: EffectiveCpus,
     placement: Placement,
-    gpus: Gpus,
+    gpus: Gpus | Promise<Gpus>,
     canMakeMachineCode: boolean,
     workers: number,
   ) {
     this.#options = options
-    this.cpus = cpus
+    this.cpus = this.#effective = cpus
     this.#placement = placement
-    this.gpus = gpus
+    if (gpus instanceof Promise) this.#late = gpus
+    else this.#gpus = gpus
     this.#canMakeMachineCode = canMakeMachineCode
     this.#affinity = this.#affinityIn(placement, cpus, workers)
   }
 
   get engines(): readonly Engine[] {
-    return this.#cpu ? [this.#cpu, ...this.gpus.engines] : this.gpus.engines
+    return [...(this.#cpu ? [this.#cpu] : []), ...(this.#gpus?.engines ?? [])]
+  }
+
+  /**
+   * The engines of GPUs whose drivers were slow to list them, not started, when they are listed. The number of CPU
+   * workers is adapted to them.
+   * @throws OperatorError as `openEngines`
+   */
+  async lateEngines(): Promise<readonly Engine[]> {
+    const gpus = await this.#late
+    if (!gpus) return []
+    this.#gpus = gpus
+    if (gpus.engines.length > 0) await this.follow(this.#effective)
+    return gpus.engines
   }
 
   async openCpu(kernels: readonly string[], workers: number): Promise<void> {
@@ -101,7 +126,7 @@ export class OpenedEngines {
 
   /** Returns a replacement, not started, for an engine that can no longer hash; undefined if there is no fallback. */
   async replaceEngine(failed: Engine): Promise<Engine | undefined> {
-    if (failed !== this.#cpu) return this.gpus.replace(failed)
+    if (failed !== this.#cpu) return this.#gpus?.replace(failed)
     const [kernel, ...others] = this.#others
     this.#others = others
     this.#cpu = kernel === undefined ? undefined : this.#createEngine(kernel, Math.max(1, failed.units.length))
@@ -111,14 +136,15 @@ export class OpenedEngines {
   /** Static properties and sensor values of a unit. */
   details(unit: string): UnitDetails | undefined {
     const cpu = this.#cpu?.units.find(({ id }) => id === unit)?.cpu
-    return cpu === undefined ? this.gpus.details(unit) : { cpu }
+    return cpu === undefined ? this.#gpus?.details(unit) : { cpu }
   }
 
   /** Adapts affinity and the number of CPU workers to the changed effective CPUs; an explicit number is only clamped. */
   async follow(cpus: EffectiveCpus): Promise<void> {
     if (!this.#cpu) return
     const { cpuWorkers: requested, cpuAffinity } = this.#options.settings
-    const gpus = this.gpus.engines.length
+    this.#effective = cpus
+    const gpus = this.#gpus?.engines.length ?? 0
     const { count: effective } = cpus
     const workers = Math.max(1, resolveWorkers({ requested, effective, gpus, log: this.#log }))
     if (cpuAffinity !== "none") {

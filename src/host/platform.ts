@@ -18,6 +18,8 @@ export interface Platform {
   memory(): SystemMemory | undefined
   /** Monotonic time in microseconds, the same for all threads; undefined if the system's clock cannot be read. */
   monotonicMicroseconds(): bigint | undefined
+  /** Has the system end this process when its parent ends, even if it hangs; without effect where this is not offered. */
+  endWithParent(): void
 
   /** The system's id of the calling thread; undefined if other threads cannot address it. */
   currentThreadId(): number | undefined

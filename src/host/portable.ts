@@ -16,6 +16,7 @@ export const portable: Platform = {
   },
   memory: () => undefined,
   monotonicMicroseconds: () => undefined,
+  endWithParent() {},
   currentThreadId: () => undefined,
   setThreadAffinity: () => false,
   threadActivity: () => undefined,

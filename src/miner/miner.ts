@@ -35,6 +35,8 @@ export interface MinerOptions {
   readonly log: Log
   /** Provides a replacement, not started, for an engine that cannot hash; undefined if none is left. */
   readonly replaceEngine?: (failed: Engine) => Promise<Engine | undefined>
+  /** Engines, not started, that become available while others mine; a rejection ends mining. */
+  readonly lateEngines?: () => Promise<readonly Engine[]>
   /** Time after a job's last arrival at which its search ends; it is searched again if sent again. */
   readonly maxJobAgeMs?: number | undefined
 }
@@ -72,6 +74,10 @@ export class Miner {
     if (signal.aborted) resolve()
     for (const engine of this.#engines.existing) void this.#start(engine)
     source.start(this.#sourceEvents())
+    this.#options.lateEngines?.().then(
+      engines => this.#add(engines),
+      error => this.#ended.reject(error),
+    )
     try {
       await promise
     } finally {
@@ -96,6 +102,14 @@ export class Miner {
     this.#running = false
     this.#endSearch("the miner stops")
     await Promise.all([this.#options.source.close(), this.#engines.close()])
+  }
+
+  #add(engines: readonly Engine[]): void {
+    for (const engine of engines) {
+      if (!this.#running) return
+      this.#engines.add(engine)
+      void this.#start(engine)
+    }
   }
 
   async #start(engine: Engine): Promise<void> {

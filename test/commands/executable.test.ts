@@ -85,6 +85,7 @@ test("without arguments it prints its usage, and each command has its usage", ()
 describe("a usage error is one line and an exit code", () => {
   const errors: [string[], number, string][] = [
     [["mine"], 64, "unknown command mine: see quantus-miner --help"],
+    [["child-task"], 64, "unknown command child-task: see quantus-miner --help"],
     [["--engine", "wasm"], 64, "flags must follow a command: --engine: see quantus-miner --help"],
     [["hash", "--enginee"], 64, "unknown flag --enginee: see quantus-miner hash --help"],
     [["hash", "--engine"], 64, "--engine requires a value: --engine NAME"],

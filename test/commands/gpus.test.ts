@@ -3,29 +3,57 @@ import { expect, test } from "bun:test"
 import { openGpus } from "../../src/commands/gpus.ts"
 import type { HashingSettings } from "../../src/config/options.ts"
 import type { FoundDevices } from "../../src/engines/gpu/find-devices.ts"
+import { DEVICE } from "../engines/gpu/fake-compute.ts"
 import { collectLog } from "../support/collect-log.ts"
-import { FakeClock } from "../support/fake-clock.ts"
+import { FakeClock, settle } from "../support/fake-clock.ts"
 
 function opened(gpuDevices: HashingSettings["gpuDevices"], found: FoundDevices) {
   const log = collectLog()
   const settings = { gpuDevices, allowIntegrated: false } as HashingSettings
-  const open = () => openGpus({ settings, stateDir: undefined, clock: new FakeClock(), log, find: () => found })
+  const find = () => Promise.resolve(found)
+  const open = () => openGpus({ settings, stateDir: undefined, clock: new FakeClock(), log, find })
   return { open, lines: () => log.texts }
 }
 
-test("a failed driver causes a warning", () => {
+test("a failed driver causes warnings and costs its GPUs only, even if they were requested", async () => {
   const failure = "no CUDA device: cuInit: CUDA_ERROR_SYSTEM_DRIVER_MISMATCH"
   const { open, lines } = opened(
     { kind: "count", count: 1 },
     { devices: [], missing: [failure], failures: [failure], notes: [] },
   )
-  expect(open).toThrow("--gpu-devices 1 exceeds the number of GPUs (0)")
-  expect(lines()).toEqual([`warn GPUs of a failed driver are not used: ${failure}`])
+  expect((await open()).engines).toEqual([])
+  expect(lines()).toEqual([
+    `warn GPUs of a failed driver are not used: ${failure}`,
+    'warn --gpu-devices 1 exceeds the number of GPUs (0); run "quantus-miner devices" to list them: no GPU is used',
+  ])
 })
 
-test("the absence of a requested GPU causes a warning", () => {
+test("the absence of a requested GPU causes a warning and an error", async () => {
   const found: FoundDevices = { devices: [], missing: ["there is no libcuda.so.1"], failures: [], notes: [] }
   const { open, lines } = opened({ kind: "list", devices: [0] }, found)
-  expect(open).toThrow("no GPU matches 0")
+  expect(open()).rejects.toThrow("no GPU matches 0")
+  await settle()
   expect(lines()).toEqual(["warn no GPU found: there is no libcuda.so.1"])
+})
+
+test("equal GPUs of a new driver are tried once, and one that crashes it is refused with the reason", async () => {
+  const devices = [1, 2].map(i => ({ device: { ...DEVICE, index: i, pci: `0000:0${i}:00.0` }, other: undefined }))
+  const settings = { gpuDevices: { kind: "all" }, allowIntegrated: true } as HashingSettings
+  const proved: string[] = []
+  const gpus = await openGpus({
+    settings: { ...settings, gpuDevices: { kind: "count", count: 2 } },
+    stateDir: undefined,
+    clock: new FakeClock(),
+    log: collectLog(),
+    find: () => Promise.resolve({ devices, missing: [], failures: [], notes: [] }),
+    prove: device => {
+      proved.push(device.name)
+      return Promise.resolve("the driver crashed (SIGSEGV)")
+    },
+  })
+  const events = { candidate() {}, exhausted() {}, switched() {}, restarted() {}, failed() {} }
+  for (const engine of gpus.engines) expect(engine.start(events)).rejects.toThrow("the driver crashed (SIGSEGV)")
+  await Promise.allSettled(gpus.engines.map(engine => engine.start(events)))
+  expect(proved).toEqual([DEVICE.name])
+  await Promise.all(gpus.engines.map(engine => engine.close()))
 })

@@ -480,3 +480,23 @@ describe("a pause", () => {
     await stop()
   })
 })
+
+describe("an engine that is late", () => {
+  test("takes part in the current job", async () => {
+    const [engine, late] = [new FakeEngine("a"), new FakeEngine("b")]
+    const listed = Promise.withResolvers<readonly FakeEngine[]>()
+    const { job, engines, stop } = await setUp([engine], undefined, undefined, () => listed.promise)
+    job("1")
+    listed.resolve([late])
+    await settle()
+    expect(late.work).toEqual(engine.work)
+    expect(engines.live).toEqual([engine, late])
+    await stop()
+  })
+
+  test("ends mining if it cannot be had", async () => {
+    const error = new OperatorError("no GPU matches 7", ExitCode.config)
+    const { ended } = await setUp([new FakeEngine("a")], undefined, undefined, () => Promise.reject(error))
+    expect(ended).rejects.toBe(error)
+  })
+})

@@ -102,6 +102,7 @@ export async function setUp(
   engines: readonly Engine[],
   replaceEngine?: (failed: Engine) => Promise<Engine | undefined>,
   maxJobAgeMs?: number,
+  lateEngines?: () => Promise<readonly Engine[]>,
 ): Promise<Bench> {
   const source = new FakeSource()
   const clock = new FakeClock(1000)
@@ -115,6 +116,7 @@ export async function setUp(
     clock,
     log,
     ...(replaceEngine && { replaceEngine }),
+    ...(lateEngines && { lateEngines }),
     maxJobAgeMs,
   })
   const abort = new AbortController()

@@ -2,7 +2,7 @@
 import { DeviceError } from "./compute.ts"
 import { type CudaApi, openCuda } from "./cuda/api.ts"
 import { cudaDevices } from "./cuda/devices.ts"
-import type { GpuDevice } from "./device.ts"
+import type { GpuApi, GpuDevice } from "./device.ts"
 import { NoDriver, UnsupportedDevice } from "./library.ts"
 import { type OpenClApi, openOpenCl } from "./opencl/api.ts"
 import { openClDevices } from "./opencl/devices.ts"
@@ -33,27 +33,44 @@ export interface Drivers {
 
 const DRIVERS: Drivers = { cuda: openCuda, opencl: openOpenCl }
 
+/** The devices of one API, or why it lists none. */
+export interface Listing {
+  readonly devices: readonly GpuDevice[]
+  readonly missing?: string | undefined
+  /** Whether `missing` reports a failure of an installed driver. */
+  readonly isFailure?: boolean
+}
+
 /** Loads the drivers into this process and lists their devices. Errors of a driver are returned, not thrown. */
-export function findDevices(drivers: Drivers = DRIVERS): FoundDevices {
-  const missing: string[] = []
-  const failures: string[] = []
-  const listed = (list: () => GpuDevice[]): GpuDevice[] => {
-    try {
-      return list()
-    } catch (error) {
-      if (!(error instanceof UnsupportedDevice || error instanceof DeviceError)) throw error
-      missing.push(error.message)
-      if (!(error instanceof NoDriver)) failures.push(error.message)
-      return []
-    }
+export const findDevices = (drivers: Drivers = DRIVERS): FoundDevices =>
+  combine(
+    listDevices("cuda", () => {}, drivers),
+    listDevices("opencl", () => {}, drivers),
+  )
+
+/**
+ * Loads the driver of one API into this process and lists its devices. Errors of the driver are returned, not thrown.
+ * @param step receives what is about to be called, as the end of "the driver crashed …"
+ */
+export function listDevices(api: GpuApi, step: (what: string) => void, drivers: Drivers = DRIVERS): Listing {
+  try {
+    if (api === "cuda") return { devices: cudaDevices(drivers.cuda()) }
+    const devices = openClDevices(drivers.opencl(), "gpu", step)
+    if (devices.length === 0) return { devices, missing: "no GPU among the OpenCL devices" }
+    return { devices: devices.map(({ handle: _, ...device }) => device) }
+  } catch (error) {
+    if (!(error instanceof UnsupportedDevice || error instanceof DeviceError)) throw error
+    return { devices: [], missing: error.message, isFailure: !(error instanceof NoDriver) }
   }
-  const cuda = listed(() => cudaDevices(drivers.cuda()))
-  const opencl = listed(() => {
-    const devices = openClDevices(drivers.opencl())
-    if (devices.length === 0) missing.push("no GPU among the OpenCL devices")
-    return devices.map(({ handle: _, ...device }) => device)
-  })
-  return { ...eachOnce(cuda, opencl), missing, failures }
+}
+
+export function combine(cuda: Listing, opencl: Listing): FoundDevices {
+  const empty = [cuda, opencl].filter(({ missing }) => missing !== undefined)
+  return {
+    ...eachOnce(cuda.devices, opencl.devices),
+    missing: empty.map(({ missing }) => missing!),
+    failures: empty.filter(({ isFailure }) => isFailure).map(({ missing }) => missing!),
+  }
 }
 
 /**

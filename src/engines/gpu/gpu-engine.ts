@@ -4,10 +4,9 @@
 import type { Clock } from "../../clock.ts"
 import type { Log } from "../../log.ts"
 import { workerEntry } from "../../worker-entry.ts"
+import { RefusedKernel } from "../threads/messages.ts"
 import { type Patience, ThreadEngine } from "../threads/thread-engine.ts"
 import type { DeviceTask } from "./worker-main.ts"
-
-export type GpuEngine = ThreadEngine<DeviceTask>
 
 export interface GpuEngineOptions extends Omit<DeviceTask, "launchMs"> {
   /** Number of the unit within its API: 0 for `cuda/0`. */
@@ -17,6 +16,8 @@ export interface GpuEngineOptions extends Omit<DeviceTask, "launchMs"> {
   readonly log: Log
   /** A module that calls `serveDevice`; the miner's own by default. */
   readonly entry?: string | URL
+  /** Tries a driver that is new before the device is opened. @returns why it cannot be used; undefined if it can */
+  readonly prove?: (() => Promise<string | undefined>) | undefined
 }
 
 /** Duration of a launch: long enough to hide the host's overhead, short enough to switch to a new job quickly. */
@@ -33,20 +34,46 @@ const DISPLAY_LAUNCH_MS = 15
 const PATIENCE: Patience = { startMs: 600_000, maxStillLooks: 20, maxFailures: 2, failureWindowMs: 3_600_000 }
 
 /** Creates the engine of one GPU, not started. Its only unit is `cuda/N` or `opencl/N`. */
-export function createGpuEngine(options: GpuEngineOptions): GpuEngine {
-  const { number, random, clock, log, entry = workerEntry("engines/gpu"), ...rest } = options
-  const launchMs = options.device.display ? DISPLAY_LAUNCH_MS : LAUNCH_MS
-  const task: DeviceTask = { ...rest, launchMs }
-  return new ThreadEngine({
-    name: options.device.api,
-    kind: "gpu",
-    firstUnit: number,
-    workers: 1,
-    entry,
-    task: () => task,
-    patience: PATIENCE,
-    random,
-    clock,
-    log,
-  })
+export const createGpuEngine = (options: GpuEngineOptions): GpuEngine => new GpuEngine(options)
+
+export class GpuEngine extends ThreadEngine<DeviceTask> {
+  readonly #prove: GpuEngineOptions["prove"]
+  #proved: Promise<void> | undefined
+  #closed = false
+
+  constructor(options: GpuEngineOptions) {
+    const { number, random, clock, log, entry = workerEntry("engines/gpu"), prove, ...rest } = options
+    const launchMs = options.device.display ? DISPLAY_LAUNCH_MS : LAUNCH_MS
+    const task: DeviceTask = { ...rest, launchMs }
+    super({
+      name: options.device.api,
+      kind: "gpu",
+      firstUnit: number,
+      workers: 1,
+      entry,
+      task: () => task,
+      patience: PATIENCE,
+      random,
+      clock,
+      log,
+    })
+    this.#prove = prove
+  }
+
+  override prepare(): Promise<void> {
+    this.#proved ??= this.#prepare()
+    return this.#proved
+  }
+
+  override close(): Promise<void> {
+    this.#closed = true
+    return super.close()
+  }
+
+  async #prepare(): Promise<void> {
+    const problem = await this.#prove?.()
+    if (problem !== undefined) throw new RefusedKernel(problem, true)
+    if (this.#closed) throw new RefusedKernel("the miner stops", true)
+    await super.prepare()
+  }
 }

@@ -91,6 +91,14 @@ const OPENCL_BUILDS: readonly Build[] = [
 /** Compilers for processors recompile the program for every group size, so only one is used. */
 const PROCESSOR_BUILDS: readonly Build[] = [{ groupSize: 1 }]
 
+/** The builds that a device is measured with. */
+export const buildsFor = ({ api, processor }: GpuDevice): readonly Build[] =>
+  api === "cuda" ? CUDA_BUILDS : processor ? PROCESSOR_BUILDS : OPENCL_BUILDS
+
+/** Whether a tuning is stored that is valid for the device and its driver, which then has compiled every build. */
+export const isTuned = (device: GpuDevice, options: Pick<TuningOptions, "stateDir" | "version">): boolean =>
+  load(device, options) !== undefined
+
 /**
  * Opens the device and tests it, with the stored layout or, if that is absent or fails, with the fastest measured one.
  * @throws DeviceError, WrongDevice, UnsupportedDevice if no layout works
@@ -152,8 +160,8 @@ function measureAll(
   now: () => number,
   access: DeviceAccess,
 ): { search: DeviceSearch; tuning: Tuning } {
-  const builds = device.api === "cuda" ? CUDA_BUILDS : device.processor ? PROCESSOR_BUILDS : OPENCL_BUILDS
-  const layoutOf = (build: Build, groupsPerUnit: number) => ({ ...build, groups: device.computeUnits * groupsPerUnit })
+  const builds = buildsFor(device)
+  const layoutOf = (build: Build, groupsPerUnit: number) => layoutFor(device, build, groupsPerUnit)
   const outcomes = builds.map(build =>
     attempt((): Tuning => {
       const layout = layoutOf(build, GROUPS_PER_UNIT[0])
@@ -181,6 +189,24 @@ function measureAll(
   } catch (error) {
     search.close()
     throw error
+  }
+}
+
+const layoutFor = ({ computeUnits }: GpuDevice, build: Build, groupsPerUnit: number): Layout => ({
+  ...build,
+  groups: computeUnits * groupsPerUnit,
+})
+
+/**
+ * Compiles and tests one build after the other, and closes each. An error that a driver reports is left to the tuning,
+ * which skips the build.
+ * @param next receives the number of each build before it is compiled
+ */
+export function proveBuilds(device: GpuDevice, next: (build: number) => void, access: DeviceAccess = DEVICES): void {
+  for (const [i, build] of buildsFor(device).entries()) {
+    next(i)
+    const search = attempt(() => openProved(device, layoutFor(device, build, GROUPS_PER_UNIT[0]), access))
+    if (!(search instanceof Error)) search.close()
   }
 }
 
@@ -231,7 +257,10 @@ const validFor = ({ name, driver, architecture, computeUnits, memory }: GpuDevic
 })
 
 /** Loads the stored tuning; undefined if it is absent, invalid, or made under other facts. */
-function load(device: GpuDevice, { stateDir, version }: TuningOptions): Tuning | undefined {
+function load(
+  device: GpuDevice,
+  { stateDir, version }: Pick<TuningOptions, "stateDir" | "version">,
+): Tuning | undefined {
   if (stateDir === undefined) return undefined
   try {
     const { key, tuning } = JSON.parse(readFileSync(file(device, stateDir), "utf8"))

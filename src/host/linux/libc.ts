@@ -5,6 +5,10 @@ import { openCLibrary } from "./libraries.ts"
 /** `clockid_t` of the clock that counts from boot. */
 const CLOCK_MONOTONIC = 1
 
+/** PR_SET_PDEATHSIG and SIGKILL. */
+const SET_PARENT_DEATH_SIGNAL = 1
+const KILL = 9n
+
 const SIGNATURES = {
   sched_getaffinity: { args: ["i32", "u64", "ptr"], returns: "i32" },
   sched_setaffinity: { args: ["i32", "u64", "ptr"], returns: "i32" },
@@ -12,6 +16,7 @@ const SIGNATURES = {
   sendto: { args: ["i32", "ptr", "u64", "i32", "ptr", "u32"], returns: "i64" },
   close: { args: ["i32"], returns: "i32" },
   flock: { args: ["i32", "i32"], returns: "i32" },
+  prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
   clock_gettime: { args: ["i32", "ptr"], returns: "i32" },
 } as const
 
@@ -23,4 +28,9 @@ export function monotonicMicroseconds(): bigint | undefined {
   const time = new BigInt64Array(2)
   if (libc()?.clock_gettime(CLOCK_MONOTONIC, time) !== 0) return undefined
   return time[0]! * 1_000_000n + time[1]! / 1000n
+}
+
+/** Has the system kill this process when its parent ends. */
+export function endWithParent(): void {
+  libc()?.prctl(SET_PARENT_DEATH_SIGNAL, KILL, 0n, 0n, 0n)
 }

@@ -7,7 +7,7 @@ import { readEffectiveCpus } from "./effective-cpus.ts"
 import { lockDirectories, lockFile } from "./file-lock.ts"
 import { mayHaveGpus } from "./gpu-nodes.ts"
 import { hwmonSensors } from "./hwmon-sensors.ts"
-import { monotonicMicroseconds } from "./libc.ts"
+import { endWithParent, monotonicMicroseconds } from "./libc.ts"
 import { openLibrary } from "./libraries.ts"
 import { memory } from "./memory.ts"
 import { isOnReadOnlyMount } from "./mounts.ts"
@@ -19,6 +19,7 @@ export const linux: Platform = {
   openLibrary,
   memory,
   monotonicMicroseconds,
+  endWithParent,
   currentThreadId,
   setThreadAffinity,
   threadActivity: threadId => threadActivity(threadId),

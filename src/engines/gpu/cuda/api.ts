@@ -47,7 +47,8 @@ export type CudaFunctions = Functions<typeof CUDA_FUNCTIONS> & Partial<Functions
 
 type Arguments<Name extends keyof CudaFunctions> = Parameters<NonNullable<CudaFunctions[Name]>>
 
-const LIBRARY = { linux: ["libcuda.so.1"], win32: ["nvcuda.dll"] } as const
+/** Names of the library by platform, in the order they are tried. */
+export const CUDA_LIBRARY = { linux: ["libcuda.so.1"], win32: ["nvcuda.dll"] } as const
 
 /** CUdevice_attribute. */
 export const Attribute = {
@@ -116,7 +117,7 @@ export class CudaApi {
  * @throws UnsupportedDevice if the driver is absent or drives no device
  */
 export function openCuda(platform: NodeJS.Platform = process.platform): CudaApi {
-  const names = libraryNames(LIBRARY, platform)
+  const names = libraryNames(CUDA_LIBRARY, platform)
   const library = openLibrary("CUDA", names, CUDA_FUNCTIONS)
   return initialise(new CudaApi({ ...library.symbols, ...openEach(names, NEWER_FUNCTIONS) }))
 }

@@ -43,7 +43,8 @@ export type OpenClMakers = {
   ) => bigint | number
 }
 
-const LIBRARY = { linux: ["libOpenCL.so.1", "libOpenCL.so"], win32: ["OpenCL.dll"] } as const
+/** Names of the library by platform, in the order they are tried. */
+export const OPENCL_LIBRARY = { linux: ["libOpenCL.so.1", "libOpenCL.so"], win32: ["OpenCL.dll"] } as const
 
 /** CL_PLATFORM_NAME. */
 export const PLATFORM_NAME = 0x0902
@@ -132,7 +133,7 @@ export const openClErrorName = (status: number): string => NAMES[status] ?? `Ope
 
 /** Opens the host's ICD loader. @throws UnsupportedDevice if it is absent */
 export function openOpenCl(platform: NodeJS.Platform = process.platform): OpenClApi {
-  const names = libraryNames(LIBRARY, platform)
+  const names = libraryNames(OPENCL_LIBRARY, platform)
   const library = openLibrary("OpenCL", names, { ...OPENCL_FUNCTIONS, ...OPENCL_MAKERS })
   return new OpenClApi(library.symbols as unknown as OpenClFunctions, library.symbols as unknown as OpenClMakers)
 }

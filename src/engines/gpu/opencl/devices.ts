@@ -14,11 +14,18 @@ export interface OpenClDevice extends GpuDevice {
 
 /**
  * @param types `gpu`, or `all` to include processors
+ * @param step receives what is about to be called
  * @returns an empty list if no platform is installed
  */
-export function openClDevices(api: OpenClApi, types: "gpu" | "all" = "gpu"): OpenClDevice[] {
+export function openClDevices(
+  api: OpenClApi,
+  types: "gpu" | "all" = "gpu",
+  step: (what: string) => void = () => {},
+): OpenClDevice[] {
+  step("while its platforms were loaded")
   const listed = platforms(api).flatMap(platform => {
     const name = platformName(api, platform)
+    step(`while the devices of the platform ${name} were listed`)
     return handlesOf(api, platform, DeviceType[types]).map(handle => ({ handle, name }))
   })
   return listed.map(({ handle, name }, index) => describe(api, handle, index, name))
