@@ -8,13 +8,20 @@ const TIMEOUT_MS = 3000
 
 /** Prints `ready`, or why the miner is not ready and exits with 1. */
 export async function run({ settings }: Config<"health">): Promise<void> {
-  const problem = await notReady(new URL("/-/ready", settings.healthUrl ?? localUrl(settings)))
+  const { healthUrl } = settings
+  // The certificate names the machine, not the local address; nothing secret is sent there.
+  const rejectUnauthorized = healthUrl !== undefined
+  const problem = await notReady(new URL("/-/ready", healthUrl ?? localUrl(settings)), rejectUnauthorized)
   console.log(problem ?? "ready")
   if (problem !== undefined) process.exitCode = ExitCode.failure
 }
 
 /** Address of the monitoring server that the same settings make `serve` open. @throws OperatorError (usage) */
-export function localUrl({ metricsPort, metricsHost }: Pick<Settings<"health">, "metricsPort" | "metricsHost">): URL {
+export function localUrl({
+  metricsPort,
+  metricsHost,
+  metricsTlsCert,
+}: Pick<Settings<"health">, "metricsPort" | "metricsHost"> & { readonly metricsTlsCert?: string | undefined }): URL {
   if (!metricsPort) {
     throw new OperatorError(
       "health needs the miner's address: specify --url http://HOST:PORT, --metrics-port or MINER_METRICS_PORT",
@@ -22,14 +29,18 @@ export function localUrl({ metricsPort, metricsHost }: Pick<Settings<"health">, 
     )
   }
   const host = metricsHost === "0.0.0.0" ? "127.0.0.1" : metricsHost === "::" ? "::1" : metricsHost
-  return new URL(`http://${addressText({ host, port: metricsPort })}`)
+  return new URL(`${metricsTlsCert ? "https" : "http"}://${addressText({ host, port: metricsPort })}`)
 }
 
-async function notReady(url: URL): Promise<string | undefined> {
+async function notReady(url: URL, rejectUnauthorized: boolean): Promise<string | undefined> {
   // A proxy that the environment names must not stand between a miner and its probe.
   process.env["NO_PROXY"] = url.hostname
   try {
-    const answer = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS), redirect: "manual" })
+    const answer = await fetch(url, {
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      redirect: "manual",
+      tls: { rejectUnauthorized },
+    })
     if (answer.status === 200) return
     const text = (await answer.text()).trim().slice(0, 500)
     return answer.status === 503 && text !== "" ? text : `${url} answered ${answer.status}`

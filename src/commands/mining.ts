@@ -8,19 +8,21 @@ import { host } from "../host/host.ts"
 import { feedWatchdog, type Notifier } from "../host/service-manager.ts"
 import { EngineSet } from "../miner/engine-set.ts"
 import { Miner } from "../miner/miner.ts"
-import { serveMonitoring } from "../observe/monitoring.ts"
+import type { Monitoring } from "../observe/monitoring.ts"
 import { Stats, type StatsSink } from "../observe/stats.ts"
 import { lastWords, startStatusLine, statusLine } from "../observe/status-line.ts"
 import type { JobSource } from "../sources/source.ts"
 import { version } from "../version.ts"
 import { holdRejection } from "./hold-rejection.ts"
+import { openMonitoring } from "./open-monitoring.ts"
 import { type OpenedEngines, openEngines } from "./opened-engines.ts"
 import type { Output } from "./output.ts"
+import { pauseOnSignals } from "./pause-signals.ts"
 import type { SourceContext } from "./sources.ts"
 import { aborted } from "./stop-signal.ts"
 
 export interface MiningOptions {
-  readonly config: Pick<Config, "stateDir"> & { readonly settings: MiningSettings }
+  readonly config: Pick<Config, "stateDir" | "monitoring"> & { readonly settings: MiningSettings }
   readonly output: Output
   /** Ends mining within two seconds. */
   readonly stop: AbortSignal
@@ -66,9 +68,7 @@ async function mineOn(opened: OpenedEngines, options: MiningOptions, notifier: N
   const maxJobAgeMs = options.maxJobAgeSeconds === undefined ? undefined : 1000 * options.maxJobAgeSeconds
   const miner = new Miner({ source, engines, events: stats, clock, log, replaceEngine, lateEngines, maxJobAgeMs })
 
-  const { metricsHost, metricsPort: port, metricsAllowedHosts: allowedHosts } = settings
-  const monitoring =
-    port === undefined ? undefined : await serveMonitoring({ stats, host: metricsHost, port, allowedHosts, clock, log })
+  const monitoring = await openMonitoring(config, stats, miner, log)
   const endings = [
     startStatusLine({
       stats,
@@ -77,7 +77,8 @@ async function mineOn(opened: OpenedEngines, options: MiningOptions, notifier: N
       terminal,
       redrawn: settings.logFormat === "pretty" && !settings.noStatusLine && !settings.quiet,
     }),
-    followCpus(opened, stats, notifier, output),
+    followCpus(opened, stats, notifier, output, monitoring),
+    pauseOnSignals(miner),
     clock.every(STATUS_INTERVAL_MS, () => notifier.status(statusLine(stats.snapshot(), STATUS_COLUMNS))),
   ]
   const { watchdogTimeoutMs: timeoutMs } = notifier
@@ -99,8 +100,17 @@ async function mineOn(opened: OpenedEngines, options: MiningOptions, notifier: N
   }
 }
 
-/** Watches the effective CPUs, and checks them immediately on SIGHUP. Returns a function that ends the watch. */
-function followCpus(opened: OpenedEngines, stats: StatsSink, notifier: Notifier, { log }: Output): () => void {
+/**
+ * Watches the effective CPUs. On SIGHUP checks them immediately and reads the credentials of the metrics again.
+ * Returns a function that ends the watch.
+ */
+function followCpus(
+  opened: OpenedEngines,
+  stats: StatsSink,
+  notifier: Notifier,
+  { log }: Output,
+  monitoring: Monitoring | undefined,
+): () => void {
   const watch = watchEffectiveCpus({
     initial: opened.cpus,
     read: host.effectiveCpus,
@@ -114,6 +124,7 @@ function followCpus(opened: OpenedEngines, stats: StatsSink, notifier: Notifier,
   const reload = async () => {
     notifier.reloading()
     await watch.check()
+    await monitoring?.reload()
     notifier.ready()
   }
   process.on("SIGHUP", reload)

@@ -1,6 +1,7 @@
 /** SIGINT and SIGTERM, and SIGHUP on a terminal: the first requests a shutdown, a later one forces it. */
 import { EARLY_SIGNALS, exitEarly } from "../early-signals.ts"
 import { ExitCode } from "../errors.ts"
+import { PAUSE_SIGNALS } from "./pause-signals.ts"
 
 const SIGNALS = process.stderr.isTTY ? ["SIGINT", "SIGTERM", "SIGHUP"] : ["SIGINT", "SIGTERM"]
 
@@ -20,8 +21,8 @@ export function stopSignal(now: () => number = () => performance.now()): AbortSi
     })
   }
   for (const signal of EARLY_SIGNALS) process.off(signal, exitEarly)
-  // Under a service manager SIGHUP means reload, which has no effect before the miner is ready.
-  process.on("SIGHUP", () => {})
+  // Reload, pause and resume have no effect before mining begins, and must not end the process.
+  for (const signal of ["SIGHUP", ...PAUSE_SIGNALS]) process.on(signal, () => {})
   return controller.signal
 }
 

@@ -12,6 +12,7 @@ import { type ConfigFile, readConfigFile } from "./config-file.ts"
 import { CREDENTIALS, findCredential } from "./credentials.ts"
 import { type Files, fileProblem } from "./files.ts"
 import { type Given, parseGiven } from "./given.ts"
+import { type MonitoringConfig, resolveMonitoring } from "./monitoring.ts"
 import { OPTION_NAMES, type OptionName, optionOf, optionsOf, type Settings, variablesOf } from "./options.ts"
 import { looseMode, type Secret } from "./secrets.ts"
 import { resolveSources, type SourceConfig } from "./sources.ts"
@@ -24,6 +25,8 @@ export interface Config<C extends Command = Command> {
   readonly sources: readonly SourceConfig[]
   /** Token that clients of the HTTP job API must send; undefined if the API is open. */
   readonly apiToken: Secret | undefined
+  /** Access to the metrics; open and without TLS if none are served. */
+  readonly monitoring: MonitoringConfig
   /** Directory for measurements kept between starts; undefined if they are not stored. */
   readonly stateDir: string | undefined
   /** Messages for the operator, in the order in which they arose. */
@@ -81,9 +84,23 @@ export async function resolveConfig<C extends Command>(
     sources: mines ? resolveSources(inputs) : [],
     apiToken:
       command === "api" ? findCredential([flag, variable, file.given], CREDENTIALS.token, files, warn) : undefined,
+    monitoring: command === "health" ? OPEN : monitoringOf(settings, env, files, warn),
     stateDir: (settings as { stateDir?: string }).stateDir ?? host.stateDirectory(env),
     notes,
   }
+}
+
+const OPEN: MonitoringConfig = { token: undefined, tls: undefined }
+
+function monitoringOf(
+  settings: Partial<Settings<"serve">>,
+  env: Environment,
+  files: Files,
+  warn: (message: string) => void,
+): MonitoringConfig {
+  const { metricsPort, metricsTokenFile: tokenFile, metricsTlsCert: tlsCert, metricsTlsKey: tlsKey } = settings
+  if (metricsPort === undefined) return OPEN
+  return resolveMonitoring({ tokenFile, tlsCert, tlsKey, env, files, warn })
 }
 
 function parsed(name: OptionName, given: Given | undefined): unknown {

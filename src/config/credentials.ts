@@ -1,4 +1,6 @@
-/** Finds a credential: the value or file of the highest layer that specifies either. */
+/** Finds a credential: the value or file of the highest layer that specifies either, or one of the service manager. */
+import { join } from "node:path"
+import type { Environment } from "../environment.ts"
 import type { Files } from "./files.ts"
 import { type GivenOptions, givenError, parseGiven } from "./given.ts"
 import { type OptionName, optionOf } from "./options.ts"
@@ -35,6 +37,15 @@ export function findCredential(
     if (path) return credentialFile(parseGiven(path, optionOf(file).parser) as string, path.origin, kind, files, warn)
   }
   return undefined
+}
+
+/** The credential of that name passed by the service manager; undefined if absent or empty. */
+export function handedOver(name: string, kind: SecretKind, env: Environment, files: Files): Secret | undefined {
+  const directory = env["CREDENTIALS_DIRECTORY"]
+  // The systemd unit sets empty defaults for absent credentials.
+  if (!directory || !files.list(directory).includes(name) || files.read(join(directory, name)).trim() === "") return
+  // systemd copies it at the start: only a restart brings a renewed one.
+  return { ...secretFile(join(directory, name), "$CREDENTIALS_DIRECTORY", kind, files), isRenewable: false }
 }
 
 /** Reads a secret from a file and checks the file mode. */

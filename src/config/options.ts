@@ -308,6 +308,27 @@ export const OPTIONS = {
     flagOnly: true,
     help: "Address of the miner's monitoring server; by default http://127.0.0.1 at the metrics port",
   }),
+  metricsTokenFile: option({
+    category: "monitoring",
+    parser: path,
+    commands: MINING,
+    value: "FILE",
+    help: "File that contains the bearer token that clients of the metrics must send; also permits pausing by HTTP",
+  }),
+  metricsTlsCert: option({
+    category: "monitoring",
+    parser: path,
+    commands: MONITORED,
+    value: "FILE",
+    help: "PEM file of the certificate chain with which the metrics are served over TLS",
+  }),
+  metricsTlsKey: option({
+    category: "monitoring",
+    parser: path,
+    commands: MINING,
+    value: "FILE",
+    help: "PEM file of the certificate's private key",
+  }),
   stateDir: option({
     category: "files",
     parser: path,

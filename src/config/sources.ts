@@ -4,12 +4,12 @@ import type { Environment } from "../environment.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
 import { host } from "../host/host.ts"
 import type { FileSource } from "./config-file.ts"
-import { CREDENTIALS, credentialFile, findCredential } from "./credentials.ts"
+import { CREDENTIALS, credentialFile, findCredential, handedOver } from "./credentials.ts"
 import type { Files } from "./files.ts"
 import { type Given, type GivenOptions, givenError, type Layers, parseGiven } from "./given.ts"
 import { type OptionName, optionOf, type Value } from "./options.ts"
 import { type Address, addressText } from "./parse.ts"
-import { LOGIN, PASSWORD, PIN, type Secret, type SecretKind, secretFile } from "./secrets.ts"
+import { LOGIN, PASSWORD, PIN, type Secret, type SecretKind } from "./secrets.ts"
 import { type SourceUrl, sourceName } from "./source-url.ts"
 
 export type SourceConfig = QuicSourceConfig | StratumSourceConfig
@@ -172,12 +172,7 @@ class SourceOptions {
 
   /** The credential of that name passed by the service manager; undefined if absent or empty. */
   handedOver(file: string, kind: SecretKind): Secret | undefined {
-    const { env, files } = this.#inputs
-    const directory = env["CREDENTIALS_DIRECTORY"]
-    // The systemd unit sets empty defaults for absent credentials.
-    if (!directory || !files.list(directory).includes(file) || files.read(join(directory, file)).trim() === "") return
-    // systemd copies it at the start: only a restart brings a renewed one.
-    return { ...secretFile(join(directory, file), "$CREDENTIALS_DIRECTORY", kind, files), isRenewable: false }
+    return handedOver(file, kind, this.#inputs.env, this.#inputs.files)
   }
 
   /** @param ownOnly whether only the source's own table applies */

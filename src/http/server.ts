@@ -8,7 +8,6 @@ import { hasBearer } from "./bearer.ts"
 import { hostOf } from "./host-check.ts"
 import { IDLE_SECONDS, MAX_BODY_BYTES, MAX_OPEN_REQUESTS, MAX_TARGET_LENGTH } from "./limits.ts"
 import { endpointOf, type Match, matchRoute, methodsOf, type Route } from "./router.ts"
-import type { TlsIdentity } from "./tls.ts"
 
 export interface ServerOptions {
   /** Address or name on which it listens. */
@@ -29,6 +28,12 @@ export interface ServerOptions {
   readonly log: Log
   /** Called after every answer. @param endpoint the route's label, or `other` */
   readonly answered: (endpoint: string, code: number) => void
+}
+
+/** Certificate chain and private key, both PEM. */
+export interface TlsIdentity {
+  readonly cert: string
+  readonly key: string
 }
 
 export interface HttpServer {

@@ -1,5 +1,6 @@
 /** The events that the miner reports. Statistics implement them. */
 import type { DisconnectReason, Job, JobOutcome, Seal, Verdict } from "../sources/source.ts"
+import type { PauseReason } from "./pauses.ts"
 
 /** Arguments are in the order of `SourceEvents` and `EngineEvents`, so that both can be forwarded unchanged. */
 export interface MinerEvents {
@@ -21,4 +22,6 @@ export interface MinerEvents {
   restarted(unit: string, why: string): void
   /** A candidate of this unit failed verification. */
   mismatch(unit: string): void
+  /** The reasons for pausing changed. @param reasons empty while mining */
+  paused(reasons: readonly PauseReason[]): void
 }

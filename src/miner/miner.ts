@@ -89,6 +89,7 @@ export class Miner {
   setPaused(reason: PauseReason, paused: boolean): void {
     if (!this.#pauses.set(reason, paused)) return
     const rest = this.#pauses.reasons
+    this.#options.events.paused(rest)
     const state = rest.length > 0 ? `paused (${rest.join(", ")})` : "mining"
     this.#options.log.info(`${paused ? "pause" : "resume"} (${reason}): now ${state}`)
   }

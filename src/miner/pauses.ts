@@ -1,5 +1,5 @@
 /** Reasons for pausing; a bounded set, because it is a metric's label. */
-export const PAUSE_REASONS = ["operator", "schedule", "battery", "active", "temperature"] as const
+export const PAUSE_REASONS = ["operator", "http", "signal", "schedule", "battery", "active", "temperature"] as const
 
 export type PauseReason = (typeof PAUSE_REASONS)[number]
 

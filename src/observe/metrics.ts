@@ -4,6 +4,7 @@
  * disappears with its unit or source.
  */
 import { Counter, Gauge, type Metric, Registry, type RegistryContentType } from "prom-client"
+import { PAUSE_REASONS } from "../miner/pauses.ts"
 import type { DisconnectReason } from "../sources/source.ts"
 import type { Distribution } from "./distribution.ts"
 import { type ProcessMetric, processMetrics } from "./process-metrics.ts"
@@ -131,11 +132,14 @@ function registerHashes(scrape: Scrape): void {
   scrape.gauges("miner_build_info", "Version, runtime and engines; always 1.", ["version", "bun", "engine"], now => [
     [{ version: now.version, bun: Bun.version, engine: now.engines.join("+") || "none" }, 1],
   ])
-  scrape.gauge("miner_ready", "1 while connected and hashing, otherwise 0.", now =>
+  scrape.gauge("miner_ready", "1 while connected and hashing, or paused; otherwise 0.", now =>
     now.notReady === undefined ? 1 : 0,
   )
   scrape.gauges("miner_standstill", "1 while this reason stops the miner from earning, otherwise 0.", ["reason"], now =>
     STANDSTILL_KINDS.map(reason => [{ reason }, now.standstill === reason ? 1 : 0]),
+  )
+  scrape.gauges("miner_paused", "1 while mining is paused for this reason, otherwise 0.", ["reason"], now =>
+    PAUSE_REASONS.map(reason => [{ reason }, now.pauses.includes(reason) ? 1 : 0]),
   )
   scrape.gauge(
     "miner_effective_cpus",

@@ -83,7 +83,7 @@ export function xmrigSummary(now: Snapshot, hostname: string): object {
     ua: `quantus-miner/${now.version}`,
     cpu: { threads: now.cpus?.count ?? null, workers: now.units.filter(unit => unit.kind === "cpu").length },
     donate_level: 0,
-    paused: job === undefined,
+    paused: job === undefined || now.pauses.length > 0,
     algorithms: ["quantus"],
     hashrate: {
       total: windows(rates),

@@ -4,25 +4,42 @@ import type { Route } from "../http/router.ts"
 import type { Exposition, MetricsFormat } from "./metrics.ts"
 import { page } from "./page.ts"
 import { hiveStats, xmrigSummary } from "./rig-monitors.ts"
-import type { HostSnapshot } from "./snapshot.ts"
+import type { HostSnapshot, Snapshot } from "./snapshot.ts"
 import type { Stats } from "./stats.ts"
 
 /** Maximum number of points in the chart. */
 const MAX_HISTORY_POINTS = 360
 const DEFAULT_HISTORY_SECONDS = 900
 
-/** @param expositions the metrics in both formats */
-export function createRoutes(
-  stats: Stats,
-  expositions: Readonly<Record<MetricsFormat, Exposition>>,
-  hostname: string,
-): readonly Route[] {
+export interface RoutesOptions {
+  readonly stats: Stats
+  /** The metrics in both formats. */
+  readonly expositions: Readonly<Record<MetricsFormat, Exposition>>
+  readonly hostname: string
+  /** Pauses or resumes mining. */
+  readonly setPaused: (paused: boolean) => void
+}
+
+/** Health and the page's document, which holds no data, need no token. */
+export function createRoutes({ stats, expositions, hostname, setPaused }: RoutesOptions): readonly Route[] {
   const get = (path: string, answer: Route["answer"]): Route => ({ method: "GET", path, answer })
+  const pausing = (path: string, paused: boolean): Route => ({
+    method: "POST",
+    path,
+    requiresToken: true,
+    answer() {
+      setPaused(paused)
+      const { pauses } = stats.snapshot()
+      return plain(200, pauses.length > 0 ? pausedText(pauses) : "mining")
+    },
+  })
   return [
-    get("/", () => page),
+    { ...get("/", () => page), isOpen: true },
     get("/metrics", ({ accept }) => metrics(expositions[preferredFormat(accept)])),
-    get("/-/healthy", () => plain(200, "healthy")),
-    get("/-/ready", () => readiness(stats.snapshot().notReady)),
+    { ...get("/-/healthy", () => plain(200, "healthy")), isOpen: true },
+    { ...get("/-/ready", ({ authorized }) => readiness(stats.snapshot(), authorized)), isOpen: true },
+    pausing("/-/pause", true),
+    pausing("/-/resume", false),
     get("/hive-stats", () => json(hiveStats(stats.snapshot()))),
     get("/2/summary", () => json(xmrigSummary(stats.snapshot(), hostname))),
     get("/1/summary", () => json(xmrigSummary(stats.snapshot(), hostname))),
@@ -35,9 +52,13 @@ async function metrics(exposition: Exposition): Promise<Answer> {
   return { type: exposition.contentType, body: await exposition.render() }
 }
 
-function readiness(notReady: string | undefined): Answer {
-  return notReady === undefined ? plain(200, "ready") : plain(503, notReady)
+/** The reason, which names the source, is only for clients with the token. */
+function readiness({ notReady, pauses }: Snapshot, authorized: boolean): Answer {
+  if (notReady !== undefined) return plain(503, authorized ? notReady : "not ready")
+  return plain(200, pauses.length > 0 && authorized ? pausedText(pauses) : "ready")
 }
+
+const pausedText = (pauses: Snapshot["pauses"]): string => `paused (${pauses.join(", ")})`
 
 function history(stats: Stats, query: URLSearchParams): Answer {
   const seconds = Number(query.get("seconds") ?? DEFAULT_HISTORY_SECONDS)

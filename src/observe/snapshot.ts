@@ -1,5 +1,6 @@
 /** The observable state of the miner at one moment, as plain values. */
 import type { EffectiveCpus } from "../host/effective-cpus.ts"
+import type { PauseReason } from "../miner/pauses.ts"
 import type { DisconnectReason, JobOutcome, Verdict } from "../sources/source.ts"
 import type { Rates } from "./hash-rate.ts"
 import type { StandstillKind } from "./standstill.ts"
@@ -116,7 +117,9 @@ export interface Snapshot {
   readonly cpus: CpuSnapshot | undefined
   /** Why the miner earns nothing: no job for a minute, or no accepted share although shares were expected. */
   readonly standstill: StandstillKind | undefined
-  /** Why the miner is not mining; undefined while it is connected and hashing. */
+  /** Why the miner is paused; empty while it is not. */
+  readonly pauses: readonly PauseReason[]
+  /** Why the miner is not mining; undefined while it is connected and hashing, or paused. */
   readonly notReady: string | undefined
 }
 

@@ -8,10 +8,12 @@ export const STANDSTILL_KINDS = ["no_job", "no_share_accepted"] as const
 export type StandstillKind = (typeof STANDSTILL_KINDS)[number]
 
 export interface Standing {
-  /** Clock milliseconds at which a nonce was last tested, or at which the miner started. */
+  /** Clock milliseconds at which a nonce was last tested, or at which the miner started or resumed if that is later. */
   readonly progressAt: number
   /** Whether there is a job to search; false after a seal that ends its job. */
   readonly hasJob: boolean
+  /** Whether the miner is paused, which is no standstill. */
+  readonly isPaused: boolean
   /** The source of the job; all sources without a job. */
   readonly source: string
   /** Why a source is down; undefined if none is. */
@@ -69,7 +71,8 @@ export class Standstill {
     this.#log.warn(reason)
   }
 
-  #find({ hasJob, progressAt, source, problem, expectedSeals }: Standing): Finding | undefined {
+  #find({ hasJob, isPaused, progressAt, source, problem, expectedSeals }: Standing): Finding | undefined {
+    if (isPaused) return undefined
     const now = this.#clock.now()
     const idleMs = now - progressAt
     const countedMs = now - this.#countsFrom.at

@@ -3,6 +3,7 @@ import type { Clock } from "../clock.ts"
 import type { Unit } from "../engines/engine.ts"
 import type { Log } from "../log.ts"
 import type { MinerEvents } from "../miner/events.ts"
+import type { PauseReason } from "../miner/pauses.ts"
 import type { DisconnectReason, Job, JobOutcome, Seal, Verdict } from "../sources/source.ts"
 import { Distribution } from "./distribution.ts"
 import type { Rates } from "./hash-rate.ts"
@@ -93,11 +94,15 @@ export class Stats implements StatsSink {
   readonly #httpRequests = new Map<string, HttpRequests>()
   readonly #mineRequests: Record<MineResult, number> = { accepted: 0, duplicate: 0, invalid: 0, error: 0 }
   #cpus: CpuSnapshot | undefined
+  #pauses: readonly PauseReason[] = []
+  /** Clock milliseconds of the last resume; of the start if there was none. */
+  #resumedAt: number
 
   constructor(options: StatsOptions) {
     const { clock } = options
     this.#options = options
     this.#startedAt = clock.now()
+    this.#resumedAt = this.#startedAt
     this.#meters = new UnitMeters(clock, options.units)
     this.#standstill = new Standstill(clock, options.log)
     this.#sample()
@@ -169,6 +174,11 @@ export class Stats implements StatsSink {
     increment(this.#mismatches, unit)
   }
 
+  paused(reasons: readonly PauseReason[]): void {
+    this.#pauses = reasons
+    if (reasons.length === 0) this.#resumedAt = this.#now()
+  }
+
   effectiveCpus({ count, mask, decidedBy }: CpuSnapshot): void {
     this.#cpus = { count, mask, decidedBy }
   }
@@ -231,6 +241,7 @@ export class Stats implements StatsSink {
       recentSeals: this.#recentSeals.map(({ at, seal }) => ({ ...seal, agoSeconds: this.#secondsSince(at) })),
       cpus: this.#cpus,
       standstill: this.#standstill.kind,
+      pauses: this.#pauses,
       notReady: this.#notReady(),
     }
   }
@@ -253,7 +264,8 @@ export class Stats implements StatsSink {
     const job = this.#job
     const source = job?.source ?? [...this.#sources.keys()].join(", ")
     this.#standstill.check({
-      progressAt: this.#meters.progressAt ?? this.#startedAt,
+      progressAt: Math.max(this.#meters.progressAt ?? 0, this.#resumedAt),
+      isPaused: this.#pauses.length > 0,
       hasJob: job !== undefined && !(this.#jobHadSeal && job.afterSeal === "wait"),
       source: source || "any source",
       problem: [...this.#sources.values()].find(({ problem }) => problem !== undefined)?.problem,
@@ -298,6 +310,7 @@ export class Stats implements StatsSink {
   }
 
   #notReady(): string | undefined {
+    if (this.#pauses.length > 0) return undefined
     if (this.#standstill.reason !== undefined) return this.#standstill.reason
     const sources = [...this.#sources]
     if (!sources.some(([, source]) => source.up)) {
@@ -308,7 +321,7 @@ export class Stats implements StatsSink {
     if (!this.#job) return "connected, waiting for a job"
     const { progressAt } = this.#meters
     if (progressAt === undefined) return "a job was received, but no nonce has been tested yet"
-    const idle = this.#now() - progressAt
+    const idle = this.#now() - Math.max(progressAt, this.#resumedAt)
     return idle > STALLED_AFTER_MS ? `no nonce tested for ${Math.round(idle / 1000)} s` : undefined
   }
 

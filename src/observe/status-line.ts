@@ -67,7 +67,8 @@ export function statusLine(now: Snapshot, columns: number): string {
   return line
 }
 
-function jobPart({ job, notReady }: Snapshot): string {
+function jobPart({ job, notReady, pauses }: Snapshot): string {
+  if (pauses.length > 0) return `paused (${pauses.join(", ")})`
   if (!job) return shorten(printable(notReady ?? "no job"), 48)
   return `job ${shorten(printable(job.id), 12)} diff ${formatCount(Number(job.difficulty))} ${formatDuration(job.ageSeconds)}`
 }

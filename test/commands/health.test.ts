@@ -1,6 +1,7 @@
 import { afterEach, expect, spyOn, test } from "bun:test"
 import { localUrl, run } from "../../src/commands/health.ts"
 import type { Config } from "../../src/config/config.ts"
+import { createPem } from "../support/pem.ts"
 
 type Settings = Config<"health">["settings"]
 
@@ -47,6 +48,15 @@ test("a miner that does not run gives 1", async () => {
   expect(await health({ healthUrl })).toEqual({ said: `${healthUrl}-/ready cannot be reached`, code: 1 })
 })
 
+test("a miner that serves its metrics over TLS is asked without checking the names in its certificate", async () => {
+  const tls = await createPem()
+  const server = Bun.serve({ port: 0, hostname: "127.0.0.1", tls, fetch: () => new Response("ready") })
+  servers.push(server)
+  const settings = { metricsHost: "127.0.0.1", metricsPort: server.port!, metricsTlsCert: "/etc/miner.pem" }
+  expect(await health(settings)).toEqual({ said: "ready", code: 0 })
+  expect((await health({ healthUrl: server.url })).code).toBe(1)
+})
+
 test("a proxy in the environment is not used", async () => {
   process.env["http_proxy"] = "http://127.0.0.1:1"
   try {
@@ -60,5 +70,7 @@ test("the address follows from the settings of serve", () => {
   expect(localUrl({ metricsPort: 9900, metricsHost: "0.0.0.0" }).href).toBe("http://127.0.0.1:9900/")
   expect(localUrl({ metricsPort: 9900, metricsHost: "::" }).href).toBe("http://[::1]:9900/")
   expect(localUrl({ metricsPort: 9900, metricsHost: "192.0.2.7" }).href).toBe("http://192.0.2.7:9900/")
+  const metricsTlsCert = "/etc/miner.pem"
+  expect(localUrl({ metricsPort: 9900, metricsHost: "::", metricsTlsCert }).href).toBe("https://[::1]:9900/")
   expect(() => localUrl({ metricsPort: undefined, metricsHost: "127.0.0.1" })).toThrow("--metrics-port")
 })

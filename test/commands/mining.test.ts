@@ -1,6 +1,6 @@
 /** The built executable, mining for its development node. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
-import { mkdtempSync, rmSync } from "node:fs"
+import { chmodSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { progressOf } from "../../src/commands/mining.ts"
@@ -92,6 +92,54 @@ describe("serve", () => {
     await miner.line(/connected to/)
     miner.kill("SIGHUP")
     await miner.line(/was sent/, miner.lines.length)
+    expect(await miner.stop()).toBe(0)
+  }, 30_000)
+
+  test("SIGUSR1 pauses it and SIGUSR2 resumes it", async () => {
+    const miner = new MinerProcess([...serve, "--verbose"])
+    await miner.line(/was sent/)
+    miner.kill("SIGUSR1")
+    await miner.line(/pause \(signal\): now paused \(signal\)/)
+    miner.kill("SIGUSR2")
+    await miner.line(/resume \(signal\): now mining/)
+    await miner.line(/was sent/, miner.lines.length)
+    expect(await miner.stop()).toBe(0)
+  }, 30_000)
+
+  test("is paused and resumed by HTTP with a token, beside signals, and keeps its connection", async () => {
+    const tokenFile = join(dir, "metrics-token")
+    await Bun.write(tokenFile, "secret\n")
+    chmodSync(tokenFile, 0o600)
+    const miner = new MinerProcess([...serve, "--metrics-port", "0", "--metrics-token-file", tokenFile])
+    const { text } = await miner.line(/http:\/\/127\.0\.0\.1:\d+/)
+    const base = /http:\/\/127\.0\.0\.1:\d+/.exec(text)![0]
+    const headers = { authorization: "Bearer secret" }
+    const post = async (path: string) => (await fetch(base + path, { method: "POST", headers })).text()
+    const metric = async (name: string) => {
+      const metrics = await (await fetch(`${base}/metrics`, { headers })).text()
+      return Number(
+        metrics
+          .split("\n")
+          .find(line => line.startsWith(`${name} `))!
+          .split(" ")
+          .at(-1),
+      )
+    }
+    await miner.line(/was sent/)
+    expect(await post("/-/pause")).toBe("paused (http)\n")
+    const hashes = await metric("miner_hashes_total")
+    miner.kill("SIGUSR1")
+    await miner.line(/pause \(signal\): now paused \(http, signal\)/)
+    expect(await post("/-/resume")).toBe("paused (signal)\n")
+    expect(await metric("miner_hashes_total")).toBe(hashes)
+    expect(await metric('miner_paused{reason="signal"}')).toBe(1)
+    expect(await metric('miner_paused{reason="http"}')).toBe(0)
+    expect((await fetch(`${base}/-/ready`)).status).toBe(200)
+    miner.kill("SIGUSR2")
+    await miner.line(/now mining/)
+    await miner.line(/was sent/, miner.lines.length)
+    expect(await metric("miner_hashes_total")).toBeGreaterThan(hashes)
+    expect(miner.lines.filter(({ text }) => text.includes("connected to"))).toHaveLength(1)
     expect(await miner.stop()).toBe(0)
   }, 30_000)
 

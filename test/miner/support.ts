@@ -171,5 +171,6 @@ export function recordingEvents(told: string[]): MinerEvents {
     switched: (unit, _sequence, seconds) => told.push(`switched ${unit} ${seconds}`),
     restarted: unit => told.push(`restarted ${unit}`),
     mismatch: unit => told.push(`mismatch ${unit}`),
+    paused: reasons => told.push(`paused ${reasons.join("+") || "no longer"}`),
   }
 }

@@ -1,20 +1,24 @@
 import { afterEach, describe, expect, test } from "bun:test"
 import { createHash } from "node:crypto"
-import type { Serving } from "../../src/http/serving.ts"
-import { serveMonitoring } from "../../src/observe/monitoring.ts"
+import { type Monitoring, type MonitoringOptions, serveMonitoring } from "../../src/observe/monitoring.ts"
 import { preferredFormat } from "../../src/observe/routes.ts"
 import { collectLog } from "../support/collect-log.ts"
+import { createPem } from "../support/pem.ts"
 import { Bench, fakeJob, fakeSeal, fakeUnit, NODE } from "./support.ts"
 
-const open: Serving[] = []
+const open: Monitoring[] = []
 afterEach(() => Promise.all(open.splice(0).map(server => server.close())))
 
-async function start(bench = new Bench()) {
+async function start(bench = new Bench(), options: Partial<MonitoringOptions> = {}) {
   const { stats, clock } = bench
-  const server = await serveMonitoring({ stats, clock, log: collectLog(), host: "127.0.0.1", port: 0 })
+  const log = collectLog()
+  const setPaused = (paused: boolean) => stats.paused(paused ? ["http"] : [])
+  const server = await serveMonitoring({ stats, clock, log, host: "127.0.0.1", port: 0, setPaused, ...options })
   open.push(server)
-  const get = (path: string, headers = {}) => fetch(`http://127.0.0.1:${server.port}${path}`, { headers })
-  return { bench, get, json: async (path: string): Promise<unknown> => (await get(path)).json() }
+  const url = (path: string) => `http://127.0.0.1:${server.port}${path}`
+  const get = (path: string, headers = {}) => fetch(url(path), { headers })
+  const post = (path: string, headers = {}) => fetch(url(path), { method: "POST", headers })
+  return { bench, server, log, get, post, json: async (path: string): Promise<unknown> => (await get(path)).json() }
 }
 
 /** Two devices and two CPU workers, connected to a node and hashing, with seals of every kind. */
@@ -164,6 +168,117 @@ describe("the page", () => {
       expect((await get(`/api/history?seconds=${seconds}`)).status).toBe(400)
     }
   })
+})
+
+describe("with a token", () => {
+  const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
+
+  test("everything but health and the page's document requires it", async () => {
+    const { get } = await start(await rig(), { token: { read: () => "secret" } })
+    for (const path of ["/metrics", "/hive-stats", "/1/summary", "/2/summary", "/api/snapshot", "/api/history"]) {
+      expect([path, (await get(path)).status]).toEqual([path, 401])
+      expect([path, (await get(path, bearer("secret"))).status]).toEqual([path, 200])
+    }
+    for (const path of ["/", "/-/healthy", "/-/ready"]) expect([path, (await get(path)).status]).toEqual([path, 200])
+  })
+
+  test("only clients with it are told why the miner is not ready", async () => {
+    const { get } = await start(new Bench(), { token: { read: () => "secret" } })
+    expect(await (await get("/-/ready")).text()).toBe("not ready\n")
+    expect(await (await get("/-/ready", bearer("secret"))).text()).toBe("no source has connected yet\n")
+  })
+
+  test("it can be renewed; a file that has become unusable keeps the previous token, with a warning", async () => {
+    let read = () => "first"
+    const { get, server, log } = await start(new Bench(), { token: { read: () => read() } })
+    const status = async (token: string) => (await get("/metrics", bearer(token))).status
+    read = () => "second"
+    expect([await status("first"), await status("second")]).toEqual([200, 401])
+    await server.reload()
+    expect([await status("first"), await status("second")]).toEqual([401, 200])
+    read = () => {
+      throw new Error("/etc/token does not exist")
+    }
+    await server.reload()
+    expect(await status("second")).toBe(200)
+    expect(log.texts.at(-1)).toBe("warn /etc/token does not exist: the previous content stays in use")
+  })
+
+  test("mining is paused and resumed", async () => {
+    const { bench, get, post } = await start(await rig(), { token: { read: () => "secret" } })
+    const paused = async () => {
+      const text = await (await get("/metrics", bearer("secret"))).text()
+      return [...text.matchAll(/^miner_paused\{reason="(\w+)"\} 1$/gm)].map(([, reason]) => reason)
+    }
+    expect(await paused()).toEqual([])
+    const answer = await post("/-/pause", bearer("secret"))
+    expect([answer.status, await answer.text()]).toEqual([200, "paused (http)\n"])
+    expect(await paused()).toEqual(["http"])
+    await bench.run(600, 0)
+    const ready = await get("/-/ready", bearer("secret"))
+    expect([ready.status, await ready.text()]).toEqual([200, "paused (http)\n"])
+    expect(await (await post("/-/resume", bearer("secret"))).text()).toBe("mining\n")
+    expect(await paused()).toEqual([])
+  })
+
+  test("pausing requires it, and a server without one refuses to pause", async () => {
+    const guarded = await start(new Bench(), { token: { read: () => "secret" } })
+    const open = await start()
+    for (const path of ["/-/pause", "/-/resume"]) {
+      expect((await guarded.post(path)).status).toBe(401)
+      expect((await guarded.post(path, bearer("guess"))).status).toBe(401)
+      expect((await guarded.get(path, bearer("secret"))).status).toBe(405)
+      expect((await open.post(path, bearer("secret"))).status).toBe(403)
+    }
+    expect(guarded.bench.stats.snapshot().pauses).toEqual([])
+    expect(open.bench.stats.snapshot().pauses).toEqual([])
+  })
+})
+
+describe("with TLS", () => {
+  test("metrics are served with the certificate, and with the new one after a reload", async () => {
+    const [first, second] = [await createPem(), await createPem()]
+    let identity = first
+    const { server, log } = await start(new Bench(), { tls: { read: () => identity } })
+    const status = async (ca: string) => {
+      const url = `https://localhost:${server.port}/metrics`
+      return await fetch(url, { tls: { ca } }).then(
+        ({ status }) => status,
+        () => "untrusted",
+      )
+    }
+    expect(log.texts[0]).toBe(`info serving https://127.0.0.1:${server.port}/ and /metrics`)
+    expect([await status(first.cert), await status(second.cert)]).toEqual([200, "untrusted"])
+    await server.reload()
+    expect(log.texts).toHaveLength(1)
+    identity = second
+    await server.reload()
+    expect([await status(first.cert), await status(second.cert)]).toEqual(["untrusted", 200])
+  })
+})
+
+describe("a warning about open metrics", () => {
+  const warnings = async (options: Partial<MonitoringOptions>) => {
+    const { log } = await start(new Bench(), options)
+    return log.texts.filter(text => text.startsWith("warn"))
+  }
+
+  test("is logged off loopback without a token", async () => {
+    expect(await warnings({ host: "0.0.0.0" })).toEqual([
+      "warn the metrics on 0.0.0.0 are open to everyone who can connect: require a token by --metrics-token-file",
+    ])
+  })
+
+  test("is not logged with a token or on loopback", async () => {
+    expect(await warnings({ host: "0.0.0.0", token: { read: () => "secret" } })).toEqual([])
+    for (const host of ["127.0.0.1", "127.8.8.8", "localhost"]) expect(await warnings({ host })).toEqual([])
+  })
+})
+
+test("names in --metrics-allowed-hosts are accepted as hosts", async () => {
+  const { get } = await start(new Bench(), { allowedHosts: ["rig.example"] })
+  expect((await get("/metrics", { host: "rig.example:9900" })).status).toBe(200)
+  expect((await get("/metrics", { host: "evil.example" })).status).toBe(421)
 })
 
 test("prom-client is not loaded before monitoring starts", async () => {

@@ -183,6 +183,45 @@ test("reports why it is not ready", async () => {
   expect(stats.snapshot().notReady).toBe("no nonce tested for 6 s")
 })
 
+describe("a paused miner", () => {
+  async function pausedBench(): Promise<Bench> {
+    const bench = new Bench()
+    bench.stats.connected(NODE)
+    bench.stats.job(fakeJob("a"))
+    await bench.run(1)
+    bench.stats.paused(["http", "battery"])
+    return bench
+  }
+
+  test("is ready, with or without a job, and is no standstill", async () => {
+    const bench = await pausedBench()
+    await bench.run(300, 0)
+    bench.stats.jobEnded(fakeJob("a"), "cancelled")
+    await bench.run(300, 0)
+    const { notReady, standstill, pauses } = bench.stats.snapshot()
+    expect({ notReady, standstill, pauses }).toEqual({
+      notReady: undefined,
+      standstill: undefined,
+      pauses: ["http", "battery"],
+    })
+    expect(bench.log.texts).toEqual([])
+  })
+
+  test("has the usual time to begin hashing and to receive a job after it resumes", async () => {
+    const bench = await pausedBench()
+    await bench.run(600, 0)
+    bench.stats.paused([])
+    expect(bench.stats.snapshot().notReady).toBeUndefined()
+    await bench.run(6, 0)
+    expect(bench.stats.snapshot().notReady).toBe("no nonce tested for 6 s")
+    bench.stats.jobEnded(fakeJob("a"), "cancelled")
+    await bench.run(53, 0)
+    expect(bench.stats.snapshot().standstill).toBeUndefined()
+    await bench.run(1, 0)
+    expect(bench.stats.snapshot().standstill).toBe("no_job")
+  })
+})
+
 test("stops sampling when closed", () => {
   const { stats, clock } = new Bench()
   expect(clock.pending).toBe(1)

@@ -1,4 +1,7 @@
-/** A miner's monitoring without the mining: four workers that count by the clock. Prints its port, runs until killed. */
+/**
+ * A miner's monitoring without the mining: four workers that count by the clock. Prints its port and runs until killed.
+ * TOKEN is the token that clients must send; open if absent.
+ */
 import { systemClock } from "../../src/clock.ts"
 import type { Unit } from "../../src/engines/engine.ts"
 import { serveMonitoring } from "../../src/observe/monitoring.ts"
@@ -9,6 +12,7 @@ import { collectLog } from "../support/collect-log.ts"
 /** Hashes per second of one worker. */
 const RATE = 250_000
 
+const { TOKEN } = process.env
 const start = systemClock.now()
 const tested = () => ((systemClock.now() - start) / 1000) * RATE
 const units = Array.from({ length: 4 }, (_, index): Unit => {
@@ -34,5 +38,13 @@ const job = fakeJob("70655", { difficulty: 1_000_000n, receivedAt: systemClock.n
 stats.job(job)
 setInterval(() => stats.seal(fakeSeal(job), { result: "accepted" }, 0.002), 1000)
 
-const { port } = await serveMonitoring({ stats, clock: systemClock, log: collectLog(), host: "127.0.0.1", port: 0 })
+const { port } = await serveMonitoring({
+  stats,
+  clock: systemClock,
+  log: collectLog(),
+  host: "127.0.0.1",
+  port: 0,
+  token: TOKEN === undefined ? undefined : { read: () => TOKEN },
+  setPaused() {},
+})
 console.log(port)

@@ -13,9 +13,15 @@ export interface Monitored {
 /** Clock ticks a second of `/proc/PID/stat`, on every Linux. */
 const TICKS = 100
 
-export async function startMonitored(): Promise<Monitored> {
+/** @param env additional variables of the process */
+export async function startMonitored(env: Readonly<Record<string, string>> = {}): Promise<Monitored> {
   const script = `${import.meta.dir}/monitored-miner.ts`
-  const child = Bun.spawn([process.execPath, script], { stdin: "ignore", stdout: "pipe", stderr: "inherit" })
+  const child = Bun.spawn([process.execPath, script], {
+    env: { ...process.env, ...env },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "inherit",
+  })
   const { value } = await child.stdout.getReader().read()
   const port = Number(new TextDecoder().decode(value))
   const url = `http://127.0.0.1:${port}`

@@ -95,6 +95,26 @@ describe.skipIf(!chromium)("the page", () => {
     await page.close()
   }, 60_000)
 
+  test("asks for the token that the miner requires", async () => {
+    const guarded = await startMonitored({ TOKEN: "secret" })
+    const page = await browser.open(`${guarded.url}/`, 360, 740, "light")
+    const enter = async (token: string) => {
+      await page.evaluate(`document.querySelector("#token").value = ${JSON.stringify(token)}`)
+      await page.evaluate(`document.querySelector("#token-form button").click()`)
+    }
+    await page.until(`document.querySelector("#state").textContent === "A token is required"`)
+    expect(await page.evaluate(`document.documentElement.scrollWidth - innerWidth`)).toBeLessThanOrEqual(0)
+    expect(await page.evaluate(`document.querySelector("#token-form").hidden`)).toBe(false)
+    await enter("guess")
+    await page.until(`document.querySelector("#token").value === ""`)
+    expect(await page.evaluate(`document.querySelector("#token-form").hidden`)).toBe(false)
+    await enter("secret")
+    await page.until(`document.querySelector("#state").textContent === "Mining"`)
+    expect(await page.evaluate(`document.querySelector("#token-form").hidden`)).toBe(true)
+    await page.close()
+    await guarded.stop()
+  }, 60_000)
+
   test("says so when the miner goes", async () => {
     const page = await browser.open(`${miner.url}/`, 1280, 900, "light")
     await page.until(`document.querySelector("#state").textContent === "Mining"`)

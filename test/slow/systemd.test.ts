@@ -94,6 +94,7 @@ describe.skipIf(why !== undefined)("systemd", () => {
       credentials: {
         "miner-auth-token": "the token",
         "miner-login": "",
+        "miner-metrics-token": "",
         "miner-password": "",
         "miner-tls-cert-sha256": "",
       },

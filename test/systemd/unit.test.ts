@@ -45,6 +45,7 @@ describe("the unit", () => {
       "miner-tls-cert-sha256",
       "miner-login",
       "miner-password",
+      "miner-metrics-token",
     ])
     expect(names("SetCredential")).toEqual(names("LoadCredential"))
   })

@@ -84,9 +84,10 @@ const capitalized = (text: string) => text.slice(0, 1).toUpperCase() + text.slic
 
 function show(now: Shown): void {
   const ready = now.notReady === undefined
-  put("state", capitalized(now.notReady ?? "mining"))
+  const paused = now.pauses.length > 0
+  put("state", capitalized(now.notReady ?? (paused ? `paused (${now.pauses.join(", ")})` : "mining")))
   const up = now.sources.some(source => source.up)
-  element("state").className = `pill ${ready ? "good" : up ? "" : "bad"}`
+  element("state").className = `pill ${paused ? "" : ready ? "good" : up ? "" : "bad"}`
   put("host", [now.hostname, now.engines.join(" + ")].filter(Boolean).join(" · "))
   put("about", `quantus-miner ${now.version} · running for ${duration(now.uptimeSeconds)}`)
   document.title = `${rateText(now.rates.tenSeconds)} · ${now.hostname}`
@@ -375,8 +376,19 @@ new ResizeObserver(drawChart).observe(element("chart"))
 
 // Refreshing --------------------------------------------------------------------------------------------------------
 
+/** The miner requires a token, or another one. */
+class Unauthorized extends Error {}
+
+/** Key of the token in the tab's storage, which ends with the tab. */
+const TOKEN = "token"
+const tokenForm = element("token-form") as HTMLFormElement
+const tokenInput = element("token") as HTMLInputElement
+
 async function get<T>(path: string): Promise<T> {
-  const response = await fetch(path, { signal: AbortSignal.timeout(5000) })
+  const token = sessionStorage.getItem(TOKEN)
+  const headers: Record<string, string> = token === null ? {} : { Authorization: `Bearer ${token}` }
+  const response = await fetch(path, { headers, signal: AbortSignal.timeout(5000) })
+  if (response.status === 401) throw new Unauthorized()
   if (!response.ok) throw new Error(`${path}: ${response.status}`)
   return (await response.json()) as T
 }
@@ -385,8 +397,10 @@ async function refreshSnapshot(): Promise<void> {
   try {
     snapshot = await get<Shown>("/api/snapshot")
     show(snapshot)
-  } catch {
-    put("state", "The miner does not answer")
+    tokenForm.hidden = true
+  } catch (error) {
+    tokenForm.hidden = !(error instanceof Unauthorized)
+    put("state", tokenForm.hidden ? "The miner does not answer" : "A token is required")
     element("state").className = "pill bad"
   }
 }
@@ -413,6 +427,12 @@ async function keep(refresh: () => Promise<void>, everyMs: number): Promise<void
   }
 }
 
+tokenForm.addEventListener("submit", event => {
+  event.preventDefault()
+  sessionStorage.setItem(TOKEN, tokenInput.value.trim())
+  tokenInput.value = ""
+  void refreshSnapshot().then(refreshHistory)
+})
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) void refreshSnapshot().then(refreshHistory)
 })

@@ -1,5 +1,0 @@
-/** Certificate chain and private key, both PEM. */
-export interface TlsIdentity {
-  readonly cert: string
-  readonly key: string
-}
