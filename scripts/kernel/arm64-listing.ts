@@ -103,7 +103,10 @@ export function countsByPart(kernel: RenderedKernel & KernelListing): Record<str
     partsOf(kernel).map(({ name, code, runs }) => {
       const kinds = code.map(text => parseInstruction(text).kind)
       const of = (kind: string) => kinds.filter(one => one === kind).length
-      const { stores = 0, reloads = 0, copies = 0 } = statistics.get(name) ?? {}
+      const { stores = 0, reloads = 0 } = statistics.get(name) ?? {}
+      const copies = code.filter(
+        text => /^mov [xv]\d+(\.16b)?, [xv]/.test(text) || /^orr (v\d+).16b, (v\d+).16b, \2/.test(text),
+      ).length
       return [
         name,
         {

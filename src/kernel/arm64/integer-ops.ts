@@ -9,30 +9,29 @@
  */
 import { WIDTH } from "../../pow/constants.ts"
 import type { Constant, ConstantTable, Step } from "../ops.ts"
-import { type Register, ZERO } from "./assembler/assembler.ts"
-import { instruction } from "./compiler/block.ts"
-import type { LaneOps, Place } from "./lane-set.ts"
-import { CONTEXT, EPS } from "./registers.ts"
+import { type Argument, type Place, type Value, ZERO } from "./assembler/operands.ts"
+import type { LaneOps } from "./lane-set.ts"
+import { EPS, inContext } from "./registers.ts"
 import type { Steps } from "./steps.ts"
 
 /** A word in a register, and its place in the state if it was loaded from there. */
 export interface Word {
-  readonly register: Register
+  readonly register: Value
   readonly stored?: { readonly place: number; readonly version: number }
 }
 
 /** L and H. H omits the low halves of `floors` words, so it is too small by `floors` / 2 on average. */
 interface Estimate {
-  readonly low: Register
-  readonly high: Register
+  readonly low: Value
+  readonly high: Value
   readonly floors: number
 }
 
 /** A sum: one or two words not added yet, an estimate, or an exact sum. */
 export type WordSum =
-  | { readonly kind: "words"; readonly words: readonly Register[]; estimate?: Estimate }
+  | { readonly kind: "words"; readonly words: readonly Value[]; estimate?: Estimate }
   | ({ readonly kind: "estimate" } & Estimate)
-  | { readonly kind: "exact"; readonly low: Register; readonly high: Register; readonly highMax: bigint }
+  | { readonly kind: "exact"; readonly low: Value; readonly high: Value; readonly highMax: bigint }
   | { readonly kind: "empty" }
 
 export interface IntegerOptions {
@@ -56,7 +55,7 @@ export class IntegerOps implements LaneOps<Word, WordSum> {
   readonly #isShifted: boolean
   #version = 0
   /** Registers that hold constants in the current block. */
-  #constants: { readonly block: object; readonly words: Map<string, Register> } | undefined
+  #constants: { readonly block: object; readonly words: Map<string, Value> } | undefined
 
   /** @param stateOffset bytes from the context to the state's words */
   constructor(steps: Steps, stateOffset: number, { isShifted }: IntegerOptions) {
@@ -73,7 +72,7 @@ export class IntegerOps implements LaneOps<Word, WordSum> {
   widen = (a: Word): WordSum => ({ kind: "words", words: [a.register] })
   zero = (): WordSum => ({ kind: "empty" })
 
-  #wide = (a: Register, b: Register): [low: Register, high: Register] => [
+  #wide = (a: Value, b: Value): [low: Value, high: Value] => [
     this.#result("mul Xd, Xn, Xm", a, b),
     this.#result("umulh Xd, Xn, Xm", a, b),
   ]
@@ -82,7 +81,7 @@ export class IntegerOps implements LaneOps<Word, WordSum> {
    * Computes low + 2^64 high ≡ low − (high >> 32) + (high mod 2^32) · EPS, plus EPS if that sum wraps. Dropped: the borrow of
    * the difference (2^-33).
    */
-  #reduceWords(low: Register, high: Register): Register {
+  #reduceWords(low: Value, high: Value): Value {
     if (this.#isShifted) {
       const difference = this.#result("sub Xd, Xn, Xm, lsr #i", low, high, 32)
       return this.#addWrapped(difference, this.#result("umull Xd, Wn, Wm", high, EPS))
@@ -93,9 +92,10 @@ export class IntegerOps implements LaneOps<Word, WordSum> {
   }
 
   /** Computes a + b, plus EPS if that wraps. */
-  #addWrapped(a: Register, b: Register): Register {
+  #addWrapped(a: Value, b: Value): Value {
     const [sum, wrapped] = [this.#register(), this.#register()]
-    this.#steps.routine.emit(instruction("adds Xd, Xn, Xm", sum, a, b), instruction("csetm Wd, hs", wrapped))
+    this.#steps.routine.emit("adds Xd, Xn, Xm", sum, a, b)
+    this.#steps.routine.emit("csetm Wd, hs", wrapped)
     return this.#result("add Xd, Xn, Xm", sum, wrapped)
   }
 
@@ -175,7 +175,7 @@ export class IntegerOps implements LaneOps<Word, WordSum> {
   }
 
   /** Dropped: the deviation of the low halves' carry from its expected value (floors / 2^32), and the carry of the sum. */
-  #reduceEstimate({ low, high }: Estimate): Register {
+  #reduceEstimate({ low, high }: Estimate): Value {
     const quotient = this.#high(high)
     if (this.#isShifted) return this.#result("umaddl Xd, Wn, Wm, Xa", quotient, EPS, low)
     const shifted = this.#result("lsl Xd, Xn, #32", quotient)
@@ -186,7 +186,7 @@ export class IntegerOps implements LaneOps<Word, WordSum> {
     if (a.kind === "estimate") return a
     if (a.kind !== "words") return this.#estimate(this.widen(this.reduce(a)))
     if (a.estimate) return a.estimate
-    const [x, y] = a.words as [Register, Register?]
+    const [x, y] = a.words as [Value, Value?]
     const high = this.#high(x)
     a.estimate = y
       ? {
@@ -209,10 +209,8 @@ export class IntegerOps implements LaneOps<Word, WordSum> {
     const highMax = a.highMax + b.highMax + 1n
     if (highMax >= WORD) throw new RangeError("a sum of 128 bits would overflow")
     const [low, high] = [this.#register(), this.#register()]
-    this.#steps.routine.emit(
-      instruction("adds Xd, Xn, Xm", low, a.low, b.low),
-      instruction("adc Xd, Xn, Xm", high, a.high, b.high),
-    )
+    this.#steps.routine.emit("adds Xd, Xn, Xm", low, a.low, b.low)
+    this.#steps.routine.emit("adc Xd, Xn, Xm", high, a.high, b.high)
     return { kind: "exact", low, high, highMax }
   }
 
@@ -234,24 +232,23 @@ export class IntegerOps implements LaneOps<Word, WordSum> {
   canonical({ register }: Word): Word {
     // x − p = x + EPS − 2^64: if the sum carries, it is not negative.
     const [sum, result] = [this.#register(), this.#register()]
-    this.#steps.routine.emit(
-      instruction("adds Xd, Xn, Xm", sum, register, EPS),
-      instruction("csel Xd, Xn, Xm, hs", result, sum, register),
-    )
+    this.#steps.routine.emit("adds Xd, Xn, Xm", sum, register, EPS)
+    this.#steps.routine.emit("csel Xd, Xn, Xm, hs", result, sum, register)
     return { register: result }
   }
 
   storeFlags(place: Place, x: Word, target: Place): void {
     const flag = this.#register()
     const [top, bound] = [this.#result("rev Xd, Xn", x.register), this.#load(target)]
-    this.#steps.routine.emit(instruction("cmp Xn, Xm", top, bound), instruction("cset Wd, hi", flag))
-    this.#steps.routine.access(keyOf(place), true, instruction("str Wd, [Xn, #i*4]", flag, place.base, place.offset))
+    this.#steps.routine.emit("cmp Xn, Xm", top, bound)
+    this.#steps.routine.emit("cset Wd, hi", flag)
+    this.#steps.routine.emit("str Wd, [Xn, #i*4]", flag, place)
   }
 
   loadState(elements: number): Word[] {
     const version = ++this.#version
     return Array.from({ length: elements }, (_, place) => {
-      let register: Register | undefined
+      let register: Value | undefined
       const load = () => this.#load(this.#statePlace(place))
       return {
         get register() {
@@ -273,47 +270,31 @@ export class IntegerOps implements LaneOps<Word, WordSum> {
   repeat = (step: Step, table: ConstantTable, state: readonly Word[]): Word[] =>
     this.#steps.repeat(this, step, table, state)
 
-  #statePlace = (element: number): Place => ({ base: CONTEXT, offset: this.#stateOffset + 8 * element })
+  #statePlace = (element: number): Place => inContext(this.#stateOffset + 8 * element)
 
   /* Instructions. */
 
-  #constant(constant: Constant, name: string, derive: (c: bigint) => bigint): Register {
+  #constant(constant: Constant, name: string, derive: (c: bigint) => bigint): Value {
     const { block } = this.#steps.routine
     if (this.#constants?.block !== block) this.#constants = { block, words: new Map() }
-    const { base, offset } = this.#steps.constant(constant, name, derive)
-    const key = `${base.n} ${offset}`
+    const place = this.#steps.constant(constant, name, derive)
+    const key = `${place.base?.n} ${place.displacement}`
     let register = this.#constants.words.get(key)
-    if (!register) {
-      register = this.#register()
-      this.#steps.routine.emit({ ...instruction("ldr Xd, [Xn, #i*8]", register, base, offset), isConstant: true })
-      this.#constants.words.set(key, register)
-    }
+    if (!register) this.#constants.words.set(key, (register = this.#load(place)))
     return register
   }
 
-  #load(place: Place): Register {
-    const register = this.#register()
-    const { base, offset } = place
-    this.#steps.routine.access(keyOf(place), false, instruction("ldr Xd, [Xn, #i*8]", register, base, offset))
-    return register
-  }
+  #load = (place: Place): Value => this.#result("ldr Xd, [Xn, #i*8]", place)
+  #store = (place: Place, word: Value): void => this.#steps.routine.emit("str Xd, [Xn, #i*8]", word, place)
+  #high = (a: Value): Value => this.#result("lsr Xd, Xn, #i", a, 32)
+  #register = (): Value => this.#steps.routine.register("integer")
 
-  #store(place: Place, register: Register): void {
-    const { base, offset } = place
-    this.#steps.routine.access(keyOf(place), true, instruction("str Xd, [Xn, #i*8]", register, base, offset))
-  }
-
-  #high = (a: Register): Register => this.#result("lsr Xd, Xn, #i", a, 32)
-  #register = (): Register => this.#steps.routine.register("integer")
-
-  #result(syntax: string, ...operands: (Register | number)[]): Register {
+  #result(syntax: string, ...operands: Argument[]): Value {
     const result = this.#register()
-    this.#steps.routine.emit(instruction(syntax, result, ...operands))
+    this.#steps.routine.emit(syntax, result, ...operands)
     return result
   }
 }
-
-const keyOf = ({ base, offset }: Place): string => `${base.n} ${offset}`
 
 /** Returns the number of omitted low halves. @throws RangeError if the quotient of so large a sum would be wrong too often */
 function checked(floors: number): number {

@@ -1,13 +1,7 @@
 /** The operations of a vocabulary for arm64 beyond those of `ops.ts`. Each lane of a lane set tests one nonce. */
 
 import type { Ops } from "../ops.ts"
-import type { Register } from "./assembler/assembler.ts"
-
-/** A word of memory, `offset` bytes after the address in `base`. */
-export interface Place {
-  readonly base: Register
-  readonly offset: number
-}
+import type { Place } from "./assembler/operands.ts"
 
 /** Elements are loaded and stored as words, one per lane. Between blocks they are in memory. */
 export interface LaneOps<V, W> extends Ops<V, W> {

@@ -13,10 +13,10 @@
 import { WIDTH } from "../../pow/constants.ts"
 import type { Constant, ConstantTable, Step } from "../ops.ts"
 import { multiplier } from "../x64/ops/digits.ts"
-import type { Register } from "./assembler/assembler.ts"
-import { instruction, instructionOnto } from "./compiler/block.ts"
-import type { LaneOps, Place } from "./lane-set.ts"
-import { CONTEXT, EPS_LIMBS, LOW_HALVES } from "./registers.ts"
+import type { Argument, HardwareRegister, Memory, Place, Value } from "./assembler/operands.ts"
+import { instructionsOnto } from "./compiler/architecture.ts"
+import type { LaneOps } from "./lane-set.ts"
+import { EPS_LIMBS, inContext, LOW_HALVES } from "./registers.ts"
 import type { Steps } from "./steps.ts"
 
 interface Stored {
@@ -28,18 +28,18 @@ interface Stored {
 /** An element in one of its forms. The others are computed on first use. */
 export interface Element {
   /** Two words. */
-  word?: Register
+  word?: Value
   /** Low limbs, and high limbs, in the low half of a register. */
-  limbs?: { readonly low: Register; readonly high: Register }
+  limbs?: { readonly low: Value; readonly high: Value }
   /** Low limbs, then high limbs. */
-  packed?: Register
-  readonly stored?: Stored & { readonly load: () => Register }
+  packed?: Value
+  readonly stored?: Stored & { readonly load: () => Value }
 }
 
 /** `floors`: see `integer-ops.ts`. */
 interface Estimate {
-  readonly low: Register
-  readonly high: Register
+  readonly low: Value
+  readonly high: Value
   readonly floors: number
 }
 
@@ -53,10 +53,10 @@ interface ElementSum {
 
 interface LimbSum {
   readonly kind: "limbs"
-  readonly low: Register
-  readonly high: Register
+  readonly low: Value
+  readonly high: Value
   /** Halves plus a small number, by half and number. */
-  readonly variants: Map<string, Register>
+  readonly variants: Map<string, Value>
   /** Whether it exceeds the sum that it represents by 1, which the reduction subtracts. */
   readonly isOneMore: boolean
 }
@@ -70,7 +70,7 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
   readonly #steps: Steps
   readonly #stateOffset: number
   #version = 0
-  #constants: { readonly block: object; readonly words: Map<string, Register> } | undefined
+  #constants: { readonly block: object; readonly words: Map<string, Value> } | undefined
 
   /** @param stateOffset bytes from the context to the state's vectors */
   constructor(steps: Steps, stateOffset: number) {
@@ -104,14 +104,14 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
    * Computes low + 2^64 high ≡ low − (high >> 32) + (high mod 2^32) · EPS, plus EPS if that sum wraps. Dropped: the borrow of
    * the difference (2^-33).
    */
-  #reduceWords(low: Register, high: Register): Element {
+  #reduceWords(low: Value, high: Value): Element {
     const difference = this.#result("usubw Vd.2D, Vn.2D, Vm.2S", low, this.#highHalves(high))
     const product = this.#multiplyHalves(this.#lowHalves(high), EPS_LIMBS)
     return { word: this.#addWrapped(difference, product) }
   }
 
   /** Computes a + b, plus EPS if that wraps. */
-  #addWrapped(a: Register, b: Register): Register {
+  #addWrapped(a: Value, b: Value): Value {
     const sum = this.#result("add Vd.2D, Vn.2D, Vm.2D", a, b)
     return this.#addShifted(sum, this.#result("cmhi Vd.2D, Vn.2D, Vm.2D", b, sum), 32)
   }
@@ -173,17 +173,17 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
     const { c, d } = multiplier(constant)
     const isNegative = [c[0] + d[0] < 0n, c[1] + d[1] < 0n] as const
     const digits = this.#digits([c[0], d[0], c[1], d[1]].map(digit => (digit < 0n ? -digit : digit)))
-    const [low, high] = [0, 2].map(first => this.#twoProducts(a, digits, first)) as [Register, Register]
+    const [low, high] = [0, 2].map(first => this.#twoProducts(a, digits, first)) as [Value, Value]
     const more = [1n + (isNegative[0] ? 1n : 0n) + (isNegative[1] ? 1n : 0n), isNegative[0] ? -1n : 0n] as const
     const limbs = this.#limbSum(sum)
     const added = [this.#variant(limbs, "low", more[0]), this.#variant(limbs, "high", more[1])] as const
-    const onto = (k: 0 | 1, product: Register) =>
+    const onto = (k: 0 | 1, product: Value) =>
       isNegative[k] ? this.#result("sub Vd.2D, Vn.2D, Vm.2D", added[k], product) : this.#plus(added[k], product)
     return limbSum(onto(0, low), onto(1, high), true)
   }
 
   /** Computes x0 · d + x1 · e with the digits d and e at `first` and `first` + 1. */
-  #twoProducts(a: Element, digits: Register, first: number): Register {
+  #twoProducts(a: Element, digits: Value, first: number): Value {
     if (a.packed || a.stored?.isLinear) {
       const packed = this.#packed(a)
       const product = this.#result("umull Vd.2D, Vn.2S, Vm.S[i]", packed, digits, first)
@@ -222,7 +222,7 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
    * limbs are the low halves of L − C and Y + C. The high half of the complement of Y + h1 is −C − 1, so L must be 1
    * larger. 8 instructions.
    */
-  #reduceLimbs({ low, high, isOneMore }: LimbSum): Register {
+  #reduceLimbs({ low, high, isOneMore }: LimbSum): Value {
     const l = isOneMore ? low : this.#plus(low, this.#number(1n))
     const h1 = this.#highHalves(high)
     const y = this.#addShifted(high, this.#result("usubw Vd.2D, Vn.2D, Vm.2S", l, h1), 32)
@@ -245,7 +245,7 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
     if (a.kind === "estimate") return a
     if (a.kind !== "elements") return this.#estimate(this.#reduced(a))
     if (a.estimate) return a.estimate
-    const [x, y] = a.elements.map(element => this.#word(element)) as [Register, Register?]
+    const [x, y] = a.elements.map(element => this.#word(element)) as [Value, Value?]
     const high = this.#result("ushr Vd.2D, Vn.2D, #64-i", x, 32)
     a.estimate = y
       ? { low: this.#plus(x, y), high: this.#addShifted(high, y, 32), floors: 2 }
@@ -295,7 +295,7 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
   }
 
   /** Computes one half of a sum plus a small number. */
-  #variant(sum: LimbSum, half: "low" | "high", more: bigint): Register {
+  #variant(sum: LimbSum, half: "low" | "high", more: bigint): Value {
     if (more === 0n) return sum[half]
     const key = `${half} ${more}`
     let register = sum.variants.get(key)
@@ -305,14 +305,14 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
 
   /* Forms of an element. */
 
-  #word(a: Element): Register {
+  #word(a: Element): Value {
     if (a.word) return a.word
     if (a.stored && !a.stored.isLinear) return (a.word = a.stored.load())
     const packed = this.#packed(a)
     return (a.word = this.#result("zip1 Vd.4S, Vn.4S, Vm.4S", packed, this.#upper(packed)))
   }
 
-  #limbs(a: Element): { readonly low: Register; readonly high: Register } {
+  #limbs(a: Element): { readonly low: Value; readonly high: Value } {
     if (a.limbs) return a.limbs
     if (a.packed || a.stored?.isLinear) {
       const packed = this.#packed(a)
@@ -322,21 +322,20 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
     return (a.limbs = { low: this.#lowHalves(word), high: this.#highHalves(word) })
   }
 
-  #packed(a: Element): Register {
+  #packed(a: Element): Value {
     if (a.packed) return a.packed
     if (a.stored?.isLinear) return (a.packed = a.stored.load())
     const { low, high } = this.#limbs(a)
     return (a.packed = this.#result("zip1 Vd.2D, Vn.2D, Vm.2D", low, high))
   }
 
-  #upper = (a: Register): Register => this.#result("ext Vd.16B, Vn.16B, Vm.16B, #i", a, a, 8)
+  #upper = (a: Value): Value => this.#result("ext Vd.16B, Vn.16B, Vm.16B, #i", a, a, 8)
 
   /* Loads and stores. */
 
   broadcast(place: Place): Element {
     const word = this.#steps.routine.register("integer")
-    const { base, offset } = place
-    this.#steps.routine.access(keyOf(place), false, instruction("ldr Xd, [Xn, #i*8]", word, base, offset))
+    this.#steps.routine.emit("ldr Xd, [Xn, #i*8]", word, place)
     return { word: this.#result("dup Vd.2D, Xn", word) }
   }
 
@@ -344,8 +343,7 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
   store = (place: Place, x: Element): void => this.#store(place, this.#word(x))
 
   storeFirst(place: Place, x: Element): void {
-    const { base, offset } = place
-    this.#steps.routine.access(keyOf(place), true, instruction("str Dd, [Xn, #i*8]", this.#word(x), base, offset))
+    this.#steps.routine.emit("str Dd, [Xn, #i*8]", this.#word(x), place)
   }
 
   counters(first: Place, lane: number): Element {
@@ -368,9 +366,7 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
   storeFlags(place: Place, x: Element, target: Place): void {
     const top = this.#result("rev64 Vd.16B, Vn.16B", this.#word(x))
     const above = this.#result("cmhi Vd.2D, Vn.2D, Vm.2D", top, this.broadcast(target).word!)
-    const { base, offset } = place
-    const flags = this.#lowHalves(above)
-    this.#steps.routine.access(keyOf(place), true, instruction("str Dd, [Xn, #i*8]", flags, base, offset))
+    this.#steps.routine.emit("str Dd, [Xn, #i*8]", this.#lowHalves(above), place)
   }
 
   loadState(elements: number, linearFrom = elements): Element[] {
@@ -405,76 +401,59 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
   repeat = (step: Step, table: ConstantTable, state: readonly Element[]): Element[] =>
     this.#steps.repeat(this, step, table, state)
 
-  #statePlace = (element: number): Place => ({ base: CONTEXT, offset: this.#stateOffset + 16 * element })
+  #statePlace = (element: number): Place => inContext(this.#stateOffset + 16 * element)
 
   /* Instructions. */
 
-  #constant(constant: Constant, name: string, derive: (c: bigint) => bigint): Register {
+  #constant(constant: Constant, name: string, derive: (c: bigint) => bigint): Value {
     return this.#constantAt(this.#steps.constant(constant, name, derive))
   }
 
-  #number = (n: bigint): Register => this.#pool([n, n])
-  #pool = (words: readonly bigint[]): Register =>
+  #number = (n: bigint): Value => this.#pool([n, n])
+  #pool = (words: readonly bigint[]): Value =>
     this.#constantAt(this.#steps.pool(words.map(word => BigInt.asUintN(64, word))))
-  #digits = ([a, b, c, d]: readonly bigint[]): Register => this.#pool([a! | (b! << 32n), c! | (d! << 32n)])
+  #digits = ([a, b, c, d]: readonly bigint[]): Value => this.#pool([a! | (b! << 32n), c! | (d! << 32n)])
 
-  #constantAt(place: Place): Register {
+  #constantAt(place: Memory<HardwareRegister>): Value {
     const { block } = this.#steps.routine
     if (this.#constants?.block !== block) this.#constants = { block, words: new Map() }
-    let register = this.#constants.words.get(keyOf(place))
-    if (!register) {
-      register = this.#register()
-      const { base, offset } = place
-      this.#steps.routine.emit({ ...instruction("ldr Qd, [Xn, #i*16]", register, base, offset), isConstant: true })
-      this.#constants.words.set(keyOf(place), register)
-    }
+    const key = `${place.base?.n} ${place.displacement}`
+    let register = this.#constants.words.get(key)
+    if (!register) this.#constants.words.set(key, (register = this.#load(place)))
     return register
   }
 
-  #load(place: Place): Register {
-    const register = this.#register()
-    const { base, offset } = place
-    this.#steps.routine.access(keyOf(place), false, instruction("ldr Qd, [Xn, #i*16]", register, base, offset))
-    return register
-  }
-
-  #store(place: Place, register: Register): void {
-    const { base, offset } = place
-    this.#steps.routine.access(keyOf(place), true, instruction("str Qd, [Xn, #i*16]", register, base, offset))
-  }
-
-  #plus = (a: Register, b: Register): Register => this.#result("add Vd.2D, Vn.2D, Vm.2D", a, b)
-  #multiplyHalves = (a: Register, b: Register): Register => this.#result("umull Vd.2D, Vn.2S, Vm.2S", a, b)
-  #multiplyAddHalves = (sum: Register, a: Register, b: Register): Register =>
-    this.#onto(sum, "umlal Vd.2D, Vn.2S, Vm.2S", a, b)
+  #load = (place: Place): Value => this.#result("ldr Qd, [Xn, #i*16]", place)
+  #store = (place: Place, value: Value): void => this.#steps.routine.emit("str Qd, [Xn, #i*16]", value, place)
+  #plus = (a: Value, b: Value): Value => this.#result("add Vd.2D, Vn.2D, Vm.2D", a, b)
+  #multiplyHalves = (a: Value, b: Value): Value => this.#result("umull Vd.2D, Vn.2S, Vm.2S", a, b)
+  #multiplyAddHalves = (sum: Value, a: Value, b: Value): Value => this.#onto(sum, "umlal Vd.2D, Vn.2S, Vm.2S", a, b)
   /** Computes a + (b >> bits). */
-  #addShifted = (a: Register, b: Register, bits: number): Register => this.#onto(a, "usra Vd.2D, Vn.2D, #64-i", b, bits)
+  #addShifted = (a: Value, b: Value, bits: number): Value => this.#onto(a, "usra Vd.2D, Vn.2D, #64-i", b, bits)
   /** Computes (b << bits) | (a mod 2^bits). */
-  #insert = (a: Register, b: Register, bits: number): Register => this.#onto(a, "sli Vd.2D, Vn.2D, #i", b, bits)
-  #low = (a: Register): Register => this.#result("and Vd.16B, Vn.16B, Vm.16B", a, LOW_HALVES)
-  #lowHalves = (a: Register): Register => this.#result("xtn Vd.2S, Vn.2D", a)
-  #highHalves = (a: Register): Register => this.#result("shrn Vd.2S, Vn.2D, #32-i", a, 32)
-  #register = (): Register => this.#steps.routine.register("vector")
+  #insert = (a: Value, b: Value, bits: number): Value => this.#onto(a, "sli Vd.2D, Vn.2D, #i", b, bits)
+  #low = (a: Value): Value => this.#result("and Vd.16B, Vn.16B, Vm.16B", a, LOW_HALVES)
+  #lowHalves = (a: Value): Value => this.#result("xtn Vd.2S, Vn.2D", a)
+  #highHalves = (a: Value): Value => this.#result("shrn Vd.2S, Vn.2D, #32-i", a, 32)
+  #register = (): Value => this.#steps.routine.register("vector")
 
-  #result(syntax: string, ...operands: (Register | number)[]): Register {
+  #result(syntax: string, ...operands: Argument[]): Value {
     const result = this.#register()
-    this.#steps.routine.emit(instruction(syntax, result, ...operands))
+    this.#steps.routine.emit(syntax, result, ...operands)
     return result
   }
 
-  #onto(sum: Register, syntax: string, ...operands: (Register | number)[]): Register {
+  #onto(sum: Value, syntax: string, ...operands: Argument[]): Value {
     const result = this.#register()
-    this.#steps.routine.emit(instructionOnto(sum, syntax, result, ...operands))
+    this.#steps.routine.emitAll(instructionsOnto(sum, syntax, result, ...operands))
     return result
   }
 }
 
-const limbSum = (low: Register, high: Register, isOneMore = false): LimbSum => ({
+const limbSum = (low: Value, high: Value, isOneMore = false): LimbSum => ({
   kind: "limbs",
   low,
   high,
   variants: new Map(),
   isOneMore,
 })
-
-const keyOf = ({ base, offset }: Place): string => `${base.n} ${offset}`

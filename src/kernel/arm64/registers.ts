@@ -2,10 +2,13 @@
  * Registers with one purpose throughout a kernel. x18 belongs to the system (macOS, Windows) and x29 is the caller's frame
  * pointer; the code changes neither.
  */
-import { v, x } from "./assembler/assembler.ts"
+import { type HardwareRegister, type Memory, memory, v, x } from "./assembler/operands.ts"
 
 /** Address of the context. */
 export const CONTEXT = x(0)
+/** Memory of the context. @param offset bytes */
+export const inContext = (offset: number): Memory<HardwareRegister> => memory(CONTEXT, offset)
+
 /** Address of the current entry of a step's constant table. */
 export const TABLE_POINTER = x(1)
 /** Entries left, including the current one. */

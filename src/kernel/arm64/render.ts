@@ -2,12 +2,30 @@
 import { WIDTH } from "../../pow/constants.ts"
 import { permutation } from "../permutation.ts"
 import { columnPart, crossing, firstRound, hashElement, plane, rowPart } from "../search.ts"
-import { type Label, type Register, v, x } from "./assembler/assembler.ts"
-import { instruction } from "./compiler/block.ts"
+import {
+  type HardwareRegister,
+  type Label,
+  memory,
+  type Place,
+  type VirtualRegister,
+  v,
+  x,
+} from "./assembler/operands.ts"
 import { Routine } from "./compiler/routine.ts"
 import type { ContextLayout } from "./context.ts"
-import type { LaneOps, Place } from "./lane-set.ts"
-import { CONTEXT, EPS, EPS_LIMBS, LINK, LOW_HALVES, POOL, SAVED_INTEGERS, SAVED_VECTORS, SCRATCH } from "./registers.ts"
+import type { LaneOps } from "./lane-set.ts"
+import {
+  inContext as at,
+  CONTEXT,
+  EPS,
+  EPS_LIMBS,
+  LINK,
+  LOW_HALVES,
+  POOL,
+  SAVED_INTEGERS,
+  SAVED_VECTORS,
+  SCRATCH,
+} from "./registers.ts"
 import { type StepListing, Steps } from "./steps.ts"
 import { layoutOf, opsOf, type Recipe, routineOptions } from "./targets.ts"
 
@@ -48,7 +66,7 @@ export function renderKernel(recipe: Recipe): RenderedKernel & KernelListing {
   }
   renderer.test()
   routine.endBlock()
-  routine.isHot = true
+  routine.hot = true
   steps.finish()
   const code = routine.finish()
   const entries = Object.fromEntries(ENTRIES.map(name => [name, routine.offsetOf(labels[name])])) as Record<
@@ -134,12 +152,12 @@ class Renderer {
   test(): void {
     const [ops, layout, routine] = [this.#ops, this.#layout, this.#routine]
     routine.bind(this.#testEntry)
-    routine.control("str Xd, [Xn, #i*8]", LINK, CONTEXT, layout.testLink)
+    routine.control("str Xd, [Xn, #i*8]", LINK, at(layout.testLink))
     const hash = ops.canonical(hashElement(ops, ops.loadState(WIDTH)))
     // The hash's first eight bytes are its first element in little-endian order. The U512 reads them in big-endian order.
-    ops.storeFlags({ base: this.#pointer(layout.nextFlags), offset: 0 }, hash, at(layout.target))
+    ops.storeFlags(memory(this.#pointer(layout.nextFlags)), hash, at(layout.target))
     this.#advance(layout.nextFlags, 4 * ops.lanes)
-    routine.control("ldr Xd, [Xn, #i*8]", LINK, CONTEXT, layout.testLink)
+    routine.control("ldr Xd, [Xn, #i*8]", LINK, at(layout.testLink))
     routine.control("ret")
     const end = routine.label("end")
     routine.bind(end)
@@ -153,35 +171,35 @@ class Renderer {
   ): readonly [from: Label, to: Label] {
     const [routine, layout, ops] = [this.#routine, this.#layout, this.#ops]
     const [next, end] = [routine.label("batch"), routine.label("end")]
-    if ("at" in count) routine.control("ldr Xd, [Xn, #i*8]", SCRATCH, CONTEXT, count.at)
+    if ("at" in count) routine.control("ldr Xd, [Xn, #i*8]", SCRATCH, at(count.at))
     else routine.control("mov Xd, #i", SCRATCH, count.count)
-    routine.control("str Xd, [Xn, #i*8]", SCRATCH, CONTEXT, layout.batchesLeft)
+    routine.control("str Xd, [Xn, #i*8]", SCRATCH, at(layout.batchesLeft))
     for (const [pointer, start] of [
       [layout.nextColumns, layout.columns],
       [layout.nextFlags, layout.flags],
     ] as const) {
       routine.control("mov Xd, #i", SCRATCH, start)
       routine.control("add Xd, Xn, Xm", SCRATCH, SCRATCH, CONTEXT)
-      routine.control("str Xd, [Xn, #i*8]", SCRATCH, CONTEXT, pointer)
+      routine.control("str Xd, [Xn, #i*8]", SCRATCH, at(pointer))
     }
     routine.control("mov Xd, #i", SCRATCH, 0)
-    routine.control("str Xd, [Xn, #i*8]", SCRATCH, CONTEXT, layout.nextCounter)
+    routine.control("str Xd, [Xn, #i*8]", SCRATCH, at(layout.nextCounter))
     routine.bind(next)
     ofBatch()
     this.#advance(layout.nextColumns, 8 * ops.lanes)
     this.#advance(layout.nextCounter, ops.lanes)
-    routine.control("ldr Xd, [Xn, #i*8]", SCRATCH, CONTEXT, layout.batchesLeft)
+    routine.control("ldr Xd, [Xn, #i*8]", SCRATCH, at(layout.batchesLeft))
     routine.control("sub Xd, Xn, #i", SCRATCH, SCRATCH, 1)
-    routine.control("str Xd, [Xn, #i*8]", SCRATCH, CONTEXT, layout.batchesLeft)
+    routine.control("str Xd, [Xn, #i*8]", SCRATCH, at(layout.batchesLeft))
     routine.control("cbnz Xd, label", SCRATCH, next)
     routine.bind(end)
     return [next, end]
   }
 
   #advance(offset: number, by: number): void {
-    this.#routine.control("ldr Xd, [Xn, #i*8]", SCRATCH, CONTEXT, offset)
+    this.#routine.control("ldr Xd, [Xn, #i*8]", SCRATCH, at(offset))
     this.#routine.control("add Xd, Xn, #i", SCRATCH, SCRATCH, by)
-    this.#routine.control("str Xd, [Xn, #i*8]", SCRATCH, CONTEXT, offset)
+    this.#routine.control("str Xd, [Xn, #i*8]", SCRATCH, at(offset))
   }
 
   #entry(name: string, body: () => void): Label {
@@ -196,13 +214,13 @@ class Renderer {
   /** Returns the place of the batch's words of each element of COLUMNS. */
   #columns(): (element: number) => Place {
     const base = this.#pointer(this.#layout.nextColumns)
-    return element => ({ base, offset: 8 * this.#layout.columnStride * element })
+    return element => memory(base, 8 * this.#layout.columnStride * element)
   }
 
   /** Loads a pointer from the context into a register, until the block ends. */
-  #pointer(offset: number): Register {
+  #pointer(offset: number): VirtualRegister {
     const pointer = this.#routine.register("integer")
-    this.#routine.emit(instruction("ldr Xd, [Xn, #i*8]", pointer, CONTEXT, offset))
+    this.#routine.emit("ldr Xd, [Xn, #i*8]", pointer, at(offset))
     return pointer
   }
 
@@ -216,12 +234,10 @@ class Renderer {
   }
 }
 
-const at = (offset: number): Place => ({ base: CONTEXT, offset })
-
 /** Appends an entry point's first instructions, which save the caller's registers and set those of `registers.ts`. */
 export function begin(routine: Routine, steps: Steps, layout: ContextLayout): void {
   saved(layout).forEach(([a, b, offset]) => {
-    routine.control(`stp ${a.file === "integer" ? "Xd, Xt" : "Dd, Dt"}, [Xn, #i*8]`, a, b, CONTEXT, offset)
+    routine.control(`stp ${a.class === "integer" ? "Xd, Xt" : "Dd, Dt"}, [Xn, #i*8]`, a, b, at(offset))
   })
   routine.control("adr Xd, label", POOL, steps.poolLabel)
   routine.control("mov Wd, #-1", EPS)
@@ -232,14 +248,14 @@ export function begin(routine: Routine, steps: Steps, layout: ContextLayout): vo
 /** Appends an entry point's last instructions, which restore the caller's registers and return. */
 export function end(routine: Routine, layout: ContextLayout): void {
   saved(layout).forEach(([a, b, offset]) => {
-    routine.control(`ldp ${a.file === "integer" ? "Xd, Xt" : "Dd, Dt"}, [Xn, #i*8]`, a, b, CONTEXT, offset)
+    routine.control(`ldp ${a.class === "integer" ? "Xd, Xt" : "Dd, Dt"}, [Xn, #i*8]`, a, b, at(offset))
   })
   routine.control("ret")
 }
 
-const saved = ({ saved }: ContextLayout): [Register, Register, number][] => [
-  ...SAVED_INTEGERS.map(([a, b], i): [Register, Register, number] => [x(a), x(b), saved + 16 * i]),
-  ...SAVED_VECTORS.map(([a, b], i): [Register, Register, number] => [
+const saved = ({ saved }: ContextLayout): [HardwareRegister, HardwareRegister, number][] => [
+  ...SAVED_INTEGERS.map(([a, b], i): [HardwareRegister, HardwareRegister, number] => [x(a), x(b), saved + 16 * i]),
+  ...SAVED_VECTORS.map(([a, b], i): [HardwareRegister, HardwareRegister, number] => [
     v(a),
     v(b),
     saved + 16 * (SAVED_INTEGERS.length + i),
@@ -251,16 +267,16 @@ const LINE = 16
 
 /** Renders the entry point that makes the code between INPUT's two addresses visible to instruction fetches on every core. */
 function synchronise(routine: Routine, layout: ContextLayout): Label {
-  const [entry, at, to] = [routine.label("synchronise"), x(9), x(10)]
+  const [entry, line, to] = [routine.label("synchronise"), x(9), x(10)]
   routine.bind(entry)
-  for (const line of ["dc cvau, Xd", "ic ivau, Xd"]) {
+  for (const maintenance of ["dc cvau, Xd", "ic ivau, Xd"]) {
     const next = routine.label("line")
-    routine.control("ldr Xd, [Xn, #i*8]", at, CONTEXT, layout.input)
-    routine.control("ldr Xd, [Xn, #i*8]", to, CONTEXT, layout.input + 8)
+    routine.control("ldr Xd, [Xn, #i*8]", line, at(layout.input))
+    routine.control("ldr Xd, [Xn, #i*8]", to, at(layout.input + 8))
     routine.bind(next)
-    routine.control(line, at)
-    routine.control("add Xd, Xn, #i", at, at, LINE)
-    routine.control("cmp Xn, Xm", at, to)
+    routine.control(maintenance, line)
+    routine.control("add Xd, Xn, #i", line, line, LINE)
+    routine.control("cmp Xn, Xm", line, to)
     routine.control("b.lo label", next)
     routine.control("dsb ish")
   }

@@ -1,10 +1,12 @@
 /** Rolled loops: a step is rendered once, as a subroutine that applies it to a state in memory per entry of a table. */
+
+import type { Statistics } from "../compiler/recorder.ts"
 import type { Constant, ConstantTable, Step } from "../ops.ts"
-import type { Label } from "./assembler/assembler.ts"
-import type { BlockStatistics, Routine } from "./compiler/routine.ts"
+import { type HardwareRegister, type Label, type Memory, memory } from "./assembler/operands.ts"
+import type { Routine } from "./compiler/routine.ts"
 import type { ContextLayout } from "./context.ts"
-import type { LaneOps, Place } from "./lane-set.ts"
-import { CONTEXT, ENTRIES_LEFT, LINK, POOL, TABLE_POINTER } from "./registers.ts"
+import type { LaneOps } from "./lane-set.ts"
+import { ENTRIES_LEFT, inContext, LINK, POOL, TABLE_POINTER } from "./registers.ts"
 
 interface RenderedStep {
   readonly entry: Label
@@ -22,7 +24,7 @@ export interface StepListing {
   readonly name: string
   /** The instructions of the loop. */
   readonly code: readonly string[]
-  readonly statistics: BlockStatistics
+  readonly statistics: Statistics
 }
 
 const WORD = 2 ** 3
@@ -32,7 +34,7 @@ export class Steps {
   readonly #steps = new Map<Step, RenderedStep>()
   readonly #pool = new Map<string, number>()
   readonly #words: bigint[] = []
-  readonly #listings: { name: string; rendered: RenderedStep; statistics: BlockStatistics }[] = []
+  readonly #listings: { name: string; rendered: RenderedStep; statistics: Statistics }[] = []
   readonly poolLabel: Label
   /** The step being rendered. */
   #current: RenderedStep | undefined
@@ -83,16 +85,17 @@ export class Steps {
       this.#current = rendered
       routine.bind(entry)
       // Blocks may use the link register.
-      routine.control("str Xd, [Xn, #i*8]", LINK, CONTEXT, layout.stepLink)
+      routine.control("str Xd, [Xn, #i*8]", LINK, inContext(layout.stepLink))
       routine.bind(loop)
+      const before = { ...routine.statistics }
       rendered.render()
       routine.endBlock()
-      this.#listings.push({ name, rendered, statistics: routine.statistics })
+      this.#listings.push({ name, rendered, statistics: difference(routine.statistics, before) })
       routine.control("add Xd, Xn, #i", TABLE_POINTER, TABLE_POINTER, columns.size * this.#repeated * WORD)
       routine.control("sub Xd, Xn, #i", ENTRIES_LEFT, ENTRIES_LEFT, 1)
       routine.control("cbnz Xd, label", ENTRIES_LEFT, loop)
       routine.bind(end)
-      routine.control("ldr Xd, [Xn, #i*8]", LINK, CONTEXT, layout.stepLink)
+      routine.control("ldr Xd, [Xn, #i*8]", LINK, inContext(layout.stepLink))
       routine.control("ret")
       for (const { table, label } of calls)
         routine.data(
@@ -112,7 +115,7 @@ export class Steps {
    * @param derive computes the word, modulo 2^64, from the constant
    * @returns the place of the derived word
    */
-  constant(constant: Constant, name: string, derive: (c: bigint) => bigint): Place {
+  constant(constant: Constant, name: string, derive: (c: bigint) => bigint): Memory<HardwareRegister> {
     if (typeof constant === "bigint") return this.pool(this.#repeat(BigInt.asUintN(64, derive(constant))))
     const { columns } = this.#current!
     const key = `${constant.column} ${name}`
@@ -121,7 +124,7 @@ export class Steps {
       column = { index: columns.size, wordOf: entry => BigInt.asUintN(64, derive(entry[constant.column]!)) }
       columns.set(key, column)
     }
-    return { base: TABLE_POINTER, offset: column.index * this.#repeated * WORD }
+    return memory(TABLE_POINTER, column.index * this.#repeated * WORD)
   }
 
   /**
@@ -129,7 +132,7 @@ export class Steps {
    * @param words one word, or two, which are placed at a multiple of 16 bytes
    * @returns their place
    */
-  pool(words: readonly bigint[]): Place {
+  pool(words: readonly bigint[]): Memory<HardwareRegister> {
     const key = words.join()
     let offset = this.#pool.get(key)
     if (offset === undefined) {
@@ -138,7 +141,7 @@ export class Steps {
       this.#words.push(...words)
       this.#pool.set(key, offset)
     }
-    return { base: POOL, offset }
+    return memory(POOL, offset)
   }
 
   /** The rendered steps. Read it after the routine is finished. */
@@ -150,3 +153,9 @@ export class Steps {
     }))
   }
 }
+
+const difference = (after: Statistics, before: Statistics): Statistics => ({
+  instructions: after.instructions - before.instructions,
+  stores: after.stores - before.stores,
+  reloads: after.reloads - before.reloads,
+})

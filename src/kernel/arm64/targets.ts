@@ -1,13 +1,12 @@
 /** The recipes of the kernels: lane sets that are combined, and the core model that the code is scheduled for. */
-import type { Register } from "./assembler/assembler.ts"
-import { instruction } from "./compiler/block.ts"
-import { type CoreModel, narrowCore, wideCore } from "./compiler/core-models.ts"
-import type { RoutineOptions } from "./compiler/routine.ts"
+import type { CoreModel } from "../compiler/architecture.ts"
+import type { RoutineOptions } from "../compiler/recorder.ts"
+import { narrowCore, wideCore } from "./compiler/core-models.ts"
 import { type ContextLayout, contextLayout, MAX_SPILLED } from "./context.ts"
 import { IntegerOps } from "./integer-ops.ts"
 import type { LaneOps } from "./lane-set.ts"
 import { NeonOps, VECTOR_STATE_BYTES } from "./neon-ops.ts"
-import { CONTEXT, INTEGERS, VECTORS } from "./registers.ts"
+import { INTEGERS, inContext, POOL, TABLE_POINTER, VECTORS } from "./registers.ts"
 import type { Steps } from "./steps.ts"
 import { TogetherOps } from "./together-ops.ts"
 
@@ -58,13 +57,9 @@ export const routineOptions = ({ core, window }: Recipe, layout: ContextLayout):
   window,
   pressure: { integer: INTEGERS.length - 3, vector: VECTORS.length - 3 },
   registers: { integer: INTEGERS, vector: VECTORS },
-  spill: (kind, register: Register, n) => {
-    if (n >= MAX_SPILLED)
-      throw new RangeError(`more than ${MAX_SPILLED} values of ${register.file} registers are spilled`)
-    const [start, bytes, syntax] =
-      register.file === "integer"
-        ? [layout.spilledIntegers, 8, kind === "load" ? "ldr Xd, [Xn, #i*8]" : "str Xd, [Xn, #i*8]"]
-        : [layout.spilledVectors, 16, kind === "load" ? "ldr Qd, [Xn, #i*16]" : "str Qd, [Xn, #i*16]"]
-    return instruction(syntax, register, CONTEXT, start + n * bytes)
+  readOnly: new Set([TABLE_POINTER.n, POOL.n]),
+  spillLocation: (file, n) => {
+    if (n >= MAX_SPILLED) throw new RangeError(`more than ${MAX_SPILLED} spilled ${file} registers`)
+    return file === "integer" ? inContext(layout.spilledIntegers + 8 * n) : inContext(layout.spilledVectors + 16 * n)
   },
 })

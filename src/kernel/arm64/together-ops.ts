@@ -3,7 +3,8 @@
  * independent work while one waits, and for the ports that one leaves idle.
  */
 import type { Constant, ConstantTable, Step } from "../ops.ts"
-import type { LaneOps, Place } from "./lane-set.ts"
+import type { Place } from "./assembler/operands.ts"
+import type { LaneOps } from "./lane-set.ts"
 import type { Steps } from "./steps.ts"
 
 /** An element, or a sum, of each lane set. */
@@ -67,9 +68,9 @@ export class TogetherOps implements LaneOps<Parts, Parts> {
       ),
     )
 
-  #lane = ({ base, offset }: Place, i: number, bytes: number): Place => ({
-    base,
-    offset: offset + bytes * this.#firstLanes[i]!,
+  #lane = (place: Place, i: number, bytes: number): Place => ({
+    ...place,
+    displacement: place.displacement + bytes * this.#firstLanes[i]!,
   })
 
   #map<T>(of: (ops: LaneOps<unknown, unknown>, i: number) => T): T[] {

@@ -48,6 +48,8 @@ class Allocator {
   readonly #held: Record<RegisterFile, Set<Value>> = { integer: new Set(), vector: new Set() }
   /** Values loaded from memory that may be written, by place. */
   readonly #loaded = new Map<number, Value[]>()
+  /** Values loaded from memory whose address is in a register that the allocator assigned. */
+  #pointed: Value[] = []
   readonly #freeLocations: Record<RegisterFile, number[]> = { integer: [], vector: [] }
   readonly #locationsAfter: { readonly file: RegisterFile; readonly location: number }[] = []
   /** The instruction being placed. */
@@ -143,10 +145,17 @@ class Allocator {
       result ??= value
       physical[k] = register(operand.class, value)
     }
+    for (let k = 0; k < operands.length; k++) if (accesses[k]!.write) this.#rescuePointed(physical[k]!)
     this.#out.push({ mnemonic: form.mnemonic, form, operands: physical, ...(options ? { options } : {}) })
     // A copy may have become a load of a spill location, which is soon another value's: only a written load counts.
-    const loaded = result && operands[1]?.kind === "memory" && this.#architecture.loadedFrom(physical, instruction)
-    if (loaded) this.#noteLoad(loaded, result!)
+    const source = operands[1]
+    const loaded = result && source?.kind === "memory" && this.#architecture.loadedFrom(physical, instruction)
+    if (result && loaded && source?.kind === "memory") {
+      const isPointed = isVirtual(source.base) || isVirtual(source.index)
+      // A load may overwrite its pointer.
+      if (!(isPointed && result.file === "integer" && isAddressedBy(loaded, result.n!))) this.#noteLoad(loaded, result)
+      if (isPointed) this.#pointed.push(result)
+    }
     for (const operand of operands) if (operand.kind === "virtual") this.#release(this.#value(operand.id))
     this.#freeLocationsAfter()
   }
@@ -169,7 +178,11 @@ class Allocator {
     if (to?.kind !== "virtual" || from?.kind !== "virtual" || !this.#architecture.isCopy(instruction)) return false
     const source = this.#value(from.id)
     const target = this.#value(to.id)
-    if (source.n === undefined || source.uses.at(-1) !== i || target.n !== undefined) return false
+    if (source.uses.at(-1) !== i || target.n !== undefined) return false
+    if (source.n === undefined) {
+      if (this.#architecture.foldable(instruction) >= 0) return false
+      this.#bring(source)
+    }
     target.n = source.n
     this.#held[source.file].delete(source)
     this.#held[source.file].add(target)
@@ -199,6 +212,26 @@ class Allocator {
     this.#loaded.delete(key)
   }
 
+  /** Loads the values that were to be read again through a register which is about to be overwritten. */
+  #rescuePointed(written: Operand): void {
+    if (
+      this.#pointed.length === 0 ||
+      written.kind !== "register" ||
+      this.#architecture.fileOf(written.class) !== "integer"
+    )
+      return
+    const lost = this.#pointed.filter(({ home }) => home && isAddressedBy(home, written.n))
+    if (lost.length === 0) return
+    this.#pointed = this.#pointed.filter(value => !lost.includes(value))
+    for (const value of lost) {
+      if (value.location !== undefined) continue
+      const { keptFor } = value
+      if (value.next !== NEVER) this.#bring(value)
+      value.keptFor = keptFor
+      value.home = undefined
+    }
+  }
+
   /** The operand to be read from memory in place because its value was evicted; −1 without such an operand. */
   #foldable(instruction: BlockInstruction): number {
     const k = this.#architecture.foldable(instruction)
@@ -220,8 +253,10 @@ class Allocator {
     value.keptFor = this.#at
     if (value.n !== undefined) return
     if (!value.home) throw new Error("a virtual register is read before it is written")
+    const { home } = value
     this.#claim(value)
-    this.#out.push(this.#architecture.load(register(value.class, value), value.home))
+    this.#rescuePointed(register(value.class, value))
+    this.#out.push(this.#architecture.load(register(value.class, value), home))
     this.#reloads++
   }
 
@@ -282,6 +317,10 @@ class Allocator {
     else this.#loaded.set(key, [result])
   }
 }
+
+const isAddressedBy = ({ base, index }: Memory, n: number): boolean => base?.n === n || index?.n === n
+
+const isVirtual = (register: Register | VirtualRegister | undefined): boolean => register?.kind === "virtual"
 
 /** After every instruction. */
 const NEVER = Number.POSITIVE_INFINITY

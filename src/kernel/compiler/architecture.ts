@@ -47,6 +47,8 @@ export interface ImplicitAccess {
 }
 
 export interface Architecture {
+  /** Whether integer code keeps its order in hot blocks, because most of its instructions write the flags. */
+  readonly keepsIntegerOrder: boolean
   /** The file that a class of registers belongs to. Classes that are never allocated count as vectors. */
   fileOf(registerClass: string): RegisterFile
   /** A number from 0 for a hardware register, different from those of all other registers and implicit state. */

@@ -3,7 +3,8 @@
  *
  * 1. A block is recorded over virtual registers, in the order in which it was written. Values live across blocks in
  *    memory only.
- * 2. `splitByFile`: a hot block is split into vector code and integer code, which share no register and no flag.
+ * 2. `splitByFile`: a hot block is split into vector code and integer code, which share no register and no flag. An
+ *    architecture without `keepsIntegerOrder` skips steps 2 and 5 and schedules both together.
  * 3. `schedule`: vector code is reordered for a core's ports and latencies. `storeEarly`: in integer code, stores move
  *    up to where their value is computed.
  * 4. `allocate`: each stream gets hardware registers; values that find none are spilled.
@@ -26,6 +27,7 @@ export type CompileOptions = ScheduleOptions & AllocateOptions
  */
 export function compileBlock(code: readonly BlockInstruction[], isHot: boolean, options: CompileOptions): Allocation {
   if (!isHot) return allocate(code, options)
+  if (!options.architecture.keepsIntegerOrder) return allocate(schedule(code, options), options)
   const split = splitByFile(code, options.architecture)
   if (!split) throw new Error("an instruction of a hot block uses both integer and vector registers")
   const vector = allocate(schedule(split.vector, options), options)

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test"
-import { encode, format, type Operand, ZERO } from "../../../src/kernel/arm64/assembler/assembler.ts"
+import { encode, format } from "../../../src/kernel/arm64/assembler/assembler.ts"
 import { FORMS } from "../../../src/kernel/arm64/assembler/instructions.ts"
+import { memory, type Operand, v, x, ZERO } from "../../../src/kernel/arm64/assembler/operands.ts"
 import { type Form, parseTable } from "../../../src/kernel/arm64/assembler/table.ts"
+import { immediate, label } from "../../../src/kernel/compiler/operands.ts"
 import { disassembler } from "../x64/assembler/disassembler.ts"
 
 describe("instruction forms", () => {
@@ -17,9 +19,9 @@ describe("instruction forms", () => {
 
   test("operands that do not fit are rejected", () => {
     const form = FORMS.get("ldr Xd, [Xn, #i*8]")!
-    expect(encode(form, [ZERO, ZERO, 8 * 4095])).toBe(0xf97fffff)
-    for (const number of [4, -8, 8 * 4096]) expect(() => encode(form, [ZERO, ZERO, number])).toThrow(RangeError)
-    expect(() => encode(FORMS.get("usra Vd.2D, Vn.2D, #64-i")!, [ZERO, ZERO, 1])).toThrow(
+    expect(encode(form, [ZERO, memory(ZERO, 8 * 4095)])).toBe(0xf97fffff)
+    for (const number of [4, -8, 8 * 4096]) expect(() => encode(form, [ZERO, memory(ZERO, number)])).toThrow(RangeError)
+    expect(() => encode(FORMS.get("usra Vd.2D, Vn.2D, #64-i")!, [ZERO, ZERO, immediate(1)])).toThrow(
       "expected a register of file vector",
     )
   })
@@ -61,13 +63,19 @@ function sample(form: Form, random: (n: number) => number): { text: string; code
   const distance = 4 * (random(2 ** 17) - 2 ** 16)
   const operands = form.operands.map((pattern): Operand => {
     // Some instructions use x31 as the stack pointer, so it is not tested.
-    if (pattern.kind === "register") return { file: pattern.file, n: random(pattern.file === "integer" ? 31 : 32) }
-    if (pattern.kind === "label") return { name: "label" }
-    const bits = form.fields.get("i")!.length + (form.fields.get("j")?.length ?? 0)
+    if (pattern.kind === "register") return pattern.file === "integer" ? x(random(31)) : v(random(32))
+    if (pattern.kind === "label") return label("label")
+    const bits = (letter: string) =>
+      form.fields.get(letter)!.length + ((letter === "i" && form.fields.get("j")?.length) || 0)
     // llvm-mc does not print a shift by 0.
-    const field = 1 + random(2 ** bits - 1)
-    if (form.mnemonic.endsWith("p")) return pattern.scale * (field - 2 ** (bits - 1))
-    return pattern.from === undefined ? pattern.scale * field : pattern.from - field
+    const field = (letter: string) => 1 + random(2 ** bits(letter) - 1)
+    if (pattern.kind === "memory") {
+      const { displacement, scale } = pattern
+      const least = form.mnemonic.endsWith("p") ? 2 ** (bits(displacement) - 1) : 0
+      return memory(x(random(31)), scale * (field(displacement) - least))
+    }
+    const value = field(pattern.letter)
+    return immediate(pattern.from === undefined ? pattern.scale * value : pattern.from - value)
   })
   return { text: format(form, operands, () => distance), code: encode(form, operands, () => distance) }
 }

@@ -1,29 +1,7 @@
 /** Assembles instructions with labels, followed by data words. */
 import { FORMS } from "./instructions.ts"
-import type { Form, OperandPattern, RegisterFile } from "./table.ts"
-
-/** A register. Numbers from `VIRTUAL` on are virtual: the allocator assigns them. x31 is the zero register. */
-export interface Register {
-  readonly file: RegisterFile
-  readonly n: number
-}
-
-/** A position in the code or data, bound once. */
-export interface Label {
-  readonly name: string
-}
-
-export type Operand = Register | Label | number
-
-export const VIRTUAL = 32
-
-const registers = (file: RegisterFile) => Array.from({ length: 32 }, (_, n): Register => ({ file, n }))
-const INTEGERS = registers("integer")
-const VECTORS = registers("vector")
-export const x = (n: number): Register => INTEGERS[n]!
-export const v = (n: number): Register => VECTORS[n]!
-/** Reads as 0. */
-export const ZERO = x(31)
+import type { Label, Operand } from "./operands.ts"
+import type { Form } from "./table.ts"
 
 /** Returns the form with this syntax. @throws Error if the table lacks it */
 export function formOf(syntax: string): Form {
@@ -43,40 +21,40 @@ export function encode(form: Form, operands: readonly Operand[], distance: (labe
   }
   if (operands.length !== form.operands.length) fail(`${operands.length} operands`)
   let code = form.fixed
-  form.operands.forEach((pattern, k) => {
-    const value = fieldOf(pattern, operands[k]!, form, distance, fail)
-    const places = [
-      ...(form.fields.get("j") && pattern.letter === "i" ? form.fields.get("j")! : []),
-      ...form.fields.get(pattern.letter)!,
-    ]
-    const isSigned = pattern.kind === "label" || (form.mnemonic.endsWith("p") && pattern.kind === "number")
+  const insert = (letter: string, value: number, isSigned: boolean) => {
+    const places = [...((letter === "i" && form.fields.get("j")) || []), ...form.fields.get(letter)!]
     const [min, max] = isSigned ? [-(2 ** (places.length - 1)), 2 ** (places.length - 1)] : [0, 2 ** places.length]
-    if (!Number.isInteger(value) || value < min || value >= max) fail(`${value} does not fit into operand ${k}`)
+    if (!Number.isInteger(value) || value < min || value >= max) fail(`${value} does not fit into field ${letter}`)
     places.forEach((place, i) => {
       if (Math.floor(value / 2 ** (places.length - 1 - i)) & 1) code += 2 ** place
     })
-  })
+  }
+  for (const [k, pattern] of form.operands.entries()) {
+    const operand = operands[k]!
+    const { letter } = pattern
+    switch (pattern.kind) {
+      case "label":
+        if (operand.kind !== "label") return fail("expected a label")
+        insert(letter, form.mnemonic === "adr" ? distance(operand) : distance(operand) / 4, true)
+        break
+      case "number": {
+        if (operand.kind !== "immediate") return fail("expected a number")
+        const value = Number(operand.value)
+        insert(letter, pattern.from === undefined ? value / pattern.scale : pattern.from - value, false)
+        break
+      }
+      case "memory":
+        if (operand.kind !== "memory" || !operand.base) return fail("expected memory")
+        insert(letter, operand.base.n, false)
+        insert(pattern.displacement, operand.displacement / pattern.scale, form.mnemonic.endsWith("p"))
+        break
+      case "register":
+        if (operand.kind !== "register" || operand.class !== pattern.file)
+          return fail(`expected a register of file ${pattern.file}`)
+        insert(letter, operand.n, false)
+    }
+  }
   return code >>> 0
-}
-
-function fieldOf(
-  pattern: OperandPattern,
-  operand: Operand,
-  form: Form,
-  distance: (label: Label) => number,
-  fail: (why: string) => never,
-): number {
-  if (pattern.kind === "label") {
-    if (typeof operand !== "object" || !("name" in operand)) return fail("expected a label")
-    return form.mnemonic === "adr" ? distance(operand) : distance(operand) / 4
-  }
-  if (pattern.kind === "number") {
-    if (typeof operand !== "number") return fail("expected a number")
-    return pattern.from === undefined ? operand / pattern.scale : pattern.from - operand
-  }
-  if (typeof operand !== "object" || !("file" in operand) || operand.file !== pattern.file)
-    return fail(`expected a register of file ${pattern.file}`)
-  return operand.n
 }
 
 /** Returns the instruction as llvm-mc prints it, with labels as distances. */
@@ -84,25 +62,27 @@ export function format(form: Form, operands: readonly Operand[], distance: (labe
   let k = 0
   return form.syntax
     .replace(
-      /(?<= )(?:(?<![\w.])[XWVQD][a-z](?![a-z])|#(?:\d+-)?[a-z](?:\*\d+)?|label\b)|\[[a-z]\]|(?<=\[)X[a-z]/g,
-      text => {
-        const operand = operands[k++]!
-        if (typeof operand === "number") return text.startsWith("[") ? `[${operand}]` : `#${operand}`
-        if ("name" in operand) return `#${distance(operand)}`
-        if (operand.n === 31 && operand.file === "integer") return `${text[0]}zr`
-        return `${text[0]}${operand.n}`
-      },
+      /(?<= )(?:\[X[a-z], #[a-z]\*\d+\]|(?<![\w.])[XWVQD][a-z](?![a-z])|#(?:\d+-)?[a-z](?:\*\d+)?|label\b)|\[[a-z]\]/g,
+      text => formatOperand(text, operands[k++]!, distance),
     )
     .toLowerCase()
 }
 
-interface Placed {
-  readonly form: Form
-  readonly operands: readonly Operand[]
+function formatOperand(pattern: string, operand: Operand, distance: (label: Label) => number): string {
+  switch (operand.kind) {
+    case "immediate":
+      return pattern.startsWith("[") ? `[${operand.value}]` : `#${operand.value}`
+    case "label":
+      return `#${distance(operand)}`
+    case "memory":
+      return operand.displacement === 0 ? `[x${operand.base!.n}]` : `[x${operand.base!.n}, #${operand.displacement}]`
+    case "register":
+      return operand.class === "integer" && operand.n === 31 ? `${pattern[0]}zr` : `${pattern[0]}${operand.n}`
+  }
 }
 
 export class Assembler {
-  readonly #code: Placed[] = []
+  readonly #code: { readonly form: Form; readonly operands: readonly Operand[] }[] = []
   readonly #labels = new Map<Label, number>()
   readonly #data: { readonly label: Label; readonly words: readonly bigint[] }[] = []
 

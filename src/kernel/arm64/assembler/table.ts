@@ -9,10 +9,10 @@
  * A lower-case letter of the syntax after a register's kind, or after `#`, is an operand. The same letter in the encoding
  * marks the operand's bits. The bits `j` hold those of operand `i` above the bits `i`. `#i*8` means that the bits hold
  * the number divided by 8, `#64-i` that they hold 64 minus the number. "written" lists the operands that the instruction writes; `+` marks those that it also reads. It reads all others. "flags" is `r` if
- * the instruction reads the flags and `w` if it writes them.
+ * the instruction reads the flags and `w` if it writes them. `[Xn, #i*8]` is one operand: memory, which instructions named
+ * `ld…` read and `st…` write.
  */
-
-export type RegisterFile = "integer" | "vector"
+import type { RegisterFile } from "../../compiler/architecture.ts"
 
 /** An operand of a form. */
 export type OperandPattern =
@@ -20,6 +20,16 @@ export type OperandPattern =
       readonly kind: "register"
       readonly file: RegisterFile
       readonly letter: string
+      readonly read: boolean
+      readonly write: boolean
+    }
+  | {
+      readonly kind: "memory"
+      /** The base register's letter. */
+      readonly letter: string
+      /** The letter and the scale of the displacement. */
+      readonly displacement: string
+      readonly scale: number
       readonly read: boolean
       readonly write: boolean
     }
@@ -51,7 +61,8 @@ export function parseTable(text: string): Map<string, Form> {
   return table
 }
 
-const OPERAND = /(?<!\w)([XWVQD])([a-z])(?![a-z])|#(?:(\d+)-)?([a-z])(?:\*(\d+))?|\[([a-z])\]|\b(label)\b/g
+const OPERAND =
+  /\[X([a-z]), #([a-z])\*(\d+)\]|(?<!\w)([XWVQD])([a-z])(?![a-z])|#(?:(\d+)-)?([a-z])(?:\*(\d+))?|\[([a-z])\]|\b(label)\b/g
 
 function parseForm(line: string): Form {
   const fail = (why: string): never => {
@@ -71,8 +82,12 @@ function parseForm(line: string): Form {
     written === "-" ? [] : written.split(",").map(name => [name.replace("+", ""), name.startsWith("+")] as const),
   )
   const operands = [...syntax.slice(syntax.indexOf(" ") + 1).matchAll(OPERAND)].map((match): OperandPattern => {
-    const [, kind, register, from, number, scale, index, label] = match
+    const [, base, displacement, bytes, kind, register, from, number, scale, index, label] = match
     if (label) return { kind: "label", letter: "i" }
+    if (base && displacement) {
+      const write = syntax.startsWith("st")
+      return { kind: "memory", letter: base, displacement, scale: Number(bytes), read: !write, write }
+    }
     if (kind && register) {
       const reads = access.get(register)
       const file = /[XW]/.test(kind) ? "integer" : "vector"
@@ -85,13 +100,15 @@ function parseForm(line: string): Form {
       from: from ? Number(from) : undefined,
     }
   })
-  const letters = operands.map(({ letter }) => letter)
+  const letters = operands.flatMap(operand =>
+    operand.kind === "memory" ? [operand.letter, operand.displacement] : [operand.letter],
+  )
   for (const letter of fields.keys())
     if (letter !== "j" && !letters.includes(letter)) fail(`field ${letter} has no operand`)
   for (const letter of letters) if (!fields.has(letter)) fail(`operand ${letter} has no field`)
   for (const letter of access.keys()) if (!letters.includes(letter)) fail(`${letter} is written but is not an operand`)
   for (const operand of operands)
-    if (operand.kind === "register" && fields.get(operand.letter)!.length !== 5)
+    if ((operand.kind === "register" || operand.kind === "memory") && fields.get(operand.letter)!.length !== 5)
       fail(`register ${operand.letter} does not have 5 bits`)
   return {
     syntax,

@@ -1,31 +1,38 @@
 /**
- * The scheduler's core models: latencies, and for each kind of port the cycles that an instruction occupies one, divided
- * by the number of ports. Approximate figures suffice, because all these cores execute out of order.
+ * The cores that kernels are scheduled for: latencies, and ports by kind. Approximate figures suffice, because all these
+ * cores execute out of order.
  */
-import type { Instruction } from "./block.ts"
+import type { CoreModel } from "../../compiler/architecture.ts"
+import type { Instruction } from "./architecture.ts"
 
-export type Port = "integer" | "flags" | "multiplier" | "vector" | "vectorMultiplier" | "vectorShift" | "memory"
+const PORTS = [
+  "issue",
+  "integer",
+  "flags",
+  "multiplier",
+  "vector",
+  "vectorMultiplier",
+  "vectorShift",
+  "load",
+  "store",
+] as const
+type Port = (typeof PORTS)[number]
 
-export interface Cost {
+interface Cost {
   readonly latency: number
-  /** Cycles for which the instruction occupies all ports of a kind. */
+  /** Ports that it occupies beside `issue`, and for how many starts. */
   readonly takes: readonly (readonly [Port, number])[]
-}
-
-export interface CoreModel {
-  readonly name: string
-  /** Maximum instructions issued per cycle. */
-  readonly width: number
-  cost(instruction: Instruction): Cost
 }
 
 /** Numbers of ports by kind, and latencies in cycles. */
 interface Numbers {
   readonly name: string
+  /** Maximum instructions issued per cycle. */
   readonly width: number
   readonly integers: number
   readonly flags: number
-  /** Cycles for which `mul` and `umulh` occupy a multiplier, divided by the number of multipliers. */
+  readonly multipliers: number
+  /** Cycles for which `mul` and `umulh` occupy a multiplier. */
   readonly multiply: number
   readonly multiplyLatency: number
   readonly vectors: number
@@ -38,41 +45,56 @@ interface Numbers {
 const VECTOR_MULTIPLICATION = /^(umull|umlal)/
 const VECTOR_SHIFT = /^(ushr|usra|shl|sli|shrn|xtn)/
 
-function coreModel(numbers: Numbers): CoreModel {
-  const { name, width } = numbers
-  const costs = new Map<string, Cost>()
-  const costOf = ({ form }: Instruction): Cost => {
-    const { mnemonic, syntax } = form
-    if (/^(ldr|ldp)/.test(mnemonic)) return { latency: 4, takes: [["memory", 1 / 3]] }
-    if (/^(str|stp)/.test(mnemonic)) return { latency: 1, takes: [["memory", 1 / 2]] }
-    if (/\b[VD]d/.test(syntax)) {
-      const { vectors, vectorMultipliers, vectorShifters, vectorLatency, vectorMultiplyLatency } = numbers
-      const all = ["vector", 1 / vectors] as const
-      if (VECTOR_MULTIPLICATION.test(mnemonic))
-        return { latency: vectorMultiplyLatency, takes: [all, ["vectorMultiplier", 1 / vectorMultipliers]] }
-      if (VECTOR_SHIFT.test(mnemonic))
-        return {
-          latency: mnemonic === "usra" ? vectorMultiplyLatency : vectorLatency,
-          takes: [all, ["vectorShift", 1 / vectorShifters]],
-        }
-      return { latency: vectorLatency, takes: [all] }
+function costOf({ form }: Instruction, numbers: Numbers): Cost {
+  const { mnemonic, syntax } = form
+  if (/^(ldr|ldp)/.test(mnemonic)) return { latency: 4, takes: [["load", 1]] }
+  if (/^(str|stp)/.test(mnemonic)) return { latency: 1, takes: [["store", 1]] }
+  if (/\b[VD]d/.test(syntax)) {
+    const { vectorLatency, vectorMultiplyLatency } = numbers
+    const all = ["vector", 1] as const
+    if (VECTOR_MULTIPLICATION.test(mnemonic))
+      return { latency: vectorMultiplyLatency, takes: [all, ["vectorMultiplier", 1]] }
+    if (VECTOR_SHIFT.test(mnemonic)) {
+      const latency = mnemonic === "usra" ? vectorMultiplyLatency : vectorLatency
+      return { latency, takes: [all, ["vectorShift", 1]] }
     }
-    const any = ["integer", 1 / numbers.integers] as const
-    if (mnemonic === "mul" || mnemonic === "umulh")
-      return { latency: numbers.multiplyLatency, takes: [any, ["multiplier", numbers.multiply]] }
-    if (/^(umull|umaddl)/.test(mnemonic)) return { latency: 3, takes: [any, ["multiplier", 1 / 2]] }
-    if (form.flags.read || form.flags.write) return { latency: 1, takes: [any, ["flags", 1 / numbers.flags]] }
-    return { latency: syntax.includes("lsr #i") ? 2 : 1, takes: [any] }
+    return { latency: vectorLatency, takes: [all] }
+  }
+  const any = ["integer", 1] as const
+  if (mnemonic === "mul" || mnemonic === "umulh")
+    return { latency: numbers.multiplyLatency, takes: [any, ["multiplier", numbers.multiply]] }
+  if (/^(umull|umaddl)/.test(mnemonic)) return { latency: 3, takes: [any, ["multiplier", 1]] }
+  if (form.flags.read || form.flags.write) return { latency: 1, takes: [any, ["flags", 1]] }
+  return { latency: syntax.includes("lsr #i") ? 2 : 1, takes: [any] }
+}
+
+function coreModel(numbers: Numbers): CoreModel {
+  const capacity: Record<Port, number> = {
+    issue: numbers.width,
+    integer: numbers.integers,
+    flags: numbers.flags,
+    multiplier: numbers.multipliers,
+    vector: numbers.vectors,
+    vectorMultiplier: numbers.vectorMultipliers,
+    vectorShift: numbers.vectorShifters,
+    load: 3,
+    store: 2,
+  }
+  const costs = new Map<string, Cost>()
+  const cost = (instruction: Instruction): Cost => {
+    const { syntax } = instruction.form
+    let known = costs.get(syntax)
+    if (!known) costs.set(syntax, (known = costOf(instruction, numbers)))
+    return known
   }
   return {
-    name,
-    width,
-    cost: instruction => {
-      const { syntax } = instruction.form
-      let cost = costs.get(syntax)
-      if (!cost) costs.set(syntax, (cost = costOf(instruction)))
-      return cost
-    },
+    name: numbers.name,
+    capacity: PORTS.map(port => capacity[port]),
+    portsOf: (instruction: Instruction) => [
+      [PORTS.indexOf("issue"), 1],
+      ...cost(instruction).takes.map(([port, starts]) => [PORTS.indexOf(port), starts] as const),
+    ],
+    latencyOf: (instruction: Instruction) => cost(instruction).latency,
   }
 }
 
@@ -82,7 +104,8 @@ export const wideCore = coreModel({
   width: 8,
   integers: 6,
   flags: 3,
-  multiply: 1 / 2,
+  multipliers: 2,
+  multiply: 1,
   multiplyLatency: 3,
   vectors: 4,
   vectorMultipliers: 4,
@@ -100,6 +123,7 @@ export const narrowCore = coreModel({
   width: 4,
   integers: 3,
   flags: 3,
+  multipliers: 1,
   multiply: 3,
   multiplyLatency: 4,
   vectors: 2,

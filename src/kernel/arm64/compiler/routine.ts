@@ -2,61 +2,41 @@
  * Builds position-independent code: blocks over virtual registers, and between them labels, jumps and other instructions
  * over hardware registers.
  */
-import { Assembler, formOf, type Label, type Operand, type Register, VIRTUAL } from "../assembler/assembler.ts"
-import type { RegisterFile } from "../assembler/table.ts"
-import { type AllocateOptions, allocate } from "./allocate.ts"
-import { Block, type Bundle, type Instruction } from "./block.ts"
-import { type ScheduleOptions, schedule } from "./schedule.ts"
+import type { PhysicalInstruction, RegisterFile } from "../../compiler/architecture.ts"
+import { Recorder, type RoutineOptions } from "../../compiler/recorder.ts"
+import { Assembler, formOf } from "../assembler/assembler.ts"
+import {
+  type Argument,
+  type HardwareRegister,
+  type Label,
+  type Memory,
+  type Operand,
+  operandOf,
+} from "../assembler/operands.ts"
+import type { Form } from "../assembler/table.ts"
+import { arm64, type Instruction, instruction } from "./architecture.ts"
 
-export interface RoutineOptions extends ScheduleOptions, AllocateOptions {}
-
-/** Instruction counts of a compiled block. */
-export interface BlockStatistics {
-  readonly instructions: number
-  readonly stores: number
-  readonly reloads: number
-  readonly copies: number
-}
-
-export class Routine {
+export class Routine extends Recorder<Instruction, RegisterFile> {
   readonly #assembler = new Assembler()
-  readonly #options: RoutineOptions
-  #block = new Block()
-  #registers = VIRTUAL
-  #labels = 0
-  /** Statistics of the last block that ended. */
-  statistics: BlockStatistics = { instructions: 0, stores: 0, reloads: 0, copies: 0 }
-  /** Whether blocks that end from now on are scheduled. Other blocks keep the order in which they were emitted. */
-  isHot = false
 
   constructor(options: RoutineOptions) {
-    this.#options = options
+    super(arm64, options)
   }
 
-  /** Returns a new virtual register, which is valid until the block ends. */
-  register(file: RegisterFile): Register {
-    return { file, n: this.#registers++ }
+  /** Appends an instruction to the current block; the scheduler may move it. */
+  emit(syntax: string, ...operands: Argument[]): void {
+    this.append(instruction(syntax, ...operands))
   }
 
-  /** Appends instructions to the current block as one bundle, which the scheduler may move. */
-  emit(...instructions: Instruction[]): void {
-    this.#block.add({ instructions })
-  }
-
-  /** Appends an instruction that reads or writes the place in memory identified by `key`. */
-  access(key: string, isWritten: boolean, one: Instruction): void {
-    const bundle: Bundle = { instructions: [one], place: { key, isWritten } }
-    this.#block.add(bundle)
+  /** Appends instructions that stay together in this order. */
+  emitAll(instructions: readonly Instruction[]): void {
+    for (const one of instructions) this.append(one)
   }
 
   /** Ends the current block, then appends an instruction that is not moved. */
-  control(syntax: string, ...operands: Operand[]): void {
+  control(syntax: string, ...operands: (HardwareRegister | Memory<HardwareRegister> | Label | number)[]): void {
     this.endBlock()
-    this.#assembler.emit(formOf(syntax), operands)
-  }
-
-  label(name: string): Label {
-    return { name: `${name}.${this.#labels++}` }
+    this.#assembler.emit(formOf(syntax), operands.map(operandOf))
   }
 
   /** Ends the current block and binds the label to the next instruction. */
@@ -67,11 +47,6 @@ export class Routine {
 
   data(label: Label, words: readonly bigint[]): void {
     this.#assembler.data(label, words)
-  }
-
-  /** The current block, for comparison. */
-  get block(): object {
-    return this.#block
   }
 
   offsetOf = (label: Label): number => this.#assembler.offsetOf(label)
@@ -86,16 +61,8 @@ export class Routine {
     return this.#assembler.finish()
   }
 
-  endBlock(): void {
-    const { bundles } = this.#block
-    if (bundles.length === 0) return
-    this.#block = new Block()
-    const ordered = this.isHot ? schedule(bundles, this.#options) : bundles
-    const { code, ...counts } = allocate(
-      ordered.flatMap(({ instructions }) => instructions),
-      this.#options,
-    )
-    for (const { form, operands } of code) this.#assembler.emit(form, operands)
-    this.statistics = { instructions: code.length, ...counts }
+  protected encode({ form, operands }: PhysicalInstruction): void {
+    // The passes return the forms and operand types that they receive.
+    this.#assembler.emit(form as Form, operands as readonly Operand[])
   }
 }

@@ -54,6 +54,7 @@ function movedWith(instruction: X64Instruction, memoryAt: 0 | 1): boolean {
 }
 
 export const x64: Architecture = {
+  keepsIntegerOrder: true,
   fileOf,
   numberOf,
 

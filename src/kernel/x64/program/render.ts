@@ -3,6 +3,7 @@
  * subroutines that they share.
  */
 import { WIDTH } from "../../../pow/constants.ts"
+import type { RoutineOptions, Statistics } from "../../compiler/recorder.ts"
 import { permutation } from "../../permutation.ts"
 import { columnPart, crossing, firstRound, hashElement, plane, rowPart } from "../../search.ts"
 import type { AssemblyObserver } from "../assembler/assembler.ts"
@@ -21,7 +22,7 @@ import {
   type VirtualRegister,
 } from "../assembler/operands.ts"
 import type { Feature } from "../assembler/table.ts"
-import { Routine, type RoutineOptions, type Statistics } from "../compiler/routine.ts"
+import { Routine } from "../compiler/routine.ts"
 import type { BatchOps } from "../ops/batch-ops.ts"
 import type { IntegerOps } from "../ops/integer-ops.ts"
 import { STATE_POINTER, Steps } from "../ops/steps.ts"
