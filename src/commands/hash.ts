@@ -8,6 +8,13 @@ import { HEADER_BYTES, NONCE_BYTES, nonceHash, type Permutation } from "../pow/n
 const REFERENCE = "reference"
 const GPU_ENGINES = ["cuda", "opencl"]
 
+/** Exit codes by the name of the error that opening a kernel ends with. The GPU's modules are loaded only if needed. */
+const EXIT_CODES: Readonly<Record<string, ExitCode>> = {
+  UnsupportedKernel: ExitCode.selfTest,
+  UnsupportedDevice: ExitCode.selfTest,
+  DeviceError: ExitCode.lost,
+}
+
 export async function run({ settings, positionals }: Config<"hash">): Promise<void> {
   const permutation = await permutationOf(settings.engine)
   const hash = (header: Uint8Array, nonce: Uint8Array) => nonceHash(header, nonce, permutation).toHex()
@@ -57,15 +64,17 @@ function hex(what: string, text: unknown, bytes: number): Uint8Array {
 
 /**
  * Opens the kernel of an engine for this thread.
- * @throws OperatorError for an unknown engine (usage) and one that cannot run on this machine (selfTest)
+ * @throws OperatorError for an unknown engine (usage), one that cannot run on this machine (selfTest), and a device that
+ *   fails (lost)
  */
 async function openKernel(engine: string): Promise<Kernel> {
   try {
     if (Object.hasOwn(KERNELS, engine)) return createKernel(engine)
     if (GPU_ENGINES.includes(engine)) return await openDeviceKernel(engine)
   } catch (error) {
-    if (!isUnsupported(error)) throw error
-    throw new OperatorError(`--engine ${engine} cannot run on this machine: ${error.message}`, ExitCode.selfTest)
+    const exitCode = EXIT_CODES[(error as Error).name]
+    if (exitCode === undefined) throw error
+    throw new OperatorError(`--engine ${engine} cannot run on this machine: ${(error as Error).message}`, exitCode)
   }
   const names = [REFERENCE, ...Object.keys(KERNELS), ...GPU_ENGINES].join(", ")
   throw new OperatorError(`--engine ${engine} is unknown: available engines are ${names}`, ExitCode.usage)
@@ -82,8 +91,4 @@ async function openDeviceKernel(api: string): Promise<Kernel> {
   const device = cards.find(card => card.api === api)
   if (!device) throw new UnsupportedKernel("no such GPU found")
   return new DeviceSearch(api, openDevice(device, { groupSize: 64 }))
-}
-
-function isUnsupported(error: unknown): error is Error {
-  return error instanceof Error && ["UnsupportedKernel", "UnsupportedDevice", "DeviceError"].includes(error.name)
 }

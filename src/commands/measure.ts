@@ -1,7 +1,14 @@
 /** Measures the hash rate of engines and verifies their candidates. */
 import { type Clock, sleep } from "../clock.ts"
 import { benchmarkWork } from "../engines/benchmark-work.ts"
-import type { Candidate, Engine, EngineEvents, Unit, Work } from "../engines/engine.ts"
+import {
+  type Candidate,
+  type Engine,
+  type EngineEvents,
+  RefusedKernel,
+  type Unit,
+  type Work,
+} from "../engines/engine.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
 import type { Log } from "../log.ts"
 import { verifySeal } from "../pow/target.ts"
@@ -67,7 +74,7 @@ export async function measure(options: MeasureOptions): Promise<Measurement> {
     exhausted() {},
     switched() {},
     restarted() {},
-    failed: why => failure.reject(new OperatorError(`${engine.name} cannot hash: ${why}`, ExitCode.selfTest)),
+    failed: why => failure.reject(new OperatorError(`${engine.name} cannot hash: ${why}`, ExitCode.lost)),
   })
   const units = () => engines.flatMap(engine => engine.units)
   const search = (difficulty: bigint) => {
@@ -78,11 +85,18 @@ export async function measure(options: MeasureOptions): Promise<Measurement> {
 
   try {
     // GPU engines compile concurrently, each in its own thread.
-    const starting = options.engines.map(engine => startOne(engine, events, options))
+    let mayStartLater = false
+    const refused = (error: unknown) => {
+      mayStartLater ||= !(error instanceof RefusedKernel)
+    }
+    const starting = options.engines.map(engine => startOne(engine, events, options, refused))
     const started = await Promise.race([Promise.all(starting), aborted(stop)])
     if (!started) throw new OperatorError("stopped before the measurement", ExitCode.failure)
     engines.push(...started.filter(engine => engine !== undefined))
-    if (engines.length === 0) throw new OperatorError("no engine could be started: see the warnings", ExitCode.selfTest)
+    if (engines.length === 0) {
+      const exitCode = mayStartLater ? ExitCode.lost : ExitCode.selfTest
+      throw new OperatorError("no engine could be started: see the warnings", exitCode)
+    }
     search(NO_HITS)
     const warm = new Lap(units(), clock)
     await during(WARM_UP_MS)
@@ -110,20 +124,22 @@ export async function measure(options: MeasureOptions): Promise<Measurement> {
   }
 }
 
-/** @returns the engine or its replacement; undefined if neither starts */
+/** @param refused receives the error of each start that fails @returns the engine or its replacement; undefined if neither starts */
 async function startOne(
   engine: Engine,
   events: (engine: Engine) => EngineEvents,
   options: MeasureOptions,
+  refused: (error: unknown) => void,
 ): Promise<Engine | undefined> {
   try {
     await engine.start(events(engine))
     return engine
   } catch (error) {
     options.log.warn(`the engine ${engine.name} cannot be used: ${(error as Error).message}`)
+    refused(error)
     await engine.close()
     const next = await options.replaceEngine?.(engine)
-    return next && startOne(next, events, options)
+    return next && startOne(next, events, options, refused)
   }
 }
 

@@ -62,6 +62,10 @@ export interface Engine {
   /** `wasm`, `avx2`, `avx512`, `cuda`, `opencl`. */
   readonly name: string
   readonly units: readonly Unit[]
+  /**
+   * Rejects with RefusedKernel, which a restart does not change, or with another error: a thread could not be spawned, died
+   * or took too long.
+   */
   start(events: EngineEvents): Promise<void>
   /** Replaces the work at once; null: idle. */
   assign(work: Work | null): void
@@ -73,4 +77,16 @@ export interface Engine {
   resize?(units: number): Promise<void>
   /** Stops all units; settles when their threads have ended. */
   close(): Promise<void>
+}
+
+/** A kernel that cannot run here or returned a wrong result; the engine's owner tries the next one. */
+export class RefusedKernel extends Error {
+  override readonly name = "RefusedKernel"
+  /** True if this machine lacks something; false if the kernel computed wrongly. */
+  readonly unsupported: boolean
+
+  constructor(message: string, unsupported: boolean) {
+    super(message)
+    this.unsupported = unsupported
+  }
 }

@@ -3,7 +3,7 @@
  * confirmed seal to the source.
  */
 import type { Clock } from "../clock.ts"
-import type { Candidate, Engine, EngineEvents, Work } from "../engines/engine.ts"
+import { type Candidate, type Engine, type EngineEvents, RefusedKernel, type Work } from "../engines/engine.ts"
 import { nextSequence } from "../engines/sequence.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
 import type { Log } from "../log.ts"
@@ -54,6 +54,8 @@ export class Miner {
   #cancelOldWarning = () => {}
   #cancelMaxAge = () => {}
   #hashing = false
+  /** True once an engine was lost for a reason that a restart may remove. */
+  #mayStartLater = false
   readonly #ended = Promise.withResolvers<void>()
   #running = false
 
@@ -117,6 +119,7 @@ export class Miner {
     try {
       await engine.start(this.#engineEvents(engine))
     } catch (error) {
+      this.#mayStartLater ||= !(error instanceof RefusedKernel)
       return this.#lose(engine, error instanceof Error ? error.message : String(error))
     }
     if (!this.#running) return
@@ -137,6 +140,7 @@ export class Miner {
     const hashed = this.#engines.remove(engine)
     if (hashed === undefined) return
     if (hashed) search?.account.loseEngine(counted)
+    this.#mayStartLater ||= hashed
     log.warn(`engine ${engine.name} cannot be used: ${why}`)
     await engine.close()
     const next = await replaceEngine?.(engine)
@@ -146,7 +150,7 @@ export class Miner {
       this.#engines.add(next)
       void this.#start(next)
     } else if (this.#engines.existing.length === 0) {
-      const exitCode = hashed ? ExitCode.lost : ExitCode.selfTest
+      const exitCode = this.#mayStartLater ? ExitCode.lost : ExitCode.selfTest
       this.#ended.reject(new OperatorError(`no engine is left that can hash: ${why}`, exitCode))
       return
     }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { measure } from "../../src/commands/measure.ts"
-import type { Unit } from "../../src/engines/engine.ts"
+import { RefusedKernel, type Unit } from "../../src/engines/engine.ts"
 import { ExitCode, OperatorError } from "../../src/errors.ts"
 import { FakeEngine } from "../miner/support.ts"
 import { collectLog } from "../support/collect-log.ts"
@@ -100,7 +100,7 @@ test("ends early if stopped, and with an error if an engine fails", async () => 
   const failed = measure({ engines: [engine], seconds: 100, clock, stop: NEVER, log, progress: () => {} })
   await settle()
   engine.events!.failed("it is broken")
-  expect(failed).rejects.toEqual(new OperatorError("a cannot hash: it is broken", ExitCode.selfTest))
+  expect(failed).rejects.toEqual(new OperatorError("a cannot hash: it is broken", ExitCode.lost))
 })
 
 test("can be stopped while engines start, which may take minutes of compilation", async () => {
@@ -111,8 +111,8 @@ test("can be stopped while engines start, which may take minutes of compilation"
 })
 
 describe("an engine that fails to start", () => {
-  const broken = () => {
-    const starting = Promise.reject(new Error("a wrong hash"))
+  const broken = (error: Error = new RefusedKernel("a wrong hash", false)) => {
+    const starting = Promise.reject(error)
     starting.catch(() => {})
     return new FakeEngine("cuda", starting)
   }
@@ -131,17 +131,18 @@ describe("an engine that fails to start", () => {
     expect(engines.every(({ closed }) => closed)).toBe(true)
   })
 
-  test("is an OperatorError if it is the only one", async () => {
+  test.each([
+    ["computes wrongly", new RefusedKernel("a wrong hash", false), ExitCode.selfTest],
+    ["cannot be spawned", new Error("Failed to spawn worker thread"), ExitCode.lost],
+  ])("is an OperatorError if it is the only one and %s", async (_, error, exitCode) => {
     const measuring = measure({
-      engines: [broken()],
+      engines: [broken(error)],
       seconds: 1,
       clock: new FakeClock(),
       stop: NEVER,
       log,
       progress: () => {},
     })
-    await expect(measuring).rejects.toEqual(
-      new OperatorError("no engine could be started: see the warnings", ExitCode.selfTest),
-    )
+    await expect(measuring).rejects.toEqual(new OperatorError("no engine could be started: see the warnings", exitCode))
   })
 })

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test"
+import { RefusedKernel } from "../../src/engines/engine.ts"
 import { ExitCode, OperatorError } from "../../src/errors.ts"
 import { targetOf } from "../../src/pow/target.ts"
 import type { Verdict } from "../../src/sources/source.ts"
@@ -367,15 +368,28 @@ describe("an engine", () => {
     await stop()
   })
 
-  test("that fails as the last one ends the miner", async () => {
-    const broken = Promise.reject(new Error("a wrong hash"))
-    broken.catch(() => {})
-    const { ended, source } = await setUp([new FakeEngine("a", broken)])
+  const broken = (error: Error) => {
+    const starting = Promise.reject(error)
+    starting.catch(() => {})
+    return new FakeEngine("a", starting)
+  }
+
+  test("that computes wrongly as the last one ends the miner for good", async () => {
+    const { ended, source } = await setUp([broken(new RefusedKernel("a wrong hash", false))])
     const error: unknown = await ended.catch(error => error)
     expect(error).toBeInstanceOf(OperatorError)
     expect((error as OperatorError).exitCode).toBe(ExitCode.selfTest)
     expect((error as OperatorError).message).toBe("no engine is left that can hash: a wrong hash")
     expect(source.closed).toBe(true)
+  })
+
+  test.each([
+    ["whose worker cannot be spawned", ["Failed to spawn worker thread"]],
+    ["that takes too long to start, before one that computes wrongly,", ["did not start within 30 s", undefined]],
+  ])("%s ends the miner with an exit code that asks for a restart", async (_, errors) => {
+    const engines = errors.map(why => broken(why ? new Error(why) : new RefusedKernel("a wrong hash", false)))
+    const { ended } = await setUp(engines)
+    expect(((await ended.catch(error => error)) as OperatorError).exitCode).toBe(ExitCode.lost)
   })
 
   test("that has hashed and fails as the last one ends the miner with a restartable exit code", async () => {

@@ -1,8 +1,9 @@
 /** A CPU worker's life: load the kernel, test it, search until asked to leave. */
 import { host } from "../../host/host.ts"
 import { type Kernel, UnsupportedKernel } from "../../kernel/kernel.ts"
+import { RefusedKernel } from "../engine.ts"
 import { selfTest } from "../self-test.ts"
-import { RefusedKernel, type WorkerOrder } from "../threads/messages.ts"
+import type { WorkerOrder } from "../threads/messages.ts"
 import { type Report, serveOrder } from "../threads/serve-order.ts"
 import { openMemory } from "../threads/shared-memory.ts"
 import type { CpuTask } from "./cpu-engine.ts"

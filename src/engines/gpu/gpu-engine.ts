@@ -4,7 +4,7 @@
 import type { Clock } from "../../clock.ts"
 import type { Log } from "../../log.ts"
 import { workerEntry } from "../../worker-entry.ts"
-import { RefusedKernel } from "../threads/messages.ts"
+import { RefusedKernel } from "../engine.ts"
 import { type Patience, ThreadEngine } from "../threads/thread-engine.ts"
 import type { DeviceTask } from "./worker-main.ts"
 

@@ -1,5 +1,6 @@
 /** The main function of a GPU worker: opens and tests the device, then searches until the engine asks it to leave. */
-import { RefusedKernel, type WorkerOrder } from "../threads/messages.ts"
+import { RefusedKernel } from "../engine.ts"
+import type { WorkerOrder } from "../threads/messages.ts"
 import { type Report, serveOrder } from "../threads/serve-order.ts"
 import { openMemory } from "../threads/shared-memory.ts"
 import type { GpuDevice } from "./device.ts"

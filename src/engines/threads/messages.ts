@@ -24,15 +24,3 @@ export type WorkerReport =
   /** The slot holds something new for the engine. */
   | { readonly kind: "notify" }
   | { readonly kind: "crashed"; readonly why: string }
-
-/** A kernel that cannot run here or returned a wrong result; the engine's owner tries the next one. */
-export class RefusedKernel extends Error {
-  override readonly name = "RefusedKernel"
-  /** True if this machine lacks something; false if the kernel computed wrongly. */
-  readonly unsupported: boolean
-
-  constructor(message: string, unsupported: boolean) {
-    super(message)
-    this.unsupported = unsupported
-  }
-}

@@ -1,5 +1,6 @@
 /** The worker's side of its order. */
-import { RefusedKernel, type WorkerOrder, type WorkerReport } from "./messages.ts"
+import { RefusedKernel } from "../engine.ts"
+import type { WorkerOrder, WorkerReport } from "./messages.ts"
 
 declare const self: Worker
 

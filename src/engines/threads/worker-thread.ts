@@ -1,5 +1,6 @@
 /** The engine's side of one worker thread: start, reports, end. */
-import { RefusedKernel, type WorkerOrder, type WorkerReport } from "./messages.ts"
+import { RefusedKernel } from "../engine.ts"
+import type { WorkerOrder, WorkerReport } from "./messages.ts"
 
 export type ReadyThread = Omit<Extract<WorkerReport, { kind: "ready" }>, "kind">
 

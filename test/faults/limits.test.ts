@@ -1,0 +1,46 @@
+/** The built executable under limits on its processes and threads. */
+import { expect, test } from "bun:test"
+import { builtExecutable } from "../support/executable.ts"
+import { figure } from "./figures.ts"
+
+const NOBODY = 65534
+/** Fewer than the runtime needs, up to as many as the runtime and a worker need. */
+const LIMITS = Array.from({ length: 16 }, (_, i) => i + 4)
+const isRoot = process.getuid?.() === 0
+const refusal =
+  process.platform !== "linux"
+    ? "prlimit is Linux's"
+    : isRoot
+      ? undefined
+      : "another user needs root to be limited alone"
+
+test.skipIf(refusal !== undefined)(
+  `a worker that cannot be spawned ends the miner with 75${refusal ? ` (skipped: ${refusal})` : ""}`,
+  () => {
+    const command = [
+      builtExecutable(),
+      "benchmark",
+      "--duration=1",
+      "--engine=avx2",
+      "--cpu-workers=2",
+      "--gpu-devices=0",
+    ]
+    const outcomes = LIMITS.map(limit => {
+      const limited = ["prlimit", `--nproc=${limit}`, ...command]
+      const user = ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups", ...limited]
+      const { exitCode, stderr } = Bun.spawnSync(user, {
+        env: { HOME: "/nonexistent" },
+        stderr: "pipe",
+        stdout: "ignore",
+      })
+      return { limit, exitCode, stderr: stderr.toString() }
+    })
+    figure("benchmark by limit of threads", outcomes.map(({ limit, exitCode }) => `${limit}: ${exitCode}`).join(", "))
+    const refused = outcomes.filter(({ exitCode }) => exitCode === 75)
+    expect(refused.length).toBeGreaterThan(0)
+    for (const { stderr } of refused) expect(stderr).toContain("Failed to spawn worker thread")
+    expect(outcomes.at(-1)?.exitCode).toBe(0)
+    // Below a handful of threads the runtime itself aborts, which the unit restarts as well.
+    for (const { exitCode } of outcomes) expect([0, 75, 134, null]).toContain(exitCode)
+  },
+)
