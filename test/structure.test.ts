@@ -11,9 +11,23 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   engines: ["top", "pow", "kernel", "host", "sources/source.ts"],
   observe: ["top", "http", "engines/engine.ts", "miner/events.ts", "miner/pauses.ts", "sources/source.ts", "host"],
   miner: ["top", "pow", "engines/engine.ts", "engines/sequence.ts", "sources/source.ts"],
+  pausing: ["top", "miner/pauses.ts"],
   devnode: ["top", "pow", "sources"],
-  config: ["top", "host", "engines/gpu/select-devices.ts"],
-  commands: ["top", "pow", "kernel", "host", "sources", "engines", "observe", "miner", "devnode", "config", "http"],
+  config: ["top", "host", "pausing/schedule.ts", "engines/gpu/select-devices.ts"],
+  commands: [
+    "top",
+    "pow",
+    "kernel",
+    "host",
+    "sources",
+    "engines",
+    "observe",
+    "miner",
+    "devnode",
+    "config",
+    "http",
+    "pausing",
+  ],
 }
 
 /** Rooms that open no connection of any kind. */

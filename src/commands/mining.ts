@@ -11,6 +11,7 @@ import { Miner } from "../miner/miner.ts"
 import type { Monitoring } from "../observe/monitoring.ts"
 import { Stats, type StatsSink } from "../observe/stats.ts"
 import { lastWords, startStatusLine, statusLine } from "../observe/status-line.ts"
+import { watchTriggers } from "../pausing/triggers.ts"
 import type { JobSource } from "../sources/source.ts"
 import { version } from "../version.ts"
 import { holdRejection } from "./hold-rejection.ts"
@@ -18,6 +19,7 @@ import { openMonitoring } from "./open-monitoring.ts"
 import { type OpenedEngines, openEngines } from "./opened-engines.ts"
 import type { Output } from "./output.ts"
 import { pauseOnSignals } from "./pause-signals.ts"
+import { pauseTriggers } from "./pause-triggers.ts"
 import type { SourceContext } from "./sources.ts"
 import { aborted } from "./stop-signal.ts"
 
@@ -62,6 +64,7 @@ async function mineOn(opened: OpenedEngines, options: MiningOptions, notifier: N
   const { jobsOnDemand = false } = options
   const stats = new Stats({ clock, log, version, units, jobsOnDemand, details: unit => opened.details(unit) })
   stats.effectiveCpus(opened.cpus)
+  const triggers = await pauseTriggers(settings, host, log)
   const source = await openSource({ clock, log, stats })
   const replaceEngine = opened.replaceEngine.bind(opened)
   const lateEngines = opened.lateEngines.bind(opened)
@@ -79,6 +82,7 @@ async function mineOn(opened: OpenedEngines, options: MiningOptions, notifier: N
     }),
     followCpus(opened, stats, notifier, output, monitoring),
     pauseOnSignals(miner),
+    watchTriggers(triggers, clock, (reason, paused) => miner.setPaused(reason, paused)),
     clock.every(STATUS_INTERVAL_MS, () => notifier.status(statusLine(stats.snapshot(), STATUS_COLUMNS))),
   ]
   const { watchdogTimeoutMs: timeoutMs } = notifier

@@ -18,13 +18,14 @@ import {
   text,
   visibleText,
 } from "./parse.ts"
-import { cpuAffinity, engineName, gpuSelection } from "./selections.ts"
+import { cpuAffinity, engineName, gpuSelection, schedule } from "./selections.ts"
 import { NODE_PORT, sourceUrls } from "./source-url.ts"
 
 /** Groups of options in the manual page, in its order. */
 export const CATEGORIES = {
   source: "Job sources",
   hashing: "CPUs and GPUs",
+  pausing: "Pausing",
   monitoring: "Monitoring",
   files: "Files",
   output: "Output",
@@ -165,6 +166,34 @@ export const OPTIONS = {
     default: "no",
     perSource: true,
     help: "Continue a QUIC pool's job after a result, for pools that do not resend it",
+  }),
+  schedule: option({
+    category: "pausing",
+    parser: schedule,
+    commands: MINING,
+    value: "WINDOWS",
+    help: 'Mine in these windows of local time only: "Mon-Fri 19:00-07:00; Sat,Sun 00:00-24:00"',
+  }),
+  pauseOnBattery: option({
+    category: "pausing",
+    parser: boolean,
+    commands: MINING,
+    default: "no",
+    help: "Pause while the machine runs on battery",
+  }),
+  pauseOnActive: option({
+    category: "pausing",
+    parser: duration(1, 86_400),
+    commands: MINING,
+    value: "SECONDS",
+    help: "Pause until the machine's user has been inactive for this time",
+  }),
+  cpuTempLimit: option({
+    category: "pausing",
+    parser: integer(30, 120),
+    commands: MINING,
+    value: "CELSIUS",
+    help: "Pause above this CPU temperature, until it is five degrees lower",
   }),
   name: option({
     category: "monitoring",

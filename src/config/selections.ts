@@ -1,7 +1,8 @@
-/** Parsers of options that select CPUs, GPUs or an engine. Whether these exist is checked when they are opened. */
+/** Parsers of options that select CPUs, GPUs, an engine or times. Whether these exist is checked when they are opened. */
 import type { DeviceSelection } from "../engines/gpu/select-devices.ts"
 import { parseCpulist } from "../host/cpulist.ts"
 import type { CpuAffinity } from "../host/worker-affinity.ts"
+import { parseSchedule, type Schedule } from "../pausing/schedule.ts"
 import { type Parser, refuse } from "./parse.ts"
 
 const PCI_ADDRESS = /^(?:([0-9a-f]{4,8}):)?([0-9a-f]{2}:[0-9a-f]{2}\.[0-7])$/i
@@ -24,6 +25,18 @@ export const gpuSelection: Parser<DeviceSelection> = {
     if (SMALL.test(value)) return { kind: "count", count: Number(value) }
     const parts = value.replace(/,$/, "").split(",")
     return { kind: "list", devices: parts.map(part => device(part.trim())) }
+  },
+}
+
+/** Weekly windows of local time. */
+export const schedule: Parser<Schedule> = {
+  kind: "text",
+  parse(value) {
+    try {
+      return parseSchedule(value)
+    } catch (error) {
+      return refuse(`windows such as "Mon-Fri 19:00-07:00; Sat,Sun 00:00-24:00" (${(error as Error).message})`)
+    }
   },
 }
 

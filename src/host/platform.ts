@@ -52,6 +52,12 @@ export interface Platform {
   mayHaveGpus(): boolean
   /** Sources of GPU sensor readings besides NVML. */
   sensors(): readonly SensorSource[]
+  /** Whether the machine runs on battery; undefined without a battery or if it is not reported. */
+  isOnBattery(): Promise<boolean | undefined>
+  /** Seconds since a user's last input; undefined if it is not reported. */
+  idleSeconds(): Promise<number | undefined>
+  /** The hottest CPU sensor in degrees Celsius; undefined if none is readable. */
+  cpuTemperature(): number | undefined
   /** Reports to the service manager that started this process, if any; a warning is logged if it cannot be reached. */
   notifier(env: Environment, log: Log): Notifier
 }

@@ -32,5 +32,8 @@ export const portable: Platform = {
   lock: () => ({ kind: "unlockable" }),
   mayHaveGpus: () => true,
   sensors: () => [],
+  isOnBattery: async () => undefined,
+  idleSeconds: async () => undefined,
+  cpuTemperature: () => undefined,
   notifier: () => SILENT,
 }

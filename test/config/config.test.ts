@@ -74,6 +74,7 @@ test("an unspecified option has its default", async () => {
     recalibrate: false,
     metricsHost: "127.0.0.1",
     cudaGpu: false,
+    pauseOnBattery: false,
     verbose: false,
     quiet: false,
     noColor: false,

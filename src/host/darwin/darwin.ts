@@ -2,5 +2,6 @@
 import type { Platform } from "../platform.ts"
 import { portable } from "../portable.ts"
 import { memory } from "./memory.ts"
+import { idleSeconds, isOnBattery } from "./owner.ts"
 
-export const darwin: Platform = { ...portable, memory }
+export const darwin: Platform = { ...portable, memory, isOnBattery, idleSeconds }

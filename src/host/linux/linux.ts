@@ -3,14 +3,17 @@ import type { Platform } from "../platform.ts"
 import { portable } from "../portable.ts"
 import { currentThreadId, setThreadAffinity } from "./affinity.ts"
 import { readCpuInfo } from "./cpu-info.ts"
+import { cpuTemperature } from "./cpu-temperature.ts"
 import { readEffectiveCpus } from "./effective-cpus.ts"
 import { lockDirectories, lockFile } from "./file-lock.ts"
 import { mayHaveGpus } from "./gpu-nodes.ts"
 import { hwmonSensors } from "./hwmon-sensors.ts"
 import { endWithParent, monotonicMicroseconds } from "./libc.ts"
 import { openLibrary } from "./libraries.ts"
+import { idleSeconds } from "./logind.ts"
 import { memory } from "./memory.ts"
 import { isOnReadOnlyMount } from "./mounts.ts"
+import { isOnBattery } from "./power-supply.ts"
 import { createNotifier } from "./systemd.ts"
 import { threadActivity } from "./thread-activity.ts"
 import { readPlacement } from "./topology.ts"
@@ -36,5 +39,8 @@ export const linux: Platform = {
   lock: (name, env) => lockFile(name, lockDirectories(env)),
   mayHaveGpus: () => mayHaveGpus(),
   sensors: () => [hwmonSensors("/")],
+  isOnBattery: async () => isOnBattery(),
+  idleSeconds,
+  cpuTemperature: () => cpuTemperature(),
   notifier: createNotifier,
 }

@@ -1,0 +1,32 @@
+/** What macOS reports of its user and its battery, by its own tools. */
+
+/** Seconds since the last keyboard or mouse event. */
+export async function idleSeconds(): Promise<number | undefined> {
+  return idleSecondsIn(await outputOf(["/usr/sbin/ioreg", "-c", "IOHIDSystem", "-d", "4"]))
+}
+
+/** Whether the machine runs on battery; undefined without a battery. */
+export async function isOnBattery(): Promise<boolean | undefined> {
+  return isOnBatteryIn(await outputOf(["/usr/bin/pmset", "-g", "batt"]))
+}
+
+/** @param text of ioreg: `"HIDIdleTime" = 1234567890`, nanoseconds */
+export function idleSecondsIn(text: string): number | undefined {
+  const [, nanoseconds] = /"HIDIdleTime" = (\d+)/.exec(text) ?? []
+  return nanoseconds === undefined ? undefined : Number(nanoseconds) / 1e9
+}
+
+/** @param text of pmset: `Now drawing from 'Battery Power'`, and a line for each battery */
+export function isOnBatteryIn(text: string): boolean | undefined {
+  if (!/Battery-\d/.test(text)) return undefined
+  return /drawing from 'Battery Power'/.test(text)
+}
+
+async function outputOf(command: string[]): Promise<string> {
+  try {
+    const { stdout } = Bun.spawn(command, { stdin: "ignore", stderr: "ignore", timeout: 2000 })
+    return await new Response(stdout).text()
+  } catch {
+    return ""
+  }
+}
