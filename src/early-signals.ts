@@ -2,10 +2,29 @@
  * Imported first, so that a long-running command exits with 0 even if it is stopped while modules load. The command
  * replaces these handlers with its own.
  */
+import { type Hangup, hangupOf, hasTerminal } from "./hangup.ts"
+
 const LONG_RUNNING = ["serve", "api", "node", "pool", "demo"]
 
-export const EARLY_SIGNALS = ["SIGINT", "SIGTERM"] as const
+export const HANGUP: Hangup = hangupOf(process.env)
 
-export const exitEarly = (): never => process.exit(0)
+/** Whether a terminal could close under a service. */
+export const HAD_TERMINAL = HANGUP === "reload" && hasTerminal()
 
-if (LONG_RUNNING.includes(process.argv[2] ?? "")) for (const signal of EARLY_SIGNALS) process.on(signal, exitEarly)
+/** The signals that end the process. */
+export const STOP_SIGNALS: readonly NodeJS.Signals[] =
+  HANGUP === "end" ? ["SIGINT", "SIGTERM", "SIGHUP"] : ["SIGINT", "SIGTERM"]
+
+const exitEarly = (): never => process.exit(0)
+const ignore = () => {}
+
+if (LONG_RUNNING.includes(process.argv[2] ?? "")) {
+  for (const signal of STOP_SIGNALS) process.on(signal, exitEarly)
+  if (HANGUP === "reload") process.on("SIGHUP", ignore)
+}
+
+/** Removes the handlers, after others have been added. */
+export function endEarlySignals(): void {
+  for (const signal of STOP_SIGNALS) process.off(signal, exitEarly)
+  process.off("SIGHUP", ignore)
+}

@@ -5,7 +5,7 @@
 import { type Clock, sleep } from "../clock.ts"
 import type { Environment } from "../environment.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
-import type { Notifier } from "../host/service-manager.ts"
+import { isService, type Notifier } from "../host/service-manager.ts"
 import type { Log } from "../log.ts"
 
 const HOLD_MS = 60_000
@@ -31,6 +31,3 @@ export async function holdRejection(error: unknown, { env, clock, log, notifier,
   await sleep(clock, HOLD_MS, stop)
   cancel()
 }
-
-/** Whether systemd or a compatible service manager started this process. */
-export const isService = (env: Environment): boolean => Boolean(env["INVOCATION_ID"] || env["NOTIFY_SOCKET"])

@@ -21,7 +21,7 @@ import type { Output } from "./output.ts"
 import { pauseOnSignals } from "./pause-signals.ts"
 import { pauseTriggers } from "./pause-triggers.ts"
 import type { SourceContext } from "./sources.ts"
-import { aborted } from "./stop-signal.ts"
+import { aborted, onReload } from "./stop-signal.ts"
 
 export interface MiningOptions {
   readonly config: Pick<Config, "stateDir" | "monitoring"> & { readonly settings: MiningSettings }
@@ -105,7 +105,7 @@ async function mineOn(opened: OpenedEngines, options: MiningOptions, notifier: N
 }
 
 /**
- * Watches the effective CPUs. On SIGHUP checks them immediately and reads the credentials of the metrics again.
+ * Watches the effective CPUs. On a reload checks them immediately and reads the credentials of the metrics again.
  * Returns a function that ends the watch.
  */
 function followCpus(
@@ -131,9 +131,9 @@ function followCpus(
     await monitoring?.reload()
     notifier.ready()
   }
-  process.on("SIGHUP", reload)
+  const endReloads = onReload(() => void reload())
   return () => {
-    process.off("SIGHUP", reload)
+    endReloads()
     watch.stop()
   }
 }

@@ -5,6 +5,7 @@ import { isJournal } from "../observe/journal.ts"
 import { createLog } from "../observe/log.ts"
 import { LogFile } from "../observe/log-file.ts"
 import { Terminal } from "../observe/terminal.ts"
+import { onReload } from "./stop-signal.ts"
 
 export interface LogSettings {
   readonly logFormat: "pretty" | "json"
@@ -35,7 +36,7 @@ export function openOutput(settings: LogSettings, notes: readonly Note[] = []): 
   }
   const failed = (message: string) => createLog(options).warn(message)
   const file = settings.logFile === undefined ? undefined : new LogFile({ path: settings.logFile, failed })
-  if (file) process.on("SIGHUP", () => file.reopen())
+  if (file) onReload(() => file.reopen())
   const log = createLog({ ...options, file })
   for (const { level, message } of notes) log[level](message)
   return { terminal, log }

@@ -1,9 +1,8 @@
-/** SIGINT and SIGTERM, and SIGHUP on a terminal: the first requests a shutdown, a later one forces it. */
-import { EARLY_SIGNALS, exitEarly } from "../early-signals.ts"
+/** The signals that end the process, the first in order and a later one at once, and the one that reloads a service. */
+import { endEarlySignals, HAD_TERMINAL, HANGUP, STOP_SIGNALS } from "../early-signals.ts"
 import { ExitCode } from "../errors.ts"
+import { hasTerminal } from "../hangup.ts"
 import { PAUSE_SIGNALS } from "./pause-signals.ts"
-
-const SIGNALS = process.stderr.isTTY ? ["SIGINT", "SIGTERM", "SIGHUP"] : ["SIGINT", "SIGTERM"]
 
 /** GNU `timeout` and service managers signal both the process and its group, so a signal can arrive twice. */
 const SAME_REQUEST_MS = 1000
@@ -12,19 +11,30 @@ const SAME_REQUEST_MS = 1000
 export function stopSignal(now: () => number = () => performance.now()): AbortSignal {
   const controller = new AbortController()
   let abortedAt = 0
-  for (const signal of SIGNALS) {
-    process.on(signal, () => {
-      if (!controller.signal.aborted) {
-        abortedAt = now()
-        controller.abort(signal)
-      } else if (now() - abortedAt > SAME_REQUEST_MS) process.exit(ExitCode.failure)
-    })
+  const stop = (signal: NodeJS.Signals) => {
+    if (!controller.signal.aborted) {
+      abortedAt = now()
+      controller.abort(signal)
+    } else if (now() - abortedAt > SAME_REQUEST_MS) process.exit(ExitCode.failure)
   }
-  for (const signal of EARLY_SIGNALS) process.off(signal, exitEarly)
-  // Reload, pause and resume have no effect before mining begins, and must not end the process.
-  for (const signal of ["SIGHUP", ...PAUSE_SIGNALS]) process.on(signal, () => {})
+  for (const signal of STOP_SIGNALS) process.on(signal, stop)
+  // A service without a reload of its own continues.
+  if (HANGUP === "reload") process.on("SIGHUP", signal => isTerminalGone() && stop(signal))
+  // Pause and resume have no effect before mining begins, and must not end the process.
+  for (const signal of PAUSE_SIGNALS) process.on(signal, () => {})
+  endEarlySignals()
   return controller.signal
 }
+
+/** Calls `act` when a service manager requests a reload (SIGHUP). @returns a function that ends this */
+export function onReload(act: () => void): () => void {
+  if (HANGUP !== "reload") return () => {}
+  const reload = () => void (isTerminalGone() || act())
+  process.on("SIGHUP", reload)
+  return () => process.off("SIGHUP", reload)
+}
+
+const isTerminalGone = (): boolean => HAD_TERMINAL && !hasTerminal()
 
 /** Resolves when `signal` is aborted. */
 export function aborted(signal: AbortSignal): Promise<void> {

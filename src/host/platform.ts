@@ -20,6 +20,8 @@ export interface Platform {
   monotonicMicroseconds(): bigint | undefined
   /** Has the system end this process when its parent ends, even if it hangs; without effect where this is not offered. */
   endWithParent(): void
+  /** Whether SIGHUP was ignored when this process began, as under `nohup`. Must be asked before a handler is installed. */
+  ignoresHangup(): boolean
 
   /** The system's id of the calling thread; undefined if other threads cannot address it. */
   currentThreadId(): number | undefined

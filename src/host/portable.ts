@@ -17,6 +17,7 @@ export const portable: Platform = {
   memory: () => undefined,
   monotonicMicroseconds: () => undefined,
   endWithParent() {},
+  ignoresHangup: () => false,
   currentThreadId: () => undefined,
   setThreadAffinity: () => false,
   threadActivity: () => undefined,

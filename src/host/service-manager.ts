@@ -1,6 +1,10 @@
 /** What the miner reports to a service manager, and how it feeds its watchdog. */
 import type { Clock } from "../clock.ts"
+import type { Environment } from "../environment.ts"
 import type { Log } from "../log.ts"
+
+/** Whether systemd or a compatible service manager started this process. */
+export const isService = (env: Environment): boolean => Boolean(env["INVOCATION_ID"] || env["NOTIFY_SOCKET"])
 
 /** Reports the service's state to the service manager; each call does nothing without one. */
 export interface Notifier {

@@ -87,8 +87,8 @@ describe("serve", () => {
     30_000,
   )
 
-  test("SIGHUP does not stop it", async () => {
-    const miner = new MinerProcess([...serve, "--verbose"])
+  test("SIGHUP does not stop it under a service manager", async () => {
+    const miner = new MinerProcess([...serve, "--verbose"], { env: { INVOCATION_ID: "1" } })
     await miner.line(/connected to/)
     miner.kill("SIGHUP")
     await miner.line(/was sent/, miner.lines.length)

@@ -42,6 +42,7 @@ describe.skipIf(taskset === null)("under taskset", () => {
     async () => {
       const miner = new MinerProcess([...SERVE, "--cpu-workers", "2"], {
         prefix: [taskset!, "-c", `${first},${last}`],
+        env: { INVOCATION_ID: "1" },
       })
       await miner.line(/next attempt in/)
       expect([...affinities(miner.pid).keys()].sort()).toEqual([first, last].sort())

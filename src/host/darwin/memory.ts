@@ -6,7 +6,7 @@ import { POSIX_MEMORY, posixMemory } from "../posix-memory.ts"
 const MAP_ANONYMOUS = 0x1000
 
 /** The C library; it is not a file on disk, but the loader finds it in its shared cache by this path. */
-const LIBRARY = "/usr/lib/libSystem.B.dylib"
+export const LIBRARY = "/usr/lib/libSystem.B.dylib"
 
 const INVALIDATE = { sys_icache_invalidate: { args: ["u64", "u64"], returns: "void" } } as const
 

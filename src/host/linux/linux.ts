@@ -14,6 +14,7 @@ import { idleSeconds } from "./logind.ts"
 import { memory } from "./memory.ts"
 import { isOnReadOnlyMount } from "./mounts.ts"
 import { isOnBattery } from "./power-supply.ts"
+import { ignoresHangup } from "./signals.ts"
 import { createNotifier } from "./systemd.ts"
 import { threadActivity } from "./thread-activity.ts"
 import { readPlacement } from "./topology.ts"
@@ -23,6 +24,7 @@ export const linux: Platform = {
   memory,
   monotonicMicroseconds,
   endWithParent,
+  ignoresHangup: () => ignoresHangup(),
   currentThreadId,
   setThreadAffinity,
   threadActivity: threadId => threadActivity(threadId),
