@@ -1,29 +1,48 @@
 /**
- * The Prometheus exposition of a `Stats`. This module loads prom-client: import it only if metrics are served. Names
- * that upstream defines are kept (protocol §5). Rates cover the last ten seconds and are absent before; a series
- * disappears with its unit or source.
+ * Every metric, declared once. Names that upstream defines are kept (protocol §5). Rates cover the last ten seconds and
+ * are absent before; a series disappears with its unit or source.
  */
-import { Counter, Gauge, type Metric, Registry, type RegistryContentType } from "prom-client"
 import { PAUSE_REASONS } from "../miner/pauses.ts"
 import type { DisconnectReason } from "../sources/source.ts"
-import type { Distribution } from "./distribution.ts"
-import { type ProcessMetric, processMetrics } from "./process-metrics.ts"
 import { JOB_OUTCOMES, SEAL_RESULTS, type Snapshot, type UnitSnapshot } from "./snapshot.ts"
 import { STANDSTILL_KINDS } from "./standstill.ts"
-import type { Stats } from "./stats.ts"
+import type { Quantity } from "./stats.ts"
 
-export type MetricsFormat = "prometheus" | "openmetrics"
-
-export interface Exposition {
-  readonly contentType: string
-  /** The text of one scrape. */
-  render(): Promise<string>
+export interface Metric {
+  readonly type: "counter" | "gauge"
+  readonly name: string
+  readonly help: string
+  readonly labels: readonly string[]
+  read(now: Snapshot): readonly Series[]
 }
 
-/** A labelled value; undefined if the series is absent. */
-type Series<Label extends string> = readonly [
-  labels: Readonly<Record<Label, string | number>>,
-  value: number | undefined,
+/** Label values in the order of `labels`, and the value; undefined if the series is absent. */
+export type Series = readonly [labels: readonly (string | number)[], value: number | undefined]
+
+export interface HistogramMetric {
+  readonly name: string
+  readonly help: string
+  /** What is observed; see `Stats.observe`. */
+  readonly quantity: Quantity
+  /** Inclusive upper bounds of the buckets, ascending. */
+  readonly buckets: readonly number[]
+}
+
+export const HISTOGRAMS: readonly HistogramMetric[] = [
+  {
+    name: "miner_job_switch_seconds",
+    help: "Seconds from the assignment of a job until a worker searches it.",
+    quantity: "switchSeconds",
+    // From a CPU kernel's polling interval, a few hundred microseconds, to a long GPU launch.
+    buckets: [0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1],
+  },
+  {
+    name: "miner_seal_latency_seconds",
+    help: "Seconds from finding a nonce to the verdict on its seal.",
+    quantity: "sealLatencySeconds",
+    // From a local node to a pool on a slow connection.
+    buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
+  },
 ]
 
 const DISCONNECT_REASONS: readonly DisconnectReason[] = [
@@ -36,219 +55,153 @@ const DISCONNECT_REASONS: readonly DisconnectReason[] = [
   "rejected",
 ]
 
-/** Each format needs a dedicated registry, because prom-client renames counters for OpenMetrics in place. */
-export function createExposition(
-  stats: Stats,
-  format: MetricsFormat,
-  ofProcess: readonly ProcessMetric[] = processMetrics(),
-): Exposition {
-  const contentType = format === "openmetrics" ? Registry.OPENMETRICS_CONTENT_TYPE : Registry.PROMETHEUS_CONTENT_TYPE
-  const registry = new Registry<RegistryContentType>()
-  registry.setContentType(contentType)
-  const scrape = new Scrape(registry, stats)
-  registerHashes(scrape)
-  registerJobs(scrape, stats)
-  registerSources(scrape)
-  registerDevices(scrape)
-  for (const { type, name, help, read } of ofProcess) scrape[type](name, help, read)
-  return { contentType, render: () => scrape.render() }
-}
-
-/** Registers metrics; all metrics of a scrape are read from one snapshot. */
-class Scrape {
-  readonly #registry: Registry<RegistryContentType>
-  readonly #stats: Stats
-  #snapshot: Snapshot
-
-  constructor(registry: Registry<RegistryContentType>, stats: Stats) {
-    this.#registry = registry
-    this.#stats = stats
-    this.#snapshot = stats.snapshot()
-  }
-
-  render(): Promise<string> {
-    this.#snapshot = this.#stats.snapshot()
-    return this.#registry.metrics()
-  }
-
-  gauge(name: string, help: string, read: (now: Snapshot) => number | undefined): void {
-    this.gauges(name, help, [], now => [[{}, read(now)]])
-  }
-
-  gauges<L extends string>(name: string, help: string, labels: L[], read: (now: Snapshot) => Series<L>[]): void {
-    const snapshot = () => this.#snapshot
-    new Gauge({
-      name,
-      help,
-      labelNames: labels,
-      registers: [this.#registry],
-      collect() {
-        this.reset()
-        // `reset` sets an unlabelled gauge to zero, but an unknown value must be absent.
-        if (labels.length === 0) this.remove()
-        for (const [of, value] of read(snapshot())) if (value !== undefined) this.set(of, value)
-      },
-    })
-  }
-
-  counter(name: string, help: string, read: (now: Snapshot) => number | undefined): void {
-    this.counters(name, help, [], now => [[{}, read(now)]])
-  }
-
-  counters<L extends string>(name: string, help: string, labels: L[], read: (now: Snapshot) => Series<L>[]): void {
-    const snapshot = () => this.#snapshot
-    new Counter({
-      name,
-      help,
-      labelNames: labels,
-      registers: [this.#registry],
-      collect() {
-        this.reset()
-        for (const [of, value] of read(snapshot())) if (value !== undefined) this.inc(of, value)
-      },
-    })
-  }
-
-  /** prom-client's histogram only accepts single observations; these were counted before it was loaded. */
-  histogram(name: string, help: string, distribution: Distribution): void {
-    const get = async () => {
-      const { bounds, cumulative, count, sum } = distribution
-      const buckets = [...bounds.map((le, at) => ({ le, value: cumulative[at] })), { le: "+Inf", value: count }]
-      const values = buckets.map(({ le, value }) => ({ metricName: `${name}_bucket`, labels: { le }, value }))
-      const totals = Object.entries({ sum, count }).map(([suffix, value]) => {
-        return { metricName: `${name}_${suffix}`, labels: {}, value }
-      })
-      return { name, help, type: "histogram", aggregator: "sum", values: [...values, ...totals] }
-    }
-    this.#registry.registerMetric({ name, get } as unknown as Metric)
-  }
-}
-
-function registerHashes(scrape: Scrape): void {
-  const threads = (read: (unit: UnitSnapshot) => number | undefined) => (now: Snapshot) =>
-    now.units.map(unit => [{ engine: unit.engine, thread_id: unit.index }, read(unit)] as const)
-  const thread: ("engine" | "thread_id")[] = ["engine", "thread_id"]
-
-  scrape.gauges("miner_build_info", "Version, runtime and engines; always 1.", ["version", "bun", "engine"], now => [
-    [{ version: now.version, bun: Bun.version, engine: now.engines.join("+") || "none" }, 1],
-  ])
-  scrape.gauge("miner_ready", "1 while connected and hashing, or paused; otherwise 0.", now =>
+export const METRICS: readonly Metric[] = [
+  metric("gauge", "miner_build_info", "Version, runtime and engines; always 1.", ["version", "bun", "engine"], now => [
+    [[now.version, Bun.version, now.engines.join("+") || "none"], 1],
+  ]),
+  metric("gauge", "miner_ready", "1 while connected and hashing, or paused; otherwise 0.", now =>
     now.notReady === undefined ? 1 : 0,
-  )
-  scrape.gauges("miner_standstill", "1 while this reason stops the miner from earning, otherwise 0.", ["reason"], now =>
-    STANDSTILL_KINDS.map(reason => [{ reason }, now.standstill === reason ? 1 : 0]),
-  )
-  scrape.gauges("miner_paused", "1 while mining is paused for this reason, otherwise 0.", ["reason"], now =>
-    PAUSE_REASONS.map(reason => [{ reason }, now.pauses.includes(reason) ? 1 : 0]),
-  )
-  scrape.gauge(
-    "miner_effective_cpus",
-    "CPUs available to this process after cpuset, affinity and quota.",
-    now => now.cpus?.count,
-  )
-  scrape.gauge("miner_workers", "CPU workers and GPU devices.", now => now.units.length)
-  scrape.gauge("miner_cpu_workers", "CPU workers.", now => now.units.filter(unit => unit.kind === "cpu").length)
-  scrape.gauge("miner_gpu_devices", "GPU devices.", now => now.units.filter(unit => unit.kind === "gpu").length)
+  ),
+  metric(
+    "gauge",
+    "miner_standstill",
+    "1 while this reason stops the miner from earning, otherwise 0.",
+    ["reason"],
+    now => STANDSTILL_KINDS.map(reason => [[reason], now.standstill === reason ? 1 : 0]),
+  ),
+  metric("gauge", "miner_paused", "1 while mining is paused for this reason, otherwise 0.", ["reason"], now =>
+    PAUSE_REASONS.map(reason => [[reason], now.pauses.includes(reason) ? 1 : 0]),
+  ),
 
-  scrape.counter("miner_hashes_total", "Nonces tested.", now => Number(now.hashes))
-  scrape.gauge("miner_hash_rate", "Hashes per second over the last 10 s.", now => now.rates.tenSeconds)
-  scrape.gauge("miner_cpu_hash_rate", "Hashes per second of the CPU workers over the last 10 s.", now => {
+  metric("gauge", "miner_effective_cpus", "CPUs available to this process after cpuset, affinity and quota.", now => {
+    return now.cpus?.count
+  }),
+  metric("gauge", "miner_workers", "CPU workers and GPU devices.", now => now.units.length),
+  metric("gauge", "miner_cpu_workers", "CPU workers.", now => unitsOf("cpu", now).length),
+  metric("gauge", "miner_gpu_devices", "GPU devices.", now => unitsOf("gpu", now).length),
+
+  metric("counter", "miner_hashes_total", "Nonces tested.", now => Number(now.hashes)),
+  metric("gauge", "miner_hash_rate", "Hashes per second over the last 10 s.", now => now.rates.tenSeconds),
+  metric("gauge", "miner_cpu_hash_rate", "Hashes per second of the CPU workers over the last 10 s.", now => {
     return now.cpuRates?.tenSeconds
-  })
-  scrape.gauge("miner_gpu_hash_rate", "Hashes per second of the GPU devices over the last 10 s.", now => {
+  }),
+  metric("gauge", "miner_gpu_hash_rate", "Hashes per second of the GPU devices over the last 10 s.", now => {
     return now.gpuRates?.tenSeconds
-  })
-  scrape.counters(
-    "miner_thread_hashes_total",
-    "Nonces tested by a worker or device.",
-    thread,
-    threads(unit => Number(unit.hashes)),
-  )
-  scrape.gauges(
-    "miner_thread_hash_rate",
-    "Hashes per second of a worker or device over the last 10 s.",
-    thread,
-    threads(unit => unit.rates.tenSeconds),
-  )
-  scrape.counter("miner_worker_restarts_total", "Workers and devices replaced after a crash or hang.", now => {
+  }),
+  ofThreads("counter", "miner_thread_hashes_total", "Nonces tested by a worker or device.", unit => {
+    return Number(unit.hashes)
+  }),
+  ofThreads("gauge", "miner_thread_hash_rate", "Hashes per second of a worker or device over the last 10 s.", unit => {
+    return unit.rates.tenSeconds
+  }),
+  metric("counter", "miner_worker_restarts_total", "Workers and devices replaced after a crash or hang.", now => {
     return now.restarts
-  })
-  scrape.counters(
+  }),
+  ofThreads(
+    "counter",
     "miner_candidate_mismatches_total",
     "Candidates of a worker or device that failed verification.",
-    thread,
-    threads(unit => unit.mismatches),
-  )
-}
+    unit => unit.mismatches,
+  ),
 
-function registerJobs(scrape: Scrape, stats: Stats): void {
-  scrape.gauge("miner_active_jobs", "Jobs being searched.", now => (now.job ? 1 : 0))
-  scrape.gauge(
-    "miner_job_difficulty",
-    "Difficulty of the job being searched.",
-    now => now.job && Number(now.job.difficulty),
-  )
-  scrape.gauge("miner_job_age_seconds", "Seconds since the job being searched arrived.", now => now.job?.ageSeconds)
-  scrape.counters("miner_jobs_total", "Jobs ended, by outcome.", ["status"], now =>
-    JOB_OUTCOMES.map(status => [{ status }, now.jobs[status]]),
-  )
-  scrape.counter(
+  metric("gauge", "miner_active_jobs", "Jobs being searched.", now => (now.job ? 1 : 0)),
+  metric("gauge", "miner_job_difficulty", "Difficulty of the job being searched.", now => {
+    return now.job && Number(now.job.difficulty)
+  }),
+  metric("gauge", "miner_job_age_seconds", "Seconds since the job being searched arrived.", now => now.job?.ageSeconds),
+  metric("counter", "miner_jobs_total", "Jobs ended, by outcome.", ["status"], now =>
+    JOB_OUTCOMES.map(status => [[status], now.jobs[status]]),
+  ),
+  metric(
+    "counter",
     "miner_expected_seals_total",
     "Statistically expected seals: the sum of hashes divided by difficulty.",
     now => now.expectedSeals,
-  )
-  scrape.histogram(
-    "miner_job_switch_seconds",
-    "Seconds from the assignment of a job until a worker searches it.",
-    stats.switchSeconds,
-  )
-  scrape.histogram(
-    "miner_seal_latency_seconds",
-    "Seconds from finding a nonce to the verdict on its seal.",
-    stats.sealLatencySeconds,
-  )
-  scrape.counters("miner_mine_requests_total", "Requests to the job API, by result.", ["result"], () =>
-    Object.entries(stats.mineRequests).map(([result, count]) => [{ result }, count]),
-  )
-  scrape.counters("miner_http_requests_total", "HTTP requests answered.", ["endpoint", "code"], () =>
-    stats.httpRequests.map(({ endpoint, code, count }) => [{ endpoint, code }, count]),
-  )
-}
+  ),
 
-function registerSources(scrape: Scrape): void {
-  scrape.gauges("miner_connection_up", "1 while connected to the source, otherwise 0.", ["source"], now =>
-    now.sources.map(({ name, up }) => [{ source: name }, up ? 1 : 0]),
-  )
-  scrape.counters(
+  metric("gauge", "miner_connection_up", "1 while connected to the source, otherwise 0.", ["source"], now =>
+    now.sources.map(({ name, up }) => [[name], up ? 1 : 0]),
+  ),
+  metric(
+    "counter",
     "miner_reconnects_total",
     "Lost connections and failed attempts, by reason.",
     ["source", "reason"],
     now =>
       now.sources.flatMap(({ name, reconnects }) =>
-        DISCONNECT_REASONS.map(reason => [{ source: name, reason }, reconnects[reason] ?? 0] as const),
+        DISCONNECT_REASONS.map((reason): Series => [[name, reason], reconnects[reason] ?? 0]),
       ),
-  )
-  scrape.counters("miner_source_switches_total", "Switches to this source from another.", ["source"], now =>
-    now.sources.map(({ name, switches }) => [{ source: name }, switches]),
-  )
-  scrape.counters("miner_seals_total", "Seals found, by result.", ["source", "result"], now =>
-    now.sources.flatMap(({ name, seals }) =>
-      SEAL_RESULTS.map(result => [{ source: name, result }, seals[result]] as const),
-    ),
+  ),
+  metric("counter", "miner_source_switches_total", "Switches to this source from another.", ["source"], now =>
+    now.sources.map(({ name, switches }) => [[name], switches]),
+  ),
+  metric("counter", "miner_seals_total", "Seals found, by result.", ["source", "result"], now =>
+    now.sources.flatMap(({ name, seals }) => SEAL_RESULTS.map((result): Series => [[name, result], seals[result]])),
+  ),
+
+  metric("counter", "miner_mine_requests_total", "Requests to the job API, by result.", ["result"], now =>
+    Object.entries(now.mineRequests).map(([result, count]) => [[result], count]),
+  ),
+  metric("counter", "miner_http_requests_total", "HTTP requests answered.", ["endpoint", "code"], now =>
+    now.httpRequests.map(({ endpoint, code, count }) => [[endpoint, code], count]),
+  ),
+
+  metric("gauge", "miner_gpu_info", "Name and PCI address of a device; always 1.", ["device", "name", "pci"], now =>
+    unitsOf("gpu", now).map(({ id, name = "", pci = "" }) => [[id, name, pci], 1]),
+  ),
+  ofDevices("miner_gpu_temperature_celsius", "Temperature of a device.", device => device.temperatureCelsius),
+  ofDevices("miner_gpu_fan_percent", "Fan speed of a device, 0 to 100.", device => device.fanPercent),
+  ofDevices("miner_gpu_power_watts", "Power draw of a device.", device => device.powerWatts),
+  ofDevices("miner_gpu_clock_hertz", "Core clock of a device.", device => device.clockHertz),
+  ofDevices("miner_gpu_memory_clock_hertz", "Memory clock of a device.", device => device.memoryClockHertz),
+  ofDevices("miner_gpu_hashes_per_joule", "Hashes per joule of a device.", device => device.hashesPerJoule),
+
+  metric("counter", "process_cpu_seconds_total", "User and system CPU time of all threads, in seconds.", now => {
+    return now.process.cpuSeconds
+  }),
+  metric("gauge", "process_resident_memory_bytes", "Resident memory, in bytes.", now => now.process.residentBytes),
+  metric("gauge", "process_start_time_seconds", "Start of the process, in seconds since the epoch.", now => {
+    return now.process.startedAt
+  }),
+  metric("gauge", "process_open_fds", "Open file descriptors.", now => now.process.openFiles),
+  metric("gauge", "process_max_fds", "Maximum number of open file descriptors.", now => now.process.maxOpenFiles),
+]
+
+type Type = Metric["type"]
+type Read<T> = (now: Snapshot) => T
+
+function metric(type: Type, name: string, help: string, read: Read<number | undefined>): Metric
+function metric(
+  type: Type,
+  name: string,
+  help: string,
+  labels: readonly string[],
+  read: Read<readonly Series[]>,
+): Metric
+function metric(
+  type: Type,
+  name: string,
+  help: string,
+  labels: readonly string[] | Read<number | undefined>,
+  read?: Read<readonly Series[]>,
+): Metric {
+  return typeof labels === "function"
+    ? { type, name, help, labels: [], read: now => [[[], labels(now)]] }
+    : { type, name, help, labels, read: read! }
+}
+
+/** A metric with one series per worker and device. */
+function ofThreads(type: Type, name: string, help: string, read: (unit: UnitSnapshot) => number | undefined): Metric {
+  return metric(type, name, help, ["engine", "thread_id"], now =>
+    now.units.map(unit => [[unit.engine, unit.index], read(unit)]),
   )
 }
 
-function registerDevices(scrape: Scrape): void {
-  const devices = (now: Snapshot) => now.units.filter(unit => unit.kind === "gpu")
-  scrape.gauges("miner_gpu_info", "Name and PCI address of a device; always 1.", ["device", "name", "pci"], now =>
-    devices(now).map(({ id, name = "", pci = "" }) => [{ device: id, name, pci }, 1]),
-  )
-  const sensor = (name: string, help: string, read: (device: UnitSnapshot) => number | undefined) =>
-    scrape.gauges(name, help, ["device"], now => devices(now).map(device => [{ device: device.id }, read(device)]))
-  sensor("miner_gpu_temperature_celsius", "Temperature of a device.", device => device.temperatureCelsius)
-  sensor("miner_gpu_fan_percent", "Fan speed of a device, 0 to 100.", device => device.fanPercent)
-  sensor("miner_gpu_power_watts", "Power draw of a device.", device => device.powerWatts)
-  sensor("miner_gpu_clock_hertz", "Core clock of a device.", device => device.clockHertz)
-  sensor("miner_gpu_memory_clock_hertz", "Memory clock of a device.", device => device.memoryClockHertz)
-  sensor("miner_gpu_hashes_per_joule", "Hashes per joule of a device.", device => device.hashesPerJoule)
+/** A sensor reading with one series per device. */
+function ofDevices(name: string, help: string, read: (device: UnitSnapshot) => number | undefined): Metric {
+  return metric("gauge", name, help, ["device"], now => unitsOf("gpu", now).map(device => [[device.id], read(device)]))
+}
+
+function unitsOf(kind: UnitSnapshot["kind"], { units }: Snapshot): readonly UnitSnapshot[] {
+  return units.filter(unit => unit.kind === kind)
 }

@@ -40,7 +40,7 @@ export async function serveMonitoring(options: MonitoringOptions): Promise<Monit
   const { stats, host, port, allowedHosts, setPaused, clock } = options
   const [{ createExposition }, { createRoutes }, { keepServing }, { machineHostCheck }, { urlHost }] =
     await Promise.all([
-      import("./metrics.ts"),
+      import("./exposition.ts"),
       import("./routes.ts"),
       import("../http/serving.ts"),
       import("../http/host-check.ts"),

@@ -1,7 +1,7 @@
 /** The routes of the monitoring server. */
 import { type Answer, json, plain } from "../http/answer.ts"
 import type { Route } from "../http/router.ts"
-import type { Exposition, MetricsFormat } from "./metrics.ts"
+import type { Exposition, MetricsFormat } from "./exposition.ts"
 import { page } from "./page.ts"
 import { hiveStats, xmrigSummary } from "./rig-monitors.ts"
 import type { HostSnapshot, Snapshot } from "./snapshot.ts"

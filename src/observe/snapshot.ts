@@ -3,6 +3,7 @@ import type { EffectiveCpus } from "../host/effective-cpus.ts"
 import type { PauseReason } from "../miner/pauses.ts"
 import type { DisconnectReason, JobOutcome, Verdict } from "../sources/source.ts"
 import type { Rates } from "./hash-rate.ts"
+import type { ProcessSnapshot } from "./process-snapshot.ts"
 import type { StandstillKind } from "./standstill.ts"
 
 export type SealResult = Verdict["result"]
@@ -91,6 +92,14 @@ export interface RecentSeal {
   readonly reason: string | undefined
 }
 
+/** HTTP requests answered with one status code at one endpoint. */
+export interface HttpRequests {
+  readonly endpoint: string
+  readonly code: number
+  readonly count: number
+}
+
+/** Everything that metrics, page, status line and rig monitors show, except the observations of histograms. */
 export interface Snapshot {
   readonly version: string
   readonly uptimeSeconds: number
@@ -115,6 +124,10 @@ export interface Snapshot {
   /** Newest first. */
   readonly recentSeals: readonly RecentSeal[]
   readonly cpus: CpuSnapshot | undefined
+  /** Requests to the HTTP job API, by result. */
+  readonly mineRequests: Readonly<Record<MineResult, number>>
+  readonly httpRequests: readonly HttpRequests[]
+  readonly process: ProcessSnapshot
   /** Why the miner earns nothing: no job for a minute, or no accepted share although shares were expected. */
   readonly standstill: StandstillKind | undefined
   /** Why the miner is paused; empty while it is not. */

@@ -5,11 +5,12 @@ import type { Log } from "../log.ts"
 import type { MinerEvents } from "../miner/events.ts"
 import type { PauseReason } from "../miner/pauses.ts"
 import type { DisconnectReason, Job, JobOutcome, Seal, Verdict } from "../sources/source.ts"
-import { Distribution } from "./distribution.ts"
 import type { Rates } from "./hash-rate.ts"
 import { HISTORY_STEP_MS, History, type RateSeries } from "./history.ts"
+import { type ProcessSnapshot, processReader } from "./process-snapshot.ts"
 import {
   type CpuSnapshot,
+  type HttpRequests,
   type MineResult,
   type RecentSeal,
   SEAL_RESULTS,
@@ -44,6 +45,8 @@ export interface StatsOptions {
   readonly units: () => readonly Unit[]
   /** Affinity and sensor readings of a unit. Must be cheap: cache sensor readings. */
   readonly details?: (unit: string) => UnitDetails | undefined
+  /** Default: reads the resources of this process. */
+  readonly readProcess?: () => ProcessSnapshot
 }
 
 interface SourceRecord {
@@ -61,24 +64,21 @@ const MAX_RECENT_SEALS = 50
 /** The miner counts as not hashing if the hash count has not changed for this long. */
 const STALLED_AFTER_MS = 5000
 
-/** In seconds: from a CPU kernel's polling interval, a few hundred microseconds, to a long GPU launch. */
-const SWITCH_BOUNDS = [0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1]
-
-/** In seconds: from a local node to a pool on a slow connection. */
-const LATENCY_BOUNDS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10]
+/** A quantity whose single observations matter, for a histogram: durations in seconds. */
+export type Quantity =
+  /** From the assignment of a work until a unit searches it. */
+  | "switchSeconds"
+  /** From a candidate's report to the verdict on its seal. */
+  | "sealLatencySeconds"
 
 export class Stats implements StatsSink {
-  /** Seconds from the assignment of a work until a unit searches it. */
-  readonly switchSeconds = new Distribution(SWITCH_BOUNDS)
-  /** Seconds from a candidate's report to the verdict on its seal. */
-  readonly sealLatencySeconds = new Distribution(LATENCY_BOUNDS)
-
   readonly #options: StatsOptions
   readonly #startedAt: number
   readonly #stopSampling: () => void
   readonly #history = new History()
   #samples = 0
 
+  readonly #readProcess: () => ProcessSnapshot
   readonly #meters: UnitMeters
   readonly #standstill: Standstill
 
@@ -91,7 +91,8 @@ export class Stats implements StatsSink {
   readonly #unitSeals = new Map<string, number>()
   readonly #restarts = new Map<string, number>()
   readonly #mismatches = new Map<string, number>()
-  readonly #httpRequests = new Map<string, HttpRequests>()
+  readonly #httpRequests = new Map<string, HttpRequests & { count: number }>()
+  readonly #observers: Record<Quantity, ((value: number) => void)[]> = { switchSeconds: [], sealLatencySeconds: [] }
   readonly #mineRequests: Record<MineResult, number> = { accepted: 0, duplicate: 0, invalid: 0, error: 0 }
   #cpus: CpuSnapshot | undefined
   #pauses: readonly PauseReason[] = []
@@ -103,6 +104,7 @@ export class Stats implements StatsSink {
     this.#options = options
     this.#startedAt = clock.now()
     this.#resumedAt = this.#startedAt
+    this.#readProcess = options.readProcess ?? processReader()
     this.#meters = new UnitMeters(clock, options.units)
     this.#standstill = new Standstill(clock, options.log)
     this.#sample()
@@ -152,7 +154,7 @@ export class Stats implements StatsSink {
     const { job, unit } = seal
     const { result } = verdict
     this.#source(job.source).seals[result] += 1
-    this.sealLatencySeconds.add(latencySeconds)
+    this.#observed("sealLatencySeconds", latencySeconds)
     increment(this.#unitSeals, unit)
     if (result === "accepted" || result === "sent") this.#standstill.restart(this.#meters.expectedSeals)
     if (this.#job?.source === job.source && this.#job.id === job.id) this.#jobHadSeal = true
@@ -163,7 +165,7 @@ export class Stats implements StatsSink {
   }
 
   switched(_unit: string, _sequence: number, seconds: number): void {
-    this.switchSeconds.add(seconds)
+    this.#observed("switchSeconds", seconds)
   }
 
   restarted(unit: string, _why: string): void {
@@ -194,14 +196,9 @@ export class Stats implements StatsSink {
     else this.#httpRequests.set(key, { endpoint, code, count: 1 })
   }
 
-  /** Requests to the HTTP job API, by result. */
-  get mineRequests(): Readonly<Record<MineResult, number>> {
-    return this.#mineRequests
-  }
-
-  /** Answered HTTP requests, by route and status code. */
-  get httpRequests(): readonly Readonly<HttpRequests>[] {
-    return [...this.#httpRequests.values()]
+  /** Calls `observer` with every observation of a quantity from now on. */
+  observe(quantity: Quantity, observer: (value: number) => void): void {
+    this.#observers[quantity].push(observer)
   }
 
   /** The total hash rate of the last `seconds` seconds, at most a day, as at most `points` averages. */
@@ -240,6 +237,9 @@ export class Stats implements StatsSink {
       seals: totalSeals(sources),
       recentSeals: this.#recentSeals.map(({ at, seal }) => ({ ...seal, agoSeconds: this.#secondsSince(at) })),
       cpus: this.#cpus,
+      mineRequests: { ...this.#mineRequests },
+      httpRequests: [...this.#httpRequests.values()].map(requests => ({ ...requests })),
+      process: this.#readProcess(),
       standstill: this.#standstill.kind,
       pauses: this.#pauses,
       notReady: this.#notReady(),
@@ -335,6 +335,10 @@ export class Stats implements StatsSink {
     return record
   }
 
+  #observed(quantity: Quantity, value: number): void {
+    for (const observer of this.#observers[quantity]) observer(value)
+  }
+
   #now(): number {
     return this.#options.clock.now()
   }
@@ -342,12 +346,6 @@ export class Stats implements StatsSink {
   #secondsSince(time: number): number {
     return (this.#now() - time) / 1000
   }
-}
-
-interface HttpRequests {
-  readonly endpoint: string
-  readonly code: number
-  count: number
 }
 
 function increment(counts: Map<string, number>, key: string): void {

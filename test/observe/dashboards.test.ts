@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { mkdtemp } from "node:fs/promises"
 import { tmpdir } from "node:os"
-import { createExposition } from "../../src/observe/metrics.ts"
+import { createExposition } from "../../src/observe/exposition.ts"
 import { Bench } from "./support.ts"
 
 const SYSTEMD = `${import.meta.dir}/../../systemd`

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { createExposition } from "../../src/observe/metrics.ts"
+import { createExposition } from "../../src/observe/exposition.ts"
 import { Bench, fakeJob, fakeSeal, fakeUnit, NODE, POOL } from "./support.ts"
 
 const MINUTE = 60
@@ -8,9 +8,9 @@ const MINUTE = 60
 const bench = (options = {}) => new Bench([fakeUnit("avx2/0")], "1.2.3", options)
 
 const gauges = async ({ stats }: Bench) =>
-  [
-    ...(await createExposition(stats, "prometheus", []).render()).matchAll(/^miner_standstill\{reason="(\w+)"\} 1$/gm),
-  ].map(([, reason]) => reason)
+  [...(await createExposition(stats, "prometheus").render()).matchAll(/^miner_standstill\{reason="(\w+)"\} 1$/gm)].map(
+    ([, reason]) => reason,
+  )
 
 describe("a miner without a job", () => {
   test("is reported after 60 s and then every ten minutes", async () => {

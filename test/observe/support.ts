@@ -8,6 +8,8 @@ import { FakeClock } from "../support/fake-clock.ts"
 export const NODE = "quic://127.0.0.1:9833"
 export const POOL = "stratum+tls://pool.example:3333"
 
+const PROCESS = { cpuSeconds: 12.5, residentBytes: 1e8, startedAt: 1.7e9, openFiles: 20, maxOpenFiles: 1024 }
+
 export type FakeUnit = { -readonly [Key in keyof Unit]: Unit[Key] }
 
 /** A unit that counts `rate` hashes per second while `Bench.run` advances the clock. */
@@ -48,7 +50,15 @@ export class Bench {
     this.units = units
     const details = (unit: string) => this.details.get(unit)
     const { clock, log } = this
-    this.stats = new Stats({ clock, log, version, units: () => this.units, details, ...options })
+    this.stats = new Stats({
+      clock,
+      log,
+      version,
+      units: () => this.units,
+      details,
+      readProcess: () => PROCESS,
+      ...options,
+    })
   }
 
   /** Advances the clock by `seconds`; every unit counts `rate` hashes per second at difficulty 1000. */

@@ -1,12 +1,14 @@
 import { describe, expect, test } from "bun:test"
-import { createExposition, type MetricsFormat } from "../../src/observe/metrics.ts"
-import { processMetrics } from "../../src/observe/process-metrics.ts"
+import { createExposition } from "../../src/observe/exposition.ts"
+import { HISTOGRAMS, METRICS } from "../../src/observe/metrics.ts"
 import { Bench, fakeJob, fakeSeal, fakeUnit, NODE, POOL } from "./support.ts"
 
 /** A miner with events of every kind. */
-async function busyBench(): Promise<Bench> {
+async function busyBench() {
   const bench = new Bench([fakeUnit("avx2/0"), fakeUnit("cuda/0", "gpu")])
   const { stats } = bench
+  const prometheus = createExposition(stats, "prometheus")
+  const openmetrics = createExposition(stats, "openmetrics")
   bench.details.set("cuda/0", {
     name: "NVIDIA H200",
     pci: "0000:65:00.0",
@@ -32,22 +34,18 @@ async function busyBench(): Promise<Bench> {
   stats.mismatch("cuda/0")
   stats.mineRequest("duplicate")
   stats.httpRequest("/metrics", 200)
-  return bench
+  return { bench, prometheus, openmetrics }
 }
 
-const render = (bench: Bench, format: MetricsFormat = "prometheus") => {
-  return createExposition(bench.stats, format, []).render()
-}
+const render = ({ stats }: Bench) => createExposition(stats, "prometheus").render()
 
 test.each(["prometheus", "openmetrics"] as const)("the %s text", async format => {
-  const text = await render(await busyBench(), format)
+  const text = await (await busyBench())[format].render()
   expect(text.replaceAll(`bun="${Bun.version}"`, 'bun="?"')).toMatchSnapshot()
 })
 
 test("each format keeps its names when both are rendered repeatedly", async () => {
-  const { stats } = await busyBench()
-  const classic = createExposition(stats, "prometheus", [])
-  const open = createExposition(stats, "openmetrics", [])
+  const { prometheus: classic, openmetrics: open } = await busyBench()
   const texts = [await classic.render(), await open.render(), await classic.render(), await open.render()]
   expect(texts[2]).toBe(texts[0]!)
   expect(texts[3]).toBe(texts[1]!)
@@ -68,8 +66,7 @@ describe("series", () => {
   })
 
   test("disappear with their unit or source", async () => {
-    const bench = await busyBench()
-    const exposition = createExposition(bench.stats, "prometheus", [])
+    const { bench, prometheus: exposition } = await busyBench()
     expect(await exposition.render()).toMatch(/^miner_gpu_power_watts\{device="cuda\/0"\} 500$/m)
     bench.units.pop()
     bench.stats.jobEnded(fakeJob("b"), "completed")
@@ -92,7 +89,7 @@ describe("series", () => {
 
   test("read the counters on demand", async () => {
     const bench = new Bench()
-    const exposition = createExposition(bench.stats, "prometheus", [])
+    const exposition = createExposition(bench.stats, "prometheus")
     for (const hashes of [5n, 1_000_000n, 10n ** 15n]) {
       bench.units[0]!.hashes = hashes
       expect(await exposition.render()).toContain(`\nminer_hashes_total ${hashes}\n`)
@@ -112,21 +109,28 @@ test("external labels cannot break the text", async () => {
   expect(await render(bench)).toContain('miner_connection_up{source="quic://\\"evil\\"\\\\\\n"} 0\n')
 })
 
-test("the process metrics are present and plausible", () => {
-  const values = new Map(processMetrics().map(({ name, read }) => [name, read()]))
-  expect(values.get("process_cpu_seconds_total")).toBeGreaterThan(0)
-  expect(values.get("process_resident_memory_bytes")).toBeGreaterThan(1e6)
-  expect(values.get("process_start_time_seconds")).toBeLessThanOrEqual(Date.now() / 1000)
-  const elsewhere = new Map(processMetrics("/nowhere").map(({ name, read }) => [name, read()]))
-  expect(elsewhere.get("process_open_fds")).toBeUndefined()
-  expect(elsewhere.get("process_max_fds")).toBeUndefined()
+test("histograms count each observation in every bucket that holds it", async () => {
+  const bench = new Bench()
+  const exposition = createExposition(bench.stats, "prometheus")
+  for (const seconds of [0.0001, 0.0002, 0.3, 7]) bench.stats.switched("avx2/0", 1, seconds)
+  const text = await exposition.render()
+  const bucket = (bound: string) =>
+    Number(text.match(new RegExp(`^miner_job_switch_seconds_bucket\\{le="${bound}"\\} (\\d+)$`, "m"))?.[1])
+  expect(["0.0001", "0.00025", "0.25", "1", "\\+Inf"].map(bucket)).toEqual([1, 2, 2, 3, 4])
+  expect(text).toContain("\nminer_job_switch_seconds_count 4\n")
+  expect(text).toContain("\nminer_job_switch_seconds_sum 7.3003\n")
+})
+
+test("every metric is declared once, with a help text", () => {
+  const declared = [...METRICS, ...HISTOGRAMS]
+  expect(new Set(declared.map(({ name }) => name)).size).toBe(declared.length)
+  for (const { help } of declared) expect(help).toEndWith(".")
 })
 
 const promtool = Bun.which("promtool")
 
 test.skipIf(!promtool)("promtool check metrics accepts the text (skipped without promtool)", async () => {
-  const { stats } = await busyBench()
-  const text = await createExposition(stats, "prometheus").render()
+  const text = await (await busyBench()).prometheus.render()
   const { exitCode, stderr, stdout } = Bun.spawnSync([promtool!, "check", "metrics"], { stdin: Buffer.from(text) })
   expect(`${stdout}${stderr}`).toBe("")
   expect(exitCode).toBe(0)
