@@ -167,7 +167,8 @@ export class OpenedEngines {
 
   #affinityIn({ order }: Placement, cpus: EffectiveCpus, workers: number): readonly number[] | undefined {
     if (!this.#canMakeMachineCode) return undefined
-    return affinityFor({ requested: this.#options.settings.cpuAffinity, order, cpus, workers, log: this.#log })
+    const requested = this.#options.settings.cpuAffinity
+    return affinityFor({ requested, order, cpus, pinsThreads: host.pinsThreads, workers, log: this.#log })
   }
 
   get #log(): Log {

@@ -5,7 +5,7 @@ import { host } from "../host/host.ts"
 export interface Files {
   /** UTF-8 text without a byte order mark. @throws Node's error with its `code` if the file cannot be read */
   read(path: string): string
-  /** Permission bits. @throws as `read` */
+  /** Permission bits; those of a private file if the system's modes say nothing about access. @throws as `read` */
   mode(path: string): number
   /** Whether the file is on a read-only mount, where its mode cannot be changed. */
   isReadOnly(path: string): boolean
@@ -18,7 +18,7 @@ export interface Files {
 
 export const systemFiles: Files = {
   read: readAtMost,
-  mode: path => statSync(path).mode & 0o777,
+  mode: path => (host.hasFileModes ? statSync(path).mode & 0o777 : 0o600),
   isReadOnly: path => host.isOnReadOnlyMount(path),
   isRereadable: path => statSync(path).isFile(),
   isDirectory: path => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false,

@@ -157,6 +157,10 @@ function isLine(text: string): boolean {
   return invisibleCharacter(text) === undefined
 }
 
+/** Chain directories below the node's default base path on Linux, macOS and Windows. */
+const CHAINS =
+  /\/(\.local\/share\/quantus-node|Library\/Application Support\/quantus-node|quantus-node\/data)\/chains\//
+
 /** A node creates its own directories; a missing directory elsewhere means an incorrect path. */
 const mayAppear = (path: string, files: Files): boolean =>
-  path.includes("/.local/share/quantus-node/chains/") || files.isDirectory(dirname(path))
+  CHAINS.test(path.replaceAll("\\", "/")) || files.isDirectory(dirname(path))

@@ -25,6 +25,8 @@ export interface Platform {
 
   /** The system's id of the calling thread; undefined if other threads cannot address it. */
   currentThreadId(): number | undefined
+  /** Whether the system has `setThreadAffinity`. */
+  readonly pinsThreads: boolean
   /**
    * Restricts a thread of this process to `cpus`.
    * @param threadId from `currentThreadId`; undefined: the calling thread
@@ -45,6 +47,8 @@ export interface Platform {
   stateDirectory(env: Environment): string | undefined
   /** The node's default base path; undefined without a home directory. */
   nodeDirectory(env: Environment): string | undefined
+  /** Whether the mode of a file says who can read and change it. */
+  readonly hasFileModes: boolean
   /** Whether a file is on a read-only mount, where its mode cannot be changed; false if unknown. */
   isOnReadOnlyMount(path: string): boolean
   /** Acquires a lock that all users' processes on this machine share, until it is released or the process ends. */

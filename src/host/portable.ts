@@ -19,6 +19,7 @@ export const portable: Platform = {
   endWithParent() {},
   ignoresHangup: () => false,
   currentThreadId: () => undefined,
+  pinsThreads: false,
   setThreadAffinity: () => false,
   threadActivity: () => undefined,
   cpuInfo: async () => ({ model: systemCpus()[0]?.model, vendor: undefined, microcode: undefined }),
@@ -28,7 +29,11 @@ export const portable: Platform = {
     if (state) return join(state, "quantus-miner")
     return home ? join(home, ".local/state/quantus-miner") : undefined
   },
-  nodeDirectory: ({ HOME: home }) => (home ? join(home, ".local/share/quantus-node") : undefined),
+  nodeDirectory({ XDG_DATA_HOME: data, HOME: home }) {
+    if (data) return join(data, "quantus-node")
+    return home ? join(home, ".local/share/quantus-node") : undefined
+  },
+  hasFileModes: true,
   isOnReadOnlyMount: () => false,
   lock: () => ({ kind: "unlockable" }),
   mayHaveGpus: () => true,

@@ -10,7 +10,9 @@ export interface WorkerAffinityOptions {
   readonly requested: CpuAffinity
   /** The usable CPUs, best first. */
   readonly order: readonly number[]
-  readonly cpus: Pick<EffectiveCpus, "cpus" | "decidedBy" | "logicalCpus">
+  readonly cpus: Pick<EffectiveCpus, "cpus" | "decidedBy" | "logicalCpus" | "needsPinning">
+  /** Whether the system can restrict a thread to CPUs. */
+  readonly pinsThreads: boolean
   /** CPU workers that are to mine. */
   readonly workers: number
   readonly log: Log
@@ -24,10 +26,15 @@ export function affinityFor({
   requested,
   order,
   cpus,
+  pinsThreads,
   workers,
   log,
 }: WorkerAffinityOptions): readonly number[] | undefined {
   if (requested === "none") return undefined
+  if (!pinsThreads) {
+    if (requested !== "auto") log.warn("--cpu-affinity is ignored: this system does not pin threads to CPUs")
+    return undefined
+  }
   if (requested === "auto") {
     const { pins, why } = automatic(cpus, workers)
     const list = formatCpulist(order)
@@ -48,13 +55,14 @@ export function affinityFor({
  * and so do containers that are limited by a quota.
  */
 function automatic(
-  { cpus, decidedBy, logicalCpus }: WorkerAffinityOptions["cpus"],
+  { cpus, decidedBy, logicalCpus, needsPinning }: WorkerAffinityOptions["cpus"],
   workers: number,
 ): { readonly pins: boolean; readonly why: string } {
   if (decidedBy === "quota") return { pins: false, why: "a quota limits CPU time, not CPUs" }
   if (cpus.length < logicalCpus) {
     return { pins: true, why: `a cpuset or affinity leaves ${cpus.length} of ${logicalCpus} CPUs to this process` }
   }
+  if (needsPinning) return { pins: true, why: "threads stay in one processor group unless they are moved" }
   if (workers >= cpus.length) return { pins: true, why: "there is a worker for each CPU" }
   return { pins: false, why: `${workers} of ${cpus.length} CPUs mine, and other programs may use any of them` }
 }

@@ -17,6 +17,8 @@ test("an unknown system keeps state in the XDG directories; without a home direc
   expect(portable.stateDirectory({ XDG_STATE_HOME: "/s", HOME: "/h" })).toBe("/s/quantus-miner")
   expect(portable.stateDirectory({ HOME: "/h" })).toBe("/h/.local/state/quantus-miner")
   expect(portable.stateDirectory({})).toBeUndefined()
+  expect(portable.nodeDirectory({ XDG_DATA_HOME: "/d", HOME: "/h" })).toBe("/d/quantus-node")
+  expect(portable.nodeDirectory({ HOME: "/h" })).toBe("/h/.local/share/quantus-node")
 })
 
 test("an unknown system offers no lock, no affinity and no service manager, and nothing throws", () => {

@@ -7,7 +7,7 @@ const cpus: WorkerAffinityOptions["cpus"] = { cpus: [0, 2, 3], decidedBy: "cpuse
 
 function choose(options: Partial<WorkerAffinityOptions>) {
   const log = collectLog()
-  const affinity = affinityFor({ requested: "auto", order, cpus, workers: 1, ...options, log })
+  const affinity = affinityFor({ requested: "auto", order, cpus, pinsThreads: true, workers: 1, ...options, log })
   return { affinity, lines: log.lines.map(({ level, message }) => `${level}: ${message}`) }
 }
 
@@ -29,6 +29,12 @@ test.each([
     { cpus: { cpus: [0, 2, 3], decidedBy: "logical CPUs", logicalCpus: 3 } },
     undefined,
     "info: workers are not pinned: 1 of 3 CPUs mine, and other programs may use any of them",
+  ],
+  [
+    "a system that keeps unmoved threads in one processor group",
+    { cpus: { cpus: [0, 2, 3], decidedBy: "logical CPUs", logicalCpus: 3, needsPinning: true } },
+    order,
+    "info: workers are pinned to CPUs 0,2-3: threads stay in one processor group unless they are moved",
   ],
   [
     "a quota, in a container with all of the machine's CPUs",
@@ -63,5 +69,13 @@ test("CPUs that are not effective are dropped with a warning", () => {
   expect(choose({ requested: [5] })).toEqual({
     affinity: undefined,
     lines: [`warn: --cpu-affinity 5 ${what}: 5; the scheduler places the workers`],
+  })
+})
+
+test("a system that does not pin threads says so only if it was asked to", () => {
+  expect(choose({ pinsThreads: false })).toEqual({ affinity: undefined, lines: [] })
+  expect(choose({ pinsThreads: false, requested: [0] })).toEqual({
+    affinity: undefined,
+    lines: ["warn: --cpu-affinity is ignored: this system does not pin threads to CPUs"],
   })
 })

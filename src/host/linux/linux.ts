@@ -1,14 +1,16 @@
 /** Linux. */
+import { tmpdir } from "node:os"
+import type { Environment } from "../../environment.ts"
+import { lockFile } from "../file-lock.ts"
 import type { Platform } from "../platform.ts"
 import { portable } from "../portable.ts"
 import { currentThreadId, setThreadAffinity } from "./affinity.ts"
 import { readCpuInfo } from "./cpu-info.ts"
 import { cpuTemperature } from "./cpu-temperature.ts"
 import { readEffectiveCpus } from "./effective-cpus.ts"
-import { lockDirectories, lockFile } from "./file-lock.ts"
 import { mayHaveGpus } from "./gpu-nodes.ts"
 import { hwmonSensors } from "./hwmon-sensors.ts"
-import { endWithParent, monotonicMicroseconds } from "./libc.ts"
+import { endWithParent, libc, monotonicMicroseconds } from "./libc.ts"
 import { openLibrary } from "./libraries.ts"
 import { idleSeconds } from "./logind.ts"
 import { memory } from "./memory.ts"
@@ -19,6 +21,11 @@ import { createNotifier } from "./systemd.ts"
 import { threadActivity } from "./thread-activity.ts"
 import { readPlacement } from "./topology.ts"
 
+/** Lock directories in order: one that all users share, then the service's own, then the temporary one. */
+export function lockDirectories({ RUNTIME_DIRECTORY: service }: Environment): string[] {
+  return ["/run/lock", ...(service ? [service.split(":")[0]!] : []), tmpdir()]
+}
+
 export const linux: Platform = {
   openLibrary,
   memory,
@@ -26,6 +33,7 @@ export const linux: Platform = {
   endWithParent,
   ignoresHangup: () => ignoresHangup(),
   currentThreadId,
+  pinsThreads: true,
   setThreadAffinity,
   threadActivity: threadId => threadActivity(threadId),
   cpuInfo: () => readCpuInfo(),
@@ -37,8 +45,9 @@ export const linux: Platform = {
     return service || portable.stateDirectory(env)
   },
   nodeDirectory: portable.nodeDirectory,
+  hasFileModes: true,
   isOnReadOnlyMount,
-  lock: (name, env) => lockFile(name, lockDirectories(env)),
+  lock: (name, env) => lockFile(name, lockDirectories(env), libc()?.flock),
   mayHaveGpus: () => mayHaveGpus(),
   sensors: () => [hwmonSensors("/")],
   isOnBattery: async () => isOnBattery(),

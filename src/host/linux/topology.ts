@@ -1,6 +1,7 @@
 /** The order in which workers take CPUs, from the topology in sysfs. */
 import { join } from "node:path"
 import { parseCpulist } from "../cpulist.ts"
+import { type CpuOfCore, placementOf } from "../placement.ts"
 import type { Placement } from "../platform.ts"
 import { readText } from "../read-text.ts"
 
@@ -10,18 +11,11 @@ import { readText } from "../read-text.ts"
  */
 export async function readPlacement(cpus: readonly number[], root = "/"): Promise<Placement> {
   const threads = await Promise.all(cpus.map(cpu => readThread(join(root, `sys/devices/system/cpu/cpu${cpu}`), cpu)))
-  const used = new Map<string, number>()
-  const ranked = threads.map(thread => {
-    const rank = used.get(thread.core) ?? 0
-    used.set(thread.core, rank + 1)
-    return { ...thread, rank }
-  })
-  ranked.sort((a, b) => a.rank - b.rank || b.capacity - a.capacity || a.cpu - b.cpu)
-  return { order: ranked.map(thread => thread.cpu), cores: used.size }
+  return placementOf(threads)
 }
 
-/** A CPU, its core's key (the cpulist of the core's threads), and its relative speed; 0 if unknown. */
-async function readThread(directory: string, cpu: number) {
+/** The core's key is the cpulist of its threads. */
+async function readThread(directory: string, cpu: number): Promise<CpuOfCore> {
   // Linux before 5.0 has only the second file.
   const siblings =
     (await readText(join(directory, "topology/core_cpus_list"))) ??

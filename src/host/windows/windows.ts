@@ -1,6 +1,9 @@
 /** Windows. */
 import type { Platform } from "../platform.ts"
 import { portable } from "../portable.ts"
+import { currentThreadId, effectiveCpus, placement, setThreadAffinity } from "./affinity.ts"
+import { readCpuInfo } from "./cpu-info.ts"
+import { nodeDirectory, stateDirectory } from "./directories.ts"
 import { openLibrary } from "./libraries.ts"
 import { memory } from "./memory.ts"
 import { lockMutex } from "./mutex.ts"
@@ -10,6 +13,15 @@ export const windows: Platform = {
   ...portable,
   openLibrary,
   memory,
+  currentThreadId,
+  pinsThreads: true,
+  setThreadAffinity: (cpus, threadId) => setThreadAffinity(cpus, threadId),
+  cpuInfo: async () => readCpuInfo(),
+  effectiveCpus: async () => effectiveCpus(),
+  placement: async cpus => placement(cpus),
+  stateDirectory,
+  nodeDirectory,
+  hasFileModes: false,
   lock: name => lockMutex(name),
   isOnBattery,
   idleSeconds,

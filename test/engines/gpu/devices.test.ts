@@ -10,7 +10,9 @@ import { eachOnce, findDevices } from "../../../src/engines/gpu/find-devices.ts"
 import { libraryNames, NoDriver, openEach, openLibrary } from "../../../src/engines/gpu/library.ts"
 import { selectDevices } from "../../../src/engines/gpu/select-devices.ts"
 import { OperatorError } from "../../../src/errors.ts"
-import { lockDirectories, lockFile } from "../../../src/host/linux/file-lock.ts"
+import { lockFile } from "../../../src/host/file-lock.ts"
+import { libc } from "../../../src/host/linux/libc.ts"
+import { lockDirectories } from "../../../src/host/linux/linux.ts"
 import { DEVICE } from "./fake-compute.ts"
 import { fakeCuda } from "./fake-cuda.ts"
 
@@ -158,7 +160,7 @@ describe("device selection", () => {
 
 describe("a device's lock", () => {
   const directory = mkdtempSync(join(tmpdir(), "device-lock-"))
-  const lockIn = (directories: readonly string[]) => (name: string) => lockFile(name, directories)
+  const lockIn = (directories: readonly string[]) => (name: string) => lockFile(name, directories, libc()?.flock)
   afterAll(() => rmSync(directory, { recursive: true }))
 
   test("has one owner at a time, which is reported to others", () => {

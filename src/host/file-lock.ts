@@ -1,23 +1,19 @@
 /** A lock of the machine: a locked file (flock(2)), which the system releases with the process. */
 import { closeSync, constants, fchmodSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
-import type { Environment } from "../../environment.ts"
-import type { Locked } from "../platform.ts"
-import { libc } from "./libc.ts"
+import type { Locked } from "./platform.ts"
 
 /** LOCK_EX | LOCK_NB. */
 const EXCLUSIVE_NOW = 2 | 4
 
-/** Lock directories in order: one that all users share, then the service's own, then the temporary one. */
-export function lockDirectories(env: Environment): string[] {
-  const { RUNTIME_DIRECTORY: service } = env
-  return ["/run/lock", ...(service ? [service.split(":")[0]!] : []), tmpdir()]
-}
+/** flock(2). */
+export type Flock = (file: number, operation: number) => number
 
-/** @param directories where the lock file may be; the first writable one is used */
-export function lockFile(name: string, directories: readonly string[]): Locked {
-  const flock = libc()?.flock
+/**
+ * @param directories where the lock file may be; the first writable one is used
+ * @param flock undefined if the C library cannot be called
+ */
+export function lockFile(name: string, directories: readonly string[], flock: Flock | undefined): Locked {
   if (!flock) return { kind: "unlockable" }
   for (const directory of directories) {
     const path = join(directory, `${name}.lock`)

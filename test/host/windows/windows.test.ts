@@ -1,0 +1,54 @@
+import { describe, expect, test } from "bun:test"
+import { readCpuInfo } from "../../../src/host/windows/cpu-info.ts"
+import { windows } from "../../../src/host/windows/windows.ts"
+
+test("state and the node's files are in the user's local application data", () => {
+  const env = { LOCALAPPDATA: "C:\\Users\\a\\AppData\\Local", USERPROFILE: "D:\\a", HOME: "/h" }
+  expect(windows.stateDirectory(env)).toBe("C:\\Users\\a\\AppData\\Local\\quantus-miner")
+  expect(windows.nodeDirectory(env)).toBe("C:\\Users\\a\\AppData\\Local\\quantus-node\\data")
+  expect(windows.stateDirectory({ USERPROFILE: "C:\\Users\\a" })).toBe("C:\\Users\\a\\AppData\\Local\\quantus-miner")
+  expect(windows.stateDirectory({ ...env, XDG_STATE_HOME: "E:\\state" })).toBe("E:\\state\\quantus-miner")
+  expect(windows.stateDirectory({})).toBeUndefined()
+  expect(windows.nodeDirectory({})).toBeUndefined()
+})
+
+test("modes of files are not a statement about access", () => expect(windows.hasFileModes).toBe(false))
+
+test("the CPU is identified by the registry", () => {
+  const texts: Record<string, string> = { ProcessorNameString: "A CPU", VendorIdentifier: "AuthenticAMD" }
+  const info = (revision: number[] | undefined) =>
+    readCpuInfo(
+      (_, name) => texts[name],
+      () => revision && Buffer.from(revision),
+    )
+  expect(info([0, 0, 0, 0, 0xd5, 0x11, 0x00, 0x0a])).toEqual({
+    model: "A CPU",
+    vendor: "AuthenticAMD",
+    microcode: "0xa0011d5",
+  })
+  expect(info([0xd5, 0x11, 0x00, 0x0a]).microcode).toBe("0xa0011d5")
+  expect(info([1]).microcode).toBeUndefined()
+  expect(info(undefined).microcode).toBeUndefined()
+})
+
+describe.skipIf(process.platform !== "win32")("on Windows", () => {
+  test("the registry names the CPU", async () => {
+    const { model, vendor } = await windows.cpuInfo()
+    expect(model).toBeString()
+    expect(vendor).toBeString()
+  })
+
+  test("a second process does not get a lock while the first one has it", () => {
+    const name = `quantus-miner-test-${process.pid}`
+    const other = () => {
+      const file = `${import.meta.dir}/../../../src/host/windows/mutex.ts`
+      const script = `console.log((await import(${JSON.stringify(file)})).lockMutex(${JSON.stringify(name)}).kind)`
+      return Bun.spawnSync([process.execPath, "-e", script]).stdout.toString().trim()
+    }
+    const locked = windows.lock(name, {})
+    expect(locked.kind).toBe("locked")
+    expect(other()).toBe("taken")
+    if (locked.kind === "locked") locked.lock.release()
+    expect(other()).toBe("locked")
+  })
+})
