@@ -1,6 +1,7 @@
 import { systemClock as clock } from "../clock.ts"
 import type { Config } from "../config/config.ts"
 import type { MiningSettings } from "../config/options.ts"
+import { isContainer } from "../host/container.ts"
 import type { Log } from "../log.ts"
 import type { Miner } from "../miner/miner.ts"
 import { type Monitoring, serveMonitoring } from "../observe/monitoring.ts"
@@ -16,5 +17,6 @@ export async function openMonitoring(
   const { metricsHost: host, metricsPort: port, metricsAllowedHosts: allowedHosts } = settings
   if (port === undefined) return undefined
   const setPaused = (paused: boolean) => miner.setPaused("http", paused)
-  return await serveMonitoring({ ...monitoring, stats, host, port, allowedHosts, setPaused, clock, log })
+  const inContainer = isContainer(process.env)
+  return await serveMonitoring({ ...monitoring, stats, host, port, allowedHosts, inContainer, setPaused, clock, log })
 }

@@ -18,6 +18,8 @@ export interface MonitoringOptions {
   readonly token?: Renewable<string> | undefined
   /** Undefined to serve without TLS. */
   readonly tls?: Renewable<TlsIdentity> | undefined
+  /** Whether this process runs in a container. */
+  readonly inContainer?: boolean
   /** Pauses or resumes mining. */
   readonly setPaused: (paused: boolean) => void
   readonly clock: Clock
@@ -57,6 +59,12 @@ export async function serveMonitoring(options: MonitoringOptions): Promise<Monit
   let tls = options.tls?.read()
   if (token === undefined && !isLoopback(host)) {
     log.warn(`the metrics on ${host} are open to everyone who can connect: require a token by --metrics-token-file`)
+  }
+  if (options.inContainer && isLoopback(host)) {
+    log.info(
+      `metrics on ${host} cannot be reached from outside this container unless it shares the host's network: ` +
+        "--metrics-host 0.0.0.0 serves them on every address",
+    )
   }
   const serving = keepServing(
     () => ({

@@ -40,6 +40,23 @@ async function rig(): Promise<Bench> {
   return bench
 }
 
+describe("in a container", () => {
+  const line = (host: string) =>
+    `info metrics on ${host} cannot be reached from outside this container unless it shares the host's network: --metrics-host 0.0.0.0 serves them on every address`
+
+  test("metrics on loopback get one line that says so", async () => {
+    const { log } = await start(undefined, { inContainer: true })
+    expect(log.texts.filter(text => text.includes("container"))).toEqual([line("127.0.0.1")])
+  })
+
+  test("metrics on other addresses, and metrics outside a container, do not", async () => {
+    for (const options of [{ inContainer: true, host: "0.0.0.0" }, { inContainer: false }]) {
+      const { log } = await start(undefined, options)
+      expect(log.texts.filter(text => text.includes("container"))).toEqual([])
+    }
+  })
+})
+
 describe("/metrics", () => {
   test("is Prometheus text, or OpenMetrics if the client accepts it", async () => {
     const { get } = await start()
