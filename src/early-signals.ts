@@ -11,9 +11,16 @@ export const HANGUP: Hangup = hangupOf(process.env)
 /** Whether a terminal could close under a service. */
 export const HAD_TERMINAL = HANGUP === "reload" && hasTerminal()
 
-/** The signals that end the process. */
-export const STOP_SIGNALS: readonly NodeJS.Signals[] =
-  HANGUP === "end" ? ["SIGINT", "SIGTERM", "SIGHUP"] : ["SIGINT", "SIGTERM"]
+/**
+ * The signals that end the process. On Windows, the runtime reports Ctrl-Break as SIGBREAK and a console that closes as
+ * SIGHUP; Windows ends the process some seconds after the latter.
+ */
+export const STOP_SIGNALS: readonly NodeJS.Signals[] = [
+  "SIGINT",
+  "SIGTERM",
+  ...(HANGUP === "end" ? (["SIGHUP"] as const) : []),
+  ...(process.platform === "win32" ? (["SIGBREAK"] as const) : []),
+]
 
 const exitEarly = (): never => process.exit(0)
 const ignore = () => {}

@@ -1,5 +1,5 @@
-/** Whether this program runs as a built executable rather than from its sources. */
-export const inExecutable = /\$bunfs|~BUN/.test(import.meta.url)
+/** Whether this program runs as a built executable rather than from its sources. On Windows the URL encodes the tilde. */
+export const inExecutable = /\$bunfs|(~|%7E)BUN/.test(import.meta.url)
 
 /**
  * Locates the entry module of a worker: in its room beside this file or, in a built executable, under the root of the

@@ -73,7 +73,7 @@ async function mineForOwnNode(config: Config<"demo">, output: Output, stop: Abor
     })
   } finally {
     await node.close()
-    await rm(dir, { recursive: true, force: true })
+    await rm(dir, { recursive: true, force: true, maxRetries: 5 })
     log.info(describeTotals(node.totals, difficulty))
   }
 }

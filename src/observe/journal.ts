@@ -6,8 +6,12 @@ import type { Environment } from "../environment.ts"
 const PRIORITIES: Readonly<Record<string, number>> = { error: 3, fatal: 3, warn: 4, info: 6, success: 6, debug: 7 }
 
 /** Whether standard error is the journal: $JOURNAL_STREAM names its device and inode. */
-export function isJournal(env: Environment, file: { dev: number; ino: number } = fstatSync(2)): boolean {
-  return env["JOURNAL_STREAM"] === `${file.dev}:${file.ino}`
+export function isJournal(env: Environment, file?: { readonly dev: number; readonly ino: number }): boolean {
+  const stream = env["JOURNAL_STREAM"]
+  // Windows does not report a file for every kind of standard error.
+  if (!stream) return false
+  const { dev, ino } = file ?? fstatSync(2)
+  return stream === `${dev}:${ino}`
 }
 
 /** Puts the level's priority before each line of `text`: `<4>`. */

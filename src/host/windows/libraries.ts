@@ -1,11 +1,14 @@
 /** Opens shared libraries from the system's directory. */
 import { dlopen, type FFIFunction, type Library } from "bun:ffi"
+import { existsSync } from "node:fs"
 import { isAbsolute, join } from "node:path"
 
-/** As `Platform.openLibrary`. */
+/** As `Platform.openLibrary`. An absent library is told from one that lacks another library: Windows' error is the same. */
 export function openLibrary<const Table extends Record<string, FFIFunction>>(
   name: string,
   table: Table,
 ): Library<Table> {
-  return dlopen(isAbsolute(name) ? name : join(process.env["SystemRoot"] ?? "C:\\Windows", "System32", name), table)
+  const path = isAbsolute(name) ? name : join(process.env["SystemRoot"] ?? "C:\\Windows", "System32", name)
+  if (!existsSync(path)) throw new Error(`${path} could not be found`)
+  return dlopen(path, table)
 }

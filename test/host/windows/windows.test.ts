@@ -32,6 +32,10 @@ test("the CPU is identified by the registry", () => {
 })
 
 describe.skipIf(process.platform !== "win32")("on Windows", () => {
+  test("a library that is absent is reported as such", () => {
+    expect(() => windows.openLibrary("nvcuda-absent.dll", {})).toThrow("nvcuda-absent.dll could not be found")
+  })
+
   test("the registry names the CPU", async () => {
     const { model, vendor } = await windows.cpuInfo()
     expect(model).toBeString()

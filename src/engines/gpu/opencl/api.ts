@@ -44,7 +44,11 @@ export type OpenClMakers = {
 }
 
 /** Names of the library by platform, in the order they are tried. */
-export const OPENCL_LIBRARY = { linux: ["libOpenCL.so.1", "libOpenCL.so"], win32: ["OpenCL.dll"] } as const
+export const OPENCL_LIBRARY = {
+  linux: ["libOpenCL.so.1", "libOpenCL.so"],
+  win32: ["OpenCL.dll"],
+  darwin: ["/System/Library/Frameworks/OpenCL.framework/OpenCL"],
+} as const
 
 /** CL_PLATFORM_NAME. */
 export const PLATFORM_NAME = 0x0902
