@@ -201,7 +201,35 @@ const neoverse =
 
 const LARGE = { dispatch: 8, retire: 8 }
 
-/** Cores by the name that `cycles --core` takes. */
+const MICRO_OP_CACHE_CORES = {
+  v1: {
+    ...LARGE,
+    title: "Neoverse V1",
+    gigahertz: 2.6,
+    window: 256,
+    schedulers: { integer: 80, vector: 56, memory: 48 },
+    decode: neoverse({ singles: 2, renames: false }),
+    llvm: { cpu: "neoverse-v1", dispatch: 8 },
+  },
+  v2: {
+    ...LARGE,
+    title: "Neoverse V2",
+    gigahertz: 3,
+    window: 320,
+    schedulers: { integer: 120, vector: 56, memory: 64 },
+    decode: neoverse({ singles: 4, renames: true }),
+    llvm: { cpu: "neoverse-v2", dispatch: 8 },
+  },
+} as const satisfies Readonly<Record<string, Core>>
+
+/** A core that decodes every instruction, because the loop does not fit into its micro-op cache. */
+const decoding = ({ llvm: _, ...core }: Core, dispatch: number): Core => ({
+  ...core,
+  title: `${core.title}, decoding ${dispatch} per cycle`,
+  dispatch,
+})
+
+/** Cores by the name that `CORE` takes. */
 export const CORES: Readonly<Record<string, Core>> = {
   m1: {
     title: "Apple M1 (performance)",
@@ -256,22 +284,7 @@ export const CORES: Readonly<Record<string, Core>> = {
     schedulers: { integer: 48, vector: 32, memory: 24 },
     decode: narrow({ umulh: 4 }),
   },
-  v1: {
-    ...LARGE,
-    title: "Neoverse V1",
-    gigahertz: 2.6,
-    window: 256,
-    schedulers: { integer: 80, vector: 56, memory: 48 },
-    decode: neoverse({ singles: 2, renames: false }),
-    llvm: { cpu: "neoverse-v1", dispatch: 8 },
-  },
-  v2: {
-    ...LARGE,
-    title: "Neoverse V2",
-    gigahertz: 3,
-    window: 320,
-    schedulers: { integer: 120, vector: 56, memory: 64 },
-    decode: neoverse({ singles: 4, renames: true }),
-    llvm: { cpu: "neoverse-v2", dispatch: 8 },
-  },
+  ...MICRO_OP_CACHE_CORES,
+  "v1-decoding": decoding(MICRO_OP_CACHE_CORES.v1, 5),
+  "v2-decoding": decoding(MICRO_OP_CACHE_CORES.v2, 6),
 }

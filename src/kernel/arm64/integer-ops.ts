@@ -54,8 +54,6 @@ export class IntegerOps implements LaneOps<Word, WordSum> {
   readonly #stateOffset: number
   readonly #isShifted: boolean
   #version = 0
-  /** Registers that hold constants in the current block. */
-  #constants: { readonly block: object; readonly words: Map<string, Value> } | undefined
 
   /** @param stateOffset bytes from the context to the state's words */
   constructor(steps: Steps, stateOffset: number, { isShifted }: IntegerOptions) {
@@ -275,13 +273,7 @@ export class IntegerOps implements LaneOps<Word, WordSum> {
   /* Instructions. */
 
   #constant(constant: Constant, name: string, derive: (c: bigint) => bigint): Value {
-    const { block } = this.#steps.routine
-    if (this.#constants?.block !== block) this.#constants = { block, words: new Map() }
-    const place = this.#steps.constant(constant, name, derive)
-    const key = `${place.base?.n} ${place.displacement}`
-    let register = this.#constants.words.get(key)
-    if (!register) this.#constants.words.set(key, (register = this.#load(place)))
-    return register
+    return this.#steps.loadConstant(this.#steps.constant(constant, name, derive), "integer")
   }
 
   #load = (place: Place): Value => this.#result("ldr Xd, [Xn, #i*8]", place)

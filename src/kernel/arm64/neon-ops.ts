@@ -70,7 +70,6 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
   readonly #steps: Steps
   readonly #stateOffset: number
   #version = 0
-  #constants: { readonly block: object; readonly words: Map<string, Value> } | undefined
 
   /** @param stateOffset bytes from the context to the state's vectors */
   constructor(steps: Steps, stateOffset: number) {
@@ -414,14 +413,7 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
     this.#constantAt(this.#steps.pool(words.map(word => BigInt.asUintN(64, word))))
   #digits = ([a, b, c, d]: readonly bigint[]): Value => this.#pool([a! | (b! << 32n), c! | (d! << 32n)])
 
-  #constantAt(place: Memory<HardwareRegister>): Value {
-    const { block } = this.#steps.routine
-    if (this.#constants?.block !== block) this.#constants = { block, words: new Map() }
-    const key = `${place.base?.n} ${place.displacement}`
-    let register = this.#constants.words.get(key)
-    if (!register) this.#constants.words.set(key, (register = this.#load(place)))
-    return register
-  }
+  #constantAt = (place: Memory<HardwareRegister>): Value => this.#steps.loadConstant(place, "vector")
 
   #load = (place: Place): Value => this.#result("ldr Qd, [Xn, #i*16]", place)
   #store = (place: Place, value: Value): void => this.#steps.routine.emit("str Qd, [Xn, #i*16]", value, place)

@@ -1,8 +1,9 @@
 /** Rolled loops: a step is rendered once, as a subroutine that applies it to a state in memory per entry of a table. */
 
+import type { RegisterFile } from "../compiler/architecture.ts"
 import type { Statistics } from "../compiler/recorder.ts"
 import type { Constant, ConstantTable, Step } from "../ops.ts"
-import { type HardwareRegister, type Label, type Memory, memory } from "./assembler/operands.ts"
+import { type HardwareRegister, type Label, type Memory, memory, type VirtualRegister } from "./assembler/operands.ts"
 import type { Routine } from "./compiler/routine.ts"
 import type { ContextLayout } from "./context.ts"
 import type { LaneOps } from "./lane-set.ts"
@@ -36,6 +37,8 @@ export class Steps {
   readonly #words: bigint[] = []
   readonly #listings: { name: string; rendered: RenderedStep; statistics: Statistics }[] = []
   readonly poolLabel: Label
+  /** Registers that hold constants in the current block. */
+  #loaded: { readonly block: object; readonly constants: Map<string, VirtualRegister> } | undefined
   /** The step being rendered. */
   #current: RenderedStep | undefined
 
@@ -142,6 +145,20 @@ export class Steps {
       this.#pool.set(key, offset)
     }
     return memory(POOL, offset)
+  }
+
+  /** Loads a constant into a register, once per block for all lane sets. */
+  loadConstant(place: Memory<HardwareRegister>, file: RegisterFile): VirtualRegister {
+    const { block } = this.routine
+    if (this.#loaded?.block !== block) this.#loaded = { block, constants: new Map() }
+    const key = `${file} ${place.base!.n} ${place.displacement}`
+    let register = this.#loaded.constants.get(key)
+    if (!register) {
+      register = this.routine.register(file)
+      this.routine.emit(file === "integer" ? "ldr Xd, [Xn, #i*8]" : "ldr Qd, [Xn, #i*16]", register, place)
+      this.#loaded.constants.set(key, register)
+    }
+    return register
   }
 
   /** The rendered steps. Read it after the routine is finished. */
