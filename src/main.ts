@@ -16,7 +16,7 @@ process.exit()
 
 async function main(args: readonly string[]): Promise<void> {
   const [name, ...rest] = args
-  if (isChild(args, process.env)) return (await import("./engines/gpu/driver-child.ts")).serveDriver()
+  if (isChild(args, process.env)) return (await import("./engines/child.ts")).serveOrders()
   if (name === undefined || name === "--help" || name === "-h" || name === "help") return print(root)
   if (name === "--version" || name === "-V") return runCommand("version", rest)
   if (!isCommand(name)) {

@@ -1,6 +1,8 @@
 /** `hash`: computes the nonce hash with the reference or an engine's kernel, so that each can be checked externally. */
+import { systemClock as clock } from "../clock.ts"
 import type { Config } from "../config/config.ts"
 import { createKernel, KERNELS } from "../engines/cpu/kernels.ts"
+import { refusedByTrial } from "../engines/cpu/trial.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
 import { type Kernel, UnsupportedKernel } from "../kernel/kernel.ts"
 import { HEADER_BYTES, NONCE_BYTES, nonceHash, type Permutation } from "../pow/nonce-hash.ts"
@@ -69,7 +71,11 @@ function hex(what: string, text: unknown, bytes: number): Uint8Array {
  */
 async function openKernel(engine: string): Promise<Kernel> {
   try {
-    if (Object.hasOwn(KERNELS, engine)) return createKernel(engine)
+    if (Object.hasOwn(KERNELS, engine)) {
+      const why = (await refusedByTrial([engine], { clock })).get(engine)
+      if (why !== undefined) throw new UnsupportedKernel(why)
+      return createKernel(engine)
+    }
     if (GPU_ENGINES.includes(engine)) return await openDeviceKernel(engine)
   } catch (error) {
     const exitCode = EXIT_CODES[(error as Error).name]

@@ -6,6 +6,7 @@ import { fileCache } from "../engines/cpu/calibration-cache.ts"
 import { chooseEngine } from "../engines/cpu/choose.ts"
 import { type CpuEngine, createCpuEngine } from "../engines/cpu/cpu-engine.ts"
 import { KERNELS } from "../engines/cpu/kernels.ts"
+import { refusedByTrial } from "../engines/cpu/trial.ts"
 import type { Engine } from "../engines/engine.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
 import { detectEffectiveCpus, type EffectiveCpus } from "../host/effective-cpus.ts"
@@ -109,7 +110,7 @@ export class OpenedEngines {
     const { cores } = this.#placement
     const { model = "", microcode = "" } = await host.cpuInfo()
     const { engine, others } = await chooseEngine({
-      kernels,
+      kernels: await this.#tried(kernels),
       workers,
       // An explicit count is the operator's.
       fewerWorkers: settings.cpuWorkers === undefined && this.#affinity && workers > cores ? cores : undefined,
@@ -152,6 +153,16 @@ export class OpenedEngines {
       this.#cpu?.moveWorkers(this.#affinity, cpus.cpus)
     }
     await this.#cpu?.resize(workers)
+  }
+
+  /** The kernels without those that crash this system's processes. @throws OperatorError if none are left */
+  async #tried(kernels: readonly string[]): Promise<readonly string[]> {
+    const refused = await refusedByTrial(kernels, { clock: this.#options.clock })
+    for (const [name, why] of refused) this.#log.warn(`${name} is not used: ${why}`)
+    const usable = kernels.filter(name => !refused.has(name))
+    if (usable.length > 0) return usable
+    const whys = [...refused].map(([name, why]) => `${name}: ${why}`).join("; ")
+    throw new OperatorError(`no engine can be used on this machine (${whys})`, ExitCode.selfTest)
   }
 
   #createEngine(kernel: string, workers: number): CpuEngine {

@@ -1,5 +1,4 @@
 /** Calls into a driver that may hang or crash, in a child process. */
-import { serveChild } from "../../host/child-task.ts"
 import type { GpuApi, GpuDevice } from "./device.ts"
 import { type Listing, listDevices } from "./find-devices.ts"
 import { UnsupportedDevice } from "./library.ts"
@@ -15,14 +14,11 @@ export type DriverReport =
   | { readonly kind: "step"; readonly what: string }
   | { readonly kind: "listed"; readonly listing: Listing }
 
-export const serveDriver = (): Promise<void> =>
-  serveChild<DriverOrder>((order, report) => {
-    const step = (what: string) => report({ kind: "step", what } satisfies DriverReport)
-    if (order.kind === "list") {
-      const listing = listDevices(order.api, step)
-      report({ kind: "listed", listing } satisfies DriverReport)
-    } else prove(order.device, step)
-  })
+export function callDriver(order: DriverOrder, report: (report: DriverReport) => void): void {
+  const step = (what: string) => report({ kind: "step", what })
+  if (order.kind === "list") report({ kind: "listed", listing: listDevices(order.api, step) })
+  else prove(order.device, step)
+}
 
 function prove(device: GpuDevice, step: (what: string) => void): void {
   try {
