@@ -15,6 +15,7 @@ import { watchTriggers } from "../pausing/triggers.ts"
 import type { JobSource } from "../sources/source.ts"
 import { version } from "../version.ts"
 import { holdRejection } from "./hold-rejection.ts"
+import { readProcessKeys } from "./keys.ts"
 import { openMonitoring } from "./open-monitoring.ts"
 import { type OpenedEngines, openEngines } from "./opened-engines.ts"
 import type { Output } from "./output.ts"
@@ -82,6 +83,9 @@ async function mineOn(opened: OpenedEngines, options: MiningOptions, notifier: N
     }),
     followCpus(opened, stats, notifier, output, monitoring),
     pauseOnSignals(miner),
+    ...(terminal.interactive && settings.logFormat === "pretty" && !settings.quiet
+      ? [readProcessKeys({ isInForeground: host.isInForeground, miner, snapshot: () => stats.snapshot(), clock, log })]
+      : []),
     watchTriggers(triggers, clock, (reason, paused) => miner.setPaused(reason, paused)),
     clock.every(STATUS_INTERVAL_MS, () => notifier.status(statusLine(stats.snapshot(), STATUS_COLUMNS))),
   ]

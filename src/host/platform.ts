@@ -64,6 +64,8 @@ export interface Platform {
   idleSeconds(): Promise<number | undefined>
   /** The hottest CPU sensor in degrees Celsius; undefined if none is readable. */
   cpuTemperature(): number | undefined
+  /** Whether this process is in the foreground of its terminal; true if unknown. */
+  isInForeground(): boolean
   /** Reports to the service manager that started this process, if any; a warning is logged if it cannot be reached. */
   notifier(env: Environment, log: Log): Notifier
 }

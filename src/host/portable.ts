@@ -41,5 +41,6 @@ export const portable: Platform = {
   isOnBattery: async () => undefined,
   idleSeconds: async () => undefined,
   cpuTemperature: () => undefined,
+  isInForeground: () => true,
   notifier: () => SILENT,
 }

@@ -6,7 +6,7 @@ import { portable } from "../portable.ts"
 import { nodeDirectory, stateDirectory } from "./directories.ts"
 import { flock } from "./libraries.ts"
 import { memory } from "./memory.ts"
-import { idleSeconds, isOnBattery } from "./owner.ts"
+import { idleSeconds, isInForeground, isOnBattery } from "./owner.ts"
 import { ignoresHangup } from "./signals.ts"
 
 /** The directory that all users share, then the user's own. */
@@ -21,4 +21,5 @@ export const darwin: Platform = {
   ignoresHangup,
   isOnBattery,
   idleSeconds,
+  isInForeground,
 }

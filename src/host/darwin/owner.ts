@@ -30,3 +30,10 @@ async function outputOf(command: string[]): Promise<string> {
     return ""
   }
 }
+
+/** Whether this process is in the foreground process group of its terminal. */
+export function isInForeground(): boolean {
+  const { stdout } = Bun.spawnSync(["/bin/ps", "-o", "pgid=,tpgid=", "-p", String(process.pid)])
+  const [group, foreground] = stdout.toString().trim().split(/\s+/)
+  return group === foreground
+}

@@ -8,6 +8,7 @@ import { currentThreadId, setThreadAffinity } from "./affinity.ts"
 import { readCpuInfo } from "./cpu-info.ts"
 import { cpuTemperature } from "./cpu-temperature.ts"
 import { readEffectiveCpus } from "./effective-cpus.ts"
+import { isInForeground } from "./foreground.ts"
 import { mayHaveGpus } from "./gpu-nodes.ts"
 import { hwmonSensors } from "./hwmon-sensors.ts"
 import { endWithParent, libc, monotonicMicroseconds } from "./libc.ts"
@@ -53,5 +54,6 @@ export const linux: Platform = {
   isOnBattery: async () => isOnBattery(),
   idleSeconds,
   cpuTemperature: () => cpuTemperature(),
+  isInForeground,
   notifier: createNotifier,
 }
