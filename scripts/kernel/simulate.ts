@@ -57,26 +57,38 @@ interface Waiting {
   readonly instruction: number
   /** Index of the micro-operation to start next. */
   op: number
-  readonly ops: readonly MicroOp[]
+  readonly ops: readonly Placed[]
+  /** Instructions whose results it reads; those from `open` on may be unfinished. */
   readonly needs: readonly number[]
+  open: number
   /** The cycle from which it may start. */
   from: number
+}
+
+/** A micro-operation with its ports numbered. */
+interface Placed {
+  readonly ports: readonly number[]
+  readonly latency: number
+  readonly busy: number
+  readonly scheduler: Scheduler
 }
 
 const NEVER = Number.POSITIVE_INFINITY
 
 /** Returns the cycles that one pass through a loop takes. */
 export function cyclesPerPass(loop: readonly string[], core: Core, options: SimulationOptions = {}): number {
-  const { passes = 12, warmUp = 4 } = options
+  const { passes = 8, warmUp = 3 } = options
+  const portNumbers = new Map<string, number>()
+  const numberOf = (port: string): number => {
+    if (!portNumbers.has(port)) portNumbers.set(port, portNumbers.size)
+    return portNumbers.get(port)!
+  }
+  const placed = (op: MicroOp): Placed => ({ ...op, ports: op.ports.map(numberOf), scheduler: schedulerOf(op) })
+  const renaming = numberOf(RENAMING)
   const body = loop.map(text => {
     const instruction = parseInstruction(text)
     const { slots, ops } = core.decode(instruction)
-    return {
-      instruction,
-      slots,
-      ops: ops.length > 0 ? ops : ELIMINATED,
-      scheduler: schedulerOf(ops[0] ?? ELIMINATED[0]!),
-    }
+    return { instruction, slots, ops: (ops.length > 0 ? ops : ELIMINATED).map(placed) }
   })
   const count = body.length * passes
   const done = new Float64Array(count).fill(NEVER)
@@ -91,39 +103,48 @@ export function cyclesPerPass(loop: readonly string[], core: Core, options: Simu
     for (const register of writes) writer.set(register, i)
     return [...needs]
   }
-  const free = new Map<string, number>()
+  /** The cycle from which each port is free. */
+  const free = new Float64Array(portNumbers.size)
   const used: Record<Scheduler, number> = { integer: 0, vector: 0, memory: 0 }
-  let waiting: Waiting[] = []
+  const waiting: Waiting[] = []
   let [cycle, next, head, start] = [0, 0, 0, 0]
+  /** Starts the next micro-operation if it can. @returns whether the instruction still waits afterwards */
+  const advance = (entry: Waiting): boolean => {
+    if (entry.from > cycle) return true
+    while (entry.open < entry.needs.length) {
+      if (done[entry.needs[entry.open]!]! > cycle) return true
+      entry.open++
+    }
+    const { ports, latency, busy, scheduler } = entry.ops[entry.op]!
+    const port = ports.find(number => free[number]! <= cycle)
+    if (port === undefined) return true
+    if (port !== renaming) free[port] = cycle + busy
+    used[scheduler]--
+    entry.op++
+    const following = entry.ops[entry.op]
+    if (!following) {
+      done[entry.instruction] = cycle + latency
+      return false
+    }
+    used[following.scheduler]++
+    entry.from = cycle + latency
+    return true
+  }
   while (head < count) {
     for (let retired = 0; head < next && done[head]! <= cycle && retired < core.retire; retired++) {
       head++
       if (head === warmUp * body.length) start = cycle
     }
-    waiting = waiting.filter(entry => {
-      if (entry.from > cycle) return true
-      for (const need of entry.needs) if (done[need]! > cycle) return true
-      const { ports, latency, busy } = entry.ops[entry.op]!
-      const port = ports.find(name => (free.get(name) ?? 0) <= cycle)
-      if (port === undefined) return true
-      if (port !== RENAMING) free.set(port, cycle + busy)
-      used[schedulerOf(entry.ops[entry.op]!)]--
-      entry.op++
-      const following = entry.ops[entry.op]
-      if (!following) {
-        done[entry.instruction] = cycle + latency
-        return false
-      }
-      used[schedulerOf(following)]++
-      entry.from = cycle + latency
-      return true
-    })
+    let kept = 0
+    for (let i = 0; i < waiting.length; i++) if (advance(waiting[i]!)) waiting[kept++] = waiting[i]!
+    waiting.length = kept
     for (let slots = core.dispatch; next < count && slots > 0 && next - head < core.window; ) {
-      const { slots: needed, ops, scheduler } = body[next % body.length]!
+      const { slots: needed, ops } = body[next % body.length]!
+      const { scheduler } = ops[0]!
       if (needed > slots && slots < core.dispatch) break
       if (used[scheduler] >= core.schedulers[scheduler]) break
       used[scheduler]++
-      waiting.push({ instruction: next, op: 0, ops, needs: needsOf(next), from: 0 })
+      waiting.push({ instruction: next, op: 0, ops, needs: needsOf(next), open: 0, from: 0 })
       next++
       slots -= needed
     }
@@ -139,22 +160,29 @@ const ELIMINATED: readonly MicroOp[] = [{ ports: [RENAMING], latency: 0, busy: 0
 /** Returns the least cycles that the loop takes by dispatch and ports alone, and which of them binds. */
 export function boundPerPass(loop: readonly string[], core: Core): { cycles: number; by: string } {
   let slots = 0
-  const load = new Map<string, { ports: readonly string[]; busy: number }>()
+  const names: string[] = []
+  /** Cycles for which instructions occupy one of a set of ports, by the set's bits. */
+  const load = new Map<number, number>()
   for (const text of loop) {
     const decoded = core.decode(parseInstruction(text))
     slots += decoded.slots
     for (const { ports, busy } of decoded.ops) {
-      const key = [...ports].sort().join()
-      load.set(key, { ports, busy: (load.get(key)?.busy ?? 0) + busy })
+      for (const port of ports) if (!names.includes(port)) names.push(port)
+      const bits = ports.reduce((set, port) => set | (1 << names.indexOf(port)), 0)
+      load.set(bits, (load.get(bits) ?? 0) + busy)
     }
   }
-  const sets = [...load.values()]
-  let best = { cycles: slots / core.dispatch, by: "dispatch" }
-  // Hall's condition over all unions of port sets.
-  for (let choice = 1; choice < 2 ** sets.length; choice++) {
-    const union = new Set(sets.filter((_, i) => choice & (1 << i)).flatMap(({ ports }) => ports))
-    const busy = sets.reduce((sum, set) => sum + (set.ports.every(port => union.has(port)) ? set.busy : 0), 0)
-    if (busy / union.size > best.cycles) best = { cycles: busy / union.size, by: [...union].sort().join(" ") }
+  const sets = [...load]
+  let [cycles, by] = [slots / core.dispatch, 0]
+  // Hall's condition: what can only run on a union of port sets takes at least its load divided by the union's size.
+  const unions = new Set<number>()
+  for (const [bits] of sets) for (const union of [0, ...unions]) unions.add(union | bits)
+  for (const union of unions) {
+    let [busy, size] = [0, 0]
+    for (const [bits, one] of sets) if ((bits | union) === union) busy += one
+    for (let rest = union; rest > 0; rest &= rest - 1) size++
+    if (busy / size > cycles) [cycles, by] = [busy / size, union]
   }
-  return best
+  const binding = names.filter((_, n) => by & (1 << n)).sort()
+  return { cycles, by: binding.length === 0 ? "dispatch" : binding.join(" ") }
 }
