@@ -1,8 +1,13 @@
 /** Debian and RPM packages by nfpm. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { gzipSync } from "node:zlib"
+import { COMPLETIONS } from "../../src/config/completions.ts"
+import { manPage } from "../man-page.ts"
 
 const NFPM = "github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.1"
+
+const MAINTAINER = "The quantus-miner authors <nobody@example.invalid>"
 
 /** nfpm's path; built by Go into `cache` on first use. */
 export function nfpm(cache: string): string {
@@ -28,11 +33,12 @@ export function writePackages(input: PackageInput): void {
   const { root, scratch, outdir, time } = input
   const staged = join(scratch, `packages-${input.architecture}`)
   mkdirSync(staged, { recursive: true })
-  writeFileSync(
-    join(staged, "quantus-miner.service"),
-    packagedUnit(readFileSync(join(root, "systemd/quantus-miner.service"), "utf8")),
-  )
-  writeFileSync(join(staged, "copyright"), copyright(readFileSync(join(root, "LICENSE"), "utf8")))
+  const stage = (name: string, content: string | Uint8Array) => writeFileSync(join(staged, name), content)
+  stage("quantus-miner.service", packagedUnit(readFileSync(join(root, "systemd/quantus-miner.service"), "utf8")))
+  stage("copyright", copyright(readFileSync(join(root, "LICENSE"), "utf8")))
+  stage("changelog.gz", gzipSync(changelog(input.version, time), { level: 9 }))
+  stage("quantus-miner.1.gz", gzipSync(manPage(), { level: 9 }))
+  for (const [shell, completions] of Object.entries(COMPLETIONS)) stage(`completions.${shell}`, completions())
   const config = join(staged, "nfpm.yaml")
   const values = {
     VERSION: input.version,
@@ -40,6 +46,7 @@ export function writePackages(input: PackageInput): void {
     EXECUTABLE: input.executable,
     STAGED: staged,
     ROOT: root,
+    MAINTAINER,
   }
   writeFileSync(config, fill(readFileSync(join(root, "deploy/packages/nfpm.yaml"), "utf8"), values))
   for (const packager of ["deb", "rpm"])
@@ -81,6 +88,19 @@ function copyright(license: string): string {
     `Copyright: ${/Copyright \(c\) (.*)/.exec(license)![1]}`,
     "License: MIT",
     ...indented,
+    "",
+  ].join("\n")
+}
+
+/** https://www.debian.org/doc/debian-policy/ch-source.html#debian-changelog-debian-changelog */
+function changelog(version: string, time: number): string {
+  const date = new Date(time * 1000).toUTCString().replace("GMT", "+0000")
+  return [
+    `quantus-miner (${version}) unstable; urgency=medium`,
+    "",
+    `  * Release ${version}; its CHANGELOG.md says what changed.`,
+    "",
+    ` -- ${MAINTAINER}  ${date}`,
     "",
   ].join("\n")
 }

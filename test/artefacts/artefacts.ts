@@ -19,6 +19,8 @@ export interface Artefact {
   readonly by: string
   /** What is missing on this machine to run it. */
   readonly missing?: string
+  /** Every start takes seconds. */
+  readonly emulated?: boolean
   /** CPU engines that must run; all others must refuse. */
   readonly engines: readonly string[]
   /** The command that runs the unpacked executable, without arguments. */
@@ -39,6 +41,7 @@ export const ARTEFACTS: readonly Artefact[] = [
     name: "linux-x64",
     by: "an emulated x64 CPU without AVX",
     ...needs("qemu-x86_64"),
+    emulated: true,
     engines: WASM,
     command: () => [qemu("x86_64"), "-cpu", "Nehalem", unpack("linux-x64")],
   },
@@ -46,6 +49,7 @@ export const ARTEFACTS: readonly Artefact[] = [
     name: "linux-arm64",
     by: "an emulated arm64 CPU",
     ...needs("qemu-aarch64"),
+    emulated: true,
     engines: [...ARM64, ...WASM],
     command: () => [qemu("aarch64"), "-L", folder("arm64-root.sh"), unpack("linux-arm64")],
   },
@@ -60,6 +64,7 @@ export const ARTEFACTS: readonly Artefact[] = [
     name: "linux-arm64-musl",
     by: "an emulated arm64 CPU with musl 1.2.5",
     ...needs("qemu-aarch64"),
+    emulated: true,
     engines: [...ARM64, ...WASM],
     command: () => [qemu("aarch64"), "-L", folder("musl-root.sh", "arm64"), unpack("linux-arm64-musl")],
   },
