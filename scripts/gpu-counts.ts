@@ -4,7 +4,7 @@
  *
  *     PTXAS=…/ptxas NVDISASM=…/nvdisasm bun scripts/gpu-counts.ts
  */
-import { type PtxOptions, renderPtx } from "../src/kernel/ptx/ptx-program.ts"
+import type { PtxOptions } from "../src/kernel/ptx/ptx-program.ts"
 import { assemble, type Counts, tools } from "./sass.ts"
 
 const ARCHITECTURES = ["sm_75", "sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120"]
@@ -38,9 +38,8 @@ console.log(
 console.log("|---|---|---|---|---|---|---|---|---|---|")
 for (const architecture of ARCHITECTURES) {
   for (const build of BUILDS) {
-    const ptx = renderPtx(build)
     try {
-      const { counts, spilled, bytes, registers: used } = assemble(ptxas, ptx, architecture)
+      const { counts, spilled, bytes, registers: used } = assemble(ptxas, build, architecture)
       const { wide, multiplyAdd, logic, other } = counts!
       const cells = [architecture, nameOf(build), used, spilled, `${Math.round(bytes / 1024)} KiB`]
       console.log(`| ${[...cells, wide, multiplyAdd, logic, other, wide + multiplyAdd + logic + other].join(" | ")} |`)
@@ -53,7 +52,7 @@ for (const architecture of ARCHITECTURES) {
 console.log("\n| Card | Sums, limit | Multiply-add pipe | Logic pipe | Issue | Bound |\n|---|---|---|---|---|---|")
 for (const { name, architecture, multiprocessors, clock } of CARDS) {
   for (const build of BUILDS) {
-    const { counts } = assemble(ptxas, renderPtx(build), architecture)
+    const { counts } = assemble(ptxas, build, architecture)
     const cycles = cyclesOf(counts!)
     const rate = (multiprocessors * clock) / Math.max(...cycles)
     const cells = [name, nameOf(build), ...cycles.map(c => c.toFixed(1)), `${(rate / 1e9).toFixed(2)} GH/s`]

@@ -2,6 +2,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { type PtxOptions, renderPtx } from "../src/kernel/ptx/ptx-program.ts"
+import { weightsOf } from "./loop-weights.ts"
 
 export interface Assembled {
   readonly registers: number
@@ -31,8 +33,14 @@ export const tools = {
   nvdisasm: process.env["NVDISASM"] ?? Bun.which("nvdisasm") ?? undefined,
 }
 
-/** Assembles a module for an architecture. @throws Error with the assembler's message if it rejects the text */
-export function assemble(ptxas: string, ptx: string, architecture: string): Assembled {
+/**
+ * Assembles a module for an architecture.
+ * @param options what it is rendered with
+ * @throws Error with the assembler's message if it rejects the text
+ */
+export function assemble(ptxas: string, options: PtxOptions, architecture: string): Assembled {
+  const ptx = renderPtx(options)
+  const rolled = options.rolled ?? false
   const directory = mkdtempSync(join(tmpdir(), "ptxas-"))
   try {
     const [text, cubin] = [join(directory, "kernel.ptx"), join(directory, "kernel.cubin")]
@@ -47,7 +55,7 @@ export function assemble(ptxas: string, ptx: string, architecture: string): Asse
       registers: number(/Used (\d+) registers/),
       spilled: number(/(\d+) bytes spill stores/) + number(/(\d+) bytes spill loads/),
       bytes: (instructions?.length ?? 0) * 16,
-      counts: instructions && count(instructions, tripsOf(ptx)),
+      counts: instructions && count(instructions, rolled),
     }
   } finally {
     rmSync(directory, { recursive: true })
@@ -82,31 +90,16 @@ function disassemble(nvdisasm: string, cubin: string): Instruction[] {
   })
 }
 
-/**
- * Returns the iterations of each inner loop of the search kernel, in order of the text: bytes of its table ÷ of a row.
- */
-function tripsOf(ptx: string): number[] {
-  const [search = ""] = /\.entry search\([\s\S]*?^\}/m.exec(ptx) ?? []
-  return [...search.matchAll(/mov\.u64 (%d\d+), table\d+;\n\s*add\.u64 %d\d+, \1, (\d+);/g)].map(([, row, bytes]) => {
-    const step = new RegExp(`add\\.u64 ${row}, ${row}, (\\d+);`).exec(search)![1]
-    return Number(bytes) / Number(step)
-  })
-}
-
-/** Counts every instruction once per iteration of its innermost loop. */
-function count(instructions: readonly Instruction[], trips: readonly number[]): Counts {
-  const loops = instructions.flatMap(({ address, target }) =>
-    target !== undefined && target < address ? [{ from: target, to: address }] : [],
+/** Counts every instruction once per execution. */
+function count(instructions: readonly Instruction[], rolled: boolean): Counts {
+  const weights = weightsOf(
+    instructions.map(({ address, name, target }) => ({ at: address, target, isWide: pipeOf(name) === "wide" })),
+    rolled,
   )
-  const inner = loops
-    .filter(a => !loops.some(b => b !== a && b.from >= a.from && b.to <= a.to))
-    .sort((a, b) => a.from - b.from)
-  if (inner.length !== trips.length) throw new Error(`${inner.length} inner loops where ${trips.length} were written`)
   const counts = { wide: 0, multiplyAdd: 0, logic: 0, other: 0 }
-  for (const { address, name } of instructions) {
-    const loop = inner.findIndex(({ from, to }) => address >= from && address <= to)
-    counts[pipeOf(name)] += loop < 0 ? 1 : trips[loop]!
-  }
+  instructions.forEach(({ name }, i) => {
+    counts[pipeOf(name)] += weights[i]!
+  })
   return counts
 }
 

@@ -1,7 +1,7 @@
 /** Digests and counts of every rendered kernel, to show that a change moved no code, or which code it moved. */
 import { type Arm64KernelName, RECIPES } from "../../src/kernel/arm64/targets.ts"
 import { renderOpenCl } from "../../src/kernel/opencl/opencl-program.ts"
-import { renderPtx } from "../../src/kernel/ptx/ptx-program.ts"
+import { type PtxOptions, renderPtx } from "../../src/kernel/ptx/ptx-program.ts"
 import { renderWasmModule } from "../../src/kernel/wasm/wasm-kernel.ts"
 import { type RenderedKernel, renderKernel } from "../../src/kernel/x64/program/render.ts"
 import { avx2, avx512, avx512Limbs } from "../../src/kernel/x64/program/render-targets.ts"
@@ -32,9 +32,13 @@ export const KERNEL_DIGESTS: Readonly<Record<string, () => Digest>> = {
   ...Object.fromEntries(Object.keys(RECIPES).map(name => [name, () => ofArm64(name as Arm64KernelName)])),
   wasm: () => ofBytes(renderWasmModule("wasm")),
   "wasm-narrow": () => ofBytes(renderWasmModule("wasm-narrow")),
-  "ptx pairs": () => ofText(renderPtx({ groupSize: 128, form: "pairs" }), /^\s+[^.\s].*;$/gm),
-  "ptx words": () => ofText(renderPtx({ groupSize: 128, form: "words" }), /^\s+[^.\s].*;$/gm),
+  "ptx pairs": () => ofPtx({ groupSize: 128, form: "pairs" }),
+  "ptx pairs rolled": () => ofPtx({ groupSize: 128, form: "pairs", rolled: true }),
+  "ptx words": () => ofPtx({ groupSize: 128, form: "words" }),
+  "ptx multiplier": () => ofPtx({ groupSize: 128, form: "multiplier" }),
+  "ptx multiplier rolled": () => ofPtx({ groupSize: 128, form: "multiplier", rolled: true }),
   opencl: () => ofText(renderOpenCl(), /^.+$/gm),
+  "opencl rolled": () => ofText(renderOpenCl({ rolled: true }), /^.+$/gm),
 }
 
 /** The digests of all kernels. */
@@ -58,6 +62,8 @@ function ofArm64(name: Arm64KernelName): Digest {
     spillsPerNonce: spills,
   }
 }
+
+const ofPtx = (options: PtxOptions): Digest => ofText(renderPtx(options), /^\s+[^.\s].*;$/gm)
 
 const ofText = (text: string, statement: RegExp): Digest => ({
   ...ofBytes(new TextEncoder().encode(text)),

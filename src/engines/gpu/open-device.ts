@@ -1,8 +1,7 @@
 /** Opens a device: renders the program and has the driver compile it. */
 import { DEVICE_KERNELS } from "../../kernel/device-program.ts"
 import { renderOpenCl } from "../../kernel/opencl/opencl-program.ts"
-import type { SumForm } from "../../kernel/ptx/ptx-ops.ts"
-import { renderPtx } from "../../kernel/ptx/ptx-program.ts"
+import { type PtxForm, renderPtx } from "../../kernel/ptx/ptx-program.ts"
 import type { Compute } from "./compute.ts"
 import { openCuda } from "./cuda/api.ts"
 import { openCudaCompute } from "./cuda/compute.ts"
@@ -18,10 +17,10 @@ export interface Build {
   readonly groupSize: number
   /** Maximum registers of a thread (CUDA); undefined leaves the choice to the compiler. */
   readonly registers?: number | undefined
-  /** How carries are rendered (CUDA); `pairs` by default. */
-  readonly form?: SumForm | undefined
-  /** Whether products are computed from 32-bit factors (OpenCL). */
-  readonly limbs?: boolean | undefined
+  /** The form of the arithmetic (CUDA); `pairs` by default. */
+  readonly form?: PtxForm | undefined
+  /** Whether the hash contains every round once, so that it fits an instruction cache. */
+  readonly rolled?: boolean | undefined
 }
 
 /**
@@ -34,5 +33,5 @@ export function openDevice(device: GpuDevice, build: Build): Compute {
   // Handles are valid only in the thread that loaded the library, so the device is looked up by index.
   const found = openClDevices(api, device.processor ? "all" : "gpu").find(({ index }) => index === device.index)
   if (!found) throw new UnsupportedDevice(`OpenCL device ${device.index} is no longer available`)
-  return openOpenClCompute(api, found, renderOpenCl(), DEVICE_KERNELS, build.limbs ? ["LIMBS"] : [])
+  return openOpenClCompute(api, found, renderOpenCl(build), DEVICE_KERNELS)
 }

@@ -75,21 +75,23 @@ const MAX_LAUNCH_MS = 1000
  * Few registers and many threads, or many registers and less code. `docs/gpu.md` has the compiler's counts for each.
  */
 const CUDA_BUILDS: readonly Build[] = [
+  { groupSize: 128, registers: 76, form: "pairs", rolled: true },
   { groupSize: 128, registers: 76, form: "pairs" },
   { groupSize: 128, registers: 168, form: "pairs" },
-  { groupSize: 128, registers: 80, form: "words" },
+  { groupSize: 128, registers: 128, form: "multiplier", rolled: true },
+  { groupSize: 128, registers: 128, form: "multiplier" },
   { groupSize: 128, registers: 128, form: "words" },
 ]
 
 const OPENCL_BUILDS: readonly Build[] = [
+  { groupSize: 64, rolled: true },
+  { groupSize: 256, rolled: true },
   { groupSize: 64 },
   { groupSize: 256 },
-  { groupSize: 64, limbs: true },
-  { groupSize: 256, limbs: true },
 ]
 
 /** Compilers for processors recompile the program for every group size, so only one is used. */
-const PROCESSOR_BUILDS: readonly Build[] = [{ groupSize: 1 }]
+const PROCESSOR_BUILDS: readonly Build[] = [{ groupSize: 1, rolled: true }]
 
 /** The builds that a device is measured with. */
 export const buildsFor = ({ api, processor }: GpuDevice): readonly Build[] =>

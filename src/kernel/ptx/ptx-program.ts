@@ -4,9 +4,12 @@ import { WIDTH } from "../../pow/constants.ts"
 import { P } from "../../pow/field.ts"
 import { HITS } from "../device-program.ts"
 import { ROW } from "../kernel.ts"
+import type { LimbFormName } from "../limbs/limb-form.ts"
+import { LimbOps } from "../limbs/limb-ops.ts"
+import type { Limbs } from "../limbs/limb-text.ts"
 import { permutation } from "../permutation.ts"
+import { phasesOf } from "../phases.ts"
 import { columnPart, crossing, firstRound, hashElement, plane, rowPart } from "../search.ts"
-import { type Limbs, PtxOps, type SumForm } from "./ptx-ops.ts"
 import { PtxModule, PtxText } from "./ptx-text.ts"
 
 export interface PtxOptions {
@@ -14,22 +17,29 @@ export interface PtxOptions {
   readonly groupSize: number
   /** Maximum registers of a thread; undefined leaves the choice to the compiler. */
   readonly registers?: number | undefined
-  readonly form?: SumForm | undefined
+  /** The form of the arithmetic, one whose carries are used in order; `pairs` by default. */
+  readonly form?: PtxForm | undefined
+  /** Whether the hash contains every round once, so that it fits an instruction cache. */
+  readonly rolled?: boolean | undefined
 }
+
+export type PtxForm = Exclude<LimbFormName, "carries">
 
 const ELEMENTS = Array.from({ length: WIDTH }, (_, i) => i)
 const STATE = ELEMENTS.map(i => `.b64 s${i}`)
 const ROW_BITS = Math.log2(ROW)
 
 /** Renders the module. @returns its text */
-export function renderPtx({ groupSize, registers, form }: PtxOptions): string {
+export function renderPtx({ groupSize, registers, form = "pairs", rolled }: PtxOptions): string {
   const module = new PtxModule()
   const maxRegisters = registers === undefined ? "" : ` .maxnreg ${registers}`
   const kernel = (name: string, parameters: readonly string[], body: (k: KernelText) => void) => {
-    const text = new PtxText()
-    body(new KernelText(text, new PtxOps(module, text, form)))
+    const text = new PtxText(module)
+    body(new KernelText(text, new LimbOps(text, form)))
     module.kernel(name, parameters, `.maxntid ${groupSize}, 1, 1${maxRegisters}`, text)
   }
+  const hash = (ops: LimbOps, state: readonly Limbs[]): Limbs =>
+    rolled ? ops.repeatPhases(phasesOf(hashElement, WIDTH), state)[0]! : hashElement(ops, state)
   kernel("permute", [...STATE, ".b64 out"], k => k.store(permutation(k.ops, k.state()), k.pointer("out"), 8))
   kernel("columns", [...STATE, ".b64 out"], k =>
     k.eachIndex(String(ROW), index => {
@@ -48,7 +58,7 @@ export function renderPtx({ groupSize, registers, form }: PtxOptions): string {
     k.eachIndex(nonces, index => {
       const row = k.load(k.element("rows", k.text.let("shr.u32", index, ROW_BITS), 8 * WIDTH), 8)
       const column = k.load(k.element("columns", k.text.let("and.b32", index, ROW - 1), 8), 8 * ROW)
-      k.judge(hashElement(k.ops, crossing(k.ops, row, column)), index)
+      k.judge(hash(k.ops, crossing(k.ops, row, column)), index)
     })
   })
   kernel("range", [...STATE, ".b32 first", ".b32 count", ".b64 top", ".b64 hits"], k =>
@@ -56,7 +66,7 @@ export function renderPtx({ groupSize, registers, form }: PtxOptions): string {
       const state = k.state()
       const limb = swapped(k.text, k.text.let("add.u32", k.parameter("first"), index))
       const last = k.ops.reduce(k.ops.add(k.ops.widen(state[7]!), k.ops.widen([limb, "0"])))
-      k.judge(hashElement(k.ops, firstRound(k.ops, state.with(7, last))), index)
+      k.judge(hash(k.ops, firstRound(k.ops, state.with(7, last))), index)
     }),
   )
   return module.toString()
@@ -66,7 +76,7 @@ export function renderPtx({ groupSize, registers, form }: PtxOptions): string {
 class KernelText {
   constructor(
     readonly text: PtxText,
-    readonly ops: PtxOps,
+    readonly ops: LimbOps,
   ) {}
 
   /** Loads a 32-bit parameter. */

@@ -78,15 +78,15 @@ describe("a layout", () => {
   }
 
   test("is chosen if its build and its number of groups are the fastest", () => {
-    const { tune, open } = tuned(({ groupSize, limbs }, groups) => (limbs ? 3e5 : 1e5) + groupSize + groups)
+    const { tune, open } = tuned(({ groupSize, rolled }, groups) => (rolled ? 3e5 : 1e5) + groupSize + groups)
     const { tuning } = tune()
-    expect(tuning.layout).toEqual({ groupSize: 256, limbs: true, groups: 512 })
+    expect(tuning.layout).toEqual({ groupSize: 256, rolled: true, groups: 512 })
     expect(open.size).toBe(1)
   })
 
   test("is skipped if the driver rejects it or it computes wrongly", () => {
-    const { tune, open } = tuned(({ groupSize, limbs }) => (groupSize === 256 ? 0 : limbs ? 1e5 : -1e6))
-    expect(tune().tuning.layout).toMatchObject({ groupSize: 64, limbs: true })
+    const { tune, open } = tuned(({ groupSize, rolled }) => (groupSize === 256 ? 0 : rolled ? 1e5 : -1e6))
+    expect(tune().tuning.layout).toMatchObject({ groupSize: 64, rolled: true })
     expect(open.size).toBe(1)
   })
 

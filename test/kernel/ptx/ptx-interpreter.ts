@@ -43,6 +43,10 @@ export class PtxMachine {
       this.#constants.set(name!, CONSTANT_SPACE + BigInt(8 * words.length))
       words.push(...list!.split(", ").map(BigInt))
     }
+    for (const [, name, word] of text.matchAll(/^\.const \.align 4 \.b32 (\w+) = (\w+);$/gm)) {
+      this.#constants.set(name!, CONSTANT_SPACE + BigInt(8 * words.length))
+      words.push(BigInt(word!))
+    }
     this.#constantMemory = new DataView(BigUint64Array.from(words).buffer)
     for (const [, name, parameters, body] of text.matchAll(
       /^\.visible \.entry (\w+)\(\n([^)]*)\n\)\n[^\n]*\n\{\n([\s\S]*?)^\}$/gm,
@@ -145,6 +149,10 @@ export class PtxMachine {
         return set32(first, t => Number(t.parameters.get(inside(rest[0]!))))
       case "ld.param.b64":
         return set64(first, t => BigInt(t.parameters.get(inside(rest[0]!))!))
+      case "ld.const.b32": {
+        const at = Number(this.#constants.get(inside(rest[0]!))! - CONSTANT_SPACE)
+        return set32(first, () => this.#constantMemory.getUint32(at, true))
+      }
       case "ld.const.b64": {
         const at = address(rest[0]!)
         return set64(first, t => this.#constantMemory.getBigUint64(Number(at(t) - CONSTANT_SPACE), true))
@@ -208,6 +216,7 @@ const INTEGER: Readonly<Record<string, Word>> = {
   "add.cc.u32": carrying((_, a, b) => a + b),
   "addc.u32": (t, a, b) => a + b + t.carry,
   "addc.cc.u32": carrying((t, a, b) => a + b + t.carry),
+  "sub.u32": (_, a, b) => a - b,
   "sub.cc.u32": carrying((_, a, b) => a - b),
   "subc.u32": (t, a, b) => a - b - t.carry,
   "mul.lo.u32": (_, a, b) => low(a, b),
@@ -235,6 +244,7 @@ const LONG: Readonly<Record<string, (a: bigint, b: bigint, c: bigint) => bigint>
 }
 
 const COMPARE: Readonly<Record<string, (a: bigint, b: bigint) => boolean>> = {
+  eq: (a, b) => a === b,
   ne: (a, b) => a !== b,
   lt: (a, b) => a < b,
   gt: (a, b) => a > b,

@@ -1,7 +1,6 @@
 /** Assembles the PTX text with NVIDIA's `ptxas` for one architecture. `scripts/gpu-counts.ts` covers more. */
 import { describe, expect, test } from "bun:test"
 import { assemble, tools } from "../../../scripts/sass.ts"
-import { renderPtx } from "../../../src/kernel/ptx/ptx-program.ts"
 
 const { ptxas } = tools
 
@@ -12,7 +11,7 @@ describe("ptxas", () => {
   }
   const architecture = "sm_90"
   test(`assembles the kernels for ${architecture} without spilling`, () => {
-    const { registers, spilled, counts } = assemble(ptxas, renderPtx({ groupSize: 128, registers: 168 }), architecture)
+    const { registers, spilled, counts } = assemble(ptxas, { groupSize: 128, registers: 168 }, architecture)
     expect(spilled).toBe(0)
     expect(registers).toBeLessThanOrEqual(168)
     // The count in `docs/gpu.md`, with a margin for other versions of the assembler.

@@ -17,7 +17,6 @@ const READ_WRITE = 1n
  * Opens the device and builds the kernels.
  * @param source OpenCL C
  * @param kernels names of its kernels
- * @param defines preprocessor definitions, `NAME` or `NAME=value`
  * @throws DeviceError, with the compiler's log if it refuses the source
  */
 export function openOpenClCompute(
@@ -25,9 +24,8 @@ export function openOpenClCompute(
   device: OpenClDevice,
   source: string,
   kernels: readonly string[],
-  defines: readonly string[] = [],
 ): Compute {
-  const compute = new OpenClCompute(api, device, defines)
+  const compute = new OpenClCompute(api, device)
   try {
     compute.build(source, kernels)
     return compute
@@ -44,7 +42,6 @@ class OpenClCompute implements Compute {
   readonly #kernels = new Map<string, bigint>()
   readonly #memory = new Set<bigint>()
   readonly #api: OpenClApi
-  readonly #defines: readonly string[]
   #program = 0n
   /** The source, whose address the driver has: it must live as long as the call. */
   #source: Uint8Array = new Uint8Array()
@@ -52,10 +49,8 @@ class OpenClCompute implements Compute {
   constructor(
     api: OpenClApi,
     readonly device: OpenClDevice,
-    defines: readonly string[],
   ) {
     this.#api = api
-    this.#defines = defines
     this.#context = api.make("clCreateContext", null, 1, new BigUint64Array([device.handle]), null, null)
     this.#queue = api.make("clCreateCommandQueue", this.#context, device.handle, 0n)
     this.#reads = api.make("clCreateCommandQueue", this.#context, device.handle, 0n)
@@ -140,8 +135,7 @@ class OpenClCompute implements Compute {
 
   /** Compilers for processors would take minutes if they inlined every step. */
   #buildOptions(): string {
-    const defines = this.device.processor ? [...this.#defines, "OUTLINE=__attribute__((noinline))"] : this.#defines
-    return ["-cl-std=CL1.2", ...defines.map(define => `-D${define}`)].join(" ")
+    return this.device.processor ? "-cl-std=CL1.2 -DOUTLINE=__attribute__((noinline))" : "-cl-std=CL1.2"
   }
 
   #statusOf(fence: Fence): number {
