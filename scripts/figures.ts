@@ -26,6 +26,7 @@ export const BLOCKS: Readonly<Record<string, Block>> = {
   },
   start: { command: [...SLOW, "./test/slow/footprint.test.ts"], render: figureTable },
   latency: { command: [...SLOW, "./test/faults/jobs.test.ts", "-t", "from NewJob"], render: figureTable },
+  clients: { command: [...SLOW, "./test/slow/unfinished-requests.test.ts"], render: figureTable },
   faults: { command: ["npm", "run", "-s", "test:faults"], render: figureTable },
 }
 

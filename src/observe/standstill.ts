@@ -12,7 +12,7 @@ export interface Standing {
   readonly progressAt: number
   /** Whether there is a job to search; false after a seal that ends its job. */
   readonly hasJob: boolean
-  /** Whether the miner is paused, which is no standstill. */
+  /** Whether the miner is paused; a pause is not a standstill. */
   readonly isPaused: boolean
   /** The source of the job; all sources without a job. */
   readonly source: string

@@ -1,5 +1,5 @@
 /**
- * A miner's monitoring without the mining: four workers that count by the clock. Prints its port and runs until killed.
+ * The monitoring of a miner without mining: four workers that count by the clock. Prints its port and runs until killed.
  * TOKEN is the token that clients must send; open if absent.
  */
 import { systemClock } from "../../src/clock.ts"

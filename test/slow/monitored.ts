@@ -10,7 +10,7 @@ export interface Monitored {
   stop(): Promise<void>
 }
 
-/** Clock ticks a second of `/proc/PID/stat`, on every Linux. */
+/** Unit of CPU times in the proc file system: clock ticks per second. */
 const TICKS = 100
 
 /** @param env additional variables of the process */

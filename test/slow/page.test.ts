@@ -1,4 +1,4 @@
-/** The page in headless Chromium, on a telephone and on a desk, driven by the DevTools protocol. */
+/** The page in headless Chromium, in the sizes of a telephone and of a desktop, driven by the DevTools protocol. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -8,7 +8,7 @@ import { type Monitored, startMonitored } from "./monitored.ts"
 const chromium = Bun.which("chromium") ?? Bun.which("chromium-browser") ?? Bun.which("google-chrome")
 if (!chromium) console.log("Skipped: chromium is not installed")
 
-/** Where screenshots go, for a person to look at; nowhere unless it is set. */
+/** Directory for screenshots to inspect; none are taken if absent. */
 const { SCREENSHOTS } = process.env
 
 describe.skipIf(!chromium)("the page", () => {
@@ -18,7 +18,7 @@ describe.skipIf(!chromium)("the page", () => {
   beforeAll(async () => {
     miner = await startMonitored()
     browser = await Browser.start(chromium!)
-    // The chart begins with the first full window.
+    // The chart starts when the first window is full.
     await Bun.sleep(11_000)
   }, 60_000)
 
@@ -30,10 +30,10 @@ describe.skipIf(!chromium)("the page", () => {
   test.each([
     ["telephone", 360, 740, "light"],
     ["telephone", 360, 740, "dark"],
-    ["desk", 1280, 900, "light"],
-    ["desk", 1280, 900, "dark"],
+    ["desktop", 1280, 900, "light"],
+    ["desktop", 1280, 900, "dark"],
   ])(
-    "shows everything on a %s (%d × %d, %s) and needs no sideways scrolling",
+    "fits a %s (%d × %d, %s) without horizontal scrolling and shows all values",
     async (name, width, height, scheme) => {
       const page = await browser.open(`${miner.url}/`, width, height, scheme)
       await page.until(`document.querySelector("#chart .line") !== null`)
@@ -57,7 +57,7 @@ describe.skipIf(!chromium)("the page", () => {
     60_000,
   )
 
-  test("lives: what it shows changes by itself", async () => {
+  test("refreshes its values", async () => {
     const page = await browser.open(`${miner.url}/`, 1280, 900, "light")
     await page.until(`Number(document.querySelector("#seals").textContent) > 0`)
     const seals = Number(await page.text("#seals"))
@@ -66,7 +66,7 @@ describe.skipIf(!chromium)("the page", () => {
     await page.close()
   }, 60_000)
 
-  test("can be used by keyboard: the time shown, and a moment in the chart", async () => {
+  test("is operated by keyboard: the time range and the cursor in the chart", async () => {
     const page = await browser.open(`${miner.url}/`, 1280, 900, "light")
     await page.until(`document.querySelector("#chart .line") !== null`)
     await page.evaluate(`document.querySelector("input[name=range]").focus()`)
@@ -79,7 +79,7 @@ describe.skipIf(!chromium)("the page", () => {
     await page.close()
   }, 60_000)
 
-  test("gives every part a name for those who do not see it", async () => {
+  test("has a name for every part in the accessibility tree", async () => {
     const page = await browser.open(`${miner.url}/`, 1280, 900, "light")
     await page.until(`document.querySelector("#chart .line") !== null`)
     const nodes = await page.accessibilityTree()
@@ -95,7 +95,7 @@ describe.skipIf(!chromium)("the page", () => {
     await page.close()
   }, 60_000)
 
-  test("asks for the token that the miner requires", async () => {
+  test("asks for the token if the miner requires one", async () => {
     const guarded = await startMonitored({ TOKEN: "secret" })
     const page = await browser.open(`${guarded.url}/`, 360, 740, "light")
     const enter = async (token: string) => {
@@ -115,7 +115,7 @@ describe.skipIf(!chromium)("the page", () => {
     await guarded.stop()
   }, 60_000)
 
-  test("says so when the miner goes", async () => {
+  test("reports that the miner no longer answers", async () => {
     const page = await browser.open(`${miner.url}/`, 1280, 900, "light")
     await page.until(`document.querySelector("#state").textContent === "Mining"`)
     await miner.stop()
@@ -124,7 +124,7 @@ describe.skipIf(!chromium)("the page", () => {
   }, 60_000)
 })
 
-/** A headless Chromium with a profile of its own. */
+/** A headless Chromium with a temporary profile. */
 class Browser {
   readonly #process: Bun.Subprocess
   readonly #profile: string
@@ -183,7 +183,7 @@ interface Reply {
 
 /** One tab. */
 class Page {
-  /** What the browser had to say: errors, warnings, breaches of the policy. */
+  /** Errors, warnings and policy violations that the browser reported. */
   readonly complaints: string[] = []
   readonly #socket: WebSocket
   readonly #pending = new Map<number, (reply: Reply) => void>()

@@ -1,4 +1,4 @@
-/** A real Prometheus server scrapes the miner and answers questions about it. */
+/** A real Prometheus server scrapes the miner and is queried. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { mkdtempSync, rmSync } from "node:fs"
 import { createServer } from "node:net"
@@ -41,13 +41,13 @@ describe.skipIf(!prometheus)("Prometheus", () => {
     rmSync(directory, { recursive: true, force: true })
   })
 
-  test("scrapes it as OpenMetrics without complaint", async () => {
+  test("scrapes OpenMetrics without an error", async () => {
     await until(async () => (await query("up")) === 1)
     const { data } = await ask("/api/v1/targets")
     expect(data.activeTargets?.[0]).toMatchObject({ health: "up", lastError: "" })
   }, 60_000)
 
-  test("knows the rate of hashes: a million a second", async () => {
+  test("computes the hash rate from the counter: a million per second", async () => {
     await until(async () => (await query("count_over_time(miner_hashes_total[1m])")) >= 8)
     const rate = await query("rate(miner_hashes_total[5s])")
     console.log(`rate(miner_hashes_total[5s]) = ${rate.toFixed(0)}`)
@@ -55,7 +55,7 @@ describe.skipIf(!prometheus)("Prometheus", () => {
     expect(rate).toBeLessThan(1_100_000)
   }, 60_000)
 
-  test("knows the gauge of the last ten seconds, what luck would give, and what was found", async () => {
+  test("has the ten-second rate, expected and found seals, and the latency", async () => {
     await until(async () => Number.isFinite(await query("miner_hash_rate")))
     expect(await query("miner_hash_rate")).toBeWithin(900_000, 1_100_000)
     expect(await query("rate(miner_expected_seals_total[5s])")).toBeWithin(0.9, 1.1)
@@ -65,14 +65,14 @@ describe.skipIf(!prometheus)("Prometheus", () => {
     ).toBeWithin(0.001, 0.002001)
   }, 60_000)
 
-  test("loads the alerts, and none fires for a healthy miner", async () => {
+  test("loads the alerts; none fires for a healthy miner", async () => {
     const { data } = await ask("/api/v1/rules")
     const rules = data.groups?.flatMap(group => group.rules) ?? []
     expect(rules.length).toBeGreaterThanOrEqual(7)
     for (const rule of rules) expect(rule).toMatchObject({ health: "ok", state: "inactive" })
   })
 
-  /** The value of a query's first series, NaN where there is none yet. */
+  /** The value of a query's first series; NaN if absent. */
   async function query(expression: string): Promise<number> {
     const { data } = await ask(`/api/v1/query?query=${encodeURIComponent(expression)}`)
     return Number(data.result?.[0]?.value[1] ?? Number.NaN)
@@ -91,7 +91,7 @@ interface Answer {
   }
 }
 
-/** Asks four times a second until it is so; a refused connection is a no. */
+/** Checks the condition four times a second until it holds; a refused connection counts as false. */
 async function until(condition: () => Promise<boolean>): Promise<void> {
   while (!(await condition().catch(() => false))) await Bun.sleep(250)
 }

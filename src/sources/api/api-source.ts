@@ -86,7 +86,7 @@ class ApiSource implements JobSource {
       token: () => token,
       refusesWebPages: true,
       error: problem,
-      log,
+      log: log.withTag("http"),
       answered,
     })
   }
