@@ -22,6 +22,8 @@ export interface Platform {
   endWithParent(): void
   /** Whether SIGHUP was ignored when this process began, as under `nohup`. Must be asked before a handler is installed. */
   ignoresHangup(): boolean
+  /** Lets sleeps of this process end within about a millisecond of their time, where they do not anyway. @returns false if refused */
+  refineTimers(): boolean
 
   /** The system's id of the calling thread; undefined if other threads cannot address it. */
   currentThreadId(): number | undefined

@@ -16,6 +16,7 @@ export const portable: Platform = {
   },
   memory: () => undefined,
   monotonicMicroseconds: () => undefined,
+  refineTimers: () => true,
   endWithParent() {},
   ignoresHangup: () => false,
   currentThreadId: () => undefined,

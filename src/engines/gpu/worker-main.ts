@@ -1,4 +1,5 @@
 /** The main function of a GPU worker: opens and tests the device, then searches until the engine asks it to leave. */
+import { host } from "../../host/host.ts"
 import { RefusedKernel } from "../engine.ts"
 import type { WorkerOrder } from "../threads/messages.ts"
 import { type Report, serveOrder } from "../threads/serve-order.ts"
@@ -33,6 +34,8 @@ export const serveDevice = (open: typeof openTuned = openTuned): void =>
   serveOrder<DeviceTask>((order, report) => search(order, open, report))
 
 function search({ buffer, slot, salt, task }: WorkerOrder<DeviceTask>, open: typeof openTuned, report: Report): void {
+  // A launch's end is polled for each millisecond.
+  host.refineTimers()
   const { search, tuning } = opened(task, open)
   try {
     report({ kind: "ready", isPlaced: true })

@@ -31,6 +31,7 @@ export const linux: Platform = {
   openLibrary,
   memory,
   monotonicMicroseconds,
+  refineTimers: portable.refineTimers,
   endWithParent,
   ignoresHangup: () => ignoresHangup(),
   currentThreadId,

@@ -8,14 +8,18 @@ import { openLibrary } from "./libraries.ts"
 import { memory } from "./memory.ts"
 import { lockMutex } from "./mutex.ts"
 import { idleSeconds, isOnBattery } from "./owner.ts"
+import { threadActivity } from "./thread-activity.ts"
+import { refineTimers } from "./timers.ts"
 
 export const windows: Platform = {
   ...portable,
   openLibrary,
   memory,
+  refineTimers,
   currentThreadId,
   pinsThreads: true,
   setThreadAffinity: (cpus, threadId) => setThreadAffinity(cpus, threadId),
+  threadActivity,
   cpuInfo: async () => readCpuInfo(),
   effectiveCpus: async () => effectiveCpus(),
   placement: async cpus => placement(cpus),

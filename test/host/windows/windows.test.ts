@@ -32,6 +32,18 @@ test("the CPU is identified by the registry", () => {
 })
 
 describe.skipIf(process.platform !== "win32")("on Windows", () => {
+  test("sleeps of a millisecond take a few at most", () => {
+    expect(windows.refineTimers()).toBe(true)
+    const shortest = Math.min(
+      ...Array.from({ length: 20 }, () => {
+        const from = performance.now()
+        Bun.sleepSync(1)
+        return performance.now() - from
+      }),
+    )
+    expect(shortest).toBeLessThan(10)
+  })
+
   test("a library that is absent is reported as such", () => {
     expect(() => windows.openLibrary("nvcuda-absent.dll", {})).toThrow("nvcuda-absent.dll could not be found")
   })
