@@ -1,5 +1,6 @@
 /** What a pool means by `difficulty` and `target`: read exactly, never guessed. */
 import { U512_MAX } from "../../pow/u512.ts"
+import { shown } from "./exact-json.ts"
 
 export interface ShareBound {
   /** 1 … 2^512 − 1, for people; a fraction is rounded up. */
@@ -77,6 +78,3 @@ function fractionOf(value: unknown): Fraction | undefined {
 }
 
 const ceil = ({ numerator, denominator }: Fraction): bigint => (numerator + denominator - 1n) / denominator
-
-const shown = (value: unknown): string =>
-  value === undefined ? "absent" : String(typeof value === "object" ? JSON.stringify(value) : value).slice(0, 160)

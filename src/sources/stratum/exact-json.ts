@@ -33,3 +33,14 @@ function withoutZeros(digits: string, count: number): string | undefined {
   const kept = digits.length - count
   return kept > 0 && /^0*$/.test(digits.slice(kept)) ? digits.slice(0, kept) : undefined
 }
+
+/** A value of `parseExactJson` for people, at most `max` characters: lists and objects as JSON, integers with every digit. */
+export function shown(value: unknown, max = 160): string {
+  if (value === undefined) return "absent"
+  if (typeof value !== "object") return String(value).slice(0, max)
+  try {
+    return JSON.stringify(value, (_key, part) => (typeof part === "bigint" ? String(part) : part)).slice(0, max)
+  } catch {
+    return "something nested too deeply"
+  }
+}

@@ -1,9 +1,10 @@
-/** Reads newline-demaxBytesed text from a byte stream, in pieces of any size. */
+/** Reads newline-delimited text from a byte stream, in pieces of any size. */
 
 /** Bytes of a line without its newline; a peer that sends more does not speak the protocol. */
 export const MAX_LINE_BYTES = 64 * 1024
 
 const NEWLINE = 0x0a
+const CARRIAGE_RETURN = 0x0d
 
 export class LineTooLong extends Error {
   override readonly name = "LineTooLong"
@@ -26,7 +27,7 @@ export class LineReader {
    */
   *push(chunk: Uint8Array): Generator<string, void, undefined> {
     let start = 0
-    for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
+    for (let end = endOfLine(chunk, 0); end >= 0; end = endOfLine(chunk, start)) {
       this.#add(chunk.subarray(start, end))
       start = end + 1
       const line = this.#take()
@@ -45,6 +46,13 @@ export class LineReader {
     const bytes = this.#parts.length === 1 ? this.#parts[0]! : Buffer.concat(this.#parts)
     this.#parts = []
     this.#length = 0
-    return this.#decoder.decode(bytes).trim()
+    // NUL ends a line of pools that write strings as C stores them.
+    return this.#decoder.decode(bytes).replaceAll("\0", "").trim()
   }
+}
+
+/** JSON has no carriage return inside a message, so one alone ends a line too. */
+function endOfLine(chunk: Uint8Array, from: number): number {
+  const [newline, carriageReturn] = [chunk.indexOf(NEWLINE, from), chunk.indexOf(CARRIAGE_RETURN, from)]
+  return newline < 0 || (carriageReturn >= 0 && carriageReturn < newline) ? carriageReturn : newline
 }

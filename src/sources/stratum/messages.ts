@@ -1,7 +1,7 @@
 /** The messages of the Stratum dialect (protocol §3), each field checked as it is read. */
 import { HEADER_BYTES } from "../../pow/nonce-hash.ts"
 import { type ShareBound, shareBound } from "./difficulty.ts"
-import { parseExactJson } from "./exact-json.ts"
+import { parseExactJson, shown } from "./exact-json.ts"
 
 /** An id as the pool sent it, to be sent back in the same type. */
 export type WireId = string | number | bigint
@@ -23,10 +23,13 @@ export type PoolMessage =
   | { readonly kind: "unknown"; readonly method: string }
 
 export interface LoginResult {
-  readonly session: WireId
+  /** Undefined if the pool gives none; then it gets none back. */
+  readonly session: WireId | undefined
   /** Not yet checked; null if the pool has no job yet. */
   readonly job: unknown
   readonly keepalive: boolean
+  /** For jobs without one, not yet checked. */
+  readonly extranonce: unknown
 }
 
 /** Every field of any message, by name, before its type is checked. */
@@ -55,25 +58,45 @@ export const loginLine = (id: number, login: string, pass: string, agent: string
   line({ id, method: "login", params: { login, pass, agent } })
 
 /** @param nonce 64 bytes @param hash the nonce's hash, 64 bytes: some pools require it, others ignore it */
-export const submitLine = (id: number, session: WireId, jobId: WireId, nonce: Uint8Array, hash: Uint8Array): string =>
+export const submitLine = (
+  id: number,
+  session: WireId | undefined,
+  jobId: WireId,
+  nonce: Uint8Array,
+  hash: Uint8Array,
+): string =>
   line({
     id,
     method: "submit",
     params: { id: exactId(session), job_id: exactId(jobId), nonce: nonce.toHex(), result: hash.toHex() },
   })
 
-export const keepaliveLine = (id: number, session: WireId): string =>
+export const keepaliveLine = (id: number, session: WireId | undefined): string =>
   line({ id, method: "keepalived", params: { id: exactId(session) } })
 
-/** @throws UnreadableLine if the line is not a JSON object, MalformedMessage if it is not a message */
-export function parsePoolMessage(text: string): PoolMessage {
-  const message = parseObject(text)
+/**
+ * The messages of a line: one, or several that a pool put into an array or one behind the other.
+ * @throws UnreadableLine if the line is none of these
+ */
+export function messagesOf(text: string): readonly Fields[] {
+  for (const candidate of [text, `[${text.replaceAll(/\}\s*\{/g, "},{")}]`]) {
+    const value = attempt(candidate)
+    const messages = Array.isArray(value) ? value : [value]
+    if (messages.length > 0 && messages.every(isObject)) return messages
+  }
+  throw new UnreadableLine("not a JSON object")
+}
+
+/** @throws MalformedMessage if the object is not a message */
+export function readMessage(message: Fields): PoolMessage {
   if (typeof message.method === "string" && message.method !== "") {
     if (message.method !== "job") return { kind: "unknown", method: printable(message.method) }
-    const params = asObject(message.params, "params")
-    return { kind: "job", job: "job" in params ? params.job : params, clean: params.clean_jobs !== false }
+    const [first] = Array.isArray(message.params) ? message.params : [message.params]
+    const params = asObject(first, "params")
+    const clean = !/^(false|0)$/i.test(String(params.clean_jobs ?? true))
+    return { kind: "job", job: "job" in params ? params.job : params, clean }
   }
-  const id = isWireId(message.id) ? String(message.id) : undefined
+  const id = isWireId(message.id) && message.id !== "" ? String(message.id) : undefined
   const { result } = message
   if (isEmptyError(message.error)) {
     if (result !== undefined) return { kind: "answer", id, result }
@@ -84,17 +107,21 @@ export function parsePoolMessage(text: string): PoolMessage {
 
 /** @throws MalformedMessage */
 export function parseLoginResult(result: unknown): LoginResult {
-  const { id, job, status, extensions } = asObject(result, "result")
-  if (status != null && !isOk(status)) throw new MalformedMessage(`login: status ${printable(String(status))}`)
-  if (!isWireId(id)) throw new MalformedMessage("login: expected a session id")
-  return { session: id, job: job ?? null, keepalive: Array.isArray(extensions) && extensions.includes("keepalive") }
+  if (isPositive(result) && !isObject(result))
+    return { session: undefined, job: null, keepalive: false, extranonce: null }
+  const { id, job, status, extensions, extranonce } = asObject(result, "result")
+  if (status != null && !isPositive(status)) throw new MalformedMessage(`login: status ${printable(shown(status))}`)
+  if (id != null && !isWireId(id))
+    throw new MalformedMessage(`login: expected a session id, got ${printable(shown(id))}`)
+  const keepalive = Array.isArray(extensions) && extensions.includes("keepalive")
+  return { session: id ?? undefined, job: job ?? null, keepalive, extranonce }
 }
 
 /** @returns true if a pool's answer accepts the share, else the pool's reason */
 export function shareVerdict(result: unknown): true | string {
-  if (result === true) return true
-  const status = typeof result === "object" && result !== null ? (result as Fields).status : result
-  return isOk(status) ? true : printable(typeof status === "string" ? status : "no reason given")
+  if (isPositive(result)) return true
+  const status = isObject(result) ? result.status : result
+  return printable(typeof status === "string" && status !== "" ? status : "no reason given")
 }
 
 /** `{"status":"KEEPALIVED"}` answers a ping and nothing else, whatever id it carries. */
@@ -113,9 +140,10 @@ export const blamesAge = (reason: string): boolean =>
 
 export const blamesRepetition = (reason: string): boolean => /duplicate|already (submitted|seen)/i.test(reason)
 
-/** @throws MalformedMessage */
-export function parseJob(value: unknown): StratumJob {
-  const job = asObject(value, "job")
+/** @param extranonce for a job without one @throws MalformedMessage */
+export function parseJob(value: unknown, extranonce?: unknown): StratumJob {
+  const fields = asObject(value, "job")
+  const job = { ...fields, extranonce: fields.extranonce ?? extranonce }
   const id = job.job_id
   if (!isWireId(id) || String(id).length > MAX_JOB_ID) throw new MalformedMessage("job_id: expected text or a number")
   const bound = shareBound(job.difficulty, job.target)
@@ -138,14 +166,18 @@ export function printable(text: string, max = MAX_REASON): string {
 
 /** @throws UnreadableLine if the text is not a JSON object */
 export function parseObject(text: string): Fields {
-  let value: unknown
-  try {
-    value = parseExactJson(text)
-  } catch {
-    throw new UnreadableLine("not JSON")
-  }
-  if (!isObject(value)) throw new UnreadableLine("message: expected an object")
+  const value = attempt(text)
+  if (!isObject(value)) throw new UnreadableLine("not a JSON object")
   return value
+}
+
+/** Undefined if the text is not JSON. */
+function attempt(text: string): unknown {
+  try {
+    return parseExactJson(text)
+  } catch {
+    return undefined
+  }
 }
 
 export const line = (message: object): string => `${JSON.stringify(message)}\n`
@@ -159,11 +191,11 @@ function asObject(value: unknown, what: string): Fields {
 }
 
 function isWireId(value: unknown): value is WireId {
-  return typeof value === "string" ? value !== "" : typeof value === "bigint" || Number.isFinite(value)
+  return typeof value === "string" || typeof value === "bigint" || Number.isFinite(value)
 }
 
 /** A value that `JSON.stringify` writes as the pool wrote it. */
-function exactId(id: WireId): unknown {
+function exactId(id: WireId | undefined): unknown {
   if (typeof id !== "bigint") return id
   const { rawJSON } = JSON as typeof JSON & { rawJSON(text: string): unknown }
   return rawJSON(String(id))
@@ -171,34 +203,46 @@ function exactId(id: WireId): unknown {
 
 function hexField(job: Fields, name: "mining_hash" | "extranonce", min: number, max: number): Uint8Array {
   const hex = job[name]
-  const bytes = typeof hex === "string" && /^([0-9a-f]{2})*$/i.test(hex) ? Uint8Array.fromHex(hex) : undefined
+  const digits = typeof hex === "string" ? /^(?:0x)?((?:[0-9a-f]{2})*)$/i.exec(hex)?.[1] : undefined
+  const bytes = digits === undefined ? undefined : Uint8Array.fromHex(digits)
   if (!bytes || bytes.length < min || bytes.length > max) {
     throw new MalformedMessage(`${name}: expected ${min === max ? min : `${min} to ${max}`} bytes in hex`)
   }
   return bytes
 }
 
+/** Undefined if it cannot be read: it only orders the jobs. */
 function sequenceField(value: unknown): bigint | undefined {
-  if (value == null) return undefined
   if (typeof value === "bigint") return value
   if (typeof value === "number" && Number.isSafeInteger(value)) return BigInt(value)
   if (typeof value === "string" && /^\d{1,155}$/.test(value)) return BigInt(value)
-  throw new MalformedMessage("seq: expected an integer")
+  return undefined
 }
 
-/** Pools write "no error" as null, false, 0, an empty text, list or object, or a code of 0 with an empty message. */
+/** Pools write "no error" as null, false, 0, an empty text, list or object, as "none", or as a code of 0. */
 function isEmptyError(error: unknown): boolean {
-  if (!error) return true
-  if (Array.isArray(error)) return error.every(part => !part)
+  if (!error || isWord(error, NO_ERROR)) return true
   if (typeof error !== "object") return false
-  return Object.values(error).every(part => !part)
+  return Object.values(error).every(part => !part || part === "0" || isWord(part, NO_ERROR))
 }
 
-/** Pools write errors as `{code, message}`, as `[code, message]` or as text. */
+const NO_ERROR = /^(none|null|no error|ok|success)$/i
+
+/** Pools write "yes" as true, 1, "OK" and the like, as a status of these, or as a list that begins with one. */
+function isPositive(value: unknown): boolean {
+  if (value === true || value === 1 || isWord(value, YES)) return true
+  if (Array.isArray(value)) return value.length > 0 && !Array.isArray(value[0]) && isPositive(value[0])
+  return isObject(value) && !isObject(value.status) && isPositive(value.status)
+}
+
+const YES = /^(ok|true|accepted|success|valid)$/i
+
+const isWord = (value: unknown, words: RegExp): boolean => typeof value === "string" && words.test(value.trim())
+
+/** Pools write errors as `{code, message}`, as `[code, message]`, as text or as a code alone. */
 function errorText(error: unknown): string {
-  if (typeof error === "string" && error !== "") return printable(error)
-  const message = Array.isArray(error) ? error[1] : (error as Fields | undefined)?.message
-  return printable(typeof message === "string" && message !== "" ? message : "no reason given")
+  const parts = isObject(error) ? [error.message, error.code] : Array.isArray(error) ? error : [error]
+  const text = parts.find(part => typeof part === "string" && part !== "" && Number.isNaN(Number(part)))
+  const code = parts.find(part => part != null && part !== "")
+  return printable(text ?? (code === undefined || code === true ? "no reason given" : `error ${shown(code)}`))
 }
-
-const isOk = (status: unknown): boolean => typeof status === "string" && status.toUpperCase() === "OK"

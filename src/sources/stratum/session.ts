@@ -4,15 +4,17 @@ import type { OperatorError } from "../../errors.ts"
 import type { Log } from "../../log.ts"
 import { LineReader, LineTooLong } from "./lines.ts"
 import {
+  type Fields,
   isKeepalive,
   keepaliveLine,
   loginLine,
   MalformedMessage,
+  messagesOf,
   type PoolMessage,
   parseJob,
   parseLoginResult,
-  parsePoolMessage,
   printable,
+  readMessage,
   type StratumJob,
   shareVerdict,
   submitLine,
@@ -50,6 +52,8 @@ const KEEPALIVE_MS = 30_000
 const KEEPALIVE_ANSWER_MS = 15_000
 const ANSWER_TIMEOUT_MS = 30_000
 const LOOK_EVERY_MS = 1000
+/** Jobs in a row with a lower `seq` that are ignored. */
+const MAX_OUT_OF_ORDER = 2
 /** Unreadable lines in a row that end the connection. */
 const MAX_UNREADABLE = 3
 const SHOWN_CHARACTERS = 80
@@ -80,10 +84,17 @@ export class StratumSession {
   #cancelLogin = () => {}
   #cancelKeepalive = () => {}
   #cancelKeepaliveAnswer = () => {}
-  #session: WireId | undefined
+  /** Undefined until the login is answered. */
+  #session: { readonly id: WireId | undefined } | undefined
   /** A job that came before the login was answered. */
   #early: Extract<PoolMessage, { kind: "job" }> | undefined
+  /** For jobs without one. */
+  #extranonce: unknown
   #sequence: bigint | undefined
+  /** Jobs in a row that were ignored for their `seq`. */
+  #outOfOrder = 0
+  /** The login's answer had no id: this pool answers in order. */
+  #answersInOrder = false
   #lastId = 0
   #hadLine = false
   #unreadable = 0
@@ -118,7 +129,7 @@ export class StratumSession {
     const session = this.#session
     if (this.#ended || session === undefined) return Promise.resolve({ result: "unanswered" })
     const { promise, resolve } = Promise.withResolvers<Answer>()
-    this.#write("share", id => submitLine(id, session, jobId, nonce, hash), resolve)
+    this.#write("share", id => submitLine(id, session.id, jobId, nonce, hash), resolve)
     return promise
   }
 
@@ -164,13 +175,12 @@ export class StratumSession {
     const first = !this.#hadLine
     this.#hadLine = true
     try {
-      const message = parsePoolMessage(text)
+      const messages = messagesOf(text)
       this.#unreadable = 0
-      this.#handle(message)
+      for (const message of messages) if (!this.#ended) this.#handle(message)
     } catch (error) {
-      if (!(error instanceof MalformedMessage)) throw error
-      if (error instanceof UnreadableLine) this.#unreadableLine(text, first)
-      else this.#warnOnce(`ignored a message of the pool: ${error.message}`)
+      if (!(error instanceof UnreadableLine)) throw error
+      this.#unreadableLine(text, first)
     }
   }
 
@@ -183,7 +193,16 @@ export class StratumSession {
     }
   }
 
-  #handle(message: PoolMessage): void {
+  #handle(fields: Fields): void {
+    try {
+      this.#take(readMessage(fields))
+    } catch (error) {
+      if (!(error instanceof MalformedMessage)) throw error
+      this.#warnOnce(`ignored a message of the pool: ${error.message}`)
+    }
+  }
+
+  #take(message: PoolMessage): void {
     if (message.kind === "answer") this.#answered(message)
     else if (message.kind === "unknown") this.#warnOnce(`ignored a message of the pool: ${message.method}`)
     else if (this.#session === undefined) this.#early = message
@@ -192,16 +211,19 @@ export class StratumSession {
 
   #answered({ id, result, error }: Extract<PoolMessage, { kind: "answer" }>): void {
     const request = isKeepalive(result) ? this.#takeKeepalive(id) : this.#takeRequest(id)
-    if (request?.kind === "login") this.#loginAnswered(result, error)
-    else if (request?.kind === "keepalive") this.#keepaliveAnswered(error)
+    if (request?.kind === "login") {
+      this.#answersInOrder = id === undefined
+      this.#loginAnswered(result, error)
+    } else if (request?.kind === "keepalive") this.#keepaliveAnswered(error)
     else if (request?.kind === "share") this.#shareAnswered(request, result, error)
     else if (error !== undefined && this.#session === undefined) this.#loginAnswered(result, error)
     else if (error !== undefined) this.#log.warn(`the pool reports: ${this.#withoutSecrets(error)}`)
   }
 
-  /** @returns the request of this id; without an id, the only outstanding one */
+  /** @returns the request of this id; without an id, the only outstanding one, or the oldest of a pool that gives none */
   #takeRequest(id: string | undefined): Request | undefined {
-    const key = id ?? (this.#outstanding.size === 1 ? this.#outstanding.keys().next().value! : undefined)
+    const isClear = this.#outstanding.size === 1 || (this.#answersInOrder && this.#outstanding.size > 0)
+    const key = id ?? (isClear ? this.#outstanding.keys().next().value! : undefined)
     const request = key === undefined ? undefined : this.#outstanding.get(key)
     if (request) this.#outstanding.delete(key!)
     return request
@@ -232,7 +254,8 @@ export class StratumSession {
     }
     try {
       const login = parseLoginResult(result)
-      this.#session = login.session
+      this.#session = { id: login.session }
+      this.#extranonce = login.extranonce
       this.#cancelLogin()
       this.#cancelKeepalive()
       if (login.keepalive) this.#cancelKeepalive = this.#clock.every(KEEPALIVE_MS, () => this.#keepalive())
@@ -256,9 +279,14 @@ export class StratumSession {
     const job = this.#usable(value)
     const last = this.#sequence
     if (job?.sequence !== undefined && last !== undefined && job.sequence < last) {
-      this.#log.debug(`ignored job ${printable(job.id)}: its seq ${job.sequence} is lower than ${last}`)
-      return
+      // Jobs overtake each other by one or two; a pool that counts anew does not return to the old numbers.
+      if (++this.#outOfOrder <= MAX_OUT_OF_ORDER) {
+        this.#log.debug(`ignored job ${printable(job.id)}: its seq ${job.sequence} is lower than ${last}`)
+        return
+      }
+      this.#warnOnce(`the seq of the pool's jobs began again: ${job.sequence} follows ${last}`)
     }
+    this.#outOfOrder = 0
     if (job) this.#sequence = job.sequence ?? last
     this.#silence.jobArrived()
     this.#events.job(job, clean)
@@ -268,7 +296,7 @@ export class StratumSession {
   #usable(value: unknown): StratumJob | null {
     if (value === null) return null
     try {
-      return parseJob(value)
+      return parseJob(value, this.#extranonce)
     } catch (error) {
       if (!(error instanceof MalformedMessage)) throw error
       this.#warnOnce(`cannot use the pool's job: ${error.message}`)
@@ -279,7 +307,7 @@ export class StratumSession {
   #keepalive(): void {
     const session = this.#session
     if (session === undefined) return
-    this.#write("keepalive", id => keepaliveLine(id, session))
+    this.#write("keepalive", id => keepaliveLine(id, session.id))
     this.#cancelKeepaliveAnswer()
     this.#cancelKeepaliveAnswer = this.#clock.after(KEEPALIVE_ANSWER_MS, () =>
       this.#dropSilent(`no answer to keepalived within ${KEEPALIVE_ANSWER_MS / 1000} s`),

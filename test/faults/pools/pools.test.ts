@@ -1,108 +1,144 @@
-/** The built executable with a pool that follows a script, and a good pool behind it. */
-import { afterEach, expect, test } from "bun:test"
-import net from "node:net"
+/**
+ * The executable with pools that behave in their own way, and a good pool behind them. `POOLS_EXECUTABLE` names another
+ * executable than the built one, to compare versions.
+ */
+import { describe, expect, test } from "bun:test"
 import { systemClock as clock } from "../../../src/clock.ts"
 import { startPool } from "../../../src/devnode/pool.ts"
-import { targetOf, verifySeal } from "../../../src/pow/target.ts"
+import { builtExecutable } from "../../support/executable.ts"
 import { MinerProcess } from "../../support/miner-process.ts"
 import { figure } from "../figures.ts"
+import { SCENARIOS, type Scenario } from "./scenarios.ts"
+import { DIFFICULTY, type ScriptedPool, startScriptedPool } from "./scripted-pool.ts"
 
-const DIFFICULTY = 20_000n
+/** Scenarios at a time that hash; those that mostly wait run beside them. */
+const AT_A_TIME = 3
+const LIMIT_MS = 60_000
+const SLOW_LIMIT_MS = 120_000
 
-interface Scenario {
-  readonly title: string
-  /** Whether the login's answer carries a job. */
-  readonly job: boolean
-  /** The answer to a share: null for silence. */
-  readonly share: object | null
-  /** Milliseconds after the login at which the pool closes the connection. */
-  readonly closeAfter?: number
-  /** Most logins until the fallback mines. */
-  readonly maxLogins: number
-  /** Milliseconds within which the fallback has accepted a share. */
-  readonly within: number
+const program = process.env["POOLS_EXECUTABLE"] ?? builtExecutable()
+
+let running = 0
+const waiting: (() => void)[] = []
+
+async function inTurn<T>(run: () => Promise<T>): Promise<T> {
+  while (running >= AT_A_TIME) await new Promise<void>(resolve => waiting.push(resolve))
+  running++
+  try {
+    return await run()
+  } finally {
+    running--
+    waiting.shift()?.()
+  }
 }
 
-const SCENARIOS: readonly Scenario[] = [
-  { title: "a pool without a job", job: false, share: null, maxLogins: 1, within: 8000 },
-  {
-    title: "a pool that closes 0.3 s after its job",
-    job: true,
-    share: null,
-    closeAfter: 300,
-    maxLogins: 5,
-    within: 10_000,
-  },
-  {
-    title: "a pool that refuses every share",
-    job: true,
-    share: { error: { code: 1, message: "banned" } },
-    maxLogins: 1,
-    within: 8000,
-  },
-]
+interface Outcome {
+  readonly pool: ScriptedPool
+  readonly text: string
+  /** Milliseconds from the first connection to the fallback's first accepted share; undefined if it never came. */
+  readonly fallbackAfter: number | undefined
+  readonly exitCode: number
+  /** Shares that the miner knows to be accepted by the scripted pool. */
+  readonly accepted: number
+  /** Whether all that the scenario waits for came in time. */
+  readonly isComplete: boolean
+}
 
-const cleanups: (() => unknown)[] = []
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
-})
-
-async function startScript({ job, share, closeAfter }: Scenario) {
-  const header = crypto.getRandomValues(new Uint8Array(32))
-  const seen = { logins: 0, shares: [] as string[][], invalid: 0 }
-  const server = net.createServer(socket => {
-    let rest = ""
-    const shares: string[] = []
-    seen.shares.push(shares)
-    const say = (message: object) => void socket.write(`${JSON.stringify(message)}\n`)
-    socket.on("error", () => {})
-    socket.on("data", chunk => {
-      const lines = (rest + chunk).split("\n")
-      rest = lines.pop()!
-      for (const { id, method, params } of lines.map(line => JSON.parse(line))) {
-        if (method === "login") {
-          seen.logins++
-          const first = {
-            job_id: "1",
-            mining_hash: header.toHex(),
-            extranonce: "00000001",
-            difficulty: String(DIFFICULTY),
-          }
-          say({ id: String(id), result: { id: 5, job: job ? first : null }, error: [] })
-          if (closeAfter !== undefined) setTimeout(() => socket.destroy(), closeAfter)
-        } else if (method === "submit") {
-          shares.push(params.nonce)
-          if (!verifySeal(header, Uint8Array.fromHex(params.nonce), targetOf(DIFFICULTY))) seen.invalid++
-          if (share) say({ id, ...share })
-        }
-      }
-    })
-    cleanups.push(() => socket.destroy())
+async function play(scenario: Scenario): Promise<Outcome> {
+  const { script, title, env = {}, alone = false } = scenario
+  const limitMs = scenario.slow ? SLOW_LIMIT_MS : LIMIT_MS
+  const pool = await startScriptedPool(script, title)
+  const good = await startPool({
+    address: "127.0.0.1",
+    port: 0,
+    difficulty: DIFFICULTY,
+    intervalMs: 0,
+    clock,
+    onEvent() {},
   })
-  await new Promise<void>(resolve => server.listen(0, "127.0.0.1", resolve))
-  cleanups.push(() => server.close())
-  return { seen, port: (server.address() as net.AddressInfo).port }
+  const [first, second] = [pool.port, good.port].map(port => `stratum+tcp://127.0.0.1:${port}`)
+  const settings = ["--login=a.b", "--cpu-workers=1", "--gpu-devices=0", "--engine=wasm", "--password=secret"]
+  const miner = new MinerProcess(["serve", "--url", alone ? first! : `${first},${second}`, ...settings], {
+    // As a variable, which versions that do not know it ignore.
+    env: { MINER_FAILOVER_PATIENCE: "3", ...env },
+    program: [program],
+  })
+  try {
+    let at: number | undefined
+    const from = performance.now()
+    const start = () => miner.lines.find(({ text }) => /connected to|next attempt/.test(text))?.at ?? performance.now()
+    void miner.line(new RegExp(`accepted by ${second!.replace("+", "\\+")}`)).then(
+      line => (at = line.at),
+      () => {},
+    )
+    const lasted = () => performance.now() - start() >= (scenario.lastsMs ?? 0)
+    const isComplete = () => {
+      const { shares = 0, fallbackWithin, ends, resent = false } = scenario
+      const hasEnded = ends === undefined || miner.lines.some(({ text }) => ends.test(text))
+      const came = pool.shares.filter(({ counts }) => counts).length >= shares
+      const again = !resent || pool.shares.length > new Set(pool.shares.map(({ nonce }) => nonce)).size
+      return hasEnded && came && again && lasted() && (fallbackWithin === undefined || at !== undefined)
+    }
+    let exited: number | undefined
+    void miner.exited.then(code => (exited = code))
+    while (!isComplete() && exited === undefined && performance.now() - from < limitMs) await Bun.sleep(50)
+    const complete = isComplete()
+    // What was found is sent and answered first.
+    pool.rest()
+    for (let shares = -1; shares !== pool.shares.length; await Bun.sleep(400)) shares = pool.shares.length
+    miner.kill("SIGTERM")
+    const exitCode = await miner.exited
+    await miner.ended
+    const accepted = miner.lines.filter(({ text }) => text.includes(`was accepted by ${first}`)).length
+    return {
+      ...{ pool, text: miner.text, exitCode, accepted, isComplete: complete },
+      fallbackAfter: at === undefined ? undefined : at - start(),
+    }
+  } finally {
+    miner.kill("SIGKILL")
+    pool.close()
+    await good.close()
+  }
 }
 
-for (const scenario of SCENARIOS) {
-  test(`${scenario.title}: the fallback mines`, async () => {
-    const script = await startScript(scenario)
-    const options = { address: "127.0.0.1", port: 0, difficulty: DIFFICULTY, intervalMs: 60_000, clock }
-    const fallback = await startPool({ ...options, onEvent() {} })
-    cleanups.push(() => fallback.close())
-    const [first, second] = [script.port, fallback.port].map(port => `stratum+tcp://127.0.0.1:${port}`)
-    const settings = ["--login=a.b", "--cpu-workers=1", "--gpu-devices=0", "--engine=wasm", "--failover-patience=3"]
-    const miner = new MinerProcess(["serve", "--url", `${first},${second}`, ...settings])
-    cleanups.push(() => miner.stop())
-    const { at: from } = await miner.line(/connected to/)
-    const { at } = await miner.line(new RegExp(`accepted by ${second!.replace("+", "\\+")}`))
-    figure(scenario.title, `${(at - from).toFixed(0)} ms to the fallback, ${script.seen.logins} logins`)
-    expect(at - from).toBeLessThan(scenario.within)
-    expect(script.seen.logins).toBeLessThanOrEqual(scenario.maxLogins)
-    expect(script.seen.invalid).toBe(0)
-    // A share that was not answered before the connection ended is sent once more, on the next one.
-    for (const nonces of script.seen.shares) expect(new Set(nonces).size).toBe(nonces.length)
-    const sent = Map.groupBy(script.seen.shares.flat(), nonce => nonce)
-    for (const times of sent.values()) expect(times.length).toBeLessThanOrEqual(2)
-  }, 60_000)
+/** What happened, in a line for the table. */
+function describeOutcome({ pool, fallbackAfter, accepted, exitCode }: Outcome): string {
+  const shares = `${pool.shares.length} shares, ${pool.counted} counted, ${accepted} known to the miner`
+  const fallback = fallbackAfter === undefined ? "no fallback" : `fallback after ${(fallbackAfter / 1000).toFixed(1)} s`
+  const parts = [`${pool.logins} logins`, shares, `${pool.doubles} double`, fallback]
+  return [...parts, ...(exitCode === 0 ? [] : [`exit code ${exitCode}`])].join("; ")
 }
+
+function judge(scenario: Scenario, outcome: Outcome): void {
+  const { pool, text, fallbackAfter, accepted } = outcome
+  const { logins, fallbackWithin, says = [], neverSays, jobId, session, keepalives } = scenario
+  const shown = `${describeOutcome(outcome)}\n${text}`
+  expect(outcome.isComplete, shown).toBe(true)
+  expect(outcome.exitCode, shown).toBe(0)
+  if (fallbackWithin !== undefined) expect(fallbackAfter, shown).toBeLessThan(fallbackWithin)
+  if (logins) expect(pool.logins, shown).toBeWithin(logins.min ?? 1, logins.max + 1)
+  for (const line of says) expect(text).toMatch(line)
+  if (neverSays) expect(text).not.toMatch(neverSays)
+  if (jobId !== undefined) expect(pool.shares[0]!.jobId).toBe(jobId)
+  if (session !== undefined) expect(pool.shares[0]!.session).toBe(session)
+  if (keepalives !== undefined) expect(pool.keepalives, shown).toBe(keepalives)
+  expect(
+    pool.shares.filter(({ valid }) => !valid),
+    shown,
+  ).toEqual([])
+  expect(pool.doubles, shown).toBe(0)
+  expect(accepted, shown).toBe(pool.counted)
+  expect(text).not.toContain("secret")
+}
+
+describe("pools", () => {
+  test.concurrent.each(SCENARIOS.map(scenario => [scenario.title, scenario] as const))(
+    "%s",
+    async (title, scenario) => {
+      const outcome = await (scenario.slow ? play(scenario) : inTurn(() => play(scenario)))
+      figure(`pool: ${title}`, describeOutcome(outcome))
+      judge(scenario, outcome)
+    },
+    600_000,
+  )
+})

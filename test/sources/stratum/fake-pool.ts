@@ -30,6 +30,8 @@ export class FakePool implements Peer {
   failures: (Drop | OperatorError)[] = []
   answering = true
   keepalive = true
+  /** Whether answers carry the id of their request. */
+  givesIds = true
   #reason: string | undefined
   #once: string | undefined
   #job: object | null = null
@@ -116,7 +118,7 @@ export class FakePool implements Peer {
   }
 
   answer(id: number, result: unknown, error?: unknown): void {
-    this.say({ id, jsonrpc: "2.0", ...(error === undefined ? { result } : { error }) })
+    this.say({ ...(this.givesIds && { id }), jsonrpc: "2.0", ...(error === undefined ? { result } : { error }) })
   }
 
   readonly #connect: Connect = events => {

@@ -60,3 +60,7 @@ test("lines before one that is too long are not lost", () => {
   }).toThrow(LineTooLong)
   expect(lines).toEqual(["good"])
 })
+
+test("a carriage return alone ends a line, and NULs are dropped", () => {
+  expect(read([bytesOf("one\rtwo\r"), bytesOf("\nthree\0\nfo\0ur\n")])).toEqual(["one", "two", "three", "four"])
+})

@@ -5,13 +5,17 @@ import { U512_MAX } from "../../../src/pow/u512.ts"
 import {
   isKeepalive,
   MalformedMessage,
+  messagesOf,
   parseJob,
   parseLoginResult,
-  parsePoolMessage,
   printable,
+  readMessage,
   shareVerdict,
   submitLine,
+  UnreadableLine,
 } from "../../../src/sources/stratum/messages.ts"
+
+const parsePoolMessage = (text: string) => readMessage(messagesOf(text)[0]!)
 
 const captured = (await Bun.file(new URL("../../vectors/stratum-captured.jsonl", import.meta.url)).text())
   .trim()
@@ -111,14 +115,68 @@ describe("target", () => {
   })
 })
 
+describe("a line", () => {
+  const ids = (text: string) => messagesOf(text).map(({ id }) => id)
+
+  test("may hold several messages, one behind the other or in a list", () => {
+    expect(ids('{"id":1,"result":"}{"}{"id":2} {"id":3}')).toEqual([1, 2, 3])
+    expect(ids('[{"id":1},{"id":2}]')).toEqual([1, 2])
+  })
+
+  test.each(["", "[]", "[1]", "true", '{"id":1}x', '{"id":1', "<html>"])("%p is unreadable", text => {
+    expect(() => messagesOf(text)).toThrow(UnreadableLine)
+  })
+
+  test("the last of two equal keys counts", () => {
+    expect(parsePoolMessage('{"id":1,"id":2,"result":true}')).toMatchObject({ id: "2" })
+  })
+})
+
 describe("loose readings", () => {
-  test.each(["[]", "{}", '""', "0", "false", '{"code":0,"message":""}'])(
-    "an error of %s beside a result does not reject the share",
-    error => {
-      const message = parsePoolMessage(`{"id":2,"error":${error},"result":{"status":"OK"}}`)
-      expect(message).toEqual({ kind: "answer", id: "2", result: { status: "OK" } })
-    },
-  )
+  test("a job may be in a list, have no id text and an unreadable seq", () => {
+    const message = parsePoolMessage(JSON.stringify({ method: "job", params: [{ ...job, job_id: "", seq: "next" }] }))
+    expect(parseJob((message as { job: unknown }).job)).toMatchObject({ id: "", wireId: "", sequence: undefined })
+  })
+
+  test("clean_jobs may be text or a number", () => {
+    for (const clean of [false, "false", 0, "0"]) {
+      expect(parsePoolMessage(JSON.stringify({ method: "job", params: { job, clean_jobs: clean } }))).toMatchObject({
+        clean: false,
+      })
+    }
+    expect(parsePoolMessage(JSON.stringify({ method: "job", params: { job, clean_jobs: "true" } }))).toMatchObject({
+      clean: true,
+    })
+  })
+
+  test("hex may begin with 0x, and the login may give the extranonce", () => {
+    const { extranonce, ...rest } = { ...job, mining_hash: `0x${"ab".repeat(32)}` }
+    expect(parseJob(rest, "0x0011")).toMatchObject({ extranonce: Uint8Array.of(0, 0x11) })
+    expect(parseJob({ ...rest, extranonce: "22" }, "0011")).toMatchObject({ extranonce: Uint8Array.of(0x22) })
+  })
+
+  test("a login without a session id gets none back", () => {
+    expect(parseLoginResult(true)).toMatchObject({ session: undefined, job: null })
+    expect(parseLoginResult({ status: "success", job })).toMatchObject({ session: undefined, job })
+    expect(submitLine(2, undefined, "1", new Uint8Array(64), new Uint8Array(64))).toContain('"params":{"job_id":"1"')
+    expect(() => parseLoginResult({ status: "banned", id: "s" })).toThrow("login: status banned")
+    expect(() => parseLoginResult(null)).toThrow(MalformedMessage)
+  })
+
+  test.each([
+    "[]",
+    "{}",
+    '""',
+    "0",
+    "false",
+    '"none"',
+    '{"code":0,"message":""}',
+    '{"code":0,"message":"OK"}',
+    "[0,null]",
+  ])("an error of %s beside a result does not reject the share", error => {
+    const message = parsePoolMessage(`{"id":2,"error":${error},"result":{"status":"OK"}}`)
+    expect(message).toEqual({ kind: "answer", id: "2", result: { status: "OK" } })
+  })
 
   test("an id is read as a number or as text", () => {
     for (const id of ['"17"', "17"]) {
@@ -148,9 +206,9 @@ test.each([
   { mining_hash: "zz".repeat(32) },
   { extranonce: "0" },
   { extranonce: "00".repeat(17) },
-  { job_id: "" },
   { job_id: {} },
-  { seq: "next" },
+  { job_id: null },
+  { difficulty: [9007199254740993n] },
 ])("a job with %p is refused by name", bad => {
   expect(() => parseJob({ ...job, ...bad })).toThrow(Object.keys(bad)[0]!)
 })
@@ -164,6 +222,15 @@ test.each<[unknown, true | string]>([
   [{ status: "OK" }, true],
   [true, true],
   ["OK", true],
+  [1, true],
+  ["accepted", true],
+  [{ status: "ACCEPTED" }, true],
+  [{ status: true }, true],
+  [[true, null], true],
+  [["OK"], true],
+  [[], "no reason given"],
+  [[[true]], "no reason given"],
+  [{}, "no reason given"],
   [{ status: "stale" }, "stale"],
   [false, "no reason given"],
   [null, "no reason given"],
@@ -175,7 +242,11 @@ test.each([
   ['{"id":2,"error":{"code":23,"message":"low"}}', "low"],
   ['{"id":2,"result":null,"error":[21,"job not found",null]}', "job not found"],
   ['{"id":2,"error":"stale"}', "stale"],
-  ['{"id":2,"error":{"code":1}}', "no reason given"],
+  ['{"id":2,"error":{"code":1}}', "error 1"],
+  ['{"id":2,"error":["Duplicate share"]}', "Duplicate share"],
+  ['{"id":2,"error":21}', "error 21"],
+  ['{"id":2,"error":{"reason":{"deep":9007199254740993}}}', "no reason given"],
+  ['{"id":2,"error":true}', "no reason given"],
 ])("the error of %s", (line, error) => {
   expect(parsePoolMessage(line)).toMatchObject({ kind: "answer", id: "2", error })
 })

@@ -118,6 +118,24 @@ describe("jobs", () => {
     expect(ids).toEqual(["a", "c", "d"])
   })
 
+  test("seq that begins again within a session is followed at the third job, with one line", async () => {
+    source.start(events)
+    await events.next("connected")
+    pool.say(wireJob({ job_id: "a", seq: 500 }))
+    for (const [job_id, seq] of [
+      ["b", 1],
+      ["c", 2],
+      ["d", 3],
+      ["e", 4],
+    ] as const)
+      pool.say(wireJob({ job_id, seq }))
+    const ids = [await events.nextJob(), await events.nextJob(), await events.nextJob()].map(job => job.id)
+    expect(ids).toEqual(["a", "d", "e"])
+    expect(pool.log.texts.filter(line => line.includes("began again"))).toEqual([
+      "warn the seq of the pool's jobs began again: 3 follows 500",
+    ])
+  })
+
   test("seq restarts with every login", async () => {
     source.start(events)
     await events.next("connected")
@@ -229,6 +247,22 @@ describe("shares", () => {
     await pool.arrived(1)
     pool.say({ result: { status: "OK" }, error: [] })
     expect(await verdict).toEqual({ result: "accepted" })
+  })
+
+  test("answers of a pool that gives no ids are taken in order", async () => {
+    pool.givesIds = false
+    const job = await startWith()
+    pool.stopAnswering()
+    const verdicts = [1, 2, 3].map(salt => source.submit(sealOf(job, salt)))
+    await pool.arrived(3)
+    pool.say({ result: true })
+    pool.say({ error: "low" })
+    pool.say({ result: [true] })
+    expect(await Promise.all(verdicts)).toEqual([
+      { result: "accepted" },
+      { result: "rejected", reason: "low" },
+      { result: "accepted" },
+    ])
   })
 
   test("an answer without an id is ignored while two requests wait", async () => {
