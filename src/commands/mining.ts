@@ -1,4 +1,5 @@
 /** Mines jobs from any source: opens engines and monitoring, and runs the miner. */
+import { hostname } from "node:os"
 import { systemClock as clock } from "../clock.ts"
 import type { Config } from "../config/config.ts"
 import type { MiningSettings } from "../config/options.ts"
@@ -63,7 +64,13 @@ async function mineOn(opened: OpenedEngines, options: MiningOptions, notifier: N
   const engines = new EngineSet(opened.engines)
   const units = () => engines.units
   const { jobsOnDemand = false } = options
-  const stats = new Stats({ clock, log, version, units, jobsOnDemand, details: unit => opened.details(unit) })
+  const stats = new Stats({
+    ...{ clock, log, version, units, jobsOnDemand },
+    name: settings.name ?? hostname(),
+    labels: settings.label ?? {},
+    readCpuEnergy: host.packageEnergy,
+    details: unit => opened.details(unit),
+  })
   stats.effectiveCpus(opened.cpus)
   const triggers = await pauseTriggers(settings, host, log)
   const source = await openSource({ clock, log, stats })

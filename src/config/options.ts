@@ -12,6 +12,7 @@ import {
   hosts,
   httpUrl,
   integer,
+  labels,
   oneOf,
   type Parser,
   path,
@@ -201,6 +202,14 @@ export const OPTIONS = {
     commands: MINING,
     value: "TEXT",
     help: "Miner name, for {name} in logins and tokens; the host name if absent",
+  }),
+  label: option({
+    category: "monitoring",
+    parser: labels,
+    commands: MINING,
+    value: "NAME=VALUE",
+    repeatable: true,
+    help: "Labels of the metric miner_info, for joins: site=a,rack=3; several separated by commas or by repeating the flag",
   }),
   failoverPatience: option({
     category: "source",

@@ -66,6 +66,22 @@ export function invisibleCharacter(value: string): string | undefined {
   return `U+${code} at position ${at + 1}`
 }
 
+/** Labels of a metric: `site=a,rack=3`. */
+export const labels: Parser<Readonly<Record<string, string>>> = {
+  kind: "text",
+  parse(value) {
+    const entries = value.split(",").map(entry => {
+      const [, name = "", text = ""] = /^\s*([^=]*?)\s*=\s*(.*?)\s*$/s.exec(entry) ?? []
+      const isName = /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && !name.startsWith("__") && name !== "name"
+      if (!isName || text === "" || invisibleCharacter(text)) refuse(LABELS)
+      return [name, text] as const
+    })
+    return new Set(entries.map(([name]) => name)).size === entries.length ? Object.fromEntries(entries) : refuse(LABELS)
+  },
+}
+
+const LABELS = "NAME=VALUE,… with different names of letters, digits and underscores, other than name"
+
 /** A path; in a configuration file, relative to the directory of that file. */
 export const path: Parser<string> = { kind: "path", parse: value => value }
 

@@ -42,6 +42,7 @@ export const portable: Platform = {
   isOnBattery: async () => undefined,
   idleSeconds: async () => undefined,
   cpuTemperature: () => undefined,
+  packageEnergy: () => [],
   isInForeground: () => true,
   notifier: () => SILENT,
 }

@@ -1,6 +1,6 @@
 /** The text of the metrics. This module loads prom-client: import it only if metrics are served. */
 import { Counter, Gauge, Histogram, Registry, type RegistryContentType } from "prom-client"
-import { HISTOGRAMS, type HistogramMetric, METRICS, type Metric } from "./metrics.ts"
+import { HISTOGRAMS, type HistogramMetric, infoMetric, METRICS, type Metric } from "./metrics.ts"
 import type { Snapshot } from "./snapshot.ts"
 import type { Stats } from "./stats.ts"
 
@@ -21,7 +21,7 @@ export function createExposition(stats: Stats, format: MetricsFormat): Expositio
   const registry = new Registry<RegistryContentType>()
   registry.setContentType(contentType)
   let snapshot = stats.snapshot()
-  for (const metric of METRICS) register(metric, registry, () => snapshot)
+  for (const metric of [infoMetric(snapshot.labels), ...METRICS]) register(metric, registry, () => snapshot)
   for (const histogram of HISTOGRAMS) observe(histogram, registry, stats)
   return {
     contentType,

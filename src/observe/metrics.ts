@@ -56,9 +56,13 @@ const DISCONNECT_REASONS: readonly DisconnectReason[] = [
 ]
 
 export const METRICS: readonly Metric[] = [
-  metric("gauge", "miner_build_info", "Version, runtime and engines; always 1.", ["version", "bun", "engine"], now => [
-    [[now.version, Bun.version, now.engines.join("+") || "none"], 1],
-  ]),
+  metric(
+    "gauge",
+    "miner_build_info",
+    "Version, runtime, engines and name; always 1.",
+    ["version", "bun", "engine", "name"],
+    now => [[[now.version, Bun.version, now.engines.join("+") || "none", now.name], 1]],
+  ),
   metric("gauge", "miner_ready", "1 while connected and hashing, or paused; otherwise 0.", now =>
     now.notReady === undefined ? 1 : 0,
   ),
@@ -119,6 +123,23 @@ export const METRICS: readonly Metric[] = [
     now => now.expectedSeals,
   ),
 
+  metric(
+    "gauge",
+    "miner_expected_seconds_per_seal",
+    "Mean time to a seal at the present rate and difficulty.",
+    now => now.expectation.secondsPerSeal,
+  ),
+  metric(
+    "gauge",
+    "miner_seals_probability",
+    "Probability of finding so few, or so many, seals by chance for the hashes since the start.",
+    ["tail"],
+    ({ expectation: { probabilityOfSoFew, probabilityOfSoMany } }) => [
+      [["few"], probabilityOfSoFew],
+      [["many"], probabilityOfSoMany],
+    ],
+  ),
+
   metric("gauge", "miner_connection_up", "1 while connected to the source, otherwise 0.", ["source"], now =>
     now.sources.map(({ name, up }) => [[name], up ? 1 : 0]),
   ),
@@ -146,6 +167,10 @@ export const METRICS: readonly Metric[] = [
     now.httpRequests.map(({ endpoint, code, count }) => [[endpoint, code], count]),
   ),
 
+  metric("gauge", "miner_cpu_power_watts", "Power of all CPU packages, other programs included.", now => {
+    return now.cpuPowerWatts
+  }),
+  metric("gauge", "miner_hashes_per_joule", "Hashes per joule of CPUs and GPUs together.", now => now.hashesPerJoule),
   metric("gauge", "miner_gpu_info", "Name and PCI address of a device; always 1.", ["device", "name", "pci"], now =>
     unitsOf("gpu", now).map(({ id, name = "", pci = "" }) => [[id, name, pci], 1]),
   ),
@@ -166,6 +191,18 @@ export const METRICS: readonly Metric[] = [
   metric("gauge", "process_open_fds", "Open file descriptors.", now => now.process.openFiles),
   metric("gauge", "process_max_fds", "Maximum number of open file descriptors.", now => now.process.maxOpenFiles),
 ]
+
+/** Name and labels of the miner; the names of its labels are the operator's. */
+export function infoMetric(labels: Readonly<Record<string, string>>): Metric {
+  const names = Object.keys(labels)
+  return metric(
+    "gauge",
+    "miner_info",
+    "Name and labels of this miner, for joins; always 1.",
+    ["name", ...names],
+    now => [[[now.name, ...names.map(name => now.labels[name] ?? "")], 1]],
+  )
+}
 
 type Type = Metric["type"]
 type Read<T> = (now: Snapshot) => T

@@ -4,7 +4,7 @@ import type { Rates } from "./hash-rate.ts"
 import { goodSeals, type Snapshot, type UnitSnapshot } from "./snapshot.ts"
 
 /** The body of `/hive-stats` (protocol §5): one entry per device, then one for all CPU workers. */
-export function hiveStats({ units, cpuRates, uptimeSeconds, version, seals }: Snapshot): object {
+export function hiveStats({ units, cpuRates, uptimeSeconds, version, seals, name }: Snapshot): object {
   const devices = units.filter(unit => unit.kind === "gpu")
   const cpu = cpuRates ? [cpuRates.tenSeconds ?? 0] : []
   // HiveOS accepts integers only and matches arrays by position; unknown values are 0.
@@ -19,6 +19,7 @@ export function hiveStats({ units, cpuRates, uptimeSeconds, version, seals }: Sn
     fan: perEntry(device => device.fanPercent),
     uptime: Math.floor(uptimeSeconds),
     ver: version,
+    name,
     ar: [goodSeals(seals), seals.rejected],
     algo: "quantus",
     bus_numbers: [...devices.map(device => busNumber(device.pci)), ...cpu.map(() => null)],
@@ -41,7 +42,7 @@ export function xmrigSummary(now: Snapshot, hostname: string): object {
   }, 0)
   return {
     id: hostname,
-    worker_id: hostname,
+    worker_id: now.name,
     uptime,
     restricted: true,
     resources: {
@@ -58,6 +59,14 @@ export function xmrigSummary(now: Snapshot, hostname: string): object {
       avg_time_ms: Math.round(averageSeconds * 1000),
       hashes_total: Number(now.hashes),
       best: Array.from({ length: 10 }, () => 0),
+    },
+    // Not among xmrig's fields: whether the results agree with the hashes tested.
+    expectation: {
+      seconds_per_seal: now.expectation.secondsPerSeal ?? null,
+      seals_expected: now.expectation.expected,
+      seals_found: now.expectation.found,
+      probability_of_so_few: now.expectation.probabilityOfSoFew,
+      probability_of_so_many: now.expectation.probabilityOfSoMany,
     },
     algo: "quantus",
     connection: {

@@ -100,8 +100,31 @@ export interface HttpRequests {
 }
 
 /** Everything that metrics, page, status line and rig monitors show, except the observations of histograms. */
+/** Whether results agree with the hashes tested. */
+export interface Expectation {
+  /** Mean time to a seal at the present rate and difficulty; undefined without a job or a rate. */
+  readonly secondsPerSeal: number | undefined
+  /** Seals found since the start, whatever their result. */
+  readonly found: number
+  /** Statistically expected seals for the hashes since the start: Σ hashes ÷ difficulty. */
+  readonly expected: number
+  /** Probability of finding at most as many by chance; a fault is likely if it is tiny. */
+  readonly probabilityOfSoFew: number
+  /** Probability of finding at least as many by chance. */
+  readonly probabilityOfSoMany: number
+}
+
 export interface Snapshot {
   readonly version: string
+  /** The miner's name: `--name`, or the host name. */
+  readonly name: string
+  /** Labels of this miner for joins: `--label`. */
+  readonly labels: Readonly<Record<string, string>>
+  readonly expectation: Expectation
+  /** Power of all CPU packages, of which other programs use a part; undefined if it cannot be read. */
+  readonly cpuPowerWatts: number | undefined
+  /** Of everything that mines, as far as its power is known: the CPU workers' and all GPUs' power must be. */
+  readonly hashesPerJoule: number | undefined
   readonly uptimeSeconds: number
   /** Names of the engines that have units, in order of appearance. */
   readonly engines: readonly string[]

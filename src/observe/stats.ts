@@ -1,15 +1,19 @@
 /** The statistics of the miner: records its events and provides everything that people and monitors see. */
+import { hostname } from "node:os"
 import type { Clock } from "../clock.ts"
 import type { Unit } from "../engines/engine.ts"
 import type { Log } from "../log.ts"
 import type { MinerEvents } from "../miner/events.ts"
 import type { PauseReason } from "../miner/pauses.ts"
 import type { DisconnectReason, Job, JobOutcome, Seal, Verdict } from "../sources/source.ts"
+import { CpuPower, type PackageEnergy } from "./cpu-power.ts"
 import type { Rates } from "./hash-rate.ts"
 import { HISTORY_STEP_MS, History, type RateSeries } from "./history.ts"
+import { atLeast, atMost } from "./poisson.ts"
 import { type ProcessSnapshot, processReader } from "./process-snapshot.ts"
 import {
   type CpuSnapshot,
+  type Expectation,
   type HttpRequests,
   type MineResult,
   type RecentSeal,
@@ -41,6 +45,11 @@ export interface StatsOptions {
   /** Whether clients post jobs on demand, so that having no job is not a standstill. */
   readonly jobsOnDemand?: boolean
   readonly version: string
+  /** Default: the host name. */
+  readonly name?: string
+  readonly labels?: Readonly<Record<string, string>>
+  /** Energy counters of the CPU packages; none by default. */
+  readonly readCpuEnergy?: () => readonly PackageEnergy[]
   /** The current units of all engines; called every second and for every snapshot. */
   readonly units: () => readonly Unit[]
   /** Affinity and sensor readings of a unit. Must be cheap: cache sensor readings. */
@@ -81,6 +90,7 @@ export class Stats implements StatsSink {
   readonly #readProcess: () => ProcessSnapshot
   readonly #meters: UnitMeters
   readonly #standstill: Standstill
+  readonly #cpuPower: CpuPower
 
   readonly #sources = new Map<string, SourceRecord>()
   #activeSource: string | undefined
@@ -107,6 +117,7 @@ export class Stats implements StatsSink {
     this.#readProcess = options.readProcess ?? processReader()
     this.#meters = new UnitMeters(clock, options.units)
     this.#standstill = new Standstill(clock, options.log)
+    this.#cpuPower = new CpuPower(clock, options.readCpuEnergy ?? (() => []))
     this.#sample()
     this.#stopSampling = clock.every(SAMPLE_EVERY_MS, () => this.#sample())
   }
@@ -213,13 +224,21 @@ export class Stats implements StatsSink {
     const sources = [...this.#sources].map(([name, record]) => this.#sourceSnapshot(name, record))
     const ratesOf = (kind: Unit["kind"]): Rates | undefined =>
       units.some(unit => unit.kind === kind) ? this.#meters.rates(kind) : undefined
+    const rates = this.#meters.rates("all")
+    const seals = totalSeals(sources)
+    const cpuPowerWatts = this.#cpuPower.watts
     return {
       version: this.#options.version,
+      name: this.#options.name ?? hostname(),
+      labels: this.#options.labels ?? {},
+      expectation: this.#expectation(rates, sum(Object.values(seals))),
+      cpuPowerWatts,
+      hashesPerJoule: efficiency(units, cpuPowerWatts),
       uptimeSeconds: this.#secondsSince(this.#startedAt),
       engines: [...new Set(units.map(unit => unit.engine))],
       hashes: this.#meters.hashes,
       expectedSeals: this.#meters.expectedSeals,
-      rates: this.#meters.rates("all"),
+      rates,
       cpuRates: ratesOf("cpu"),
       gpuRates: ratesOf("gpu"),
       units,
@@ -234,7 +253,7 @@ export class Stats implements StatsSink {
       },
       jobs: { ...this.#jobs },
       sources,
-      seals: totalSeals(sources),
+      seals,
       recentSeals: this.#recentSeals.map(({ at, seal }) => ({ ...seal, agoSeconds: this.#secondsSince(at) })),
       cpus: this.#cpus,
       mineRequests: { ...this.#mineRequests },
@@ -253,6 +272,7 @@ export class Stats implements StatsSink {
 
   #sample(): void {
     this.#meters.sample()
+    this.#cpuPower.sample()
     if (this.#samples % (HISTORY_STEP_MS / SAMPLE_EVERY_MS) === 0)
       this.#history.add(this.#meters.rates("all").tenSeconds)
     this.#samples += 1
@@ -271,6 +291,18 @@ export class Stats implements StatsSink {
       problem: [...this.#sources.values()].find(({ problem }) => problem !== undefined)?.problem,
       expectedSeals: this.#meters.expectedSeals,
     })
+  }
+
+  #expectation({ tenSeconds }: Rates, found: number): Expectation {
+    const { expectedSeals: expected } = this.#meters
+    const difficulty = this.#job && Number(this.#job.difficulty)
+    return {
+      secondsPerSeal: difficulty !== undefined && tenSeconds ? difficulty / tenSeconds : undefined,
+      found,
+      expected,
+      probabilityOfSoFew: atMost(found, expected),
+      probabilityOfSoMany: atLeast(found, expected),
+    }
   }
 
   #unitSnapshot(unit: Unit): UnitSnapshot {
@@ -356,6 +388,20 @@ function sum(numbers: Iterable<number>): number {
   let total = 0
   for (const number of numbers) total += number
   return total
+}
+
+/** Hashes per joule of all units; undefined if the rate or the power of one of them is unknown. */
+function efficiency(units: readonly UnitSnapshot[], cpuPowerWatts: number | undefined): number | undefined {
+  const cpus = units.some(({ kind }) => kind === "cpu") ? [cpuPowerWatts] : []
+  const gpus = units.filter(({ kind }) => kind === "gpu").map(({ powerWatts }) => powerWatts)
+  const watts = addUp([...cpus, ...gpus])
+  const rate = addUp(units.map(({ rates }) => rates.tenSeconds))
+  return watts !== undefined && watts > 0 && rate !== undefined ? rate / watts : undefined
+}
+
+/** The sum; undefined if a value is. */
+function addUp(values: readonly (number | undefined)[]): number | undefined {
+  return values.reduce((total, value) => (total === undefined || value === undefined ? undefined : total + value), 0)
 }
 
 function totalSeals(sources: readonly SourceSnapshot[]): Record<SealResult, number> {

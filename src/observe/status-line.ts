@@ -73,10 +73,12 @@ function jobPart({ job, notReady, pauses }: Snapshot): string {
   return `job ${shorten(printable(job.id), 12)} diff ${formatCount(Number(job.difficulty))} ${formatDuration(job.ageSeconds)}`
 }
 
-function sealsPart({ seals }: Snapshot): string {
+/** `seals 3 of 4, one per 00:12:10`: good ones, all, and the mean time to one at the present rate and difficulty. */
+function sealsPart({ seals, expectation: { secondsPerSeal } }: Snapshot): string {
   const bad = seals.rejected + seals.stale + seals.lost
   const good = goodSeals(seals)
-  return bad > 0 ? `seals ${good} of ${good + bad}` : `seals ${good}`
+  const counts = bad > 0 ? `seals ${good} of ${good + bad}` : `seals ${good}`
+  return secondsPerSeal === undefined ? counts : `${counts}, one per ${formatDuration(secondsPerSeal)}`
 }
 
 /** The temperature of the hottest device and the power of all devices. */

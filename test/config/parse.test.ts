@@ -9,6 +9,7 @@ import {
   duration,
   host,
   integer,
+  labels,
   Malformed,
   type Parser,
 } from "../../src/config/parse.ts"
@@ -100,4 +101,11 @@ test("host accepts IPv6 with brackets and without", () => {
   expect(host.parse("::1")).toBe("::1")
   expect(host.parse("0.0.0.0")).toBe("0.0.0.0")
   refuses(host, "", "localhost:9000", "[::1]:1", "*")
+})
+
+test("labels are names and values", () => {
+  expect(labels.parse("site=a, rack=3,owner=j=k")).toEqual({ site: "a", rack: "3", owner: "j=k" })
+  for (const text of ["site", "=a", "site=", "9a=b", "__x=y", "name=x", "a-b=c", "a=1,a=2", "a=\u200b"]) {
+    expect(() => labels.parse(text), text).toThrow()
+  }
 })

@@ -107,6 +107,7 @@ test("/hive-stats has the format of h-stats.sh: devices, then the CPU", async ()
   expect(await json("/hive-stats")).toEqual({
     hs: [250, 250, 500],
     hs_units: "khs",
+    name: "rig7",
     temp: [61, 0, 0],
     fan: [40, 0, 0],
     uptime: 10,

@@ -63,10 +63,10 @@ describe("the status line", () => {
     await bench.run(61, 1_000_000)
     bench.stats.seal(fakeSeal(job), { result: "accepted" }, 0.1)
     expect(statusLine(bench.stats.snapshot(), 200)).toBe(
-      "10s 2.000 MH/s 60s 2.000 MH/s | job 70655-10000… diff 10.00 G 00:01:01 | seals 1 | 00:01:01 | quic://127.0.0.1:9833",
+      "10s 2.000 MH/s 60s 2.000 MH/s | job 70655-10000… diff 10.00 G 00:01:01 | seals 1, one per 01:23:20 | 00:01:01 | quic://127.0.0.1:9833",
     )
     bench.stats.seal(fakeSeal(job), { result: "stale" }, 0.1)
-    expect(statusLine(bench.stats.snapshot(), 200)).toContain("| seals 1 of 2 |")
+    expect(statusLine(bench.stats.snapshot(), 200)).toContain("| seals 1 of 2, one per 01:23:20 |")
   })
 
   test("shows devices", () => {

@@ -54,6 +54,7 @@ export class Bench {
       clock,
       log,
       version,
+      name: "rig7",
       units: () => this.units,
       details,
       readProcess: () => PROCESS,

@@ -17,6 +17,7 @@ import { idleSeconds } from "./logind.ts"
 import { memory } from "./memory.ts"
 import { isOnReadOnlyMount } from "./mounts.ts"
 import { isOnBattery } from "./power-supply.ts"
+import { packageEnergy } from "./powercap.ts"
 import { ignoresHangup } from "./signals.ts"
 import { createNotifier } from "./systemd.ts"
 import { threadActivity } from "./thread-activity.ts"
@@ -55,6 +56,7 @@ export const linux: Platform = {
   isOnBattery: async () => isOnBattery(),
   idleSeconds,
   cpuTemperature: () => cpuTemperature(),
+  packageEnergy: () => packageEnergy(),
   isInForeground,
   notifier: createNotifier,
 }

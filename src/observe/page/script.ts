@@ -88,9 +88,9 @@ function show(now: Shown): void {
   put("state", capitalized(now.notReady ?? (paused ? `paused (${now.pauses.join(", ")})` : "mining")))
   const up = now.sources.some(source => source.up)
   element("state").className = `pill ${paused ? "" : ready ? "good" : up ? "" : "bad"}`
-  put("host", [now.hostname, now.engines.join(" + ")].filter(Boolean).join(" · "))
+  put("host", [now.name, now.engines.join(" + ")].filter(Boolean).join(" · "))
   put("about", `quantus-miner ${now.version} · running for ${duration(now.uptimeSeconds)}`)
-  document.title = `${rateText(now.rates.tenSeconds)} · ${now.hostname}`
+  document.title = `${rateText(now.rates.tenSeconds)} · ${now.name}`
 
   const [rate, unit] = rateParts(now.rates.tenSeconds)
   put("rate", rate)
@@ -107,13 +107,28 @@ function show(now: Shown): void {
   showRecent(now)
 }
 
-function showSeals({ seals, expectedSeals, mismatches }: Shown): void {
+/** `12 % chance of so few`, or of so many; undefined while the expectation is too small to tell. */
+function chance({
+  found,
+  expected,
+  probabilityOfSoFew,
+  probabilityOfSoMany,
+}: Shown["expectation"]): string | undefined {
+  if (expected < 1) return undefined
+  const few = found < expected
+  const probability = few ? probabilityOfSoFew : probabilityOfSoMany
+  const percent = probability < 0.001 ? "under 0.1" : (100 * probability).toPrecision(2)
+  return `${percent} % chance of so ${few ? "few" : "many"}`
+}
+
+function showSeals({ seals, expectedSeals, expectation, mismatches }: Shown): void {
   const good = seals.sent + seals.accepted
   put("seals", String(good))
   const luck = expectedSeals >= 1 ? `${Math.round((good / expectedSeals) * 100)} %` : undefined
   describe("seals-detail", [
     ["Expected", expectedSeals > 0 ? expectedSeals.toPrecision(3) : undefined],
     ["Luck", luck],
+    ["By chance", chance(expectation)],
     ["Rejected", seals.rejected || undefined],
     ["Stale", seals.stale || undefined],
     ["Lost", seals.lost || undefined],
@@ -121,13 +136,13 @@ function showSeals({ seals, expectedSeals, mismatches }: Shown): void {
   ])
 }
 
-function showJob({ job, jobs, rates }: Shown): void {
+function showJob({ job, jobs, expectation: { secondsPerSeal } }: Shown): void {
   put("job", job ? job.id : "None")
   const difficulty = Number(job?.difficulty)
   describe("job-detail", [
     ["Difficulty", job && count(difficulty)],
     ["Age", job && duration(job.ageSeconds)],
-    ["Per seal", job && rates.tenSeconds ? `about ${duration(difficulty / rates.tenSeconds)}` : undefined],
+    ["Per seal", secondsPerSeal === undefined ? undefined : `about ${duration(secondsPerSeal)}`],
     ["Header", job && `${job.header.slice(0, 8)}…${job.header.slice(-8)}`],
     ["Jobs", jobs.completed + jobs.failed + jobs.cancelled + (job ? 1 : 0)],
   ])
@@ -148,7 +163,7 @@ function showSources({ sources }: Shown): void {
   element("sources").replaceChildren(...(items.length ? items : [make("li", make("small", "No source yet"))]))
 }
 
-function showCpus({ cpus, units }: Shown): void {
+function showCpus({ cpus, units, cpuPowerWatts, hashesPerJoule }: Shown): void {
   put("cpus", cpus ? String(cpus.count) : "–")
   const workers = units.filter(unit => unit.kind === "cpu").length
   describe("cpus-detail", [
@@ -156,6 +171,8 @@ function showCpus({ cpus, units }: Shown): void {
     ["Cpuset", cpus?.mask],
     ["CPU workers", workers],
     ["GPU devices", units.length - workers || undefined],
+    ["CPU power", cpuPowerWatts === undefined ? undefined : `${cpuPowerWatts.toFixed(0)} W`],
+    ["Per watt", hashesPerJoule === undefined ? undefined : rateText(hashesPerJoule)],
   ])
 }
 

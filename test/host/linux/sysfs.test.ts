@@ -5,6 +5,7 @@ import { dirname, join } from "node:path"
 import { cpuTemperature } from "../../../src/host/linux/cpu-temperature.ts"
 import { idleSecondsIn } from "../../../src/host/linux/logind.ts"
 import { isOnBattery } from "../../../src/host/linux/power-supply.ts"
+import { hasPackageEnergy, packageEnergy } from "../../../src/host/linux/powercap.ts"
 
 const directory = mkdtempSync(join(tmpdir(), "quantus-miner-sysfs-"))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
@@ -72,4 +73,32 @@ test("logind's answer is the time since its idle hint", () => {
   expect(idleSecondsIn("b true\nt 1700000000000000\n", 1_700_000_090_000)).toBe(90)
   expect(idleSecondsIn("b false\nt 0\n", 1_700_000_090_000)).toBe(0)
   expect(idleSecondsIn("", 0)).toBeUndefined()
+})
+
+describe("energy counters", () => {
+  const zone = (name: string, label: string, energy?: string) => ({
+    [`powercap/${name}/name`]: label,
+    [`powercap/${name}/max_energy_range_uj`]: "262143328850",
+    ...(energy !== undefined && { [`powercap/${name}/energy_uj`]: energy }),
+  })
+
+  test("are those of packages, without their parts and the platform", () => {
+    const root = tree({
+      ...zone("intel-rapl:0", "package-0", "1000"),
+      ...zone("intel-rapl:0:0", "core", "400"),
+      ...zone("intel-rapl:1", "package-1", "2000"),
+      ...zone("intel-rapl:2", "psys", "9000"),
+    })
+    expect(packageEnergy(root)).toEqual([
+      { microjoules: 1000, range: 262143328850 },
+      { microjoules: 2000, range: 262143328850 },
+    ])
+  })
+
+  test("are absent if one cannot be read, for a part of the power would look like all of it", () => {
+    const root = tree({ ...zone("intel-rapl:0", "package-0", "1000"), ...zone("intel-rapl:1", "package-1") })
+    expect(packageEnergy(root)).toEqual([])
+    expect(hasPackageEnergy(root)).toBe(true)
+    expect(hasPackageEnergy(tree({}))).toBe(false)
+  })
 })
