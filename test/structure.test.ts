@@ -102,6 +102,11 @@ test("nothing that hashes knows a network", () => {
   expect(wrong.map(show)).toEqual([])
 })
 
+test("HTTP is served in one room", () => {
+  const serving = [...texts].filter(([, text]) => /\bBun\.serve\(|"node:https?"/.test(text)).map(([file]) => file)
+  expect(serving).toEqual(["http/server.ts"])
+})
+
 test("packages come in at the rim only", () => {
   const wrong = imports.filter(({ room, target, relative }) => {
     return WITHOUT_PACKAGES.includes(room) && !relative && !/^(node|bun):/.test(target)

@@ -7,9 +7,6 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** Formats an error of the HTTP layer: as plain text, or as the JSON object of the job API. */
-export type ErrorFormat = (status: number, message: string) => Answer
-
 /** One line of plain text. */
 export function plain(status: number, line: string): Answer {
   return { status, type: "text/plain; charset=utf-8", body: `${line}\n` }

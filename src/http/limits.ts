@@ -1,6 +1,6 @@
 /**
  * Limits of every server. The runtime enforces those on time, headers (16 KiB) and body and answers 413 or 431 itself;
- * the rest is enforced by `server.ts`.
+ * the rest is enforced by `handler.ts`.
  */
 
 /**
