@@ -13,6 +13,7 @@ export async function run({ settings, stateDir, notes }: Config<"benchmark">): P
   const { log, terminal } = openOutput(settings, notes)
   const opened = await openEngines({ settings, stateDir, clock, log })
   await Promise.race([opened.lateEngines(), aborted(stop)])
+  await Promise.race([opened.calibrate(), aborted(stop)])
   const workers = opened.engines.flatMap(({ units }) => units).filter(({ kind }) => kind === "cpu").length
   const { count } = opened.cpus
   if (settings.cpuWorkers === undefined && workers < count) {

@@ -41,6 +41,8 @@ export interface MiningOptions {
 const END_WITHIN_MS = 1900
 /** Maximum length and update interval of the service manager's status text. */
 const STATUS_COLUMNS = 200
+/** The connection and the first job come before the measurement of kernels, each of which takes time to render. */
+const CALIBRATE_AFTER_MS = 1000
 const STATUS_INTERVAL_MS = 5000
 
 /**
@@ -94,6 +96,7 @@ async function mineOn(opened: OpenedEngines, options: MiningOptions, notifier: N
       ? [readProcessKeys({ isInForeground: host.isInForeground, miner, snapshot: () => stats.snapshot(), clock, log })]
       : []),
     watchTriggers(triggers, clock, (reason, paused) => miner.setPaused(reason, paused)),
+    clock.after(CALIBRATE_AFTER_MS, () => void calibrate(opened, log)),
     clock.every(STATUS_INTERVAL_MS, () => notifier.status(statusLine(stats.snapshot(), STATUS_COLUMNS))),
   ]
   const { watchdogTimeoutMs: timeoutMs } = notifier
@@ -112,6 +115,14 @@ async function mineOn(opened: OpenedEngines, options: MiningOptions, notifier: N
     log.info(lastWords(stats.snapshot()))
     stats.close()
     await monitoring?.close()
+  }
+}
+
+async function calibrate(opened: OpenedEngines, log: Output["log"]): Promise<void> {
+  try {
+    await opened.calibrate()
+  } catch (error) {
+    log.error(`the kernels could not be measured: ${Bun.inspect(error)}`)
   }
 }
 

@@ -2,10 +2,11 @@
 import { join } from "node:path"
 import { type Clock, sleep } from "../clock.ts"
 import type { HashingSettings } from "../config/options.ts"
+import { Interrupted } from "../engines/cpu/calibrate.ts"
 import { fileCache } from "../engines/cpu/calibration-cache.ts"
 import { chooseEngine } from "../engines/cpu/choose.ts"
 import { type CpuEngine, createCpuEngine } from "../engines/cpu/cpu-engine.ts"
-import { KERNELS } from "../engines/cpu/kernels.ts"
+import { KERNELS, usableFeatures } from "../engines/cpu/kernels.ts"
 import { refusedByTrial } from "../engines/cpu/trial.ts"
 import type { Engine } from "../engines/engine.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
@@ -55,6 +56,9 @@ const NO_MACHINE_CODE =
   "the system does not let this process create machine code (MemoryDenyWriteExecute=, SELinux, or a memory limit): " +
   "WebAssembly is interpreted, about 40 times slower, and CPU affinity is not set"
 
+const NOT_KEPT =
+  "measurements are not kept for the next start: no state directory is known (set --state-dir, HOME or StateDirectory=)"
+
 export class OpenedEngines {
   /** Effective CPUs at the start. */
   readonly cpus: EffectiveCpus
@@ -69,6 +73,7 @@ export class OpenedEngines {
   readonly #late: Promise<Gpus> | undefined
   /** Fallback kernels, fastest first. */
   #others: readonly string[] = []
+  #calibrate: (() => Promise<readonly string[]>) | undefined
   #affinity: readonly number[] | undefined
 
   constructor(
@@ -109,13 +114,20 @@ export class OpenedEngines {
     const { settings, stateDir, clock } = this.#options
     const { cores } = this.#placement
     const { model = "", microcode = "" } = await host.cpuInfo()
-    const { engine, others } = await chooseEngine({
+    const { engine, others, calibrate } = await chooseEngine({
       kernels: await this.#tried(kernels),
       workers,
       // An explicit count is the operator's.
       fewerWorkers: settings.cpuWorkers === undefined && this.#affinity && workers > cores ? cores : undefined,
       createEngine: (kernel, workers) => this.#createEngine(kernel, workers),
-      machine: { cpu: model, microcode, version, native: this.#canMakeMachineCode },
+      machine: {
+        version,
+        cpu: model,
+        microcode,
+        features: usableFeatures(),
+        native: this.#canMakeMachineCode,
+        quota: this.cpus.quota ?? null,
+      },
       cache: stateDir === undefined ? undefined : fileCache(join(stateDir, "calibration.json")),
       recalibrate: settings.recalibrate,
       clock,
@@ -123,6 +135,22 @@ export class OpenedEngines {
     })
     this.#cpu = engine
     this.#others = others
+    this.#calibrate = calibrate
+    if (calibrate && stateDir === undefined) this.#log.info(NOT_KEPT)
+  }
+
+  /**
+   * Measures the CPU kernels if that is needed, and leaves the fastest one loaded; the engine may mine meanwhile. Settles
+   * early if the engine is closed or replaced.
+   */
+  async calibrate(): Promise<void> {
+    const engine = this.#cpu
+    try {
+      const others = await this.#calibrate?.()
+      if (others && this.#cpu === engine) this.#others = others
+    } catch (error) {
+      if (!(error instanceof Interrupted)) throw error
+    }
   }
 
   /** Returns a replacement, not started, for an engine that can no longer hash; undefined if there is no fallback. */

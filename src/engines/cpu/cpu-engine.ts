@@ -1,4 +1,4 @@
-/** The engine of one CPU kernel. */
+/** An engine of CPU workers, all of which run the same kernel. */
 import { workerEntry } from "../../worker-entry.ts"
 import { ThreadEngine, type ThreadEngineOptions } from "../threads/thread-engine.ts"
 import { engineOf, renderedKernel } from "./kernels.ts"
@@ -11,8 +11,6 @@ export interface CpuTask {
   readonly rendered: unknown
 }
 
-export type CpuEngine = ThreadEngine<CpuTask>
-
 export interface CpuEngineOptions
   extends Omit<ThreadEngineOptions<CpuTask>, "name" | "kind" | "firstUnit" | "entry" | "task"> {
   /** A name in the table of kernels. */
@@ -23,14 +21,60 @@ export interface CpuEngineOptions
   readonly render?: (kernel: string) => unknown
 }
 
+/** What a worker has done so far. */
+export interface Reading {
+  /** Differs between workers, and between a worker and its replacement. */
+  readonly worker: number
+  readonly hashes: number
+  /** Milliseconds spent in the kernel. */
+  readonly busyMs: number
+}
+
 /** Creates an engine whose units are `ENGINE/0`, `ENGINE/1`, … */
-export function createCpuEngine(options: CpuEngineOptions): CpuEngine {
-  const { kernel, entry = workerEntry("engines/cpu"), render = renderedKernel, ...rest } = options
-  return new ThreadEngine({
-    ...rest,
-    name: engineOf(kernel),
-    kind: "cpu",
-    entry,
-    task: () => ({ kernel, rendered: render(kernel) }),
-  })
+export const createCpuEngine = (options: CpuEngineOptions): CpuEngine => new CpuEngine(options)
+
+export class CpuEngine extends ThreadEngine<CpuTask> {
+  readonly #render: (kernel: string) => unknown
+  #kernel: string
+
+  constructor(options: CpuEngineOptions) {
+    const { kernel, entry = workerEntry("engines/cpu"), render = renderedKernel, ...rest } = options
+    super({
+      ...rest,
+      name: engineOf(kernel),
+      kind: "cpu",
+      entry,
+      task: () => ({ kernel, rendered: render(kernel) }),
+    })
+    this.#render = render
+    this.#kernel = kernel
+  }
+
+  /** The kernel that was loaded last. */
+  get kernel(): string {
+    return this.#kernel
+  }
+
+  /**
+   * Loads another kernel into the same workers; the work continues with it. The engine keeps its name until `adopt`.
+   * Rejects as `retask`; the workers then have no kernel until another one is loaded.
+   */
+  async load(kernel: string): Promise<void> {
+    await this.retask(() => ({ kernel, rendered: this.#render(kernel) }))
+    this.#kernel = kernel
+  }
+
+  /** Names the engine and its units after the loaded kernel. */
+  adopt(): void {
+    this.rename(engineOf(this.#kernel))
+  }
+
+  /** One reading for each worker that runs. */
+  readings(): Reading[] {
+    return this.units.flatMap(({ current }) =>
+      current?.ready
+        ? [{ worker: current.slot.index, hashes: Number(current.slot.hashes), busyMs: current.slot.busyMs }]
+        : [],
+    )
+  }
 }

@@ -5,6 +5,7 @@ import type { Kernel } from "../../kernel/kernel.ts"
 import { compileWasmKernel, loadWasmKernel, type WasmKernelName } from "../../kernel/wasm/wasm-kernel.ts"
 import type { RenderedKernel } from "../../kernel/x64/program/render.ts"
 import { VARIANTS } from "../../kernel/x64/program/render-targets.ts"
+import { cpuFeatures } from "../../kernel/x64/runtime/cpuid.ts"
 import { loadKernel, renderX64Kernel, type X64KernelName, x64Variants } from "../../kernel/x64/x64-kernel.ts"
 
 /** Steps that create a kernel: rendering, once per process, and loading, once per thread. */
@@ -49,6 +50,16 @@ export const engineOf = (kernel: string): string => VARIANTS[kernel]?.engine ?? 
 /** Kernels that are slower than another one wherever both can run, with the name of that one. */
 export const FALLBACK_OF: Readonly<Record<string, string>> = {
   "wasm-narrow": "wasm",
+}
+
+/** @returns names of the instruction sets beyond the architecture's base that kernels can use on this machine */
+export function usableFeatures(): readonly string[] {
+  if (process.arch !== "x64") return []
+  try {
+    return [...cpuFeatures()].toSorted()
+  } catch {
+    return []
+  }
 }
 
 const rendered = new Map<string, unknown>()

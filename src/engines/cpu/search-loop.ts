@@ -15,7 +15,7 @@ export interface SearchOptions {
   readonly notify: () => void
 }
 
-/** Searches until the engine asks the worker to leave. */
+/** Searches until the engine asks the worker to leave or recalls it. */
 export function searchLoop(options: SearchOptions): void {
   new Search(options).run()
 }
@@ -63,7 +63,7 @@ class Search {
     while (this.#continues) {
       const plane = this.#nonces.plane(work)
       const t0 = plane.takeRows(1)
-      const found = this.#kernel.searchRow(t0)
+      const found = this.#timed(() => this.#kernel.searchRow(t0))
       this.#commits.commit(this.#version, work, plane.tested(t0, row, row, this.#hits(found)))
     }
   }
@@ -74,10 +74,17 @@ class Search {
       if (!chunk) return
       while (chunk.left > 0 && this.#continues && chunk.isMine) {
         const count = Math.min(ROW, chunk.left)
-        const found = this.#kernel.searchRange(chunk.first, count)
+        const found = this.#timed(() => this.#kernel.searchRange(chunk.first, count))
         this.#commits.commit(this.#version, work, chunk.tested(count, this.#hits(found)))
       }
     }
+  }
+
+  #timed(search: () => number): number {
+    const from = performance.now()
+    const found = search()
+    this.#slot.addBusy(performance.now() - from)
+    return found
   }
 
   #hits(found: number): Uint32Array {

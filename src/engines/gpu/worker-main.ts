@@ -1,9 +1,7 @@
 /** The main function of a GPU worker: opens and tests the device, then searches until the engine asks it to leave. */
 import { host } from "../../host/host.ts"
 import { RefusedKernel } from "../engine.ts"
-import type { WorkerOrder } from "../threads/messages.ts"
-import { type Report, serveOrder } from "../threads/serve-order.ts"
-import { openMemory } from "../threads/shared-memory.ts"
+import { type OpenOrder, serveOrders } from "../threads/serve-orders.ts"
 import type { GpuDevice } from "./device.ts"
 import { launchLoop } from "./launch-loop.ts"
 import { UnsupportedDevice } from "./library.ts"
@@ -27,22 +25,22 @@ export interface DeviceTask {
 }
 
 /**
- * Waits for the order, searches, and ends the thread.
+ * Searches by orders until asked to leave; then the thread ends.
  * @param open opens the device; tests replace it to simulate faults
  */
 export const serveDevice = (open: typeof openTuned = openTuned): void =>
-  serveOrder<DeviceTask>((order, report) => search(order, open, report))
+  serveOrders<DeviceTask>(order => search(order, open))
 
-function search({ buffer, slot, salt, task }: WorkerOrder<DeviceTask>, open: typeof openTuned, report: Report): void {
+function search({ order, memory, slot, report }: OpenOrder<DeviceTask>, open: typeof openTuned): void {
+  const { salt, task } = order
   // A launch's end is polled for each millisecond.
   host.refineTimers()
   const { search, tuning } = opened(task, open)
   try {
     report({ kind: "ready", isPlaced: true })
-    const memory = openMemory(buffer)
     launchLoop({
       memory,
-      slot: memory.slots[slot]!,
+      slot,
       device: search,
       rows: rowsOfLaunch(tuning.hashesPerSecond, task),
       throttleMs: task.throttleMs,

@@ -1,6 +1,6 @@
 /** What an engine and a worker thread send each other. Everything after the order passes through shared memory. */
 
-/** The only message that a worker receives. @typeParam Task must survive structured cloning */
+/** What a worker is to do until it is recalled; null instead of an order: end. @typeParam Task must survive structured cloning */
 export interface WorkerOrder<Task> {
   readonly buffer: SharedArrayBuffer
   /** Index of the worker's slot. */

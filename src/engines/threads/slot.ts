@@ -1,7 +1,7 @@
 /**
  * One worker's block of shared memory. Little-endian, offsets in bytes; 128 + 32 × 72, rounded up to a multiple of 64.
  *
- *       0  i32  leave: the worker is to end                        engine
+ *       0  i32  1: the worker is to end, 2: to take another order  engine; the worker ends 2
  *       4  i32  heartbeat, increases while the worker lives        worker
  *       8  i32  head of the ring                                   worker
  *      12  i32  tail of the ring; a worker sleeps on it when full  engine
@@ -17,6 +17,7 @@
  *      72  u64  range: the sequence that the chunk belongs to      worker; the engine if drained
  *      80  u64  planes begun; never reset, so that a later         worker
  *               worker of the slot repeats none
+ *      88  f64  milliseconds in the kernel, all works              worker
  *     128  ring of 32 candidates: u64 sequence, 64 B nonce         worker
  *
  * Each counter has one writer and may be read at any moment; it is exact whenever the worker is between two rows.
@@ -41,7 +42,11 @@ const EXPECTED_SEALS = 56
 const PROGRESS = 64
 const PROGRESS_SEQUENCE = 72
 const PLANES = 80
+const BUSY_MS = 88
 const RING = 128
+
+const END = 1
+const RECALL = 2
 
 const RING_ENTRIES = 32
 const ENTRY_BYTES = 72
@@ -85,13 +90,32 @@ export class Slot implements EngineSlot, WorkerSlot {
       Atomics.store(this.#i64, word / 8, 0n)
     this.#f64[SWITCH_MS / 8] = 0
     this.#f64[EXPECTED_SEALS / 8] = 0
+    this.#f64[BUSY_MS / 8] = 0
     // An odd version is never current.
     Atomics.store(this.#i32, DRAINED / 4, 1)
     Atomics.store(this.#i64, PROGRESS / 8, NO_CHUNK)
   }
 
   leave(): void {
-    Atomics.store(this.#i32, LEAVE / 4, 1)
+    Atomics.store(this.#i32, LEAVE / 4, END)
+    this.#stir()
+  }
+
+  recall(): void {
+    Atomics.compareExchange(this.#i32, LEAVE / 4, 0, RECALL)
+    this.#stir()
+  }
+
+  follow(): void {
+    Atomics.compareExchange(this.#i32, LEAVE / 4, RECALL, 0)
+  }
+
+  get isRecalled(): boolean {
+    return Atomics.load(this.#i32, LEAVE / 4) === RECALL
+  }
+
+  /** Wakes the worker wherever it sleeps. */
+  #stir(): void {
     Atomics.notify(this.#i32, TAIL / 4)
     this.#wake()
   }
@@ -110,6 +134,14 @@ export class Slot implements EngineSlot, WorkerSlot {
 
   get hashes(): bigint {
     return Atomics.load(this.#i64, HASHES / 8)
+  }
+
+  get busyMs(): number {
+    return this.#f64[BUSY_MS / 8]!
+  }
+
+  addBusy(ms: number): void {
+    this.#f64[BUSY_MS / 8]! += ms
   }
 
   get expectedSeals(): number {

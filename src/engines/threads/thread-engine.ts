@@ -15,7 +15,7 @@ import { SALT_BYTES } from "./base-nonce.ts"
 import { chunkOf } from "./range.ts"
 import { createMemory } from "./shared-memory.ts"
 import { sharedNow } from "./shared-now.ts"
-import { ThreadUnit } from "./thread-unit.ts"
+import { type CurrentThread, ThreadUnit } from "./thread-unit.ts"
 import type { EngineSlot, Progress, SharedWork } from "./views.ts"
 import { WorkerThread } from "./worker-thread.ts"
 
@@ -28,9 +28,9 @@ export interface ThreadEngineOptions<Task> {
   readonly firstUnit?: number
   /** 1 … `MAX_WORKERS`. */
   readonly workers: number
-  /** A module that calls `serveOrder` with this type of task. */
+  /** A module that calls `serveOrders` with this type of task. */
   readonly entry: string | URL
-  /** The task of a new worker. @throws UnsupportedKernel if it cannot run here */
+  /** The first task of workers. @throws UnsupportedKernel if it cannot run here */
   readonly task: () => Task
   /** Logical CPUs for workers to take cyclically, in this order; undefined: the scheduler places them. */
   readonly affinity?: readonly number[] | undefined
@@ -79,16 +79,19 @@ const LEAVE_MS = 500
 const CANDIDATES_PER_TURN = 4
 
 export class ThreadEngine<Task> implements Engine {
-  readonly name: string
+  #name: string
   readonly #options: ThreadEngineOptions<Task>
   readonly #memory = createMemory(SLOTS)
   readonly #patience: Patience
   readonly #salt: Uint8Array
   readonly #free: EngineSlot[]
   #affinity: readonly number[] | undefined
+  #makeTask: () => Task
   readonly #all: ThreadUnit<Task>[] = []
   #size = 0
   #work: Work | null = null
+  /** Searched while no work is assigned; nothing of it is reported. */
+  #rehearsal: Work | null = null
   /** Version at which a candidate of the current work was passed on. */
   #answered = 0
   #exhausted = false
@@ -103,12 +106,28 @@ export class ThreadEngine<Task> implements Engine {
   #stopLooking = () => {}
 
   constructor(options: ThreadEngineOptions<Task>) {
-    this.name = options.name
+    this.#name = options.name
+    this.#makeTask = options.task
     this.#options = options
     this.#patience = options.patience ?? PATIENCE
     this.#salt = options.random(SALT_BYTES)
     this.#affinity = options.affinity
     this.#free = this.#memory.slots.toReversed()
+  }
+
+  get name(): string {
+    return this.#name
+  }
+
+  /** Renames the engine and its units, whose counts start again at zero. */
+  rename(name: string): void {
+    if (name === this.#name) return
+    this.#name = name
+    for (const unit of this.#all) unit.rename(this.#idOf(unit.index))
+  }
+
+  get isClosed(): boolean {
+    return this.#closed
   }
 
   get units(): readonly ThreadUnit<Task>[] {
@@ -137,9 +156,23 @@ export class ThreadEngine<Task> implements Engine {
     this.#work = work
     this.#exhausted = false
     this.#left = []
-    this.#memory.assign(work && shared(work))
+    this.#share()
     // The counts and chunks that ended threads hold for the previous work are no longer needed.
     for (const unit of this.#all) this.#free.push(...unit.settlePast())
+  }
+
+  /**
+   * Lets workers search `work` while no other is assigned, in order to measure them. Its hashes count as tested; nothing
+   * else of it is reported.
+   */
+  rehearse(work: Work | null): void {
+    this.#rehearsal = work
+    if (!this.#work && !this.#closed) this.#share()
+  }
+
+  #share(): void {
+    const work = this.#work ?? this.#rehearsal
+    this.#memory.assign(work && shared(work))
   }
 
   resume(sequence: number): void {
@@ -170,6 +203,17 @@ export class ThreadEngine<Task> implements Engine {
         if (!this.#closed) this.#options.log.warn(`${this.#size} workers run instead of ${units}: ${error.message}`)
       })
     return this.#resized
+  }
+
+  /**
+   * Gives every worker another task, one change at a time; the current work is searched again as soon as each is ready.
+   * Rejects with RefusedKernel if the task cannot run here, after which the workers may wait for another task; with another
+   * error if a worker died or was late, which is replaced.
+   */
+  retask(task: () => Task): Promise<void> {
+    const changed = this.#resized.then(() => this.#retaskAll(task))
+    this.#resized = changed.catch(() => {})
+    return changed
   }
 
   /**
@@ -212,14 +256,14 @@ export class ThreadEngine<Task> implements Engine {
     for (const unit of removed) void this.#retire(unit)
   }
 
+  #idOf(index: number): string {
+    const { firstUnit = 0 } = this.#options
+    return `${this.#name}/${firstUnit + index}`
+  }
+
   #unit(index: number): ThreadUnit<Task> {
-    const { kind, firstUnit = 0 } = this.#options
-    const unit = (this.#all[index] ??= new ThreadUnit<Task>(
-      `${this.name}/${firstUnit + index}`,
-      kind,
-      index,
-      () => this.#searching,
-    ))
+    const { kind } = this.#options
+    const unit = (this.#all[index] ??= new ThreadUnit<Task>(this.#idOf(index), kind, index, () => this.#searching))
     unit.cpu = this.#cpuOf(unit)
     return unit
   }
@@ -245,50 +289,84 @@ export class ThreadEngine<Task> implements Engine {
 
   /** Gives the unit a thread. Rejects if the thread does not start; then it is asked to end. */
   async #spawn(unit: ThreadUnit<Task>): Promise<void> {
-    const { clock, entry, log } = this.#options
-    const task = this.#task()
+    const task = this.#refusing(this.#makeTask)
     const slot = this.#free.pop()
     if (!slot) throw new Error("shared memory has no slot for another worker")
     slot.reset()
-    const thread = new WorkerThread(
-      entry,
-      {
-        buffer: this.#memory.buffer,
-        slot: slot.index,
-        salt: this.#salt,
-        cpu: unit.cpu,
-        task,
-      },
-      {
-        notified: () => this.#lookAtSlots(),
-        died: why => this.#replace(unit, why),
-      },
-    )
-    const { cpu } = unit
-    const current: NonNullable<ThreadUnit<Task>["current"]> = { thread, slot, ready: false }
+    const thread = new WorkerThread<Task>(this.#options.entry, {
+      notified: () => this.#lookAtSlots(),
+      died: why => this.#replace(unit, why),
+    })
+    const current: CurrentThread<Task> = { thread, slot, ready: false, answered: Promise.resolve() }
     unit.current = current
-    unit.still = 0
+    try {
+      await this.#order(unit, current, task)
+    } catch (error) {
+      if (unit.current === current) void this.#retire(unit)
+      throw error
+    }
+  }
+
+  /** Orders a thread to search with a task. Settles when it is ready; rejects as `WorkerThread.order`, and if it is late. */
+  async #order(unit: ThreadUnit<Task>, current: CurrentThread<Task>, task: Task): Promise<void> {
+    const { clock, log } = this.#options
+    const { cpu } = unit
+    const answer = current.thread.order({
+      buffer: this.#memory.buffer,
+      slot: current.slot.index,
+      salt: this.#salt,
+      cpu,
+      task,
+    })
+    current.answered = answer.then(
+      () => {},
+      () => {},
+    )
     const late = Promise.withResolvers<never>()
     const cancel = clock.after(this.#patience.startMs, () =>
       late.reject(new Error(`did not start within ${this.#patience.startMs / 1000} s`)),
     )
     try {
-      const { isPlaced, threadId } = await Promise.race([thread.ready, late.promise])
+      const { isPlaced, threadId } = await Promise.race([answer, late.promise])
       current.ready = true
       current.threadId = threadId
+      unit.still = 0
       if (unit.cpu !== cpu && unit.cpu !== undefined) this.#move(unit, [unit.cpu])
       else if (!isPlaced) log.warn(`${unit.id} could not be bound to CPU ${cpu}: the scheduler places it`)
-    } catch (error) {
-      if (unit.current === current) void this.#retire(unit)
-      throw error
     } finally {
       cancel()
     }
   }
 
-  #task(): Task {
+  /** Gives every worker a new task. Rejects with the error of one that could not take it. */
+  async #retaskAll(makeTask: () => Task): Promise<void> {
+    if (this.#closed) throw new Error("the engine is closed")
+    const task = this.#refusing(makeTask)
+    this.#makeTask = makeTask
+    const outcomes = await Promise.allSettled(this.units.map(unit => this.#retask(unit, task)))
+    const failed = outcomes.find(outcome => outcome.status === "rejected")
+    if (failed) throw failed.reason
+  }
+
+  async #retask(unit: ThreadUnit<Task>, task: Task): Promise<void> {
+    const { current } = unit
+    // A thread that is replaced meanwhile starts with the new task.
+    await current?.answered
+    if (!current || unit.current !== current) return
+    current.ready = false
+    current.slot.recall()
     try {
-      return this.#options.task()
+      await this.#order(unit, current, task)
+    } catch (error) {
+      if (!(error instanceof RefusedKernel) && unit.current === current) this.#replace(unit, String(error))
+      throw error
+    }
+  }
+
+  /** @throws RefusedKernel if the task cannot run here */
+  #refusing(makeTask: () => Task): Task {
+    try {
+      return makeTask()
     } catch (error) {
       throw error instanceof UnsupportedKernel ? new RefusedKernel(error.message, true) : error
     }
@@ -310,8 +388,8 @@ export class ThreadEngine<Task> implements Engine {
       this.#reopenUnanswered()
       this.#checkExhausted()
     })
-    current.thread.expectEnd()
     current.slot.leave()
+    current.thread.end()
     const { clock } = this.#options
     const settled = new AbortController()
     void gone.then(() => settled.abort())
@@ -392,7 +470,7 @@ export class ThreadEngine<Task> implements Engine {
   #lookAtSlots(): void {
     for (const unit of this.units) {
       const { slot } = unit.current ?? {}
-      if (!slot || slot.sequence === unit.reported || slot.sequence === 0) continue
+      if (!slot || slot.sequence === unit.reported || slot.sequence !== this.#work?.sequence) continue
       unit.reported = slot.sequence
       this.#events?.switched(unit.id, unit.reported, slot.switchMs / 1000)
     }

@@ -6,14 +6,17 @@ import type { WorkerThread } from "./worker-thread.ts"
 export interface CurrentThread<Task> {
   readonly thread: WorkerThread<Task>
   readonly slot: EngineSlot
+  /** True while it searches or sleeps; false while it loads its task or waits for another one. */
   ready: boolean
+  /** Settles when the thread has answered its latest order. */
+  answered: Promise<void>
   /** The system's number of the thread; known once it is ready. */
   threadId?: number | undefined
 }
 
 /** A unit of an engine over all the threads that it has had. */
 export class ThreadUnit<Task> implements Unit {
-  readonly id: string
+  #id: string
   readonly kind: Unit["kind"]
   readonly index: number
   /** Undefined before the start, and after the unit was given up or removed. */
@@ -34,14 +37,26 @@ export class ThreadUnit<Task> implements Unit {
   /** Logical CPU that its threads are bound to. */
   cpu: number | undefined
   readonly #past = { hashes: 0n, expectedSeals: 0 }
+  /** Counts at the last renaming. */
+  #before = { hashes: 0n, expectedSeals: 0 }
   readonly #searching: () => number
 
   /** @param searching returns the sequence that the engine's workers search now, 0 if none */
   constructor(id: string, kind: Unit["kind"], index: number, searching: () => number) {
-    this.id = id
+    this.#id = id
     this.kind = kind
     this.index = index
     this.#searching = searching
+  }
+
+  get id(): string {
+    return this.#id
+  }
+
+  /** The counts start again at zero. */
+  rename(id: string): void {
+    this.#before = { hashes: this.#allHashes, expectedSeals: this.#allExpectedSeals }
+    this.#id = id
   }
 
   get slots(): EngineSlot[] {
@@ -50,10 +65,18 @@ export class ThreadUnit<Task> implements Unit {
   }
 
   get hashes(): bigint {
-    return this.slots.reduce((sum, slot) => sum + slot.hashes, this.#past.hashes)
+    return this.#allHashes - this.#before.hashes
   }
 
   get expectedSeals(): number {
+    return this.#allExpectedSeals - this.#before.expectedSeals
+  }
+
+  get #allHashes(): bigint {
+    return this.slots.reduce((sum, slot) => sum + slot.hashes, this.#past.hashes)
+  }
+
+  get #allExpectedSeals(): number {
     return this.slots.reduce((sum, slot) => sum + slot.expectedSeals, this.#past.expectedSeals)
   }
 

@@ -80,7 +80,7 @@ export interface WorkerMemory extends ControlBlock {
 /** What both sides read of a slot. */
 interface SlotState {
   readonly index: number
-  /** True once the engine has asked the worker to end. */
+  /** True once the engine has asked the worker to end, or to take another order. */
   readonly leaving: boolean
   /** Sequence of the work that the worker took up last; 0: none. */
   readonly sequence: number
@@ -93,10 +93,14 @@ export interface EngineSlot extends SlotState {
   reset(): void
   /** Asks the worker to end. */
   leave(): void
+  /** Asks the worker to stop its search and to wait for another order. */
+  recall(): void
   /** Increases at least every quarter of a second while the worker lives. */
   readonly heartbeat: number
   /** Nonces tested, all works. */
   readonly hashes: bigint
+  /** Milliseconds spent in the kernel, all works; 0 for devices. */
+  readonly busyMs: number
   /** Σ 1 / difficulty over the nonces counted. */
   readonly expectedSeals: number
   /** Milliseconds from the assignment of `sequence` until the worker took it up. */
@@ -116,6 +120,12 @@ export interface EngineSlot extends SlotState {
 export interface WorkerSlot extends SlotState {
   /** Shows that the worker lives. */
   beat(): void
+  /** True if the worker is to wait for another order. */
+  readonly isRecalled: boolean
+  /** Takes up an order: the recall before it is over. */
+  follow(): void
+  /** Adds time spent in the kernel. */
+  addBusy(ms: number): void
   /** Starts to count for a work. */
   take(work: SharedWork): void
   /** Adds nonces tested, whether they count for a work or not. */

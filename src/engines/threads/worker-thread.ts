@@ -1,4 +1,4 @@
-/** The engine's side of one worker thread: start, reports, end. */
+/** The engine's side of one worker thread: orders, reports, end. */
 import { RefusedKernel } from "../engine.ts"
 import type { WorkerOrder, WorkerReport } from "./messages.ts"
 
@@ -12,59 +12,76 @@ export interface ThreadEvents {
 }
 
 export class WorkerThread<Task> {
-  /**
-   * Resolves once the worker's kernel has passed its self-test. Rejects with RefusedKernel, or with the error that the
-   * worker died of.
-   */
-  readonly ready: Promise<ReadyThread>
   /** Resolves when the thread has ended. */
   readonly gone: Promise<void>
   readonly #worker: Worker
+  readonly #events: ThreadEvents
+  /** The order that the worker has not answered. */
+  #pending: PromiseWithResolvers<ReadyThread> | undefined
   #ending = false
 
-  /** @param entry a module that calls `serveOrder` with the same task type */
-  constructor(entry: string | URL, order: WorkerOrder<Task>, events: ThreadEvents) {
+  /** @param entry a module that calls `serveOrders` with the same task type */
+  constructor(entry: string | URL, events: ThreadEvents) {
     this.#worker = new Worker(entry)
-    const ready = Promise.withResolvers<ReadyThread>()
+    this.#events = events
     const gone = Promise.withResolvers<void>()
-    this.ready = ready.promise
     this.gone = gone.promise
-    this.ready.catch(() => {})
-    let alive = false
-
-    const fail = (error: Error) => {
-      ready.reject(error)
-      if (alive && !this.#ending) {
-        this.#ending = true
-        events.died(error.message)
-      }
-    }
-    this.#worker.onmessage = ({ data }: MessageEvent<WorkerReport>) => {
-      switch (data.kind) {
-        case "ready":
-          alive = true
-          return ready.resolve(data)
-        case "refused":
-          return fail(new RefusedKernel(data.why, data.unsupported))
-        case "notify":
-          return events.notified()
-        case "crashed":
-          return fail(new Error(data.why))
-      }
-    }
+    this.#worker.onmessage = ({ data }: MessageEvent<WorkerReport>) => this.#receive(data)
     this.#worker.onerror = event => {
       event.preventDefault()
-      fail(new Error(event.message))
+      this.#fail(new Error(event.message))
     }
     this.#worker.addEventListener("close", () => {
-      fail(new Error("the thread ended"))
+      this.#fail(new Error("the thread ended"))
       gone.resolve()
     })
-    this.#worker.postMessage(order)
   }
 
-  /** The thread's end is no longer reported as its death. */
-  expectEnd(): void {
+  /**
+   * Sends an order; the previous one must have been answered, and its search recalled. Resolves once the kernel has passed
+   * its self-test. Rejects with RefusedKernel, after which the thread waits for another order, or with the error that the
+   * thread died of.
+   */
+  order(order: WorkerOrder<Task>): Promise<ReadyThread> {
+    const pending = Promise.withResolvers<ReadyThread>()
+    pending.promise.catch(() => {})
+    if (this.#ending) pending.reject(new Error("the thread ended"))
+    else {
+      this.#pending = pending
+      this.#worker.postMessage(order)
+    }
+    return pending.promise
+  }
+
+  /** Lets the thread end once it waits for an order. Its end is no longer reported as its death. */
+  end(): void {
+    this.#ending = true
+    this.#worker.postMessage(null)
+  }
+
+  #receive(report: WorkerReport): void {
+    switch (report.kind) {
+      case "ready":
+        this.#pending?.resolve(report)
+        this.#pending = undefined
+        return
+      case "refused":
+        this.#pending?.reject(new RefusedKernel(report.why, report.unsupported))
+        this.#pending = undefined
+        return
+      case "notify":
+        this.#events.notified()
+        return
+      case "crashed":
+        this.#fail(new Error(report.why))
+    }
+  }
+
+  #fail(error: Error): void {
+    const pending = this.#pending
+    this.#pending = undefined
+    if (pending) pending.reject(error)
+    else if (!this.#ending) this.#events.died(error.message)
     this.#ending = true
   }
 }

@@ -1,55 +1,57 @@
 import { afterAll, expect, test } from "bun:test"
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { fileCache } from "../../../src/engines/cpu/calibration-cache.ts"
+import { type CalibrationKey, fileCache } from "../../../src/engines/cpu/calibration-cache.ts"
 
 const directory = mkdtempSync(join(tmpdir(), "calibration-"))
 afterAll(() => rmSync(directory, { recursive: true }))
 
-const key = { cpu: "A CPU", microcode: "0x1", version: "1.2.3", native: true, workers: [2] }
+const key: CalibrationKey = {
+  version: "1.2.3",
+  cpu: "A CPU",
+  microcode: "0x1",
+  features: ["avx2"],
+  native: true,
+  quota: 2.5,
+  candidates: ["avx512", "wasm"],
+  workers: [2],
+}
 const calibration = { kernels: [{ name: "wasm", hashesPerSecond: 5e5 }], workers: 2 }
 const file = join(directory, "new", "calibration.json")
 
-test("a saved calibration is loaded for the same key only", async () => {
+test.each([
+  ["version", { version: "1.2.4" }],
+  ["cpu", { cpu: "B" }],
+  ["microcode", { microcode: "0x2" }],
+  ["features", { features: ["avx2", "avx512f"] }],
+  ["native", { native: false }],
+  ["quota", { quota: null }],
+  ["candidates", { candidates: ["wasm"] }],
+  ["workers", { workers: [2, 1] }],
+])("a calibration is loaded under the same conditions only: another %s", (name, other) => {
   const cache = fileCache(file)
-  expect(await cache.load(key)).toBeUndefined()
-  await cache.save(key, calibration)
-  expect(await cache.load({ workers: [2], version: "1.2.3", native: true, microcode: "0x1", cpu: "A CPU" })).toEqual(
-    calibration,
-  )
-  for (const other of [
-    { cpu: "B" },
-    { microcode: "0x2" },
-    { version: "1.2.4" },
-    { native: false },
-    { workers: [4] },
-    { workers: [2, 1] },
-  ]) {
-    expect(await cache.load({ ...key, ...other })).toBeUndefined()
-  }
-  expect(readdirSync(join(directory, "new"))).toEqual(["calibration.json"])
+  cache.save(key, calibration)
+  expect(cache.load(key)).toEqual({ kind: "valid", value: calibration })
+  expect(cache.load({ ...key, ...other })).toEqual({ kind: "refused", why: `was made under another ${name}` })
 })
 
-test("a damaged file counts as absent", async () => {
+test("an edited calibration is refused", () => {
   const cache = fileCache(file)
-  await cache.save(key, calibration)
+  cache.save(key, calibration)
   const text = readFileSync(file, "utf8")
-  const damaged = [
-    "",
-    text.slice(0, -20),
-    "null",
-    "[]",
-    text.replace('"wasm"', "5"),
+  const edited = [
+    text.replace('"name": "wasm"', '"name": 5'),
+    text.replace('"name": "wasm"', '"name": "avx9000"'),
     text.replace("500000", '"fast"'),
     text.replace("500000", "0"),
     text.replace(/"workers": 2\n/, '"workers": 0\n'),
     text.replace(/"workers": 2\n/, '"workers": 40\n'),
     text.replace(/"kernels": \[[^\]]*\]/, '"kernels": []'),
   ]
-  for (const content of damaged) {
+  for (const content of edited) {
     expect(content).not.toBe(text)
     writeFileSync(file, content)
-    expect(await cache.load(key)).toBeUndefined()
+    expect(cache.load(key)).toEqual({ kind: "refused", why: "is damaged" })
   }
 })

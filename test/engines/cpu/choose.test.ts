@@ -10,44 +10,59 @@ import { FakeClock } from "../../support/fake-clock.ts"
 /** What an engine of a kernel does: hashes a second for each number of workers, or why it is refused. */
 type Behaviour = ((workers: number, assignment: number) => number) | Error
 
-const machine = { cpu: "A CPU", microcode: "0x1", version: "1.2.3", native: true }
+const machine = { cpu: "A CPU", microcode: "0x1", features: [], version: "1.2.3", native: true, quota: null }
 
 function setUp(behaviours: Record<string, Behaviour>, more: Partial<ChooseOptions> = {}) {
   const clock = new FakeClock()
   const log = collectLog()
   const made: string[] = []
-  const closed: string[] = []
+  const loads: string[] = []
   const createEngine = (name: string, workers: number) => {
     made.push(`${name} ${workers}`)
+    let [kernel, adopted] = [name, name]
     let size = workers
-    let [since, before] = [0, 0n]
-    let searching = false
-    let assignments = 0
-    const hashes = () => {
+    let [hashes, busyMs, since] = [0, 0, clock.now()]
+    const counts = new Map<string, number>()
+    const refuse = (name: string) => {
       const behaviour = behaviours[name]
-      const rate = typeof behaviour === "function" && searching ? behaviour(size, assignments) : 0
-      return before + BigInt(Math.round((rate * (clock.now() - since)) / 1000))
+      if (behaviour instanceof Error) throw behaviour
     }
     const engine: Partial<CpuEngine> = {
-      name,
+      get name() {
+        return adopted
+      },
+      get kernel() {
+        return kernel
+      },
+      isClosed: false,
       get units() {
-        return [{ hashes: hashes() }] as unknown as CpuEngine["units"]
+        return Array.from({ length: size }) as unknown as CpuEngine["units"]
       },
-      async prepare() {
-        const behaviour = behaviours[name]
-        if (behaviour instanceof Error) throw behaviour
-      },
-      assign(work) {
-        before = hashes()
+      readings() {
+        const behaviour = behaviours[kernel] as (workers: number, slice: number) => number
+        // Two readings are a slice.
+        const slice = Math.ceil(((counts.get(kernel) ?? 0) + 1) / 2)
+        counts.set(kernel, (counts.get(kernel) ?? 0) + 1)
+        const elapsed = clock.now() - since
         since = clock.now()
-        searching = work !== null
-        if (searching) assignments += 1
+        hashes += Math.round((behaviour(size, slice) * elapsed) / 1000)
+        busyMs += elapsed
+        return [{ worker: 0, hashes, busyMs }]
+      },
+      rehearse() {},
+      async prepare() {
+        refuse(name)
+      },
+      async load(next) {
+        loads.push(next)
+        refuse(next)
+        kernel = next
+      },
+      adopt() {
+        adopted = kernel
       },
       async resize(count) {
         size = count
-      },
-      async close() {
-        closed.push(name)
       },
     }
     return engine as CpuEngine
@@ -62,20 +77,20 @@ function setUp(behaviours: Record<string, Behaviour>, more: Partial<ChooseOption
     ...more,
   }
   const choose = async () => {
-    const choice = chooseEngine(options)
-    choice.catch(() => {})
-    await clock.advance(5000)
-    const { engine, others } = await choice
-    return { name: engine.name, others }
+    const { engine, others, calibrate } = await chooseEngine(options)
+    const calibrated = calibrate?.()
+    calibrated?.catch(() => {})
+    await clock.advance(8000)
+    return { name: engine.name, others: (await calibrated) ?? others }
   }
-  return { choose, log, made, closed }
+  return { choose, log, made, loads, options }
 }
 
 function memoryCache(initial?: Calibration) {
   const saved: Calibration[] = []
   const cache: CalibrationCache = {
-    load: async () => initial,
-    save: async (_key, calibration) => void saved.push(calibration),
+    load: () => (initial ? { kind: "valid", value: initial } : { kind: "absent" }),
+    save: (_key, calibration) => void saved.push(calibration),
   }
   return { cache, saved }
 }
@@ -86,11 +101,12 @@ const lacking = new RefusedKernel("this CPU has no AVX-512", true)
 const miscalculating = new RefusedKernel("a wrong hash", false)
 
 describe("the fastest kernel", () => {
-  test("is chosen, the others are closed, and the ranking is logged and saved", async () => {
+  test("is loaded into the workers that run, and the ranking is logged and saved", async () => {
     const { cache, saved } = memoryCache()
-    const { choose, log, closed } = setUp({ avx512: lacking, wasm: slow, avx2: fast }, { cache })
+    const { choose, log, made, loads } = setUp({ avx512: lacking, wasm: slow, avx2: fast }, { cache })
     expect(await choose()).toEqual({ name: "avx2", others: ["wasm"] })
-    expect(closed).toEqual(["wasm"])
+    expect(made).toEqual(["avx512 4", "wasm 4"])
+    expect(loads).toEqual(["avx2"])
     expect(log.texts).toEqual([
       "info avx512 is not used: this CPU has no AVX-512",
       "info A CPU: avx2 1.50 MH/s, wasm 0.30 MH/s on 4 workers; using avx2",
@@ -124,10 +140,48 @@ describe("the fastest kernel", () => {
   })
 
   test("is used if the calibration cannot be saved", async () => {
-    const cache: CalibrationCache = { load: async () => undefined, save: async () => Promise.reject(new Error("full")) }
+    const cache: CalibrationCache = {
+      load: () => ({ kind: "absent" }),
+      save: () => {
+        throw new Error("full")
+      },
+    }
     const { choose } = setUp({ wasm: slow, avx2: fast }, { cache })
     expect((await choose()).name).toBe("avx2")
   })
+})
+
+test("a stored calibration that is refused is named in one line, and the kernels are measured again", async () => {
+  const { saved } = memoryCache()
+  const cache: CalibrationCache = {
+    load: () => ({ kind: "refused", why: "was made under another version" }),
+    save: (_key, calibration) => void saved.push(calibration),
+  }
+  const { choose, log } = setUp({ wasm: slow, avx2: fast }, { cache })
+  expect((await choose()).name).toBe("avx2")
+  expect(log.texts[0]).toBe("info the stored calibration was made under another version: kernels are measured again")
+  expect(saved).toHaveLength(1)
+})
+
+test("a kernel that is refused while others mine is left out of the ranking", async () => {
+  const { cache, saved } = memoryCache()
+  const { choose, log, loads } = setUp({ avx2: fast, avx512: miscalculating, wasm: slow }, { cache })
+  expect(await choose()).toEqual({ name: "avx2", others: ["wasm", "avx512"] })
+  expect(loads).toEqual(["avx512", "wasm", "avx2"])
+  expect(log.texts[0]).toBe("warn avx512 is not used, it failed its self-test: a wrong hash")
+  expect(saved[0]!.kernels.map(({ name }) => name)).toEqual(["avx2", "wasm"])
+})
+
+test("no calibration is saved if the workers of a kernel could not be started", async () => {
+  for (const behaviours of [
+    { avx2: new Error("Failed to spawn worker thread"), wasm: slow, "wasm-narrow": slow },
+    { wasm: slow, avx2: new Error("Failed to spawn worker thread") },
+  ]) {
+    const { cache, saved } = memoryCache()
+    const { choose } = setUp(behaviours as Record<string, Behaviour>, { cache })
+    expect((await choose()).name).toBe("wasm")
+    expect(saved).toEqual([])
+  }
 })
 
 test("a kernel whose workers fail to start is not reported as wrong", async () => {
@@ -184,7 +238,7 @@ test("a fallback is measured only if its faster kernel cannot run", async () => 
   const rest = { "wasm-narrow": slow, avx2: fast }
   const usual = setUp({ wasm: slow, ...rest })
   expect(await usual.choose()).toEqual({ name: "avx2", others: ["wasm", "wasm-narrow"] })
-  expect(usual.made).toEqual(["wasm 4", "avx2 4"])
+  expect([usual.made, usual.loads]).toEqual([["wasm 4"], ["avx2"]])
   const without = setUp({ wasm: lacking, ...rest })
   expect(await without.choose()).toEqual({ name: "avx2", others: ["wasm-narrow"] })
 })

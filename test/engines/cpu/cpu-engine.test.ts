@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { systemClock } from "../../../src/clock.ts"
+import { calibrate, Interrupted } from "../../../src/engines/cpu/calibrate.ts"
 import { type CpuEngine, type CpuEngineOptions, createCpuEngine } from "../../../src/engines/cpu/cpu-engine.ts"
 import { type Candidate, RefusedKernel, type Work } from "../../../src/engines/engine.ts"
 import { nextSequence } from "../../../src/engines/sequence.ts"
@@ -83,6 +84,13 @@ async function setUp(options: Partial<CpuEngineOptions> = {}) {
 async function poll(condition: () => boolean): Promise<void> {
   while (!condition()) await Bun.sleep(1)
 }
+
+/** Awaits without `expect().rejects`, which holds up the messages of workers. */
+const failureOf = (promise: Promise<unknown>): Promise<Error> =>
+  promise.then(
+    () => new Error("it did not fail"),
+    (error: Error) => error,
+  )
 
 const total = (engine: CpuEngine): bigint => engine.units.reduce((sum, { hashes }) => sum + hashes, 0n)
 
@@ -310,6 +318,71 @@ describe("a kernel", () => {
 
   test("that cannot be rendered is reported with the reason", async () => {
     expect(setUp({ kernel: "broken", ...FAULTY, workers: 1 })).rejects.toThrow("cannot be made")
+  })
+})
+
+describe("another kernel", () => {
+  const threads = (engine: CpuEngine) => engine.units.map(({ current }) => current!.thread)
+
+  test("is loaded into the same threads while their job continues", async () => {
+    const { engine, watch } = await setUp({ kernel: "wasm" })
+    const job = work(IMPOSSIBLE)
+    engine.assign(job)
+    await poll(() => engine.units.every(({ hashes }) => hashes > 0n))
+    const before = threads(engine)
+    await engine.load("wasm-narrow")
+    const counted = engine.hashesOf(job.sequence)
+    await poll(() => engine.hashesOf(job.sequence) > counted)
+    expect(threads(engine)).toEqual(before)
+    expect([engine.kernel, engine.name, engine.units[0]!.id]).toEqual(["wasm-narrow", "wasm", "wasm/0"])
+    const total = engine.units[0]!.hashes
+    engine.adopt()
+    expect(engine.units.map(({ id }) => id)).toEqual(["wasm-narrow/0", "wasm-narrow/1"])
+    expect(engine.units[0]!.hashes).toBeLessThan(total)
+    expect(watch.restarted).toEqual([])
+    await engine.close()
+  })
+
+  test("that is refused leaves the threads to a third one, and no nonce of a range is lost or repeated", async () => {
+    const { engine, watch } = await setUp({ kernel: "faulty", ...FAULTY })
+    const job = work(1n, { stopAtCandidate: false, range: { first: 0n, last: 99_999n } })
+    engine.assign(job)
+    await watch.until(() => watch.candidates.length > 0)
+    const before = threads(engine)
+    expect(await failureOf(engine.load("wrong"))).toBeInstanceOf(RefusedKernel)
+    expect((await failureOf(engine.load("unsupported"))).message).toBe("this CPU has no such thing")
+    expect(watch.exhausted).toEqual([])
+    await engine.load("faulty")
+    await watch.until(() => watch.exhausted.includes(job.sequence))
+    expect(new Set(watch.candidates.map(({ nonce }) => bytesToInteger(nonce))).size).toBe(100_000)
+    expect(watch.candidates).toHaveLength(100_000)
+    expect(engine.hashesOf(job.sequence)).toBe(100_000n)
+    expect(threads(engine)).toEqual(before)
+    expect(watch.restarted).toEqual([])
+    await engine.close()
+  })
+
+  test("is not loaded into a closed engine, and closing does not wait for its measurement", async () => {
+    const { engine, log } = await setUp({ kernel: "wasm" })
+    const options = { engine, candidates: ["wasm", "wasm-narrow", "avx2"], clock: systemClock, log }
+    const calibrated = calibrate(options)
+    const from = performance.now()
+    await engine.close()
+    expect(await failureOf(calibrated)).toBeInstanceOf(Interrupted)
+    expect(performance.now() - from).toBeLessThan(5000)
+    expect((await failureOf(engine.load("wasm-narrow"))).message).toBe("the engine is closed")
+    expect(log.lines).toEqual([])
+  })
+
+  test("is measured without work, of which nothing is reported", async () => {
+    const { engine, watch, log } = await setUp({ kernel: "wasm" })
+    const { calibration } = await calibrate({ engine, candidates: ["wasm", "avx2"], clock: systemClock, log })
+    const [best] = calibration.kernels
+    expect(best!.hashesPerSecond).toBeGreaterThan(0)
+    expect(engine.kernel).toBe(best!.name)
+    expect(engine.units.every(({ sequence }) => sequence === 0)).toBe(true)
+    expect([watch.candidates, watch.switched, watch.exhausted]).toEqual([[], [], []])
+    await engine.close()
   })
 })
 
