@@ -71,15 +71,24 @@ const MAX_ROWS = MAX_NONCES / ROW
 /** Maximum duration of a launch with a given batch size. */
 const MAX_LAUNCH_MS = 1000
 
-/**
- * Few registers and many threads, or many registers and less code. `docs/gpu.md` has the compiler's counts for each.
+/*
+ * The builds of a device, the one of the best counts in `docs/gpu.md` first. Rolled code fits the instruction cache;
+ * rounds in a row save a few instructions. On CUDA, few registers allow many threads.
  */
+
 const CUDA_BUILDS: readonly Build[] = [
   { groupSize: 128, registers: 76, form: "pairs", rolled: true },
+  { groupSize: 128, registers: 168, form: "pairs", rolled: true },
   { groupSize: 128, registers: 76, form: "pairs" },
   { groupSize: 128, registers: 168, form: "pairs" },
   { groupSize: 128, registers: 128, form: "multiplier", rolled: true },
+]
+
+/** Architectures from sm_120 on add pairs in one instruction, which makes sums of three more expensive. */
+const BLACKWELL_BUILDS: readonly Build[] = [
+  { groupSize: 128, registers: 128, form: "multiplier", rolled: true },
   { groupSize: 128, registers: 128, form: "multiplier" },
+  { groupSize: 128, registers: 128, form: "words", rolled: true },
   { groupSize: 128, registers: 128, form: "words" },
 ]
 
@@ -94,8 +103,10 @@ const OPENCL_BUILDS: readonly Build[] = [
 const PROCESSOR_BUILDS: readonly Build[] = [{ groupSize: 1, rolled: true }]
 
 /** The builds that a device is measured with. */
-export const buildsFor = ({ api, processor }: GpuDevice): readonly Build[] =>
-  api === "cuda" ? CUDA_BUILDS : processor ? PROCESSOR_BUILDS : OPENCL_BUILDS
+export function buildsFor({ api, processor, architecture }: GpuDevice): readonly Build[] {
+  if (api === "opencl") return processor ? PROCESSOR_BUILDS : OPENCL_BUILDS
+  return Number(/^sm_(\d+)/.exec(architecture)?.[1]) >= 120 ? BLACKWELL_BUILDS : CUDA_BUILDS
+}
 
 /** Whether a tuning is stored that is valid for the device and its driver, which then has compiled every build. */
 export const isTuned = (device: GpuDevice, options: Pick<TuningOptions, "stateDir" | "version">): boolean =>

@@ -54,6 +54,7 @@ test("lists devices with the drivers' descriptions", () => {
     [DeviceInfo.pciSlotNvidia]: words(0x10),
     [DeviceInfo.pciDomainNvidia]: words(1),
     [DeviceInfo.uuid]: uuid,
+    [DeviceInfo.extensions]: text("cl_khr_fp64 cl_khr_device_uuid cl_nv_device_attribute_query "),
   }
   const topology = new Uint8Array(24)
   topology.set([1])
@@ -62,8 +63,13 @@ test("lists devices with the drivers' descriptions", () => {
     [DeviceInfo.name]: text("gfx1100"),
     [DeviceInfo.boardNameAmd]: text("Card B"),
     [DeviceInfo.topologyAmd]: topology,
+    [DeviceInfo.extensions]: text("cl_amd_device_attribute_query"),
   }
-  const intel = { [DeviceInfo.unifiedMemory]: words(1), [DeviceInfo.pciBus]: words(0, 0, 2, 0) }
+  const intel = {
+    [DeviceInfo.unifiedMemory]: words(1),
+    [DeviceInfo.pciBus]: words(0, 0, 2, 0),
+    [DeviceInfo.extensions]: text("cl_khr_pci_bus_info"),
+  }
   const [first, second, third] = openClDevices(fakeOpenCl([nvidia, amd, intel]).api)
   expect(first).toMatchObject({
     index: 0,
@@ -80,4 +86,9 @@ test("lists devices with the drivers' descriptions", () => {
   })
   expect(second).toMatchObject({ index: 1, name: "Card B", pci: "0000:83:00.1", uuid: undefined })
   expect(third).toMatchObject({ index: 2, integrated: true, pci: "0000:00:02.0" })
+})
+
+test("a device is asked only for what its extensions offer", () => {
+  const { api } = fakeOpenCl([{ [DeviceInfo.uuid]: new Uint8Array(16), [DeviceInfo.pciBus]: words(0, 0, 2, 0) }])
+  expect(openClDevices(api)[0]).toMatchObject({ uuid: undefined, pci: undefined })
 })

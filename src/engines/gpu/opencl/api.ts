@@ -61,6 +61,7 @@ export const DeviceInfo = {
   name: 0x102b,
   driverVersion: 0x102d,
   version: 0x102f,
+  extensions: 0x1030,
   languageVersion: 0x103d,
   unifiedMemory: 0x1035,
   uuid: 0x106a,

@@ -49,16 +49,34 @@ function handlesOf(api: OpenClApi, platform: bigint, type: bigint): bigint[] {
   return found ? [...devices.subarray(0, count[0]!)] : []
 }
 
+/** Bytes of a device's answer that is a text; lists of extensions are the longest. */
+const TEXT_BYTES = 16_384
+
+/** Queries that a device supports only with an extension. */
+const EXTENSION_OF: Readonly<Partial<Record<number, string>>> = {
+  [DeviceInfo.uuid]: "cl_khr_device_uuid",
+  [DeviceInfo.pciBus]: "cl_khr_pci_bus_info",
+  [DeviceInfo.boardNameAmd]: "cl_amd_device_attribute_query",
+  [DeviceInfo.topologyAmd]: "cl_amd_device_attribute_query",
+  [DeviceInfo.pciBusNvidia]: "cl_nv_device_attribute_query",
+  [DeviceInfo.pciSlotNvidia]: "cl_nv_device_attribute_query",
+  [DeviceInfo.pciDomainNvidia]: "cl_nv_device_attribute_query",
+}
+
 function describe(api: OpenClApi, handle: bigint, index: number, platform: string): OpenClDevice {
-  const info = (name: number, bytes: number): DataView | undefined => {
+  const ask = (name: number, bytes: number): DataView | undefined => {
     const answer = new Uint8Array(bytes)
     const answered = api.attempt("clGetDeviceInfo", handle, name, BigInt(bytes), answer, null)
     return answered ? new DataView(answer.buffer) : undefined
   }
-  const text = (name: number): string => {
-    const answer = info(name, 1024)
-    return answer === undefined ? "" : textOf(new Uint8Array(answer.buffer))
+  const textFrom = (answer: DataView | undefined): string =>
+    answer === undefined ? "" : textOf(new Uint8Array(answer.buffer))
+  const extensions = new Set(textFrom(ask(DeviceInfo.extensions, TEXT_BYTES)).split(/\s+/))
+  const info = (name: number, bytes: number): DataView | undefined => {
+    const extension = EXTENSION_OF[name]
+    return extension === undefined || extensions.has(extension) ? ask(name, bytes) : undefined
   }
+  const text = (name: number): string => textFrom(info(name, TEXT_BYTES))
   const uuid = info(DeviceInfo.uuid, 16)
   return {
     api: "opencl",
