@@ -1,6 +1,6 @@
 /** The built executable, mining for its development node. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
-import { chmodSync, mkdtempSync, rmSync } from "node:fs"
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { progressOf } from "../../src/commands/mining.ts"
@@ -140,6 +140,25 @@ describe("serve", () => {
     await miner.line(/was sent/, miner.lines.length)
     expect(await metric("miner_hashes_total")).toBeGreaterThan(hashes)
     expect(miner.lines.filter(({ text }) => text.includes("connected to"))).toHaveLength(1)
+    expect(await miner.stop()).toBe(0)
+  }, 30_000)
+
+  test("a reload of the service renews the metrics token", async () => {
+    const tokenFile = join(dir, "renewed-token")
+    const write = (token: string) => writeFileSync(tokenFile, `${token}\n`, { mode: 0o600 })
+    write("first")
+    const miner = new MinerProcess([...serve, "--metrics-port", "0", "--metrics-token-file", tokenFile], {
+      env: { INVOCATION_ID: "1" },
+    })
+    const { text } = await miner.line(/http:\/\/127\.0\.0\.1:\d+/)
+    const url = `${/http:\/\/127\.0\.0\.1:\d+/.exec(text)![0]}/metrics`
+    const status = async (token: string) => (await fetch(url, { headers: { authorization: `Bearer ${token}` } })).status
+    await miner.line(/was sent/)
+    write("second")
+    expect([await status("first"), await status("second")]).toEqual([200, 401])
+    miner.kill("SIGHUP")
+    while ((await status("second")) !== 200) await Bun.sleep(10)
+    expect(await status("first")).toBe(401)
     expect(await miner.stop()).toBe(0)
   }, 30_000)
 

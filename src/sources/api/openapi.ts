@@ -21,6 +21,8 @@ const jobIdParameter = { name: "job_id", in: "path", required: true, schema: job
 const refusals = {
   "401": answer("The bearer token is missing or wrong", "Error"),
   "403": answer("The request was sent by a web page", "Error"),
+  "421": answer("The Host header names another machine", "Error"),
+  "503": answer("Too many requests are unfinished", "Error"),
 }
 
 const status = (...values: string[]) => ({ type: "string", enum: values })
@@ -93,6 +95,8 @@ export const openapi = {
         responses: {
           "200": { description: "OpenAPI 3.1", content: { "application/json": { schema: { type: "object" } } } },
           "403": refusals["403"],
+          "421": refusals["421"],
+          "503": refusals["503"],
         },
       },
     },

@@ -149,6 +149,20 @@ describe("the server", () => {
     expect(events.count("job")).toBe(0)
   })
 
+  test("answers only requests for this machine, or with the token", async () => {
+    const host = { host: "evil.example" }
+    const refused = await peer.post("/mine", JSON.stringify(job), host)
+    expect(await described("/mine", "post", refused)).toMatchObject({ code: 421, status: "error" })
+    expect((await peer.get("/openapi.json", host)).status).toBe(421)
+    expect(events.count("job")).toBe(0)
+    await peer.source.close()
+    start({ allowedHosts: ["rig.example"], token: "secret" })
+    const authorization = "Bearer secret"
+    expect((await peer.get("/openapi.json", { host: "rig.example:9833" })).status).toBe(200)
+    expect((await peer.get("/openapi.json", host)).status).toBe(421)
+    expect((await peer.get("/openapi.json", { ...host, authorization })).status).toBe(200)
+  })
+
   test("requires the bearer token if one is set", async () => {
     await peer.source.close()
     start({ token: "correct horse" })
