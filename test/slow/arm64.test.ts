@@ -1,26 +1,70 @@
 /**
- * Every arm64 kernel against the specification: natively on arm64, elsewhere under qemu-user, in the root that
+ * The arm64 kernels against the specification: natively on arm64, elsewhere under qemu-user, in the root that
  * `scripts/arm64-root.sh` builds.
  */
-import { expect, test } from "bun:test"
+import { describe, expect, test } from "bun:test"
+import { createKernel } from "../../src/engines/cpu/kernels.ts"
 import { RECIPES } from "../../src/kernel/arm64/targets.ts"
+import { ROW } from "../../src/kernel/kernel.ts"
+import { isHit, maxMissRate, missRate, prepare } from "./half-plane.ts"
+
+const NONCES = Number(process.env["MISS_NONCES"] ?? 1_000_000)
+const ROWS = Math.ceil(NONCES / ROW)
 
 const hasQemu = Bun.which("qemu-aarch64-static") !== null || Bun.which("qemu-aarch64") !== null
 const why = process.arch === "arm64" || hasQemu ? undefined : "skipped: needs qemu-user-static"
 
+let program: string | undefined
+
 function bun(): string {
   if (process.arch === "arm64") return process.execPath
+  if (program) return program
   const run = Bun.spawnSync(["scripts/arm64-root.sh"], { stderr: "inherit" })
   expect(run.exitCode).toBe(0)
-  return `${run.stdout.toString().trim()}/bun`
+  return (program = `${run.stdout.toString().trim()}/bun`)
 }
 
-test.skipIf(why !== undefined).each(Object.keys(RECIPES))(`kernel %s on arm64${why ? ` (${why})` : ""}`, name => {
-  const run = Bun.spawnSync(
-    [bun(), "test", "--path-ignore-patterns=", "--timeout", "500000", "./test/slow/arm64-guest.ts"],
-    { env: { ...process.env, KERNEL: name }, stdout: "pipe", stderr: "pipe" },
-  )
-  const said = run.stderr.toString()
-  expect(run.exitCode, said.slice(-2000)).toBe(0)
-  expect(said).toMatch(/ 4 pass\n/)
+/** Runs the program. @returns its standard output and standard error */
+async function run(args: readonly string[], env: Record<string, string> = {}): Promise<{ out: string; err: string }> {
+  const child = Bun.spawn([bun(), ...args], { env: { ...process.env, ...env }, stdout: "pipe", stderr: "pipe" })
+  const [out, err, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ])
+  expect(code, err.slice(-2000)).toBe(0)
+  return { out, err }
+}
+
+const suites = (kernel: string) =>
+  run(["test", "--path-ignore-patterns=", "--timeout", "500000", "./test/slow/arm64-guest.ts"], { KERNEL: kernel })
+
+describe.skipIf(why !== undefined)(`on arm64${why ? ` (${why})` : ""}`, () => {
+  test("operations", async () => {
+    expect((await suites("operations")).err).toMatch(/ 57 pass\n/)
+  })
+
+  test.each(Object.keys(RECIPES))("kernel %s", async kernel => {
+    expect((await suites(kernel)).err).toMatch(/ 9 pass\n/)
+  })
+
+  test.each(Object.keys(RECIPES))(`misses of %s are below one in a million, over ${NONCES} nonces`, async kernel => {
+    const { out } = await run(["test/slow/arm64-hits.ts", kernel, String(ROWS)])
+    const bits = Uint8Array.fromBase64(out.trim())
+    const other = createKernel("wasm")
+    prepare(other, other)
+    const wrong = { tested: 0, other: 0 }
+    for (let t0 = 0; t0 < ROWS; t0++) {
+      const expected = new Set(other.hits.subarray(0, other.searchRow(t0)))
+      for (let t1 = 0; t1 < ROW; t1++) {
+        const nonce = t0 * ROW + t1
+        const found = ((bits[nonce >> 3]! >> (nonce & 7)) & 1) === 1
+        if (found === expected.has(t1)) continue
+        if (found !== isHit(t0, t1)) wrong.tested++
+        else wrong.other++
+      }
+    }
+    console.log(`${kernel} over ${NONCES} nonces: ${wrong.tested} misses seen, ${wrong.other} of the other kernel`)
+    expect(missRate(wrong.tested, NONCES)).toBeLessThan(maxMissRate(NONCES))
+  })
 })

@@ -29,7 +29,7 @@ import {
 import { type StepListing, Steps } from "./steps.ts"
 import { layoutOf, opsOf, type Recipe, routineOptions } from "./targets.ts"
 
-const ENTRIES = ["permute", "preparePlane", "searchRow", "searchRange", "synchronise"] as const
+export const ENTRIES = ["permute", "preparePlane", "searchRow", "searchRange", "synchronise"] as const
 export type EntryName = (typeof ENTRIES)[number]
 
 export interface RenderedKernel {

@@ -28,7 +28,7 @@ export const RECIPES = {
   "arm64-mixed": { sets: ["neon", "word", "word", "word"], core: wideCore, isShifted: true, window: 300 },
   "arm64-mixed-narrow": { sets: ["neon", "neon", "word", "word"], core: narrowCore, isShifted: true, window: 250 },
   "arm64-neon": { sets: ["neon", "neon"], core: narrowCore, isShifted: true, window: 200 },
-  "arm64-two": { sets: ["word", "word"], core: wideCore, isShifted: true, window: 200 },
+  "arm64-two": { sets: ["word", "word"], core: wideCore, isShifted: false, window: 200 },
   arm64: { sets: ["word"], core: wideCore, isShifted: true, window: 200 },
 } as const satisfies Record<string, Recipe>
 
