@@ -7,7 +7,7 @@ import { fileCache } from "../engines/cpu/calibration-cache.ts"
 import { chooseEngine } from "../engines/cpu/choose.ts"
 import { type CpuEngine, createCpuEngine } from "../engines/cpu/cpu-engine.ts"
 import { KERNELS, usableFeatures } from "../engines/cpu/kernels.ts"
-import { refusedByTrial } from "../engines/cpu/trial.ts"
+import { isNative, refusedByTrial } from "../engines/cpu/trial.ts"
 import type { Engine } from "../engines/engine.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
 import { detectEffectiveCpus, type EffectiveCpus } from "../host/effective-cpus.ts"
@@ -114,8 +114,9 @@ export class OpenedEngines {
     const { settings, stateDir, clock } = this.#options
     const { cores } = this.#placement
     const { model = "", microcode = "" } = await host.cpuInfo()
+    const usable = await this.#tried(kernels)
     const { engine, others, calibrate } = await chooseEngine({
-      kernels: await this.#tried(kernels),
+      kernels: usable,
       workers,
       // An explicit count is the operator's.
       fewerWorkers: settings.cpuWorkers === undefined && this.#affinity && workers > cores ? cores : undefined,
@@ -124,7 +125,8 @@ export class OpenedEngines {
         version,
         cpu: model,
         microcode,
-        features: usableFeatures(),
+        // Native code identifies the CPU, which is left alone if no kernel survived its trial.
+        features: usable.some(isNative) ? usableFeatures() : [],
         native: this.#canMakeMachineCode,
         quota: this.cpus.quota ?? null,
       },

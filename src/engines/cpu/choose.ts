@@ -125,7 +125,7 @@ function save({ cache, log }: ChooseOptions, key: CalibrationKey, calibration: C
   try {
     cache?.save(key, calibration)
   } catch (error) {
-    log.debug(`the calibration could not be saved for the next start: ${(error as Error).message}`)
+    log.info(`measurements are not kept for the next start: ${(error as Error).message}`)
   }
 }
 

@@ -25,6 +25,9 @@ const LIMIT_MS = 30_000
 /** Whether native kernels are tried first. Windows is tested under Wine, macOS is not. */
 export const needsTrial = (platform: NodeJS.Platform): boolean => platform === "win32" || platform === "darwin"
 
+/** Whether a kernel is machine code of this project, and not the runtime's. */
+export const isNative = (kernel: string): boolean => !kernel.startsWith("wasm")
+
 export interface TrialOptions {
   readonly clock: Clock
   /** Tests may pass their own. */
@@ -42,7 +45,7 @@ export async function refusedByTrial(
   { clock, platform = process.platform, run = runChild }: TrialOptions,
 ): Promise<ReadonlyMap<string, string>> {
   const refused = new Map<string, string>()
-  let names = needsTrial(platform) ? kernels.filter(name => !name.startsWith("wasm")) : []
+  let names = needsTrial(platform) ? kernels.filter(isNative) : []
   while (names.length > 0) {
     let current = names[0]!
     const report = (report: unknown) => {

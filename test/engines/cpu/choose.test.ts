@@ -146,8 +146,9 @@ describe("the fastest kernel", () => {
         throw new Error("full")
       },
     }
-    const { choose } = setUp({ wasm: slow, avx2: fast }, { cache })
+    const { choose, log } = setUp({ wasm: slow, avx2: fast }, { cache })
     expect((await choose()).name).toBe("avx2")
+    expect(log.texts).toContain("info measurements are not kept for the next start: full")
   })
 })
 
