@@ -44,8 +44,8 @@ async function stratumMaker(config: StratumSourceConfig, context: SourceContext)
     import("../sources/stratum/stratum-source.ts"),
     import("../sources/stratum/socket.ts"),
   ])
-  const { name, protocol, host, port, login, password, pin } = config
-  const connect = connectTo({ tls: protocol === "stratum+tls", host, port, pin })
+  const { name, protocol, host, port, login, password, pin, proxy } = config
+  const connect = connectTo({ tls: protocol === "stratum+tls", host, port, pin, proxy })
   const credentials = () => ({ login, password: password.read(), agent: `quantus-miner/${version}` })
   const record = { accepted: false }
   return () => createStratumSource({ name, connect, credentials, record, ...context })

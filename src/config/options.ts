@@ -19,6 +19,7 @@ import {
   text,
   visibleText,
 } from "./parse.ts"
+import { proxyUrl } from "./proxy-url.ts"
 import { cpuAffinity, engineName, gpuSelection, schedule } from "./selections.ts"
 import { NODE_PORT, sourceUrls } from "./source-url.ts"
 
@@ -159,6 +160,15 @@ export const OPTIONS = {
     value: "FILE",
     perSource: true,
     help: "File that contains the Stratum pool password",
+  }),
+  proxy: option({
+    category: "source",
+    parser: proxyUrl,
+    commands: SOURCED,
+    value: "URL",
+    secret: true,
+    perSource: true,
+    help: "Proxy for Stratum pools: socks5://[USER:PASSWORD@]HOST[:PORT] or http://[USER:PASSWORD@]HOST:PORT; names are resolved by the proxy",
   }),
   keepMining: option({
     category: "source",

@@ -9,6 +9,7 @@ import type { Files } from "./files.ts"
 import { type Given, type GivenOptions, givenError, type Layers, parseGiven } from "./given.ts"
 import { type OptionName, optionOf, type Value } from "./options.ts"
 import { type Address, addressText } from "./parse.ts"
+import type { ProxyUrl } from "./proxy-url.ts"
 import { LOGIN, PASSWORD, PIN, type Secret, type SecretKind } from "./secrets.ts"
 import { type SourceUrl, sourceName } from "./source-url.ts"
 
@@ -30,6 +31,7 @@ export interface StratumSourceConfig extends Address {
   readonly password: Secret
   /** Trusts this certificate instead of the system's authorities; with TLS only. */
   readonly pin: Secret | undefined
+  readonly proxy: ProxyUrl | undefined
 }
 
 export interface SourceInputs {
@@ -94,6 +96,13 @@ function resolveUrls({ layers, fileSources }: SourceInputs): readonly SourceUrl[
 
 function quicSource(context: SourceOptions): QuicSourceConfig {
   const { url, name } = context
+  if (context.value("proxy")) {
+    throw new OperatorError(
+      `${name} cannot be reached through --proxy: QUIC runs over UDP, which these proxies do not forward; ` +
+        "give the proxy in the [[source]] tables of Stratum pools only, or remove it",
+      ExitCode.config,
+    )
+  }
   const token = context.credential("token") ?? context.standard("token")
   if (!token) throw context.missing("token", "--auth-token-file FILE", STANDARD_FILES.token)
   const pin = context.credential("pin") ?? context.standard("pin", token.file)
@@ -128,6 +137,7 @@ function stratumSource(context: SourceOptions, pinsNode: boolean): StratumSource
     login: withName(login, context.minerName),
     password: password ?? DEFAULT_PASSWORD,
     pin: protocol === "stratum+tls" ? context.credential("pin", pinsNode) : undefined,
+    proxy: context.value("proxy"),
   }
 }
 
@@ -152,7 +162,7 @@ class SourceOptions {
     this.name = sourceName(url)
   }
 
-  value<N extends "login" | "keepMining">(option: N): Value<N> | undefined {
+  value<N extends "login" | "keepMining" | "proxy">(option: N): Value<N> | undefined {
     const given = this.#levels()
       .find(level => level.has(option))
       ?.get(option)

@@ -97,6 +97,42 @@ describe("sources", () => {
   const quic = (config: Config<"serve">, i = 0) => config.sources[i] as QuicSourceConfig
   const stratum = (config: Config<"serve">, i = 0) => config.sources[i] as StratumSourceConfig
 
+  test("a proxy belongs to Stratum pools, in general or by table; QUIC cannot use one", async () => {
+    const pool = ["--url", "stratum+tcp://pool:1", "--login", "a.b"]
+    const env = { MINER_PROXY: "socks5://me:hunter2%40@proxy" }
+    expect(stratum(await serve(pool, env)).proxy).toEqual({
+      ...{ protocol: "socks5", host: "proxy", port: 1080, username: "me", password: "hunter2@" },
+    })
+    const toml = `
+      [[source]]
+      url = "quic://node"
+      [[source]]
+      url = "stratum+tcp://pool:1"
+      login = "a.b"
+      proxy = "http://proxy:8080"
+    `
+    const config = await serve(["--config", "/m.toml"], CREDENTIALS, { "/m.toml": toml })
+    expect(stratum(config, 1).proxy).toEqual({ protocol: "http", host: "proxy", port: 8080 })
+    expect(await errorOf(serve(["--node-addr", "node", "--proxy", "socks5://me:hunter2@proxy"]))).toBe(
+      "78 quic://node:9833 cannot be reached through --proxy: QUIC runs over UDP, which these proxies do not forward; " +
+        "give the proxy in the [[source]] tables of Stratum pools only, or remove it",
+    )
+  })
+
+  test.each([
+    "socks4://h",
+    "http://h",
+    "socks5://me:hunter2@",
+    "socks5://%zz@h",
+    "me:hunter2@h:1",
+    "socks5://me:hunter2@h/x",
+  ])("%p is no proxy, and is not shown", async url => {
+    const error = await errorOf(serve(["--url", "stratum+tcp://pool:1", "--login", "a.b", "--proxy", url], {}))
+    expect(error).toBe(
+      "64 --proxy must be socks5://[USER:PASSWORD@]HOST[:PORT] or http://[USER:PASSWORD@]HOST:PORT, with special characters as %XX",
+    )
+  })
+
   test("--node-addr is a QUIC URL, and a flag replaces the URLs of variables", async () => {
     const config = await serve(["--node-addr", "[::1]"], { ...CREDENTIALS, MINER_URL: "quic://a,quic://b" })
     expect(config.sources.map(source => source.name)).toEqual(["quic://[::1]:9833"])

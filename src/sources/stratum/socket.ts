@@ -5,6 +5,7 @@ import { ExitCode, OperatorError } from "../../errors.ts"
 import type { Credential } from "../credential.ts"
 import { matchesPin } from "../pin.ts"
 import type { DisconnectReason } from "../source.ts"
+import { type ProxyAddress, ProxyRefusal, Tunnel } from "./proxy.ts"
 
 /** Why a connection ended or could not be opened. */
 export interface Drop {
@@ -43,63 +44,169 @@ export interface StratumAddress {
    * so a self-signed certificate is accepted; if absent, the system's roots and the host name decide.
    */
   readonly pin?: Credential | undefined
+  /** Reaches the pool through this proxy, which resolves its name. */
+  readonly proxy?: ProxyAddress | undefined
 }
 
 /** @param roots PEM certificates to trust instead of the system's */
 export function connectTo(address: StratumAddress, roots?: readonly string[]): Connect {
   return events => {
     const pin = address.tls ? address.pin?.read() : undefined
-    const socket = address.tls
-      ? openTls(address, pin === undefined ? (roots ?? systemRoots()) : undefined)
-      : net.connect(address.port, address.host)
-    let failure: Drop | OperatorError = { reason: "closed", message: "the pool closed the connection" }
-    let opened = false
-    let connected = false
-    let heard = false
-    let silent = false
-    const hint = () => (connected && !heard ? hintFor(address) : "")
-    socket.setNoDelay(true)
-    socket.setKeepAlive(true, 30_000)
-    socket.once("connect", () => {
-      connected = true
-    })
-    socket.once(address.tls ? "secureConnect" : "connect", () => {
-      heard = address.tls
-      if (pin === undefined || matchesPin((socket as tls.TLSSocket).getPeerCertificate().raw, pin)) {
-        opened = true
-        events.open()
-      } else {
-        failure = pinError(address)
-        socket.destroy()
-      }
-    })
-    socket.on("data", (chunk: Uint8Array) => {
-      if (silent || socket.destroyed) return
-      if (!heard && isTlsRecord(chunk)) {
-        failure = { reason: "protocol", message: `the port speaks TLS: use ${urlOf(address, true)}` }
-        socket.destroy()
-      } else events.data(chunk)
-      heard = true
-    })
-    socket.on("error", error => {
-      failure = dropOf(error, address.tls)
-      if (address.tls && !meansNoTls(error)) heard = true
-    })
-    socket.once("close", () => {
-      if (silent) return
-      events.closed(failure instanceof OperatorError ? failure : { ...failure, message: failure.message + hint() })
-    })
-    return {
-      write: text => void socket.write(text),
-      close() {
-        silent = true
-        if (opened) socket.destroySoon()
-        else socket.destroy()
-      },
-      hint,
-    }
+    return new PoolSocket(address, pin, pin === undefined ? (roots ?? systemRoots()) : undefined, events)
   }
 }
+
+class PoolSocket implements Socket {
+  readonly #address: StratumAddress
+  readonly #pin: string | undefined
+  readonly #roots: readonly string[] | undefined
+  readonly #events: SocketEvents
+  #socket: net.Socket
+  #failure: Drop | OperatorError = { reason: "closed", message: "the pool closed the connection" }
+  /** The pool can be written to. */
+  #opened = false
+  /** TCP to the pool is connected. */
+  #connected = false
+  /** The pool has sent something, which excludes the wrong kind of connection. */
+  #heard = false
+  #silent = false
+
+  /** @param roots PEM certificates to trust; undefined: any certificate, its pin is checked afterwards */
+  constructor(
+    address: StratumAddress,
+    pin: string | undefined,
+    roots: readonly string[] | undefined,
+    events: SocketEvents,
+  ) {
+    this.#address = address
+    this.#pin = pin
+    this.#roots = roots
+    this.#events = events
+    const { tls: isTls, proxy, host, port } = address
+    if (proxy) {
+      this.#socket = net.connect(proxy.port, proxy.host)
+      this.#tunnel(proxy)
+    } else {
+      this.#socket = isTls ? openTls(address, roots) : net.connect(port, host)
+      this.#socket.once("connect", () => {
+        this.#connected = true
+      })
+      this.#talk(isTls ? "secureConnect" : "connect")
+    }
+  }
+
+  write(text: string): void {
+    this.#socket.write(text)
+  }
+
+  close(): void {
+    this.#silent = true
+    if (this.#opened) this.#socket.destroySoon()
+    else this.#socket.destroy()
+  }
+
+  hint(): string {
+    return this.#connected && !this.#heard ? hintFor(this.#address) : ""
+  }
+
+  /** Opens the tunnel, then TLS over it. */
+  #tunnel(proxy: ProxyAddress): void {
+    const socket = this.#socket
+    const end = (error: Error & { code?: string }) => {
+      const reason = error instanceof ProxyRefusal ? error.reason : dropOf(error, false).reason
+      this.#failure = { reason, message: `the proxy ${proxyText(proxy)}: ${error.message}` }
+    }
+    this.#failure = { reason: "closed", message: `the proxy ${proxyText(proxy)} closed the connection` }
+    let tunnel: Tunnel | undefined
+    const take = (chunk: Uint8Array) => {
+      try {
+        const rest = tunnel!.push(chunk)
+        if (rest === undefined) return
+        socket.off("data", take)
+        socket.off("error", end)
+        socket.off("close", closed)
+        this.#throughTunnel(rest)
+      } catch (error) {
+        if (!(error instanceof ProxyRefusal)) throw error
+        end(error)
+        socket.destroy()
+      }
+    }
+    const closed = () => this.#closed()
+    this.#tune()
+    socket.once("connect", () => {
+      tunnel = new Tunnel(proxy, this.#address, bytes => void socket.write(bytes))
+    })
+    socket.on("data", take)
+    socket.on("error", end)
+    socket.once("close", closed)
+  }
+
+  #throughTunnel(rest: Uint8Array): void {
+    this.#connected = true
+    this.#failure = { reason: "closed", message: "the pool closed the connection" }
+    if (this.#address.tls) {
+      this.#socket = openTls(this.#address, this.#roots, this.#socket)
+      this.#talk("secureConnect")
+    } else {
+      this.#talk(undefined)
+      this.#open()
+      if (rest.length > 0) this.#take(rest)
+    }
+  }
+
+  #tune(): void {
+    this.#socket.setNoDelay(true)
+    this.#socket.setKeepAlive(true, 30_000)
+  }
+
+  /** @param opening the event after which the pool can be written to; undefined if it can be now */
+  #talk(opening: "connect" | "secureConnect" | undefined): void {
+    const socket = this.#socket
+    const { tls: isTls } = this.#address
+    this.#tune()
+    if (opening) socket.once(opening, () => this.#open())
+    socket.on("data", (chunk: Uint8Array) => this.#take(chunk))
+    socket.on("error", error => {
+      this.#failure = dropOf(error, isTls)
+      if (isTls && !meansNoTls(error)) this.#heard = true
+    })
+    socket.once("close", () => this.#closed())
+  }
+
+  #open(): void {
+    const { tls: isTls } = this.#address
+    this.#heard = isTls
+    if (this.#pin === undefined || matchesPin((this.#socket as tls.TLSSocket).getPeerCertificate().raw, this.#pin)) {
+      this.#opened = true
+      this.#events.open()
+    } else {
+      this.#failure = pinError(this.#address)
+      this.#socket.destroy()
+    }
+  }
+
+  #take(chunk: Uint8Array): void {
+    if (this.#silent || this.#socket.destroyed) return
+    if (!this.#heard && isTlsRecord(chunk)) {
+      this.#failure = { reason: "protocol", message: `the port speaks TLS: use ${urlOf(this.#address, true)}` }
+      this.#socket.destroy()
+    } else this.#events.data(chunk)
+    this.#heard = true
+  }
+
+  #closed(): void {
+    if (this.#silent) return
+    const failure = this.#failure
+    this.#events.closed(
+      failure instanceof OperatorError ? failure : { ...failure, message: failure.message + this.hint() },
+    )
+  }
+}
+
+/** Without its credentials. */
+const proxyText = ({ protocol, host, port }: ProxyAddress): string =>
+  `${protocol}://${host.includes(":") ? `[${host}]` : host}:${port}`
 
 const urlOf = ({ host, port }: StratumAddress, secure: boolean): string =>
   `stratum+${secure ? "tls" : "tcp"}://${host.includes(":") ? `[${host}]` : host}:${port}`
@@ -114,13 +221,19 @@ const isTlsRecord = ([type = 0, major = 3]: Uint8Array): boolean => type >= 20 &
 const meansNoTls = ({ code = "" }: Error & { code?: string }): boolean =>
   /WRONG_VERSION_NUMBER|HTTP_REQUEST|HTTPS_PROXY_REQUEST|ECONNRESET/.test(code)
 
-/** @param roots PEM certificates to trust; undefined: any certificate, its pin is checked afterwards */
-function openTls({ host, port }: StratumAddress, roots: readonly string[] | undefined): tls.TLSSocket {
+/**
+ * @param roots PEM certificates to trust; undefined: any certificate, its pin is checked afterwards
+ * @param socket a connection to the pool; by default a new one is opened
+ */
+function openTls(
+  { host, port }: StratumAddress,
+  roots: readonly string[] | undefined,
+  socket?: net.Socket,
+): tls.TLSSocket {
   return tls.connect({
-    host,
-    port,
+    ...(socket ? { socket } : { host, port }),
     ...(roots && { ca: [...roots] }),
-    ...(net.isIP(host) === 0 && { servername: host }),
+    ...(net.isIP(host) === 0 ? { servername: host } : { host }),
     rejectUnauthorized: roots !== undefined,
   })
 }

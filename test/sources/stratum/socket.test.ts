@@ -10,6 +10,7 @@ import { connectTo, type StratumAddress } from "../../../src/sources/stratum/soc
 import { createStratumSource } from "../../../src/sources/stratum/stratum-source.ts"
 import { collectLog } from "../../support/collect-log.ts"
 import { FakeClock } from "../../support/fake-clock.ts"
+import { type ProxyOptions, type StandInProxy, startProxy } from "../../support/stand-in-proxy.ts"
 import { Recorder, sealOf } from "../recorder.ts"
 
 /** Real sockets on loopback, against the development pool. */
@@ -187,5 +188,62 @@ describe("a URL that does not fit its port", () => {
       expect(message).not.toContain("if the port")
       await source!.close()
     }
+  })
+})
+
+describe.each(["socks5", "http"] as const)("through a proxy: %s", protocol => {
+  let proxy: StandInProxy
+  const through = async (options: ProxyOptions = {}, credentials?: { username: string; password: string }) => {
+    proxy = await startProxy(options)
+    return { protocol, host: "127.0.0.1", port: proxy.port, ...credentials }
+  }
+  afterEach(() => proxy.close())
+
+  test("a share is accepted, and the proxy resolves the name", async () => {
+    const address = { tls: false, host: "pool.invalid", port: plain.port, proxy: await through({ piece: 1 }) }
+    await expectShareAccepted(start(address))
+    expect(proxy.requests).toEqual([`pool.invalid:${plain.port}`])
+  })
+
+  test("TLS is the pool's, by name", async () => {
+    await expectShareAccepted(start({ proxy: await through() }, [certificate]))
+    expect(proxy.requests).toEqual([`localhost:${secure.port}`])
+  })
+
+  test("TLS is the pool's, by its pin", async () => {
+    await expectShareAccepted(start({ host: "127.0.0.1", pin: pinned(pin), proxy: await through({ piece: 1 }) }))
+  })
+
+  test("credentials are sent to the proxy, and appear in no message", async () => {
+    const credentials = { username: "me", password: "proxy-secret" }
+    const right = await through({ credentials: "me:proxy-secret" }, credentials)
+    await expectShareAccepted(start({ tls: false, port: plain.port, proxy: right }))
+    await source!.close()
+    const events = start({ tls: false, port: plain.port, proxy: { ...right, password: "other-secret" } })
+    const { reason, message } = await events.next("disconnected")
+    expect(reason).toBe("refused")
+    expect(message).toStartWith(
+      `the proxy ${protocol}://127.0.0.1:${proxy.port}: it does not accept the credentials of --proxy`,
+    )
+    expect(message).not.toContain("secret")
+  })
+
+  test("a refusal is a loss with the proxy's reason", async () => {
+    const address = { tls: false, port: plain.port, proxy: await through({ refuse: protocol === "http" ? 502 : 5 }) }
+    const { message } = await start(address).next("disconnected")
+    expect(message).toBe(
+      `the proxy ${protocol}://127.0.0.1:${proxy.port}: ${protocol === "http" ? "it answered 502 No" : "the connection was refused"}`,
+    )
+  })
+
+  test("a proxy that cannot be reached, and a port that is none, are named", async () => {
+    const address = await through({ babble: "SSH-2.0-OpenSSH_9.6\r\n\r\n" })
+    const babbling = await start({ tls: false, port: plain.port, proxy: address }).next("disconnected")
+    expect(babbling.message).toContain(`the proxy ${protocol}://127.0.0.1:${proxy.port}: its answer is not `)
+    await source!.close()
+    proxy.close()
+    const absent = await start({ tls: false, port: plain.port, proxy: address }).next("disconnected")
+    expect(absent.message).toStartWith(`the proxy ${protocol}://127.0.0.1:${proxy.port}: `)
+    expect(absent.reason).toBe("refused")
   })
 })
