@@ -22,7 +22,7 @@ export const ExitCode = {
 /** What each code means, for the manual page and the documents. */
 export const EXIT_MEANINGS: Readonly<Record<keyof typeof ExitCode, string>> = {
   ok: "Normal exit",
-  failure: "A bug, whose stack the log shows; of health: the miner is not ready",
+  failure: "A bug, whose stack the log shows; of health: the miner is not ready; of doctor: something is wrong",
   usage: "Usage error: a flag or a variable is unknown, empty or malformed",
   selfTest: "No engine computes correct results on this machine",
   lost: "No engine is left that can hash, or no worker could be started; a restart may help",

@@ -21,12 +21,16 @@ export function failureLines(error: unknown, args: readonly string[], env: Envir
   const line = { time: new Date().toISOString(), level: "error", tag: "", message }
   const text = known ? `quantus-miner: ${message}` : message
   const shown = logsJson(args, env) ? JSON.stringify(line) : text
-  const wantsJson = args.some(arg => /^--json(?:=(?:1|true|yes))?$/i.test(arg))
   return {
-    out: wantsJson ? JSON.stringify({ error: message, exit_code: exitCode }) : undefined,
+    out: wantsJson(args) ? JSON.stringify({ error: message, exit_code: exitCode }) : undefined,
     err: isJournal(env) ? withPriority("fatal", shown) : shown,
     exitCode,
   }
+}
+
+/** Whether the result must be JSON; read without resolving the configuration, which may be at fault. */
+export function wantsJson(args: readonly string[]): boolean {
+  return args.some(arg => /^--json(?:=(?:1|true|yes))?$/i.test(arg))
 }
 
 /** Whether flags or variables ask for a JSON log; read without resolving the configuration, which may be at fault. */

@@ -24,13 +24,16 @@ export async function openSources(
 ): Promise<JobSource> {
   const context = { ...rest, log: log.withTag("net") }
   for (const { name } of configs) context.stats.source(name)
-  const makers = configs.map(config =>
-    config.protocol === "quic" ? quicMaker(config, context) : stratumMaker(config, context),
-  )
+  const makers = configs.map(config => openSource(config, context))
   return createFailover({ sources: await Promise.all(makers), patienceMs: 1000 * patienceSeconds, ...context })
 }
 
-async function quicMaker(config: QuicSourceConfig, context: SourceContext): Promise<() => JobSource> {
+/** Returns a function that creates the source, not started. */
+export function openSource(config: SourceConfig, context: Omit<SourceContext, "stats">): Promise<() => JobSource> {
+  return config.protocol === "quic" ? quicMaker(config, context) : stratumMaker(config, context)
+}
+
+async function quicMaker(config: QuicSourceConfig, context: Omit<SourceContext, "stats">): Promise<() => JobSource> {
   const [{ createQuicSource }, { createTransport }, { resolveHost }] = await Promise.all([
     import("../sources/quic/quic-source.ts"),
     import("../sources/quic/node-quic.ts"),
@@ -39,7 +42,10 @@ async function quicMaker(config: QuicSourceConfig, context: SourceContext): Prom
   return () => createQuicSource({ ...config, transport: createTransport(), resolve: resolveHost, ...context })
 }
 
-async function stratumMaker(config: StratumSourceConfig, context: SourceContext): Promise<() => JobSource> {
+async function stratumMaker(
+  config: StratumSourceConfig,
+  context: Omit<SourceContext, "stats">,
+): Promise<() => JobSource> {
   const [{ createStratumSource }, { connectTo }] = await Promise.all([
     import("../sources/stratum/stratum-source.ts"),
     import("../sources/stratum/socket.ts"),

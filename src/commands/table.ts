@@ -6,12 +6,15 @@ import { type Config, resolveConfig } from "../config/config.ts"
 import { systemFiles } from "../config/files.ts"
 import { MissingSecret } from "../config/secrets.ts"
 import { usageArgs } from "../config/usage.ts"
-import { logsJson } from "../failure.ts"
+import { OperatorError } from "../errors.ts"
+import { logsJson, wantsJson } from "../failure.ts"
 import { version } from "../version.ts"
 
 /** Exported by the file of each command. `run` settles when the command has ended. */
 export interface CommandModule<C extends Command> {
   run(config: Config<C>): Promise<void>
+  /** Reports a configuration that cannot be resolved; without it, the error ends the process. */
+  reportProblem?(error: OperatorError, json: boolean): void
 }
 
 const MODULES: { readonly [C in Command]: () => Promise<CommandModule<C>> } = {
@@ -23,6 +26,7 @@ const MODULES: { readonly [C in Command]: () => Promise<CommandModule<C>> } = {
   pool: () => import("./pool.ts"),
   api: () => import("./api.ts"),
   demo: () => import("./demo.ts"),
+  doctor: () => import("./doctor.ts"),
   health: () => import("./health.ts"),
   completions: () => import("./completions.ts"),
   version: () => import("./version.ts"),
@@ -49,9 +53,20 @@ export function usageOf(name: Command): CommandDef {
  */
 export async function runCommand<C extends Command>(name: C, args: readonly string[]): Promise<void> {
   const resolve = () => resolveConfig(name, args, process.env, systemFiles)
-  const config = name === "serve" ? await whenSecretsExist(resolve, args) : await resolve()
-  const { run } = await MODULES[name]()
-  await run(config)
+  if (name === "serve") {
+    const config = await whenSecretsExist(resolve, args)
+    const { run } = await MODULES[name]()
+    return await run(config)
+  }
+  const [resolved, { run, reportProblem }] = await Promise.all([resolve().catch(asOperatorError), MODULES[name]()])
+  if (!(resolved instanceof OperatorError)) return await run(resolved)
+  if (!reportProblem) throw resolved
+  reportProblem(resolved, wantsJson(args))
+}
+
+function asOperatorError(error: unknown): OperatorError {
+  if (error instanceof OperatorError) return error
+  throw error
 }
 
 /**

@@ -75,20 +75,20 @@ export const ENGINE_SUGGESTIONS = [
   "wasm",
 ]
 
-const SOURCED = ["serve", "demo"] as const
-const MINING = ["serve", "demo", "api"] as const
-const HASHING = ["serve", "demo", "api", "benchmark"] as const
-const GPUS = ["serve", "demo", "api", "benchmark", "devices"] as const
+const SOURCED = ["serve", "demo", "doctor"] as const
+const MINING = ["serve", "demo", "api", "doctor"] as const
+const HASHING = ["serve", "demo", "api", "benchmark", "doctor"] as const
+const GPUS = ["serve", "demo", "api", "benchmark", "devices", "doctor"] as const
 const JUDGING = ["node", "pool", "demo"] as const
-const ALL = ["serve", "benchmark", "hash", "devices", "node", "pool", "api", "demo"] as const
-const LOGGING = ["serve", "demo", "api", "node", "pool", "benchmark"] as const
+const ALL = ["serve", "benchmark", "hash", "devices", "node", "pool", "api", "demo", "doctor"] as const
+const LOGGING = ["serve", "demo", "api", "node", "pool", "benchmark", "doctor"] as const
 const MONITORED = [...MINING, "health"] as const
 
 export const OPTIONS = {
   nodeAddr: option({
     category: "source",
     parser: address(NODE_PORT),
-    commands: ["serve"],
+    commands: ["serve", "doctor"],
     value: "HOST[:PORT]",
     default: `127.0.0.1:${NODE_PORT}`,
     help: "Node address, an IPv6 address in brackets; short for --url quic://HOST:PORT",
@@ -271,7 +271,7 @@ export const OPTIONS = {
   engine: option({
     category: "hashing",
     parser: engineName,
-    commands: ["serve", "demo", "api", "benchmark", "hash"],
+    commands: [...HASHING, "hash"],
     value: "NAME",
     suggestions: ENGINE_SUGGESTIONS,
     default: "auto",
@@ -451,7 +451,7 @@ export const OPTIONS = {
   json: option({
     category: "output",
     parser: boolean,
-    commands: ["benchmark", "devices", "version"],
+    commands: ["benchmark", "devices", "version", "doctor"],
     default: "no",
     flagOnly: true,
     help: "Print the result as one JSON object on standard output",

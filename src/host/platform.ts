@@ -68,6 +68,8 @@ export interface Platform {
   cpuTemperature(): number | undefined
   /** Energy counters of the CPU packages, in microjoules below `range`; none if they cannot be read. */
   packageEnergy(): readonly { readonly microjoules: number; readonly range: number }[]
+  /** Whether the system has such counters, readable or not. */
+  hasPackageEnergy(): boolean
   /** Whether this process is in the foreground of its terminal; true if unknown. */
   isInForeground(): boolean
   /** Reports to the service manager that started this process, if any; a warning is logged if it cannot be reached. */

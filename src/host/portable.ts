@@ -43,6 +43,7 @@ export const portable: Platform = {
   idleSeconds: async () => undefined,
   cpuTemperature: () => undefined,
   packageEnergy: () => [],
+  hasPackageEnergy: () => false,
   isInForeground: () => true,
   notifier: () => SILENT,
 }

@@ -57,6 +57,20 @@ test("version --json is one JSON object with commit and target", () => {
   expect(run(["version"]).out).toBe(`quantus-miner ${version}\n`)
 })
 
+test("doctor reports what is wrong as a finding and exits with 1, also as JSON", () => {
+  const args = ["doctor", "--node-addr", "127.0.0.1:9", "--cpu-workers", "1", "--engine", "wasm"]
+  const wrong = run([...args, "--auth-token-file", join(empty, "absent"), "--json"])
+  expect(wrong.code).toBe(1)
+  expect(JSON.parse(wrong.out)).toEqual({
+    ok: false,
+    findings: [{ topic: "configuration", level: "wrong", text: expect.stringContaining("absent") }],
+  })
+  const unreachable = run([...args, "--auth-token", "token", "--tls-cert-sha256", "ab".repeat(32)])
+  expect(unreachable.code).toBe(1)
+  expect(unreachable.out).toMatch(/^ok +engines +wasm makes [0-9.]+ [kM]H\/s on this machine/m)
+  expect(unreachable.out).toMatch(/^WRONG +source +quic:\/\/127\.0\.0\.1:9: /m)
+}, 30_000)
+
 test.each([
   { BUN_BE_BUN: "1" },
   { BUN_OPTIONS: `--preload=${join(directory, "preload.ts")}` },

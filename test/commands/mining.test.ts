@@ -22,7 +22,11 @@ describe("benchmark", () => {
     const [json, ...others] = miner.lines.filter(({ text }) => text.startsWith("{"))
     expect(others).toEqual([])
     const { units, ...outcome } = JSON.parse(json!.text)
+    expect(Object.keys(outcome)).toEqual(expect.arrayContaining(["cpu_power_watts", "cpu_hashes_per_joule"]))
     expect(outcome).toEqual({
+      // Null unless this process may read RAPL.
+      cpu_power_watts: outcome.cpu_power_watts,
+      cpu_hashes_per_joule: outcome.cpu_hashes_per_joule,
       engine: "wasm",
       workers: 1,
       seconds: expect.any(Number),

@@ -17,7 +17,7 @@ import { idleSeconds } from "./logind.ts"
 import { memory } from "./memory.ts"
 import { isOnReadOnlyMount } from "./mounts.ts"
 import { isOnBattery } from "./power-supply.ts"
-import { packageEnergy } from "./powercap.ts"
+import { hasPackageEnergy, packageEnergy } from "./powercap.ts"
 import { ignoresHangup } from "./signals.ts"
 import { createNotifier } from "./systemd.ts"
 import { threadActivity } from "./thread-activity.ts"
@@ -57,6 +57,7 @@ export const linux: Platform = {
   idleSeconds,
   cpuTemperature: () => cpuTemperature(),
   packageEnergy: () => packageEnergy(),
+  hasPackageEnergy: () => hasPackageEnergy(),
   isInForeground,
   notifier: createNotifier,
 }
