@@ -38,6 +38,8 @@ const HEADER = 256
 const FIRST = 288
 const LAST = 352
 const NONCE_BYTES = 64
+/** The work is from `SEQUENCE` to here. */
+const WORK_END = LAST + NONCE_BYTES
 
 const FLAG_STOP = 1
 const FLAG_RANGE = 2
@@ -62,12 +64,20 @@ export const createMemory = (slots: number): EngineMemory => SharedMemory.create
 /** The memory that a worker's order refers to. */
 export const openMemory = (buffer: SharedArrayBuffer): WorkerMemory => new SharedMemory(buffer)
 
-/** Both views in one, for tests that play both sides. */
+/**
+ * Both views in one, for tests that play both sides.
+ *
+ * The work is copied to and from shared memory by atomic accesses, word for word. Ordinary ones would not do: neither
+ * the language nor an ARM core keeps the order of an ordinary store and an earlier atomic one, or of an ordinary load and
+ * a later atomic one, so a reader could see parts of two works under one even version. See docs/arm64.md.
+ */
 export class SharedMemory implements EngineMemory, WorkerMemory {
   readonly buffer: SharedArrayBuffer
   readonly slots: readonly Slot[]
   readonly #i32: Int32Array
   readonly #i64: BigInt64Array
+  /** This thread's copy of the control block, of which only the work is used. */
+  readonly #copy: Int32Array
   readonly #u32: Uint32Array
   readonly #u64: BigUint64Array
   readonly #f64: Float64Array
@@ -77,10 +87,12 @@ export class SharedMemory implements EngineMemory, WorkerMemory {
     this.buffer = buffer
     this.#i32 = new Int32Array(buffer)
     this.#i64 = new BigInt64Array(buffer)
-    this.#u32 = new Uint32Array(buffer)
-    this.#u64 = new BigUint64Array(buffer)
-    this.#f64 = new Float64Array(buffer)
-    this.#bytes = new Uint8Array(buffer)
+    const copy = new ArrayBuffer(CONTROL_BYTES)
+    this.#copy = new Int32Array(copy)
+    this.#u32 = new Uint32Array(copy)
+    this.#u64 = new BigUint64Array(copy)
+    this.#f64 = new Float64Array(copy)
+    this.#bytes = new Uint8Array(copy)
     const count = (buffer.byteLength - CONTROL_BYTES) / SLOT_BYTES
     this.slots = Array.from(
       { length: count },
@@ -97,21 +109,27 @@ export class SharedMemory implements EngineMemory, WorkerMemory {
   }
 
   assign(work: SharedWork | null): void {
+    this.#u64[SEQUENCE / 8] = BigInt(work?.sequence ?? 0)
+    if (work) this.#compose(work)
     this.#write(() => {
-      this.#u64[SEQUENCE / 8] = BigInt(work?.sequence ?? 0)
-      if (!work) return
-      this.#f64[ASSIGNED_AT / 8] = work.assignedAt
-      this.#f64[PER_HASH / 8] = work.perHash
-      this.#u64[TOP / 8] = work.top
-      this.#u32[FLAGS / 4] = (work.stopAtCandidate ? FLAG_STOP : 0) | (work.range ? FLAG_RANGE : 0)
-      this.#u32[PREFIX_LENGTH / 4] = work.prefix.length
-      this.#bytes.set(work.prefix, PREFIX)
-      this.#bytes.set(work.header, HEADER)
-      if (!work.range) return
-      this.#bytes.set(work.range.first, FIRST)
-      this.#bytes.set(work.range.last, LAST)
-      Atomics.store(this.#i64, LEASE / 8, leaseWord({ tag: leaseTag(work.sequence), lessee: NO_LESSEE, next: 0n }))
+      for (let word = SEQUENCE / 4; word < WORK_END / 4; word++) Atomics.store(this.#i32, word, this.#copy[word]!)
+      if (work?.range)
+        Atomics.store(this.#i64, LEASE / 8, leaseWord({ tag: leaseTag(work.sequence), lessee: NO_LESSEE, next: 0n }))
     })
+  }
+
+  /** Writes a work to this thread's copy, except for its sequence. */
+  #compose(work: SharedWork): void {
+    this.#f64[ASSIGNED_AT / 8] = work.assignedAt
+    this.#f64[PER_HASH / 8] = work.perHash
+    this.#u64[TOP / 8] = work.top
+    this.#u32[FLAGS / 4] = (work.stopAtCandidate ? FLAG_STOP : 0) | (work.range ? FLAG_RANGE : 0)
+    this.#u32[PREFIX_LENGTH / 4] = work.prefix.length
+    this.#bytes.set(work.prefix, PREFIX)
+    this.#bytes.set(work.header, HEADER)
+    if (!work.range) return
+    this.#bytes.set(work.range.first, FIRST)
+    this.#bytes.set(work.range.last, LAST)
   }
 
   reopen(): void {
@@ -128,9 +146,12 @@ export class SharedMemory implements EngineMemory, WorkerMemory {
   }
 
   read(version: number): SharedWork | null | undefined {
+    for (let word = SEQUENCE / 4; word < WORK_END / 4; word++) this.#copy[word] = Atomics.load(this.#i32, word)
+    if (version & 1 || this.version !== version) return undefined
     const sequence = Number(this.#u64[SEQUENCE / 8])
+    if (sequence === 0) return null
     const flags = this.#u32[FLAGS / 4]!
-    const work: SharedWork = {
+    return {
       sequence,
       assignedAt: this.#f64[ASSIGNED_AT / 8]!,
       perHash: this.#f64[PER_HASH / 8]!,
@@ -146,8 +167,6 @@ export class SharedMemory implements EngineMemory, WorkerMemory {
           : undefined,
       stopAtCandidate: (flags & FLAG_STOP) !== 0,
     }
-    if (version & 1 || this.version !== version) return undefined
-    return sequence === 0 ? null : work
   }
 
   sleep(version: number): void {

@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, test } from "bun:test"
+import { afterAll, describe, expect, spyOn, test } from "bun:test"
 import { SharedMemory } from "../../../src/engines/threads/shared-memory.ts"
 import type { SharedWork } from "../../../src/engines/threads/views.ts"
 
@@ -26,6 +26,24 @@ describe("the work", () => {
     }
     memory.assign(null)
     expect(memory.read(memory.version)).toBeNull()
+  })
+
+  test("is written and read by atomic accesses only, which alone are ordered on every processor", () => {
+    const memory = SharedMemory.create(1)
+    memory.assign(work(1))
+    const bytes = () => [...new Uint8Array(memory.buffer)]
+    const before = bytes()
+    const [store, load] = [spyOn(Atomics, "store"), spyOn(Atomics, "load")]
+    try {
+      store.mockImplementation(() => 0 as never)
+      memory.assign(work(2))
+      expect(bytes()).toEqual(before)
+      load.mockImplementation(() => 0 as never)
+      expect(memory.read(0)).toBeNull()
+    } finally {
+      store.mockRestore()
+      load.mockRestore()
+    }
   })
 
   test("of an older version is undefined", () => {
