@@ -17,7 +17,8 @@ const FILES = [
 ]
 
 test("kernels and host pass their tests on Windows", () => {
-  const { out, err } = runWine(windowsRuntime(), ["test", ...FILES])
+  const { code, out, err } = runWine(windowsRuntime(), ["test", ...FILES])
+  if (code !== 0) throw new Error(`exit code ${code}: ${`${out}${err}`.slice(-3000)}`)
   const lines = `${out}${err}`.split("\n")
   const named = (result: string) =>
     lines.flatMap(line => new RegExp(`^\\(${result}\\) (.*?)( \\[[\\d.]+m?s\\])?$`).exec(line)?.[1] ?? [])
