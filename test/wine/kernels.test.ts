@@ -17,7 +17,7 @@ const FILES = [
 ]
 
 test("kernels and host pass their tests on Windows", () => {
-  const { code, out, err } = runWine(windowsRuntime(), ["test", ...FILES])
+  const { code, out, err } = runWine(windowsRuntime(), ["test", "--timeout", "600000", ...FILES])
   if (code !== 0) throw new Error(`exit code ${code}: ${`${out}${err}`.slice(-3000)}`)
   const lines = `${out}${err}`.split("\n")
   const named = (result: string) =>
