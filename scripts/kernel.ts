@@ -9,20 +9,20 @@
  *     npm run kernel -- cycles NAME...    predicts the cycles per nonce of arm64 kernels, by core and step
  *     npm run kernel -- mca NAME...       the same by llvm-mca, for the cores that it has models of
  *
- * NAME is `avx512`, `avx512-limbs` or `avx2`, with `:N` for N integer nonces a vector, or an arm64 engine; `time` takes no
+ * NAME is `avx512`, `avx512-limbs` or `avx2`, with `:N` for N integer nonces per vector and `@CORE` for the
+ * schedules found on that core (`zen4`), or an arm64 engine; `time` takes no
  * arm64 engine, but `wasm` and `wasm-narrow`. SAMPLES sets the number of samples. `cycles` and `mca` without a NAME list
  * all arm64 engines; CORE selects one core.
  */
 
 import { RECIPES } from "../src/kernel/arm64/targets.ts"
 import { createWasmKernel } from "../src/kernel/wasm/wasm-kernel.ts"
-import { type RenderTarget, renderKernel } from "../src/kernel/x64/program/render.ts"
-import { renderTargetOf, VARIANTS } from "../src/kernel/x64/program/render-targets.ts"
+import { renderKernel } from "../src/kernel/x64/program/render.ts"
 import { loadKernel } from "../src/kernel/x64/x64-kernel.ts"
 import { CORES } from "./kernel/arm64-cores.ts"
 import { arm64Kernel, countsByPart, countsOf, isArm64Kernel, partsOf, predict } from "./kernel/arm64-listing.ts"
 import { compareKernels } from "./kernel/compare.ts"
-import { DIGESTS_FILE, type Digest, digestsOfAll } from "./kernel/digests.ts"
+import { DIGESTS_FILE, type Digest, digestsOfAll, x64Target } from "./kernel/digests.ts"
 import { countSection, listKernel } from "./kernel/listing.ts"
 import { mcaCyclesPerPass } from "./kernel/llvm-mca.ts"
 
@@ -49,19 +49,13 @@ async function digest(write: boolean): Promise<number> {
   return changed > 0 && !write ? 1 : 0
 }
 
-function targetOf(name: string): RenderTarget {
-  const [engine, integers = "1"] = name.split(":")
-  if (!(engine! in VARIANTS) || !/^\d$/.test(integers)) throw new RangeError(`no x86-64 kernel ${name}`)
-  return renderTargetOf(VARIANTS[engine!]!.engine, Number(integers))
-}
-
 function dump(name: string): void {
   if (isArm64Kernel(name)) {
     for (const { name: part, runs, code } of partsOf(arm64Kernel(name)))
       console.log(`${part}:  // ${runs} per batch\n    ${code.join("\n    ")}`)
     return
   }
-  for (const { label, at, instructions } of listKernel(targetOf(name)).sections) {
+  for (const { label, at, instructions } of listKernel(x64Target(name)).sections) {
     console.log(`${label}:  # ${at}`)
     for (const { text } of instructions) console.log(`    ${text}`)
   }
@@ -75,7 +69,7 @@ function count(name: string): void {
     console.log(`per nonce: ${instructions} instructions, ${spills} of them spill or reload; code ${codeBytes} bytes`)
     return
   }
-  const { sections, kernel } = listKernel(targetOf(name))
+  const { sections, kernel } = listKernel(x64Target(name))
   const rows = sections.filter(({ instructions }) => instructions.length > 0)
   console.table(Object.fromEntries(rows.map(section => [section.label, countSection(section)])))
   console.log(`code ${kernel.codeBytes} bytes, constants ${kernel.code.length - kernel.codeBytes} bytes`)
@@ -83,7 +77,9 @@ function count(name: string): void {
 
 function time(names: readonly string[]): void {
   const kernels = names.map(name =>
-    name === "wasm" || name === "wasm-narrow" ? createWasmKernel(name) : loadKernel(name, renderKernel(targetOf(name))),
+    name === "wasm" || name === "wasm-narrow"
+      ? createWasmKernel(name)
+      : loadKernel(name, renderKernel(x64Target(name))),
   )
   for (const { name, median, best, ratio } of compareKernels(kernels, Number(process.env["SAMPLES"] ?? 300))) {
     const [mega, top] = [median, best].map(rate => (rate / 1e6).toFixed(3))

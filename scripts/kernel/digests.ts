@@ -3,8 +3,9 @@ import { type Arm64KernelName, RECIPES } from "../../src/kernel/arm64/targets.ts
 import { renderOpenCl } from "../../src/kernel/opencl/opencl-program.ts"
 import { type PtxOptions, renderPtx } from "../../src/kernel/ptx/ptx-program.ts"
 import { renderWasmModule } from "../../src/kernel/wasm/wasm-kernel.ts"
-import { type RenderedKernel, renderKernel } from "../../src/kernel/x64/program/render.ts"
-import { avx2, avx512, avx512Limbs } from "../../src/kernel/x64/program/render-targets.ts"
+import { CORE_SCHEDULES } from "../../src/kernel/x64/program/core-schedules.ts"
+import { type RenderedKernel, type RenderTarget, renderKernel } from "../../src/kernel/x64/program/render.ts"
+import { avx2, avx512, avx512Limbs, renderTargetOf, VARIANTS } from "../../src/kernel/x64/program/render-targets.ts"
 import { arm64Kernel, countsOf } from "./arm64-listing.ts"
 
 export interface Digest {
@@ -29,6 +30,11 @@ export const KERNEL_DIGESTS: Readonly<Record<string, () => Digest>> = {
   avx512: () => ofX64(renderKernel(avx512)),
   "avx512-limbs": () => ofX64(renderKernel(avx512Limbs)),
   avx2: () => ofX64(renderKernel(avx2)),
+  ...Object.fromEntries(
+    CORE_SCHEDULES.flatMap(({ core, kernels }) =>
+      Object.keys(kernels).map(name => [`${name}@${core}`, () => ofX64(renderKernel(x64Target(`${name}@${core}`)))]),
+    ),
+  ),
   ...Object.fromEntries(Object.keys(RECIPES).map(name => [name, () => ofArm64(name as Arm64KernelName)])),
   wasm: () => ofBytes(renderWasmModule("wasm")),
   "wasm-narrow": () => ofBytes(renderWasmModule("wasm-narrow")),
@@ -39,6 +45,20 @@ export const KERNEL_DIGESTS: Readonly<Record<string, () => Digest>> = {
   "ptx multiplier rolled": () => ofPtx({ groupSize: 128, form: "multiplier", rolled: true }),
   opencl: () => ofText(renderOpenCl(), /^.+$/gm),
   "opencl rolled": () => ofText(renderOpenCl({ rolled: true }), /^.+$/gm),
+}
+
+/**
+ * @param name `ENGINE`, `ENGINE:N` for N integer nonces per vector, or either with `@CORE` for that core's schedules
+ * @throws RangeError for another name
+ */
+export function x64Target(name: string): RenderTarget {
+  const [kernel = "", core] = name.split("@")
+  const [engine = "", integers = "1"] = kernel.split(":")
+  const row = CORE_SCHEDULES.find(row => row.core === core)
+  if (!(engine in VARIANTS) || !/^\d$/.test(integers) || (core !== undefined && !row))
+    throw new RangeError(`no x86-64 kernel ${name}`)
+  const target = renderTargetOf(VARIANTS[engine]!.engine, Number(integers))
+  return { ...target, routine: { ...target.routine, schedules: row?.kernels[kernel] ?? {} } }
 }
 
 /** The digests of all kernels. */

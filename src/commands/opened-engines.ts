@@ -6,8 +6,9 @@ import { Interrupted } from "../engines/cpu/calibrate.ts"
 import { fileCache } from "../engines/cpu/calibration-cache.ts"
 import { chooseEngine } from "../engines/cpu/choose.ts"
 import { type CpuEngine, createCpuEngine } from "../engines/cpu/cpu-engine.ts"
-import { KERNELS, usableFeatures } from "../engines/cpu/kernels.ts"
+import { KERNELS, renderedKernel, usableFeatures } from "../engines/cpu/kernels.ts"
 import { isNative, refusedByTrial } from "../engines/cpu/trial.ts"
+import { loadTunings, TUNINGS_FILE, tunedRenderer } from "../engines/cpu/tuned-kernels.ts"
 import type { Engine } from "../engines/engine.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
 import { detectEffectiveCpus, type EffectiveCpus } from "../host/effective-cpus.ts"
@@ -75,6 +76,7 @@ export class OpenedEngines {
   #others: readonly string[] = []
   #calibrate: (() => Promise<readonly string[]>) | undefined
   #affinity: readonly number[] | undefined
+  #render: (kernel: string) => unknown = renderedKernel
 
   constructor(
     options: OpenOptions,
@@ -114,6 +116,10 @@ export class OpenedEngines {
     const { settings, stateDir, clock } = this.#options
     const { cores } = this.#placement
     const { model = "", microcode = "" } = await host.cpuInfo()
+    if (stateDir !== undefined) {
+      const tunings = loadTunings(join(stateDir, TUNINGS_FILE), { cpu: model, version }, this.#log)
+      this.#render = tunedRenderer(tunings, this.#log)
+    }
     const usable = await this.#tried(kernels)
     const { engine, others, calibrate } = await chooseEngine({
       kernels: usable,
@@ -198,6 +204,7 @@ export class OpenedEngines {
   #createEngine(kernel: string, workers: number): CpuEngine {
     return createCpuEngine({
       kernel,
+      render: this.#render,
       workers,
       affinity: this.#affinity,
       random: bytes => crypto.getRandomValues(new Uint8Array(bytes)),

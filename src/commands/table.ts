@@ -20,6 +20,7 @@ export interface CommandModule<C extends Command> {
 const MODULES: { readonly [C in Command]: () => Promise<CommandModule<C>> } = {
   serve: () => import("./serve.ts"),
   benchmark: () => import("./benchmark.ts"),
+  tune: () => import("./tune.ts"),
   hash: () => import("./hash.ts"),
   devices: () => import("./devices.ts"),
   node: () => import("./node.ts"),

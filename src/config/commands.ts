@@ -8,6 +8,7 @@ export interface CommandInfo {
 export const COMMANDS = {
   serve: { description: "Mine: receive jobs from a node or a pool and return seals" },
   benchmark: { description: "Measure the hash rate and verify every hit" },
+  tune: { description: "Search for a faster order of a kernel's instructions on this machine, and keep it" },
   hash: {
     description: "Print the hash of a header and a nonce; without arguments, of JSON lines from standard input",
     positionals: ["header", "nonce"],

@@ -13,6 +13,7 @@ import {
   httpUrl,
   integer,
   labels,
+  minutes,
   oneOf,
   type Parser,
   path,
@@ -80,8 +81,8 @@ const MINING = ["serve", "demo", "api", "doctor"] as const
 const HASHING = ["serve", "demo", "api", "benchmark", "doctor"] as const
 const GPUS = ["serve", "demo", "api", "benchmark", "devices", "doctor"] as const
 const JUDGING = ["node", "pool", "demo"] as const
-const ALL = ["serve", "benchmark", "hash", "devices", "node", "pool", "api", "demo", "doctor"] as const
-const LOGGING = ["serve", "demo", "api", "node", "pool", "benchmark", "doctor"] as const
+const ALL = ["serve", "benchmark", "tune", "hash", "devices", "node", "pool", "api", "demo", "doctor"] as const
+const LOGGING = ["serve", "demo", "api", "node", "pool", "benchmark", "tune", "doctor"] as const
 const MONITORED = [...MINING, "health"] as const
 
 export const OPTIONS = {
@@ -271,7 +272,7 @@ export const OPTIONS = {
   engine: option({
     category: "hashing",
     parser: engineName,
-    commands: [...HASHING, "hash"],
+    commands: [...HASHING, "tune", "hash"],
     value: "NAME",
     suggestions: ENGINE_SUGGESTIONS,
     default: "auto",
@@ -380,7 +381,7 @@ export const OPTIONS = {
   stateDir: option({
     category: "files",
     parser: path,
-    commands: GPUS,
+    commands: [...GPUS, "tune"],
     value: "DIR",
     help: "Directory for measurements kept between starts; if absent, $STATE_DIRECTORY or the user's state directory",
   }),
@@ -448,10 +449,19 @@ export const OPTIONS = {
     flagOnly: true,
     help: "Duration of the measurement",
   }),
+  minutes: option({
+    category: "output",
+    parser: minutes(0.01, 10_080),
+    commands: ["tune"],
+    value: "N",
+    default: "10",
+    flagOnly: true,
+    help: "Duration of the search in minutes; Ctrl-C ends it earlier and keeps what was found",
+  }),
   json: option({
     category: "output",
     parser: boolean,
-    commands: ["benchmark", "devices", "version", "doctor"],
+    commands: ["benchmark", "tune", "devices", "version", "doctor"],
     default: "no",
     flagOnly: true,
     help: "Print the result as one JSON object on standard output",

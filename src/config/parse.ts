@@ -123,6 +123,17 @@ export function duration(min: number, max: number): Parser<number> {
   }
 }
 
+/** A number of minutes, `min` … `max`. */
+export function minutes(min: number, max: number): Parser<number> {
+  return {
+    kind: "number",
+    parse(value) {
+      const number = /^\d+(\.\d+)?$/.test(value) ? Number(value) : Number.NaN
+      return number >= min && number <= max ? number : refuse(`minutes from ${min} to ${max}`)
+    },
+  }
+}
+
 export function oneOf<const T extends string>(...choices: readonly T[]): Parser<T> {
   return {
     kind: "text",

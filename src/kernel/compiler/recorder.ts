@@ -1,6 +1,6 @@
 /** Records blocks of instructions over virtual registers and compiles each when it ends. Architectures add an assembler. */
 import type { Architecture, BlockInstruction, PhysicalInstruction } from "./architecture.ts"
-import { type CompileOptions, compileBlock } from "./compile-block.ts"
+import { type CompiledBlock, type CompileOptions, compileBlock } from "./compile-block.ts"
 import { type Label, label, type VirtualRegister } from "./operands.ts"
 
 export type RoutineOptions = Omit<CompileOptions, "architecture">
@@ -12,8 +12,13 @@ export interface Statistics {
   reloads: number
 }
 
+/** A block whose vector code is scheduled. */
+export type HotBlock = NonNullable<CompiledBlock["vectors"]>
+
 export abstract class Recorder<Instruction extends BlockInstruction, Class extends string> {
   readonly statistics: Statistics = { instructions: 0, stores: 0, reloads: 0 }
+  /** The vector code of the hot blocks compiled so far. */
+  readonly hotBlocks: HotBlock[] = []
   readonly #architecture: Architecture
   readonly #options: RoutineOptions
   #block: Instruction[] = []
@@ -59,11 +64,12 @@ export abstract class Recorder<Instruction extends BlockInstruction, Class exten
     const block = this.#block
     if (block.length === 0) return
     this.#block = []
-    const { code, stores, reloads } = compileBlock(block, this.#isHot, {
+    const { code, stores, reloads, vectors } = compileBlock(block, this.#isHot, {
       ...this.#options,
       architecture: this.#architecture,
     })
     for (const instruction of code) this.encode(instruction)
+    if (vectors) this.hotBlocks.push(vectors)
     this.statistics.instructions += code.length
     this.statistics.stores += stores
     this.statistics.reloads += reloads

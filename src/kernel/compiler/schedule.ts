@@ -12,6 +12,7 @@ import {
   REGISTER_FILES,
   type RegisterFile,
 } from "./architecture.ts"
+import { type BlockSchedule, shiftUrgencies } from "./block-schedule.ts"
 import { memoryKey } from "./memory-key.ts"
 import type { Register, VirtualRegister } from "./operands.ts"
 
@@ -28,8 +29,16 @@ export interface ScheduleOptions {
 
 type Bundle = readonly BlockInstruction[]
 
-export function schedule(block: readonly BlockInstruction[], options: ScheduleOptions): BlockInstruction[] {
-  const { architecture, core, window, pressure } = options
+/** @param changes to the options for this block */
+export function schedule(
+  block: readonly BlockInstruction[],
+  options: ScheduleOptions,
+  changes: BlockSchedule = {},
+): BlockInstruction[] {
+  const { architecture, core } = options
+  const { window = options.window, later = LATER, shifts = [] } = changes
+  const saved = changes.pressure ?? 0
+  const pressure = { integer: options.pressure.integer + saved, vector: options.pressure.vector + saved }
   const code = bundlesOf(block, architecture)
   const effects = new EffectsReader(architecture, options.readOnly).ofAll(code)
   const { successors, predecessorCounts: waiting } = dependencies(effects)
@@ -49,7 +58,8 @@ export function schedule(block: readonly BlockInstruction[], options: ScheduleOp
   })
   const urgency = longestPaths(successors, latency)
   // Chains that have begun come before new ones.
-  for (let i = 0; i < code.length; i++) urgency[i] = urgency[i]! - LATER * i
+  for (let i = 0; i < code.length; i++) urgency[i] = urgency[i]! - later * i
+  shiftUrgencies(urgency, shifts)
   const earliest = new Float64Array(code.length)
   const live = new LiveValues(block, effects, architecture)
   const order: BlockInstruction[] = []

@@ -1,8 +1,11 @@
 /** Loads rendered x86-64 kernels and calls them from TypeScript. */
 import { WIDTH } from "../../pow/constants.ts"
+import type { Schedules } from "../compiler/block-schedule.ts"
+import type { CompileOptions } from "../compiler/compile-block.ts"
 import { type Kernel, UnsupportedKernel } from "../kernel.ts"
 import { type LoadedCode, mapPages, type Pages } from "../native/memory.ts"
 import type { Feature } from "./assembler/table.ts"
+import { coreSchedules } from "./program/core-schedules.ts"
 import { type RenderedKernel, renderKernel } from "./program/render.ts"
 import { renderTargetOf, VARIANTS, variantsFor, type X64Engine } from "./program/render-targets.ts"
 import { cpuFeatures, cpuIdentity } from "./runtime/cpuid.ts"
@@ -10,17 +13,29 @@ import { loadX64Code } from "./runtime/load-x64.ts"
 
 export type X64KernelName = X64Engine
 
+/** Engines with vector code, usually fastest first. */
+export const X64_ENGINES: readonly X64Engine[] = ["avx512", "avx512-limbs", "avx2"]
+
+export interface RenderX64Options {
+  /** Changes to the schedules of blocks; those known for this CPU's core if absent. */
+  readonly schedules?: Schedules
+  /** As for the compiler. */
+  readonly orders?: CompileOptions["orders"]
+}
+
 /**
  * Renders a kernel of `VARIANTS`. Any number of threads can load the code: it is position-independent and writes only to the context
  * that each thread passes.
  * @throws UnsupportedKernel if the CPU lacks a feature or the system refuses executable memory
  */
-export function renderX64Kernel(name: string): RenderedKernel {
+export function renderX64Kernel(name: string, options: RenderX64Options = {}): RenderedKernel {
   const { engine, integers } = VARIANTS[name]!
   if (process.arch !== "x64") throw new UnsupportedKernel("this machine is not x86-64")
   // Rendering is slow, so the main feature is checked first.
   requireFeatures(engine.startsWith("avx512") ? ["avx512f"] : ["avx2"])
-  return renderKernel(renderTargetOf(engine, integers))
+  const target = renderTargetOf(engine, integers)
+  const { schedules = coreSchedules(name, cpuIdentity()), orders } = options
+  return renderKernel({ ...target, routine: { ...target.routine, schedules, ...(orders && { orders }) } })
 }
 
 /**

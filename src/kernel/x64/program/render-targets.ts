@@ -12,7 +12,7 @@ import { ENTRY_POINTER, Steps } from "../ops/steps.ts"
 import { TogetherOps } from "../ops/together-ops.ts"
 import { Integers } from "../registers/integers.ts"
 import { Vectors } from "../registers/vectors.ts"
-import type { CpuIdentity } from "../runtime/cpuid.ts"
+import { type CpuIdentity, isAmd } from "../runtime/cpuid.ts"
 import { contextLayout, type Shape, SPILLED_INTEGERS, SPILLED_VECTORS } from "./context.ts"
 import type { RenderTarget } from "./render.ts"
 
@@ -121,7 +121,6 @@ export interface Variant {
   suits(cpu: CpuIdentity): boolean
 }
 
-const isAmd = ({ vendor }: CpuIdentity): boolean => vendor === "AuthenticAMD" || vendor === "HygonGenuine"
 const ZEN_5 = 0x1a
 
 /**

@@ -3,7 +3,8 @@
  * subroutines that they share.
  */
 import { WIDTH } from "../../../pow/constants.ts"
-import type { RoutineOptions, Statistics } from "../../compiler/recorder.ts"
+import type { Schedules } from "../../compiler/block-schedule.ts"
+import type { HotBlock, RoutineOptions, Statistics } from "../../compiler/recorder.ts"
 import { permutation } from "../../permutation.ts"
 import { columnPart, crossing, firstRound, hashElement, plane, rowPart } from "../../search.ts"
 import type { AssemblyObserver } from "../assembler/assembler.ts"
@@ -62,6 +63,9 @@ export interface RenderedKernel {
   /** Byte offsets of the entry points. */
   readonly entries: Readonly<Record<"permute" | "preparePlane" | "searchRow" | "searchRange", number>>
   readonly statistics: Statistics
+  readonly hotBlocks: readonly HotBlock[]
+  /** Changes to the schedules that it was rendered with. */
+  readonly schedules: Schedules
 }
 
 /** @param observer receives labels and instructions in address order */
@@ -98,6 +102,8 @@ export function renderKernel(renderTarget: RenderTarget, observer?: AssemblyObse
       searchRange: offset(labels.searchRange),
     },
     statistics: routine.statistics,
+    hotBlocks: routine.hotBlocks,
+    schedules: renderTarget.routine.schedules ?? {},
   }
 }
 

@@ -31,6 +31,8 @@ const BITS: Readonly<Record<Feature, readonly [leaf: number, register: RegisterN
 const YMM_STATE = 0b110
 const ZMM_STATE = 0b1110_0110
 
+export const isAmd = ({ vendor }: CpuIdentity): boolean => vendor === "AuthenticAMD" || vendor === "HygonGenuine"
+
 let known: CpuIdentity | undefined
 
 /** @returns name and features of this CPU, read once @throws UnsupportedKernel if the system refuses executable memory */
