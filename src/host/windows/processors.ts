@@ -80,10 +80,12 @@ function processorsOf(functions: NonNullable<ReturnType<typeof kernel32>>): Proc
     processAffinity() {
       const [mask, systemMask] = [new BigUint64Array(1), new BigUint64Array(1)]
       const count = Uint16Array.of(MAX_GROUPS)
-      const groups = new Uint16Array(MAX_GROUPS)
+      const list = new Uint16Array(MAX_GROUPS)
       if (functions.GetProcessAffinityMask(THIS_PROCESS, mask, systemMask) === 0) return undefined
-      if (functions.GetProcessGroupAffinity(THIS_PROCESS, count, groups) === 0) return undefined
-      return { groups: [...groups.subarray(0, count[0])], mask: mask[0]!, systemMask: systemMask[0]! }
+      const isListed = functions.GetProcessGroupAffinity(THIS_PROCESS, count, list) !== 0
+      // Without a list, as under Wine, the process is where a machine with one group has it.
+      const groups = isListed ? [...list.subarray(0, count[0])] : [0]
+      return { groups, mask: mask[0]!, systemMask: systemMask[0]! }
     },
 
     cores() {

@@ -10,6 +10,7 @@ import {
   type Processors,
   parseCores,
   systemProcessors,
+  THIS_PROCESS,
 } from "../../../src/host/windows/processors.ts"
 
 interface Fake {
@@ -155,6 +156,22 @@ describe.skipIf(process.platform !== "win32")("on Windows", () => {
     const { order, cores } = placement(cpus)
     expect(order.toSorted((a, b) => a - b)).toEqual([...cpus])
     expect(cores).toBeGreaterThan(0)
+  })
+
+  test("the effective CPUs follow the process's affinity", () => {
+    const { symbols } = openLibrary("kernel32.dll", {
+      SetProcessAffinityMask: { args: ["i64", "u64"], returns: "i32" },
+    })
+    const { mask, systemMask } = processors.processAffinity()!
+    const [cpu] = effectiveCpus().cpus
+    try {
+      expect(symbols.SetProcessAffinityMask(THIS_PROCESS, 1n << BigInt(cpu!))).not.toBe(0)
+      const isOnly = systemMask === 1n << BigInt(cpu!)
+      const decidedBy = isOnly ? "logical CPUs" : "affinity"
+      expect(effectiveCpus()).toMatchObject({ count: 1, cpus: [cpu], decidedBy })
+    } finally {
+      symbols.SetProcessAffinityMask(THIS_PROCESS, mask)
+    }
   })
 
   test("a thread runs on the CPU that it is bound to, also when it is addressed by its id", () => {
