@@ -6,7 +6,7 @@ import { Interrupted } from "../engines/cpu/calibrate.ts"
 import { fileCache } from "../engines/cpu/calibration-cache.ts"
 import { chooseEngine } from "../engines/cpu/choose.ts"
 import { type CpuEngine, createCpuEngine } from "../engines/cpu/cpu-engine.ts"
-import { KERNELS, renderedKernel, usableFeatures } from "../engines/cpu/kernels.ts"
+import { ABOUT, KERNELS, kernelNames, renderedKernel, usableFeatures } from "../engines/cpu/kernels.ts"
 import { isNative, refusedByTrial } from "../engines/cpu/trial.ts"
 import { loadTunings, TUNINGS_FILE, tunedRenderer } from "../engines/cpu/tuned-kernels.ts"
 import type { Engine } from "../engines/engine.ts"
@@ -121,6 +121,10 @@ export class OpenedEngines {
       this.#render = tunedRenderer(tunings, this.#log)
     }
     const usable = await this.#tried(kernels)
+    if (usable.length > 1) {
+      const known = usable.map(name => `${name} (${ABOUT[name]})`).join(", ")
+      this.#log.info(`engines: ${known}; the fastest is kept, --recalibrate measures again`)
+    }
     const { engine, others, calibrate } = await chooseEngine({
       kernels: usable,
       workers,
@@ -227,7 +231,7 @@ export class OpenedEngines {
 /** @throws OperatorError (usage) for an unknown name */
 function kernelsOf(engine: string): readonly string[] {
   const names = Object.keys(KERNELS)
-  if (engine === "auto") return names
+  if (engine === "auto") return kernelNames()
   if (names.includes(engine)) return [engine]
   throw new OperatorError(
     `--engine ${engine} is unknown: available engines are auto, ${names.join(", ")}`,

@@ -7,7 +7,7 @@ export async function run({ settings }: Config<"version">): Promise<void> {
     console.log(`quantus-miner ${version}`)
     return
   }
-  const { KERNELS } = await import("../engines/cpu/kernels.ts")
-  const engines = [...Object.keys(KERNELS), "cuda", "opencl"]
+  const { kernelNames } = await import("../engines/cpu/kernels.ts")
+  const engines = [...kernelNames(), "cuda", "opencl"]
   console.log(JSON.stringify({ version, commit: commit ?? null, runtime: `bun ${Bun.version}`, target, engines }))
 }

@@ -74,7 +74,9 @@ function loaded({ cache, log }: ChooseOptions, key: CalibrationKey): Calibration
 /** Uses the ranking of an earlier start, followed by kernels that it lacks. */
 async function useKnown(options: ChooseOptions, { kernels, workers }: Calibration): Promise<Choice> {
   const ranked = kernels.map(({ name }) => name)
-  options.log.info(`${options.machine.cpu || "this CPU"}: ${describe(kernels)} when it was measured`)
+  options.log.info(
+    `${options.machine.cpu || "this CPU"}: ${describe(kernels)} at an earlier start (--recalibrate measures again)`,
+  )
   const all = [...ranked, ...options.kernels.filter(name => !ranked.includes(name))]
   return { ...(await firstUsable(options, all, workers, [])), calibrate: undefined }
 }

@@ -10,6 +10,8 @@ import { loadKernel, renderX64Kernel, type X64KernelName, x64Variants } from "..
 
 /** Steps that create a kernel: rendering, once per process, and loading, once per thread. */
 export interface KernelRecipe<Rendered = unknown> {
+  /** The processor architecture that runs the kernel, as `process.arch`; absent if every one does. */
+  readonly arch?: string
   /** The result survives structured cloning. @throws UnsupportedKernel if the kernel cannot run on this machine */
   render(): Rendered
   /** Binds the kernel to the calling thread. @throws UnsupportedKernel if the system does not allow it */
@@ -30,6 +32,21 @@ export const KERNELS: KernelTable = {
   arm64: arm64("arm64"),
   wasm: wasm("wasm"),
   "wasm-narrow": wasm("wasm-narrow"),
+}
+
+/** What each engine is, for people. */
+export const ABOUT: Readonly<Record<string, string>> = {
+  avx512: "AVX-512 machine code with IFMA",
+  "avx512-limbs": "AVX-512 machine code",
+  avx2: "AVX2 machine code",
+  scalar: "x86-64 integer machine code",
+  "arm64-mixed": "NEON and integer machine code",
+  "arm64-mixed-narrow": "NEON and integer machine code of fewer nonces",
+  "arm64-neon": "NEON machine code",
+  "arm64-two": "integer machine code of two nonces",
+  arm64: "integer machine code",
+  wasm: "WebAssembly SIMD",
+  "wasm-narrow": "WebAssembly SIMD without wide arithmetic",
 }
 
 /** Kernels tuned for different cores, by name: `ENGINE:…`. An engine's default kernel has the engine's name. */
@@ -62,6 +79,11 @@ export function usableFeatures(): readonly string[] {
   }
 }
 
+/** Names of the kernels that are made for an architecture, usually fastest first. */
+export function kernelNames(arch: string = process.arch): string[] {
+  return Object.keys(KERNELS).filter(name => (KERNELS[name]?.arch ?? arch) === arch)
+}
+
 const rendered = new Map<string, unknown>()
 
 /**
@@ -83,11 +105,11 @@ export function recipeOf(kernels: KernelTable, name: string): KernelRecipe {
 }
 
 function x64(name: string): KernelRecipe<RenderedKernel> {
-  return { render: () => renderX64Kernel(name), load: rendered => loadKernel(name, rendered) }
+  return { arch: "x64", render: () => renderX64Kernel(name), load: rendered => loadKernel(name, rendered) }
 }
 
 function arm64(name: Arm64KernelName): KernelRecipe<RenderedArm64Kernel> {
-  return { render: () => renderArm64Kernel(name), load: rendered => loadArm64Kernel(name, rendered) }
+  return { arch: "arm64", render: () => renderArm64Kernel(name), load: rendered => loadArm64Kernel(name, rendered) }
 }
 
 function wasm(name: WasmKernelName): KernelRecipe<WebAssembly.Module> {
