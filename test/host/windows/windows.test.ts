@@ -54,6 +54,27 @@ describe.skipIf(process.platform !== "win32")("on Windows", () => {
     expect(vendor).toBeString()
   })
 
+  test("the runtime ends a busy child of a process that is killed", async () => {
+    const busy = `console.log(process.pid); for (const end = Date.now() + 60_000; Date.now() < end; );`
+    const parent = `
+      const child = Bun.spawn([process.execPath, "-e", ${JSON.stringify(busy)}], { stdout: "pipe" })
+      const { value } = await child.stdout.getReader().read()
+      require("node:fs").writeSync(1, value)
+      process.kill(process.pid, "SIGKILL")`
+    const { stdout } = Bun.spawnSync([process.execPath, "-e", parent])
+    const child = Number(stdout.toString().trim())
+    expect(child).toBeGreaterThan(0)
+    const isAlive = () => {
+      try {
+        return process.kill(child, 0)
+      } catch {
+        return false
+      }
+    }
+    for (const end = performance.now() + 3000; isAlive() && performance.now() < end; ) await Bun.sleep(20)
+    expect(isAlive()).toBe(false)
+  })
+
   test("a second process does not get a lock while the first one has it", () => {
     const name = `quantus-miner-test-${process.pid}`
     const other = () => {
