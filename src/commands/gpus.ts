@@ -1,16 +1,21 @@
 /** Opens the selected GPUs: finds them, locks them against other miners, creates their engines and reads their sensors. */
 import type { Clock } from "../clock.ts"
-import type { HashingSettings } from "../config/options.ts"
+import type { HashingSettings, MiningSettings } from "../config/options.ts"
+import type { GpuValues } from "../config/selections.ts"
 import type { Engine } from "../engines/engine.ts"
 import type { GpuDevice } from "../engines/gpu/device.ts"
 import { lockDevice } from "../engines/gpu/device-lock.ts"
 import { type DriverOptions, findDevicesApart, proveApart } from "../engines/gpu/driver-process.ts"
 import type { FoundDevice, FoundDevices } from "../engines/gpu/find-devices.ts"
-import { createGpuEngine } from "../engines/gpu/gpu-engine.ts"
+import { createGpuEngine, type GpuEngine } from "../engines/gpu/gpu-engine.ts"
 import { selectDevices } from "../engines/gpu/select-devices.ts"
 import { isTuned } from "../engines/gpu/tuning.ts"
-import { OperatorError } from "../errors.ts"
+import { ExitCode, OperatorError } from "../errors.ts"
+import { GpuLimits } from "../host/gpu-limits.ts"
+import type { GpuKnobs } from "../host/gpu-settings.ts"
 import { host } from "../host/host.ts"
+import { nvmlKnobs } from "../host/nvml/knobs.ts"
+import type { SensorSource } from "../host/sensor-source.ts"
 import { type SensorWatch, sensorSources, watchSensors } from "../host/sensors.ts"
 import type { Log } from "../log.ts"
 import type { UnitDetails } from "../observe/snapshot.ts"
@@ -21,23 +26,34 @@ export interface GpusOptions {
   readonly find?: (options: DriverOptions) => Promise<FoundDevices>
   /** Tries a driver that is new with a device; replaced by tests. */
   readonly prove?: typeof proveApart
-  readonly settings: HashingSettings
+  /** Sensors and settings of GPUs; the host's own by default. */
+  readonly sources?: (clock: Clock) => readonly SensorSource[]
+  readonly knobs?: () => readonly GpuKnobs[]
+  readonly settings: HashingSettings & Partial<GpuCare>
   readonly stateDir: string | undefined
   readonly clock: Clock
   readonly log: Log
 }
 
+/** Options that only commands which mine have. */
+type GpuCare = Pick<MiningSettings, "gpuTempLimit" | "gpuPowerLimit" | "gpuCoreClock" | "gpuMemoryClock">
+
 /** @throws OperatorError if a selected GPU is absent, unless a driver failed, whose GPUs are not known */
 export async function openGpus(options: GpusOptions): Promise<Gpus> {
   if (!looksForGpus(options.settings)) return new Gpus(options, [])
-  const { gpuDevices, allowIntegrated } = options.settings
   const { devices, hasFailure } = await listed(options)
+  const cards = lockEach(selected(devices, hasFailure, options), options.log)
+  setUp(cards, options)
+  return new Gpus(options, cards)
+}
+
+function selected(devices: readonly FoundDevice[], hasFailure: boolean, { settings, log }: GpusOptions): FoundDevice[] {
   try {
-    return new Gpus(options, lockEach(selectDevices(devices, gpuDevices, allowIntegrated), options.log))
+    return selectDevices(devices, settings.gpuDevices, settings.allowIntegrated)
   } catch (error) {
     if (!(hasFailure && error instanceof OperatorError)) throw error
-    options.log.withTag("gpu").warn(`${error.message}: no GPU is used`)
-    return new Gpus(options, [])
+    log.withTag("gpu").warn(`${error.message}: no GPU is used`)
+    return []
   }
 }
 
@@ -65,7 +81,9 @@ async function listed({ settings, clock, find = findDevicesApart, log }: GpusOpt
 export class Gpus {
   readonly #options: GpusOptions
   /** The GPU of each engine, with its other API if that can still be tried. */
-  readonly #cards = new Map<Engine, FoundDevice>()
+  readonly #cards = new Map<GpuEngine, FoundDevice & { readonly unit: string }>()
+  /** Units that are paused because of their temperature. */
+  readonly #hot = new Set<string>()
   readonly #devices = new Map<string, GpuDevice>()
   readonly #numbers = { cuda: 0, opencl: 0 }
   readonly #sensors: SensorWatch
@@ -76,7 +94,10 @@ export class Gpus {
     this.#options = options
     for (const { device, other } of cards) this.#create(device, other)
     const pcis = cards.flatMap(({ device }) => device.pci ?? [])
-    this.#sensors = watchSensors(pcis, pcis.length > 0 ? sensorSources(options.clock) : [], options.clock)
+    const { clock, sources = sensorSources, settings } = options
+    this.#sensors = watchSensors(pcis, pcis.length > 0 ? sources(clock) : [], clock)
+    if (settings.gpuTempLimit !== undefined)
+      clock.every(LOOK_AT_HEAT_MS, () => this.#lookAtHeat(settings.gpuTempLimit!))
   }
 
   /** One engine per GPU, not started. */
@@ -86,8 +107,9 @@ export class Gpus {
 
   /** Replaces a failed engine with one that uses the other API of the same GPU; undefined without one. */
   replace(failed: Engine): Engine | undefined {
-    const other = this.#cards.get(failed)?.other
-    this.#cards.delete(failed)
+    const engine = failed as GpuEngine
+    const other = this.#cards.get(engine)?.other
+    this.#cards.delete(engine)
     return other && this.#create(other, undefined)
   }
 
@@ -96,7 +118,25 @@ export class Gpus {
     const device = this.#devices.get(unit)
     if (!device) return undefined
     const { name, pci } = device
-    return { name, pci, ...(pci !== undefined && this.#sensors.of(pci)) }
+    const pausedFor = this.#hot.has(unit) ? "temperature" : undefined
+    return { name, pci, ...(pci !== undefined && this.#sensors.of(pci)), pausedFor }
+  }
+
+  /** Pauses GPUs above the limit, and lets them resume when they are five degrees below it. */
+  #lookAtHeat(limit: number): void {
+    const log = this.#options.log.withTag("gpu")
+    for (const [engine, { device, unit }] of this.#cards) {
+      const celsius = device.pci === undefined ? undefined : this.#sensors.of(device.pci)?.temperatureCelsius
+      if (celsius === undefined) continue
+      const wasHot = this.#hot.has(unit)
+      const isHot = wasHot ? celsius > limit - COOLED_BY_CELSIUS : celsius > limit
+      if (isHot === wasHot) continue
+      if (isHot) this.#hot.add(unit)
+      else this.#hot.delete(unit)
+      engine.setPaused(isHot)
+      if (isHot) log.warn(`${unit} is paused: ${celsius} °C exceeds --gpu-temp-limit ${limit}`)
+      else log.info(`${unit} resumes at ${celsius} °C`)
+    }
   }
 
   #prove(device: GpuDevice): Promise<string | undefined> {
@@ -130,9 +170,41 @@ export class Gpus {
     const unit = `${device.api}/${number}`
     log.withTag("gpu").info(`${unit} is ${nameOf(device)}, driven by ${device.driver}`)
     this.#devices.set(unit, device)
-    this.#cards.set(engine, { device, other })
+    this.#cards.set(engine, { device, other, unit })
     return engine
   }
+}
+
+/**
+ * Restores settings that a killed miner left, and applies those of the options until the process exits.
+ * @throws OperatorError (config) for a value outside a GPU's range, or a list longer than the GPUs
+ */
+function setUp(cards: readonly FoundDevice[], { settings, stateDir, log, knobs = hostKnobs }: GpusOptions): void {
+  const known = cards.flatMap(({ device }) => (device.pci === undefined ? [] : [device.pci]))
+  if (known.length === 0) return
+  const limits = new GpuLimits({ knobs, stateDir, log: log.withTag("gpu") })
+  const names = new Map(cards.map(({ device }) => [device.pci, nameOf(device)]))
+  process.once("exit", () => limits.restore(pci => names.get(pci) ?? pci))
+  for (const [index, { device }] of cards.entries()) {
+    const { pci } = device
+    if (pci === undefined) continue
+    limits.restoreLeft(pci, nameOf(device))
+    const valueFor = (flag: string, values: GpuValues | undefined) => {
+      if (!Array.isArray(values)) return values as number | undefined
+      if (values.length <= cards.length) return values[index]
+      throw new OperatorError(`${flag} lists ${values.length} values for ${cards.length} GPUs`, ExitCode.config)
+    }
+    limits.apply(pci, nameOf(device), {
+      powerLimit: valueFor("--gpu-power-limit", settings.gpuPowerLimit),
+      coreClock: valueFor("--gpu-core-clock", settings.gpuCoreClock),
+      memoryClock: valueFor("--gpu-memory-clock", settings.gpuMemoryClock),
+    })
+  }
+}
+
+function hostKnobs(): readonly GpuKnobs[] {
+  const nvml = nvmlKnobs()
+  return [...(nvml ? [nvml] : []), ...host.gpuKnobs()]
 }
 
 /** Locks GPUs until the process exits, and leaves out those that another miner uses. */
@@ -145,5 +217,11 @@ function lockEach(cards: readonly FoundDevice[], log: Log): FoundDevice[] {
     return locked.kind !== "taken"
   })
 }
+
+/** Interval at which temperatures are compared with the limit. */
+const LOOK_AT_HEAT_MS = 1000
+
+/** A paused GPU resumes when it is this much cooler than the limit, so that it does not alternate. */
+const COOLED_BY_CELSIUS = 5
 
 const nameOf = ({ name, pci }: GpuDevice): string => (pci === undefined ? name : `${name} (${pci})`)

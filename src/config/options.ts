@@ -21,7 +21,7 @@ import {
   visibleText,
 } from "./parse.ts"
 import { proxyUrl } from "./proxy-url.ts"
-import { cpuAffinity, engineName, gpuSelection, schedule } from "./selections.ts"
+import { cpuAffinity, engineName, gpuSelection, gpuValues, schedule } from "./selections.ts"
 import { NODE_PORT, sourceUrls } from "./source-url.ts"
 
 /** Groups of options in the manual page, in its order. */
@@ -315,6 +315,34 @@ export const OPTIONS = {
     value: "MS",
     default: "0",
     help: "Pause between two launches of a GPU, in milliseconds",
+  }),
+  gpuTempLimit: option({
+    category: "hashing",
+    parser: integer(30, 120),
+    commands: MINING,
+    value: "CELSIUS",
+    help: "Pause a GPU above this temperature, until it is five degrees lower",
+  }),
+  gpuPowerLimit: option({
+    category: "hashing",
+    parser: gpuValues(2000),
+    commands: MINING,
+    value: "W|LIST",
+    help: "Power limit of the GPUs while mining, in watts; a list such as 250,-,180 is by GPU, with - for none",
+  }),
+  gpuCoreClock: option({
+    category: "hashing",
+    parser: gpuValues(10_000),
+    commands: MINING,
+    value: "MHZ|LIST",
+    help: "Highest core clock of the GPUs while mining, in megahertz; a list as for the power limit",
+  }),
+  gpuMemoryClock: option({
+    category: "hashing",
+    parser: gpuValues(50_000),
+    commands: MINING,
+    value: "MHZ|LIST",
+    help: "Highest memory clock of the GPUs while mining, in megahertz; a low one saves power and costs no hash rate",
   }),
   allowIntegrated: option({
     category: "hashing",

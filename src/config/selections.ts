@@ -28,6 +28,25 @@ export const gpuSelection: Parser<DeviceSelection> = {
   },
 }
 
+/** One value for all GPUs, or a list with one entry per GPU in use; undefined leaves a GPU as it is. */
+export type GpuValues = number | readonly (number | undefined)[]
+
+/** @param max of a value; the GPU's own range is checked when it is set */
+export const gpuValues = (max: number): Parser<GpuValues> => ({
+  kind: "number",
+  parse(text) {
+    const values = text.split(",").map(part => {
+      const entry = part.trim()
+      if (entry === "-" && text.includes(",")) return undefined
+      const value = Number(entry)
+      return /^[1-9]\d{0,5}$/.test(entry) && value <= max
+        ? value
+        : refuse(`a whole number from 1 to ${max}, or a list of them and of - such as 250,-,180`)
+    })
+    return values.length === 1 ? values[0]! : values
+  },
+})
+
 /** Weekly windows of local time. */
 export const schedule: Parser<Schedule> = {
   kind: "text",

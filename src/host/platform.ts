@@ -3,6 +3,7 @@ import type { FFIFunction, Library } from "bun:ffi"
 import type { Environment } from "../environment.ts"
 import type { Log } from "../log.ts"
 import type { EffectiveCpus } from "./effective-cpus.ts"
+import type { GpuKnobs } from "./gpu-settings.ts"
 import type { SensorSource } from "./sensor-source.ts"
 import type { Notifier } from "./service-manager.ts"
 
@@ -60,6 +61,8 @@ export interface Platform {
   mayHaveGpus(): boolean
   /** Sources of GPU sensor readings besides NVML. */
   sensors(): readonly SensorSource[]
+  /** Settings of GPUs besides those that NVML offers. */
+  gpuKnobs(): readonly GpuKnobs[]
   /** Whether the machine runs on battery; undefined without a battery or if it is not reported. */
   isOnBattery(): Promise<boolean | undefined>
   /** Seconds since a user's last input; undefined if it is not reported. */

@@ -39,6 +39,7 @@ export const portable: Platform = {
   lock: () => ({ kind: "unlockable" }),
   mayHaveGpus: () => true,
   sensors: () => [],
+  gpuKnobs: () => [],
   isOnBattery: async () => undefined,
   idleSeconds: async () => undefined,
   cpuTemperature: () => undefined,

@@ -4,7 +4,7 @@
  */
 import { PAUSE_REASONS } from "../miner/pauses.ts"
 import type { DisconnectReason } from "../sources/source.ts"
-import { JOB_OUTCOMES, SEAL_RESULTS, type Snapshot, type UnitSnapshot } from "./snapshot.ts"
+import { GPU_PAUSE_REASONS, JOB_OUTCOMES, SEAL_RESULTS, type Snapshot, type UnitSnapshot } from "./snapshot.ts"
 import { STANDSTILL_KINDS } from "./standstill.ts"
 import type { Quantity } from "./stats.ts"
 
@@ -173,6 +173,16 @@ export const METRICS: readonly Metric[] = [
   metric("gauge", "miner_hashes_per_joule", "Hashes per joule of CPUs and GPUs together.", now => now.hashesPerJoule),
   metric("gauge", "miner_gpu_info", "Name and PCI address of a device; always 1.", ["device", "name", "pci"], now =>
     unitsOf("gpu", now).map(({ id, name = "", pci = "" }) => [[id, name, pci], 1]),
+  ),
+  metric(
+    "gauge",
+    "miner_gpu_paused",
+    "1 while a device is paused for this reason, otherwise 0.",
+    ["device", "reason"],
+    now =>
+      unitsOf("gpu", now).flatMap(device =>
+        GPU_PAUSE_REASONS.map((reason): Series => [[device.id, reason], device.pausedFor === reason ? 1 : 0]),
+      ),
   ),
   ofDevices("miner_gpu_temperature_celsius", "Temperature of a device.", device => device.temperatureCelsius),
   ofDevices("miner_gpu_fan_percent", "Fan speed of a device, 0 to 100.", device => device.fanPercent),

@@ -32,7 +32,14 @@ export interface UnitDetails {
   readonly powerWatts?: number | undefined
   readonly clockHertz?: number | undefined
   readonly memoryClockHertz?: number | undefined
+  /** Why the device is paused; undefined while it is not, or for a worker. */
+  readonly pausedFor?: GpuPauseReason | undefined
 }
+
+/** Reasons for pausing one device. */
+export const GPU_PAUSE_REASONS = ["temperature"] as const
+
+export type GpuPauseReason = (typeof GPU_PAUSE_REASONS)[number]
 
 export interface UnitSnapshot extends UnitDetails {
   /** `avx2/0`, `cuda/0`. */

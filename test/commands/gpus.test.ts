@@ -3,6 +3,7 @@ import { expect, test } from "bun:test"
 import { openGpus } from "../../src/commands/gpus.ts"
 import type { HashingSettings } from "../../src/config/options.ts"
 import type { FoundDevices } from "../../src/engines/gpu/find-devices.ts"
+import type { Knob } from "../../src/host/gpu-settings.ts"
 import { DEVICE } from "../engines/gpu/fake-compute.ts"
 import { collectLog } from "../support/collect-log.ts"
 import { FakeClock, settle } from "../support/fake-clock.ts"
@@ -56,4 +57,81 @@ test("equal GPUs of a new driver are tried once, and one that crashes it is refu
   await Promise.allSettled(gpus.engines.map(engine => engine.start(events)))
   expect(proved).toEqual([DEVICE.name])
   await Promise.all(gpus.engines.map(engine => engine.close()))
+})
+
+const one = (pci: string): FoundDevices => ({
+  devices: [{ device: { ...DEVICE, pci }, other: undefined }],
+  missing: [],
+  failures: [],
+  notes: [],
+})
+
+test("a GPU above --gpu-temp-limit is paused until it is five degrees cooler", async () => {
+  const clock = new FakeClock()
+  const log = collectLog()
+  let celsius = 83
+  const gpus = await openGpus({
+    settings: {
+      gpuDevices: { kind: "count", count: 1 },
+      allowIntegrated: true,
+      gpuTempLimit: 83,
+    } as unknown as HashingSettings,
+    stateDir: undefined,
+    clock,
+    log,
+    find: () => Promise.resolve(one("0000:f1:00.0")),
+    sources: () => [{ read: () => Promise.resolve({ temperatureCelsius: celsius }), close() {} }],
+  })
+  const paused = async (now: number) => {
+    celsius = now
+    // Sensors are read every five seconds.
+    for (let i = 0; i < 6; i++) {
+      clock.advance(1000)
+      await settle()
+    }
+    return gpus.details("opencl/0")?.pausedFor
+  }
+  expect(await paused(83)).toBeUndefined()
+  expect(await paused(84)).toBe("temperature")
+  expect(await paused(79)).toBe("temperature")
+  expect(await paused(78)).toBeUndefined()
+  expect(log.texts.slice(-2)).toEqual([
+    "warn opencl/0 is paused: 84 °C exceeds --gpu-temp-limit 83",
+    "info opencl/0 resumes at 78 °C",
+  ])
+})
+
+test("settings are applied by GPU, and a list longer than the GPUs is refused", async () => {
+  const written: string[] = []
+  const knob = (pci: string, setting: string): Knob => ({
+    min: 100,
+    max: 3000,
+    unset: "none",
+    read: () => undefined,
+    stateOf: String,
+    write: state => void written.push(`${pci} ${setting} ${state}`),
+  })
+  // A GPU stays locked until the process ends.
+  let cards = 0
+  const open = (settings: object) =>
+    openGpus({
+      settings: {
+        gpuDevices: { kind: "count", count: 1 },
+        allowIntegrated: true,
+        ...settings,
+      } as unknown as HashingSettings,
+      stateDir: undefined,
+      clock: new FakeClock(),
+      log: collectLog(),
+      find: () => Promise.resolve(one(`0000:f${++cards}:01.0`)),
+      knobs: () => [{ knob }],
+      sources: () => [],
+    })
+  await open({ gpuPowerLimit: 200, gpuMemoryClock: [810] })
+  expect(written).toEqual(["0000:f1:01.0 powerLimit 200", "0000:f1:01.0 memoryClock 810"])
+  await expect(open({ gpuCoreClock: [undefined, 1500] })).rejects.toMatchObject({
+    message: "--gpu-core-clock lists 2 values for 1 GPUs",
+    exitCode: 78,
+  })
+  await expect(open({ gpuPowerLimit: 5000 })).rejects.toMatchObject({ exitCode: 78 })
 })

@@ -15,8 +15,9 @@ import { createWasmKernel } from "../../src/kernel/wasm/wasm-kernel.ts"
 const [rows, groupSize] = process.argv.slice(2, 4).map(Number) as [number, number]
 const rolled = process.argv[4] === "rolled"
 
-/** One nonce in 32 is a candidate. */
+/** One nonce in 32 of the rows is a candidate, and one in 4 of the range. */
 const TOP = 2n ** 64n / 32n
+const RANGE_TOP = 2n ** 64n / 4n
 const FIRST_ROW = 54_321
 const FIRST = 0xffff_ffc0
 const COUNT = 64
@@ -44,6 +45,8 @@ const expected = Array.from({ length: rows }, (_, row) => {
 }).flat()
 compare("rows", [...search.take(search.launchRows(FIRST_ROW, rows))], expected)
 
+search.setTarget(RANGE_TOP)
+reference.setTarget(RANGE_TOP)
 nonce.fill(0, 60)
 const range = midstate(nonce)
 search.prepareRange(range)

@@ -5,10 +5,11 @@ import type { Clock } from "../../clock.ts"
 import type { Log } from "../../log.ts"
 import { workerEntry } from "../../worker-entry.ts"
 import { RefusedKernel } from "../engine.ts"
+import { SharedFlag } from "../threads/shared-memory.ts"
 import { type Patience, ThreadEngine } from "../threads/thread-engine.ts"
 import type { DeviceTask } from "./worker-main.ts"
 
-export interface GpuEngineOptions extends Omit<DeviceTask, "launchMs"> {
+export interface GpuEngineOptions extends Omit<DeviceTask, "launchMs" | "paused"> {
   /** Number of the unit within its API: 0 for `cuda/0`. */
   readonly number: number
   readonly random: (bytes: number) => Uint8Array
@@ -38,13 +39,15 @@ export const createGpuEngine = (options: GpuEngineOptions): GpuEngine => new Gpu
 
 export class GpuEngine extends ThreadEngine<DeviceTask> {
   readonly #prove: GpuEngineOptions["prove"]
+  readonly #paused: SharedFlag
   #proved: Promise<void> | undefined
   #closed = false
 
   constructor(options: GpuEngineOptions) {
     const { number, random, clock, log, entry = workerEntry("engines/gpu"), prove, ...rest } = options
     const launchMs = options.device.display ? DISPLAY_LAUNCH_MS : LAUNCH_MS
-    const task: DeviceTask = { ...rest, launchMs }
+    const paused = new SharedFlag()
+    const task: DeviceTask = { ...rest, launchMs, paused: paused.buffer }
     super({
       name: options.device.api,
       kind: "gpu",
@@ -58,6 +61,12 @@ export class GpuEngine extends ThreadEngine<DeviceTask> {
       log,
     })
     this.#prove = prove
+    this.#paused = paused
+  }
+
+  /** Pauses the device after its queued launches; it keeps its work and its counts. */
+  setPaused(paused: boolean): void {
+    this.#paused.value = paused
   }
 
   override prepare(): Promise<void> {

@@ -27,6 +27,8 @@ export interface LaunchLoopOptions {
   readonly sleep: (ms: number) => void
   /** The engine's salt, `SALT_BYTES` bytes. */
   readonly salt: Uint8Array
+  /** Whether the device is paused: it keeps its work, and searches nothing. */
+  readonly isPaused?: () => boolean
   /** Notifies the engine that the slot has changed. */
   readonly notify: () => void
 }
@@ -66,7 +68,7 @@ class LaunchLoop {
       const { version } = memory
       const work = memory.read(version)
       if (work === undefined) continue
-      if (work && this.#isOpen(work, version)) this.#search(work, version)
+      if (work && this.#isOpen(work, version) && !this.#options.isPaused?.()) this.#search(work, version)
       else if (this.#queued.length > 0) this.#settle()
       else memory.sleep(version)
     }

@@ -2,6 +2,7 @@
 import { host } from "../../host/host.ts"
 import { RefusedKernel } from "../engine.ts"
 import { type OpenOrder, serveOrders } from "../threads/serve-orders.ts"
+import { SharedFlag } from "../threads/shared-memory.ts"
 import type { GpuDevice } from "./device.ts"
 import { launchLoop } from "./launch-loop.ts"
 import { UnsupportedDevice } from "./library.ts"
@@ -22,6 +23,8 @@ export interface DeviceTask {
   readonly recalibrate: boolean
   /** Version of the miner. */
   readonly version: string
+  /** Of the `SharedFlag` that pauses the device; undefined: it is never paused. */
+  readonly paused?: SharedArrayBuffer | undefined
 }
 
 /**
@@ -35,6 +38,7 @@ function search({ order, memory, slot, report }: OpenOrder<DeviceTask>, open: ty
   const { salt, task } = order
   // A launch's end is polled for each millisecond.
   host.refineTimers()
+  const paused = new SharedFlag(task.paused)
   const { search, tuning } = opened(task, open)
   try {
     report({ kind: "ready", isPlaced: true })
@@ -45,6 +49,7 @@ function search({ order, memory, slot, report }: OpenOrder<DeviceTask>, open: ty
       rows: rowsOfLaunch(tuning.hashesPerSecond, task),
       throttleMs: task.throttleMs,
       sleep: ms => Bun.sleepSync(ms),
+      isPaused: () => paused.value,
       salt,
       notify: () => report({ kind: "notify" }),
     })

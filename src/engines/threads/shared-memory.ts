@@ -59,6 +59,26 @@ const NO_LESSEE = 2 ** LESSEE_BITS - 1
 const NAP_MS = 250
 
 /** A fresh memory. Pages of slots that are never used cost nothing. */
+/** A flag that one thread sets and others read. */
+export class SharedFlag {
+  /** For the other threads. */
+  readonly buffer: SharedArrayBuffer
+  readonly #words: Int32Array
+
+  constructor(buffer = new SharedArrayBuffer(4)) {
+    this.buffer = buffer
+    this.#words = new Int32Array(buffer)
+  }
+
+  get value(): boolean {
+    return Atomics.load(this.#words, 0) !== 0
+  }
+
+  set value(value: boolean) {
+    Atomics.store(this.#words, 0, value ? 1 : 0)
+  }
+}
+
 export const createMemory = (slots: number): EngineMemory => SharedMemory.create(slots)
 
 /** The memory that a worker's order refers to. */

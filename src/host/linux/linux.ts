@@ -5,6 +5,7 @@ import { lockFile } from "../file-lock.ts"
 import type { Platform } from "../platform.ts"
 import { portable } from "../portable.ts"
 import { currentThreadId, setThreadAffinity } from "./affinity.ts"
+import { amdgpuKnobs } from "./amdgpu-knobs.ts"
 import { readCpuInfo } from "./cpu-info.ts"
 import { cpuTemperature } from "./cpu-temperature.ts"
 import { readEffectiveCpus } from "./effective-cpus.ts"
@@ -53,6 +54,7 @@ export const linux: Platform = {
   lock: (name, env) => lockFile(name, lockDirectories(env), libc()?.flock),
   mayHaveGpus: () => mayHaveGpus(),
   sensors: () => [hwmonSensors("/")],
+  gpuKnobs: () => [amdgpuKnobs("/")],
   isOnBattery: async () => isOnBattery(),
   idleSeconds,
   cpuTemperature: () => cpuTemperature(),

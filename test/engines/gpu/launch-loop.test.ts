@@ -38,6 +38,7 @@ function run(
   turns: number,
   before: (turn: number, memory: SharedMemory) => void = () => {},
   throttleMs = 0,
+  isPaused = () => false,
 ): Run {
   const memory = SharedMemory.create(1)
   const slot = memory.slots[0]!
@@ -63,7 +64,7 @@ function run(
   const salt = new Uint8Array(SALT_BYTES).fill(5)
   const sleeps: number[] = []
   const sleep = (ms: number) => void sleeps.push(ms)
-  launchLoop({ memory, slot, device, rows: ROWS, throttleMs, sleep, salt, notify })
+  launchLoop({ memory, slot, device, rows: ROWS, throttleMs, sleep, salt, notify, isPaused })
   notify()
   return { memory, slot, nonces, sleeps }
 }
@@ -74,6 +75,27 @@ test("counts the nonces of whole launches while nothing is found", () => {
   expect(slot.hashesOf(1)).toBe(BigInt(6 * LAUNCH))
   expect(slot.expectedSeals).toBeCloseTo(6)
   expect(nonces).toEqual([])
+})
+
+test("a paused device finishes its queued launches, and continues with the same work", () => {
+  let looks = 0
+  const isPaused = () => {
+    looks += 1
+    return looks > 3 && looks < 10
+  }
+  const taken: number[] = []
+  const { slot } = run(
+    work(),
+    () => false,
+    5,
+    () => taken.push(looks),
+    0,
+    isPaused,
+  )
+  // Two launches were queued and one settled; the other is settled during the pause, and the third after it.
+  expect(taken.slice(0, 2).every(look => look <= 5)).toBe(true)
+  expect(taken[2]).toBeGreaterThanOrEqual(10)
+  expect(slot.hashesOf(1)).toBe(BigInt(6 * LAUNCH))
 })
 
 test("counts up to the hit that ends a search, and nothing queued after it", () => {
