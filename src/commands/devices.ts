@@ -10,6 +10,7 @@ import { selectDevices } from "../engines/gpu/select-devices.ts"
 import { isTuned, measure, openTuned, WrongDevice } from "../engines/gpu/tuning.ts"
 import { formatRate } from "../observe/units.ts"
 import { version } from "../version.ts"
+import { aligned } from "./aligned.ts"
 
 const HEAD = ["GPU", "Engine", "Name", "Memory", "PCI address", "Driver", "Rate"]
 const BYTES_PER_GIB = 2 ** 30
@@ -83,16 +84,4 @@ function measured(device: GpuDevice, stateDir: string | undefined): Outcome {
     }
     throw error
   }
-}
-
-function aligned(rows: readonly (readonly string[])[]): string {
-  const widths = HEAD.map((_, column) => Math.max(...rows.map(row => row[column]!.length)))
-  return rows
-    .map(row =>
-      row
-        .map((cell, i) => cell.padEnd(widths[i]!))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n")
 }

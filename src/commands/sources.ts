@@ -4,7 +4,9 @@ import type { QuicSourceConfig, SourceConfig, StratumSourceConfig } from "../con
 import type { Log } from "../log.ts"
 import type { StatsSink } from "../observe/stats.ts"
 import { createFailover } from "../sources/failover.ts"
+import type { Transport } from "../sources/quic/transport.ts"
 import type { JobSource } from "../sources/source.ts"
+import type { Connect, StratumAddress } from "../sources/stratum/socket.ts"
 import { version } from "../version.ts"
 
 export interface SourceContext {
@@ -24,35 +26,76 @@ export async function openSources(
 ): Promise<JobSource> {
   const context = { ...rest, log: log.withTag("net") }
   for (const { name } of configs) context.stats.source(name)
-  const makers = configs.map(config => openSource(config, context))
-  return createFailover({ sources: await Promise.all(makers), patienceMs: 1000 * patienceSeconds, ...context })
+  const makers = await Promise.all(configs.map(config => openSource(config, context)))
+  const sources = makers.map(make => () => make())
+  return createFailover({ sources, patienceMs: 1000 * patienceSeconds, ...context })
 }
 
-/** Returns a function that creates the source, not started. */
-export function openSource(config: SourceConfig, context: Omit<SourceContext, "stats">): Promise<() => JobSource> {
-  return config.protocol === "quic" ? quicMaker(config, context) : stratumMaker(config, context)
-}
+/** Creates the source; `opened` is called when a connection is open, with the certificate of an encrypted one. */
+export type SourceMaker = (opened?: (certificate?: Uint8Array) => void) => JobSource
 
-async function quicMaker(config: QuicSourceConfig, context: Omit<SourceContext, "stats">): Promise<() => JobSource> {
+export const openSource = (
+  config: SourceConfig,
+  context: Pick<SourceContext, "clock" | "log">,
+): Promise<SourceMaker> => (config.protocol === "quic" ? quicMaker(config, context) : stratumMaker(config, context))
+
+async function quicMaker(
+  config: QuicSourceConfig,
+  context: Pick<SourceContext, "clock" | "log">,
+): Promise<SourceMaker> {
   const [{ createQuicSource }, { createTransport }, { resolveHost }] = await Promise.all([
     import("../sources/quic/quic-source.ts"),
     import("../sources/quic/node-quic.ts"),
     import("../sources/quic/resolve.ts"),
   ])
-  return () => createQuicSource({ ...config, transport: createTransport(), resolve: resolveHost, ...context })
+  return (opened = () => {}) => {
+    const transport = createTransport()
+    const noted: Transport = {
+      connect: (address, events) =>
+        transport.connect(address, {
+          ...events,
+          opened(certificate) {
+            opened(certificate)
+            events.opened(certificate)
+          },
+        }),
+      close: () => transport.close(),
+    }
+    return createQuicSource({ ...config, transport: noted, resolve: resolveHost, ...context })
+  }
 }
 
 async function stratumMaker(
   config: StratumSourceConfig,
-  context: Omit<SourceContext, "stats">,
-): Promise<() => JobSource> {
+  context: Pick<SourceContext, "clock" | "log">,
+): Promise<SourceMaker> {
   const [{ createStratumSource }, { connectTo }] = await Promise.all([
     import("../sources/stratum/stratum-source.ts"),
     import("../sources/stratum/socket.ts"),
   ])
-  const { name, protocol, host, port, login, password, pin, proxy } = config
-  const connect = connectTo({ tls: protocol === "stratum+tls", host, port, pin, proxy })
+  const { name, login, password } = config
+  const connect = connectTo(addressOf(config))
   const credentials = () => ({ login, password: password.read(), agent: `quantus-miner/${version}` })
   const record = { accepted: false }
-  return () => createStratumSource({ name, connect, credentials, record, ...context })
+  return (opened = () => {}) => {
+    const noted: Connect = events =>
+      connect({
+        ...events,
+        open(certificate) {
+          opened(certificate)
+          events.open(certificate)
+        },
+      })
+    return createStratumSource({ name, connect: noted, credentials, record, ...context })
+  }
 }
+
+/** The certificate that a pool presents, whether or not it is trusted; undefined if no connection opens. DER. */
+export async function presentedCertificate(config: StratumSourceConfig): Promise<Uint8Array | undefined> {
+  const { readCertificate } = await import("../sources/stratum/socket.ts")
+  return readCertificate(addressOf(config))
+}
+
+const addressOf = ({ protocol, host, port, pin, proxy }: StratumSourceConfig): StratumAddress => ({
+  ...{ tls: protocol === "stratum+tls", host, port, pin, proxy },
+})

@@ -23,6 +23,7 @@ const MODULES: { readonly [C in Command]: () => Promise<CommandModule<C>> } = {
   tune: () => import("./tune.ts"),
   hash: () => import("./hash.ts"),
   devices: () => import("./devices.ts"),
+  sources: () => import("./probe-sources.ts"),
   node: () => import("./node.ts"),
   pool: () => import("./pool.ts"),
   api: () => import("./api.ts"),

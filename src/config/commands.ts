@@ -14,6 +14,7 @@ export const COMMANDS = {
     positionals: ["header", "nonce"],
   },
   devices: { description: "List GPUs with their engine, memory, PCI address, driver and measured rate" },
+  sources: { description: "Connect to each source once: latencies and the state of its certificate" },
   node: { description: "Run a development node that issues jobs and verifies seals" },
   pool: { description: "Run a development pool that verifies Stratum shares" },
   api: { description: "Serve the HTTP job API" },

@@ -77,7 +77,7 @@ export async function resolveConfig<C extends Command>(
   const minerName = (settings as { name?: string }).name ?? hostname()
   const inputs = { layers, fileSources: file.sources, env, files, warn, inform, minerName }
   const mines =
-    command === "serve" || command === "doctor" || (command === "demo" && (flag.has("url") || variable.has("url")))
+    ["serve", "sources", "doctor"].includes(command) || (command === "demo" && (flag.has("url") || variable.has("url")))
   return {
     command,
     settings,

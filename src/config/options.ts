@@ -76,12 +76,25 @@ export const ENGINE_SUGGESTIONS = [
   "wasm",
 ]
 
+const CONNECTING = ["serve", "demo", "sources", "doctor"] as const
 const SOURCED = ["serve", "demo", "doctor"] as const
 const MINING = ["serve", "demo", "api", "doctor"] as const
 const HASHING = ["serve", "demo", "api", "benchmark", "doctor"] as const
 const GPUS = ["serve", "demo", "api", "benchmark", "devices", "doctor"] as const
 const JUDGING = ["node", "pool", "demo"] as const
-const ALL = ["serve", "benchmark", "tune", "hash", "devices", "node", "pool", "api", "demo", "doctor"] as const
+const ALL = [
+  "serve",
+  "benchmark",
+  "tune",
+  "hash",
+  "devices",
+  "node",
+  "pool",
+  "api",
+  "demo",
+  "sources",
+  "doctor",
+] as const
 const LOGGING = ["serve", "demo", "api", "node", "pool", "benchmark", "tune", "doctor"] as const
 const MONITORED = [...MINING, "health"] as const
 
@@ -89,7 +102,7 @@ export const OPTIONS = {
   nodeAddr: option({
     category: "source",
     parser: address(NODE_PORT),
-    commands: ["serve", "doctor"],
+    commands: ["serve", "sources", "doctor"],
     value: "HOST[:PORT]",
     default: `127.0.0.1:${NODE_PORT}`,
     help: "Node address, an IPv6 address in brackets; short for --url quic://HOST:PORT",
@@ -97,7 +110,7 @@ export const OPTIONS = {
   url: option({
     category: "source",
     parser: sourceUrls,
-    commands: SOURCED,
+    commands: CONNECTING,
     value: "URL",
     repeatable: true,
     perSource: true,
@@ -106,7 +119,7 @@ export const OPTIONS = {
   authToken: option({
     category: "source",
     parser: text,
-    commands: MINING,
+    commands: [...MINING, "sources"],
     value: "TOKEN",
     secret: true,
     perSource: true,
@@ -115,7 +128,7 @@ export const OPTIONS = {
   authTokenFile: option({
     category: "source",
     parser: path,
-    commands: MINING,
+    commands: [...MINING, "sources"],
     value: "FILE",
     perSource: true,
     help: "File that contains the token; read again before every reconnect",
@@ -123,7 +136,7 @@ export const OPTIONS = {
   tlsCertSha256: option({
     category: "source",
     parser: text,
-    commands: SOURCED,
+    commands: CONNECTING,
     value: "HEX",
     secret: true,
     perSource: true,
@@ -132,7 +145,7 @@ export const OPTIONS = {
   tlsCertSha256File: option({
     category: "source",
     parser: path,
-    commands: SOURCED,
+    commands: CONNECTING,
     value: "FILE",
     perSource: true,
     help: "File that contains the certificate's SHA-256; read again before every reconnect",
@@ -140,7 +153,7 @@ export const OPTIONS = {
   login: option({
     category: "source",
     parser: visibleText,
-    commands: SOURCED,
+    commands: CONNECTING,
     value: "ADDRESS.WORKER",
     perSource: true,
     help: "Stratum pool login; {name} is replaced by the miner's name",
@@ -148,7 +161,7 @@ export const OPTIONS = {
   password: option({
     category: "source",
     parser: text,
-    commands: SOURCED,
+    commands: CONNECTING,
     value: "TEXT",
     secret: true,
     perSource: true,
@@ -157,7 +170,7 @@ export const OPTIONS = {
   passwordFile: option({
     category: "source",
     parser: path,
-    commands: SOURCED,
+    commands: CONNECTING,
     value: "FILE",
     perSource: true,
     help: "File that contains the Stratum pool password",
@@ -165,7 +178,7 @@ export const OPTIONS = {
   proxy: option({
     category: "source",
     parser: proxyUrl,
-    commands: SOURCED,
+    commands: CONNECTING,
     value: "URL",
     secret: true,
     perSource: true,
@@ -174,7 +187,7 @@ export const OPTIONS = {
   keepMining: option({
     category: "source",
     parser: boolean,
-    commands: SOURCED,
+    commands: CONNECTING,
     default: "no",
     perSource: true,
     help: "Continue a QUIC pool's job after a result, for pools that do not resend it",
@@ -210,7 +223,7 @@ export const OPTIONS = {
   name: option({
     category: "monitoring",
     parser: visibleText,
-    commands: MINING,
+    commands: [...MINING, "sources"],
     value: "TEXT",
     help: "Miner name, for {name} in logins and tokens; the host name if absent",
   }),
@@ -240,7 +253,7 @@ export const OPTIONS = {
   config: option({
     category: "files",
     parser: path,
-    commands: [...HASHING, "health"],
+    commands: [...HASHING, "health", "sources"],
     value: "FILE",
     notInFile: true,
     help: "TOML or JSON file of options, with [[source]] tables",
@@ -489,7 +502,7 @@ export const OPTIONS = {
   json: option({
     category: "output",
     parser: boolean,
-    commands: ["benchmark", "tune", "devices", "version", "doctor"],
+    commands: ["benchmark", "tune", "devices", "version", "sources", "doctor"],
     default: "no",
     flagOnly: true,
     help: "Print the result as one JSON object on standard output",

@@ -16,8 +16,8 @@ export interface Drop {
 }
 
 export interface SocketEvents {
-  /** Connected; over TLS, the certificate has been verified. */
-  open(): void
+  /** Connected; over TLS, the certificate has been verified. @param certificate DER; undefined without TLS */
+  open(certificate?: Uint8Array): void
   data(chunk: Uint8Array): void
   /** Once, last. An `OperatorError` is permanent: another attempt would not help. */
   closed(end: Drop | OperatorError): void
@@ -54,6 +54,24 @@ export function connectTo(address: StratumAddress, roots?: readonly string[]): C
     const pin = address.tls ? address.pin?.read() : undefined
     return new PoolSocket(address, pin, pin === undefined ? (roots ?? systemRoots()) : undefined, events)
   }
+}
+
+/** Time for the handshake of a connection that only reads the certificate. */
+const READ_CERTIFICATE_MS = 5000
+
+/** Connects, whether or not the certificate is trusted, and ends. @returns undefined if no connection opens */
+export async function readCertificate(address: StratumAddress): Promise<Uint8Array | undefined> {
+  const { promise, resolve } = Promise.withResolvers<Uint8Array | undefined>()
+  const socket = new PoolSocket(address, undefined, undefined, {
+    open: resolve,
+    data() {},
+    closed: () => resolve(undefined),
+  })
+  const timer = setTimeout(() => resolve(undefined), READ_CERTIFICATE_MS)
+  const certificate = await promise
+  clearTimeout(timer)
+  socket.close()
+  return certificate
 }
 
 class PoolSocket implements Socket {
@@ -177,9 +195,10 @@ class PoolSocket implements Socket {
   #open(): void {
     const { tls: isTls } = this.#address
     this.#heard = isTls
-    if (this.#pin === undefined || matchesPin((this.#socket as tls.TLSSocket).getPeerCertificate().raw, this.#pin)) {
+    const certificate = isTls ? (this.#socket as tls.TLSSocket).getPeerCertificate().raw : undefined
+    if (this.#pin === undefined || matchesPin(certificate!, this.#pin)) {
       this.#opened = true
-      this.#events.open()
+      this.#events.open(certificate)
     } else {
       this.#failure = pinError(this.#address)
       this.#socket.destroy()
