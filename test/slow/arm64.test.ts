@@ -6,35 +6,13 @@ import { describe, expect, test } from "bun:test"
 import { createKernel } from "../../src/engines/cpu/kernels.ts"
 import { RECIPES } from "../../src/kernel/arm64/targets.ts"
 import { ROW } from "../../src/kernel/kernel.ts"
+import { arm64Bun, output, arm64Missing as why } from "./arm64-root.ts"
 import { isHit, maxMissRate, missRate, prepare } from "./half-plane.ts"
 
 const NONCES = Number(process.env["MISS_NONCES"] ?? 1_000_000)
 const ROWS = Math.ceil(NONCES / ROW)
 
-const hasQemu = Bun.which("qemu-aarch64-static") !== null || Bun.which("qemu-aarch64") !== null
-const why = process.arch === "arm64" || hasQemu ? undefined : "skipped: needs qemu-user-static"
-
-let program: string | undefined
-
-function bun(): string {
-  if (process.arch === "arm64") return process.execPath
-  if (program) return program
-  const run = Bun.spawnSync(["scripts/arm64-root.sh"], { stderr: "inherit" })
-  expect(run.exitCode).toBe(0)
-  return (program = `${run.stdout.toString().trim()}/bun`)
-}
-
-/** Runs the program. @returns its standard output and standard error */
-async function run(args: readonly string[], env: Record<string, string> = {}): Promise<{ out: string; err: string }> {
-  const child = Bun.spawn([bun(), ...args], { env: { ...process.env, ...env }, stdout: "pipe", stderr: "pipe" })
-  const [out, err, code] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ])
-  expect(code, err.slice(-2000)).toBe(0)
-  return { out, err }
-}
+const run = (args: readonly string[], env: Record<string, string> = {}) => output([...arm64Bun(), ...args], { env })
 
 const suites = (kernel: string) =>
   run(["test", "--path-ignore-patterns=", "--timeout", "500000", "./test/slow/arm64-guest.ts"], { KERNEL: kernel })
