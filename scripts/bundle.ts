@@ -1,6 +1,7 @@
 /** The program and a runtime in one executable. */
 import { readFileSync, writeFileSync } from "node:fs"
 import { basename, join } from "node:path"
+import { addCpuCheck } from "./cpu-check.ts"
 import { signAdHoc } from "./release/mach-o.ts"
 import { removeRuntimeSwitches } from "./runtime-switches.ts"
 
@@ -49,6 +50,8 @@ export async function bundle({ outfile, bytecode, foreign, root = ROOT }: Bundle
   })
   const path = outputs[0]!.path
   removeRuntimeSwitches(path)
+  if (foreign ? foreign.target.includes("linux-x64") : process.platform === "linux" && process.arch === "x64")
+    addCpuCheck(path)
   const isForMacOs = foreign ? foreign.target.includes("darwin") : process.platform === "darwin"
   if (isForMacOs) writeFileSync(path, signAdHoc(readFileSync(path), basename(outfile)), { mode: 0o755 })
   return path

@@ -1,11 +1,12 @@
 /**
- * Makes a release on a Linux x64 machine: executables and archives for every platform, packages, checksums, inventories
- * and provenance. The bytes depend on the commit alone.
+ * Makes a release on a Linux x64 machine: executables and archives for every platform, packages, a container image,
+ * checksums, inventories and provenance. The bytes depend on the commit alone.
  *
  *     bun scripts/release.ts [--outdir DIR] [--executables]
  *
  * `--executables` makes only the executables, uncompressed. The working tree must be committed. MINISIGN_KEY names a
- * secret key of minisign, which signs SHA256SUMS. RELEASE_BUILDER is a URI for the provenance statement.
+ * secret key of minisign, which signs SHA256SUMS. RELEASE_BUILDER is a URI for the provenance statement, RELEASE_URL the
+ * place of the published files for the templates of package managers.
  */
 import { createHash } from "node:crypto"
 import {
@@ -25,10 +26,13 @@ import { parseArgs } from "node:util"
 import packageJson from "../package.json" with { type: "json" }
 import { bundle } from "./bundle.ts"
 import { cycloneDx, provenance, type Release, spdx } from "./release/inventory.ts"
+import { releaseNotes } from "./release/notes.ts"
+import { type Architecture, ociImage } from "./release/oci.ts"
 import { nfpm, writePackages } from "./release/packages.ts"
 import { lockedPackages, runtimeFor } from "./release/runtimes.ts"
 import { type ArchiveEntry, writeTar } from "./release/tar.ts"
 import { TARGETS, type Target } from "./release/targets.ts"
+import { templates } from "./release/templates.ts"
 import { writeZip } from "./release/zip.ts"
 
 const ROOT = join(import.meta.dir, "..")
@@ -58,8 +62,13 @@ async function main(): Promise<void> {
       for (const [{ name }, path] of executables) copyFileSync(path, join(outdir, name))
     } else {
       for (const [target, path] of executables) publish(target, path, release, outdir)
-      writeLinuxPackages(executables, release, scratch, outdir)
+      const linux = linuxExecutables(executables)
+      writeLinuxPackages(linux, release, scratch, outdir)
+      await writeImage(linux, release, outdir)
       writeInventories(release, outdir)
+      writeTemplates(release, outdir)
+      const changelog = readFileSync(join(ROOT, "CHANGELOG.md"), "utf8")
+      writeFileSync(join(outdir, "RELEASE_NOTES.md"), releaseNotes(release.version, changelog))
     }
     writeChecksums(release, outdir)
   } finally {
@@ -113,21 +122,34 @@ function publish(target: Target, executable: string, { version, time }: Release,
   if (target.upstreamAsset) copyFileSync(executable, join(outdir, target.upstreamAsset))
 }
 
+/** The executables of packages and images, by the distributions' names of their architectures. */
+function linuxExecutables(executables: ReadonlyMap<Target, string>): ReadonlyMap<Architecture, string> {
+  const of = (name: string) => [...executables].find(([target]) => target.name === name)![1]
+  return new Map([
+    ["amd64", of("linux-x64")],
+    ["arm64", of("linux-arm64")],
+  ])
+}
+
 function writeLinuxPackages(
-  executables: ReadonlyMap<Target, string>,
-  release: Release,
+  executables: ReadonlyMap<Architecture, string>,
+  { version, time }: Release,
   scratch: string,
   outdir: string,
-) {
+): void {
   const tool = nfpm(CACHE)
-  for (const [name, architecture] of [
-    ["linux-x64", "amd64"],
-    ["linux-arm64", "arm64"],
-  ] as const) {
-    const [, executable] = [...executables].find(([target]) => target.name === name)!
-    const { version, time } = release
+  for (const [architecture, executable] of executables)
     writePackages({ root: ROOT, version, time, executable, architecture, scratch, outdir, nfpm: tool })
-  }
+}
+
+async function writeImage(
+  executables: ReadonlyMap<Architecture, string>,
+  { version, commit, time }: Release,
+  outdir: string,
+): Promise<void> {
+  const { archive, digest } = await ociImage({ version, commit, time, executables, cache: CACHE })
+  writeFileSync(join(outdir, `quantus-miner-${version}-oci.tar`), archive)
+  console.log(`image: ${digest}`)
 }
 
 function writeInventories(release: Release, outdir: string): void {
@@ -136,13 +158,16 @@ function writeInventories(release: Release, outdir: string): void {
     writeFileSync(join(outdir, `quantus-miner-${release.version}.${kind}.json`), json(document))
 }
 
+function writeTemplates({ version, time }: Release, outdir: string): void {
+  const { RELEASE_URL = "https://example.invalid/quantus-miner" } = process.env
+  const filled = templates(ROOT, { version, sums: sumsOf(outdir), url: RELEASE_URL })
+  const entries = [...filled].map(([path, text]) => ({ path, bytes: Buffer.from(text), mode: 0o644 }))
+  writeFileSync(join(outdir, `quantus-miner-${version}-templates.tar`), writeTar(entries, time))
+}
+
 /** Writes `SHA256SUMS` and `provenance.json` over everything else, and signs the checksums where a key is given. */
 function writeChecksums(release: Release, outdir: string): void {
-  const sums = new Map(
-    readdirSync(outdir)
-      .sort()
-      .map(name => [name, sha256(join(outdir, name))]),
-  )
+  const sums = sumsOf(outdir)
   const { MINISIGN_KEY, RELEASE_BUILDER = "urn:quantus-miner:local" } = process.env
   writeFileSync(join(outdir, ".provenance"), json(provenance(release, sums, RELEASE_BUILDER)))
   renameSync(join(outdir, ".provenance"), join(outdir, "provenance.json"))
@@ -152,6 +177,12 @@ function writeChecksums(release: Release, outdir: string): void {
   if (MINISIGN_KEY) output(["minisign", "-S", "-s", MINISIGN_KEY, "-m", file, "-t", `quantus-miner ${release.version}`])
   else console.log("skipped: SHA256SUMS.minisig: MINISIGN_KEY names no key")
   process.stdout.write(readFileSync(file, "utf8"))
+}
+
+/** SHA-256 of each file in a directory, by name. */
+function sumsOf(directory: string): Map<string, string> {
+  const names = readdirSync(directory).sort()
+  return new Map(names.map(name => [name, sha256(join(directory, name))]))
 }
 
 function json(value: unknown): string {

@@ -5,6 +5,10 @@ export interface ArchiveEntry {
   readonly path: string
   readonly bytes: Uint8Array
   readonly mode: number
+  /** A directory, whose path ends with a slash. */
+  readonly directory?: boolean
+  /** Numeric owner and group; 0 by default. */
+  readonly owner?: number
 }
 
 const BLOCK = 512
@@ -40,19 +44,21 @@ export function readTar(tar: Uint8Array): ArchiveEntry[] {
   return entries
 }
 
-function header({ path, bytes, mode }: ArchiveEntry, time: number): Uint8Array {
+function header({ path, bytes, mode, directory = false, owner = 0 }: ArchiveEntry, time: number): Uint8Array {
   if (Buffer.byteLength(path) > 100) throw new Error(`${path} is too long for a tar archive`)
   const block = Buffer.alloc(BLOCK)
   const octal = (value: number, digits: number) => `${value.toString(8).padStart(digits, "0")}\0`
   block.write(path, 0)
   block.write(octal(mode, 7), 100)
-  block.write(octal(0, 7) + octal(0, 7), 108)
+  block.write(octal(owner, 7) + octal(owner, 7), 108)
   block.write(octal(bytes.length, 11) + octal(time, 11), 124)
   // The checksum counts its own field as blanks.
-  block.write("        0", 148)
+  block.write(`        ${directory ? 5 : 0}`, 148)
   block.write("ustar\x0000", 257)
-  block.write("root", 265)
-  block.write("root", 297)
+  if (owner === 0) {
+    block.write("root", 265)
+    block.write("root", 297)
+  }
   block.write(
     `${octal(
       block.reduce((sum, byte) => sum + byte),

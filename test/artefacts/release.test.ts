@@ -1,14 +1,13 @@
 /** The release in dist/release, as `npm run release` left it. */
 import { expect, test } from "bun:test"
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { TARGETS } from "../../scripts/release/targets.ts"
 import { readSignature } from "../support/mach-o-reader.ts"
+import { RELEASE, unpack } from "./artefacts.ts"
 
 const ROOT = join(import.meta.dir, "../..")
-const RELEASE = join(ROOT, "dist/release")
-if (!existsSync(join(RELEASE, "SHA256SUMS"))) throw new Error("run `npm run release` first")
 
 test("the executables are the same when built in another directory", () => {
   const copy = mkdtempSync(join(tmpdir(), "quantus-rebuild-"))
@@ -22,12 +21,23 @@ test("the executables are the same when built in another directory", () => {
     run(process.execPath, "checkout/scripts/release.ts", "--executables", "--outdir", join(copy, "out"))
     const sum = (path: string) => new Bun.CryptoHasher("sha256").update(readFileSync(path)).digest("hex")
     for (const { name, upstreamAsset } of TARGETS) {
+      const rebuilt = sum(join(copy, "out", name))
+      expect(`${name} ${sum(unpack(name))}`).toBe(`${name} ${rebuilt}`)
       if (upstreamAsset)
-        expect(`${name} ${sum(join(copy, "out", name))}`).toBe(`${name} ${sum(join(RELEASE, upstreamAsset))}`)
+        expect(`${upstreamAsset} ${sum(join(RELEASE, upstreamAsset))}`).toBe(`${upstreamAsset} ${rebuilt}`)
     }
   } finally {
     rmSync(copy, { recursive: true, force: true })
   }
+})
+
+test.each(TARGETS)("the archive of $name holds the executable, the licence and the README", ({ name }) => {
+  const found = readdirSync(join(unpack(name), "..")).sort()
+  const program = name.startsWith("windows-") ? "quantus-miner.exe" : "quantus-miner"
+  const systemd = name.startsWith("linux-") ? ["systemd"] : []
+  expect(found).toEqual(["LICENSE", "README.md", program, ...systemd])
+  for (const path of ["LICENSE", "README.md"])
+    expect(readFileSync(join(unpack(name), "..", path), "utf8")).toBe(readFileSync(join(ROOT, path), "utf8"))
 })
 
 test.each(TARGETS.filter(({ name }) => name.startsWith("darwin-")).map(target => [target.name, target] as const))(

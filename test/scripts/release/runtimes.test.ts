@@ -14,6 +14,8 @@ const target: Target = {
   runtimePackage: "@oven/bun-toy",
   runtimePath: "package/bin/bun",
   archive: "tar.xz",
+  needs: "",
+  tested: "",
 }
 const packed = gzipSync(writeTar([{ path: "package/bin/bun", bytes: Buffer.from("runtime"), mode: 0o755 }], 0))
 const locked = { version: "1.0.0", integrity: `sha512-${createHash("sha512").update(packed).digest("base64")}` }

@@ -1,0 +1,30 @@
+/** The release notes: what changed, and what each file is for, needs and was tested on. */
+import { TARGETS } from "./targets.ts"
+
+/** @throws if the changelog has neither a section of the version nor one of what is unreleased */
+export function releaseNotes(version: string, changelog: string): string {
+  const sections = changelog.split(/^## /m)
+  const section = [version, "Unreleased"].map(title => sections.find(text => text.startsWith(title))).find(Boolean)
+  if (section === undefined) throw new Error(`the changelog has no section ${version}`)
+  const rows = TARGETS.map(
+    ({ name, archive, needs, tested }) => `| quantus-miner-${version}-${name}.${archive} | ${needs} | ${tested} |`,
+  )
+  return [
+    `# quantus-miner ${version}`,
+    "",
+    "docs/verifying.md in the source says how to check these files. Do not strip or pack the executables: `strip` removes the program",
+    "and leaves the plain runtime.",
+    "",
+    "| File | Needs | Tested |",
+    "|---|---|---|",
+    ...rows,
+    "",
+    "The .deb and .rpm were installed, upgraded and removed under systemd on x86-64; the image ran under Podman on x86-64.",
+    "Their arm64 variants contain the tested executable and were not installed.",
+    "",
+    "## Changes",
+    "",
+    section.slice(section.indexOf("\n")).trim(),
+    "",
+  ].join("\n")
+}
