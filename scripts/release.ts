@@ -6,7 +6,8 @@
  *
  * `--executables` makes only the executables, uncompressed. The working tree must be committed. MINISIGN_KEY names a
  * secret key of minisign, which signs SHA256SUMS. RELEASE_BUILDER is a URI for the provenance statement, RELEASE_URL the
- * place of the published files for the templates of package managers.
+ * place of the published files for the templates of package managers. AUTHENTICODE_PKCS12 names a certificate that signs
+ * the executable for Windows.
  */
 import { createHash } from "node:crypto"
 import {
@@ -25,7 +26,9 @@ import { join } from "node:path"
 import { parseArgs } from "node:util"
 import packageJson from "../package.json" with { type: "json" }
 import { bundle } from "./bundle.ts"
+import { certificateOf, signAuthenticode } from "./release/authenticode.ts"
 import { cycloneDx, provenance, type Release, spdx } from "./release/inventory.ts"
+import { signChecksums } from "./release/minisign.ts"
 import { releaseNotes } from "./release/notes.ts"
 import { type Architecture, ociImage } from "./release/oci.ts"
 import { nfpm, writePackages } from "./release/packages.ts"
@@ -83,7 +86,7 @@ function describeRelease(): Release {
   return { version: packageJson.version, commit: commit!, time: Number(time), packages: lockedPackages(ROOT) }
 }
 
-async function buildExecutable(target: Target, { packages }: Release, scratch: string): Promise<string> {
+async function buildExecutable(target: Target, { packages, time }: Release, scratch: string): Promise<string> {
   const started = performance.now()
   const locked = packages.get(target.runtimePackage)
   if (!locked) throw new Error(`package-lock.json has no ${target.runtimePackage}`)
@@ -92,6 +95,8 @@ async function buildExecutable(target: Target, { packages }: Release, scratch: s
   mkdirSync(directory)
   const foreign = { target: target.bun, runtime }
   const path = await bundle({ outfile: join(directory, "quantus-miner"), bytecode: false, foreign })
+  const certificate = certificateOf(process.env)
+  if (certificate && target.name.startsWith("windows-")) signAuthenticode(path, certificate, time)
   chmodSync(path, 0o755)
   console.log(`${target.name}: built in ${((performance.now() - started) / 1000).toFixed(1)} s`)
   return path
@@ -174,7 +179,7 @@ function writeChecksums(release: Release, outdir: string): void {
   sums.set("provenance.json", sha256(join(outdir, "provenance.json")))
   const file = join(outdir, "SHA256SUMS")
   writeFileSync(file, [...sums].map(([name, sum]) => `${sum}  ${name}\n`).join(""))
-  if (MINISIGN_KEY) output(["minisign", "-S", "-s", MINISIGN_KEY, "-m", file, "-t", `quantus-miner ${release.version}`])
+  if (MINISIGN_KEY) signChecksums(file, MINISIGN_KEY, release.version)
   else console.log("skipped: SHA256SUMS.minisig: MINISIGN_KEY names no key")
   process.stdout.write(readFileSync(file, "utf8"))
 }

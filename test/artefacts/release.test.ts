@@ -1,8 +1,9 @@
 /** The release in dist/release, as `npm run release` left it. */
 import { expect, test } from "bun:test"
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { signChecksums } from "../../scripts/release/minisign.ts"
 import { TARGETS } from "../../scripts/release/targets.ts"
 import { readSignature } from "../support/mach-o-reader.ts"
 import { RELEASE, unpack } from "./artefacts.ts"
@@ -52,16 +53,38 @@ test.each(TARGETS.filter(({ name }) => name.startsWith("darwin-")).map(target =>
   },
 )
 
-const blocks = [...readFileSync(join(ROOT, "docs/verifying.md"), "utf8").matchAll(/```sh\n(.*?)```/gs)].map(
-  ([, text]) => text!,
-)
+const page = readFileSync(join(ROOT, "docs/verifying.md"), "utf8")
+const blocks = [...page.matchAll(/```sh\n(.*?)```/gs)].map(([, text]) => text!)
+const signed = /```sh signed\n(.*?)```/s.exec(page)![1]!
 
-test("docs/verifying.md has its commands", () => expect(blocks).toHaveLength(3))
+const shell = (commands: string, directory: string) => {
+  const { exitCode, stdout, stderr } = Bun.spawnSync(["bash", "-euo", "pipefail", "-c", commands], { cwd: directory })
+  return { exitCode, stdout: stdout.toString(), stderr: stderr.toString() }
+}
+
+test("docs/verifying.md has its commands", () => expect(blocks).toHaveLength(4))
 
 test.each(blocks)("docs/verifying.md: %s", commands => {
-  const { exitCode, stdout, stderr } = Bun.spawnSync(["bash", "-euo", "pipefail", "-c", commands], { cwd: RELEASE })
+  const { exitCode, stdout, stderr } = shell(commands, RELEASE)
   expect(`${exitCode} ${stderr}`).toBe("0 ")
-  expect(stdout.toString()).not.toBe("")
+  expect(stdout).not.toBe("")
+})
+
+const minisign = Bun.which("minisign")
+test.skipIf(!minisign)(`docs/verifying.md: ${signed}${minisign ? "" : " (skipped: needs minisign)"}`, () => {
+  const directory = mkdtempSync(join(tmpdir(), "quantus-signature-"))
+  try {
+    copyFileSync(join(RELEASE, "SHA256SUMS"), join(directory, "SHA256SUMS"))
+    expect(shell("minisign -G -W -p quantus-miner.pub -s quantus-miner.key", directory).exitCode).toBe(0)
+    signChecksums(join(directory, "SHA256SUMS"), join(directory, "quantus-miner.key"), "1.2.3")
+    const { exitCode, stdout } = shell(signed, directory)
+    expect(exitCode).toBe(0)
+    expect(stdout).toContain("quantus-miner 1.2.3")
+    shell("sed -i '1s/^./x/' SHA256SUMS", directory)
+    expect(shell(signed, directory).exitCode).not.toBe(0)
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
 })
 
 test("a changed file does not pass the documented check", () => {
