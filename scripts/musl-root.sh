@@ -22,16 +22,8 @@ fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# A dedicated package index.
-mkdir -p "$work"/apt/{lists/partial,cache/archives/partial} "$work"/root/{lib,proc,sys,dev,tmp,mnt}
-: >"$work/apt/status"
-echo 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian trixie main' >"$work/apt/sources"
-apt=(apt-get -qq -o APT::Architecture=$debian -o APT::Architectures::=$debian -o Dir::Etc::SourceList="$work/apt/sources"
-  -o Dir::Etc::SourceParts=/nonexistent -o Dir::State="$work/apt" -o Dir::State::status="$work/apt/status"
-  -o Dir::Cache="$work/apt/cache" -o Acquire::Languages=none -o APT::Sandbox::User=root)
-"${apt[@]}" update >&2
-(cd "$work" && "${apt[@]}" download musl >&2)
-dpkg-deb -x "$work"/musl_*.deb "$work/root"
+mkdir -p "$work"/root/{lib,proc,sys,dev,tmp,mnt}
+scripts/debian-package.sh "$debian" "$work/root" musl
 ln -s "../usr/lib/$machine-linux-musl/libc.so" "$work/root/lib/ld-musl-$machine.so.1"
 
 python3 -m pip download --quiet --no-deps --only-binary=:all: --platform "musllinux_1_2_$machine" --python-version 3.12 \

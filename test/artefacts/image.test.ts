@@ -7,6 +7,7 @@ import packageJson from "../../package.json" with { type: "json" }
 import { readTar } from "../../scripts/release/tar.ts"
 import { RELEASE } from "./artefacts.ts"
 
+const ROOT = join(import.meta.dir, "../..")
 const archive = join(RELEASE, readdirSync(RELEASE).find(name => name.endsWith("-oci.tar"))!)
 const image = `localhost/quantus-miner:${packageJson.version}`
 
@@ -49,6 +50,24 @@ test("the layout is complete: every blob has its digest and is referred to, for 
   }
   expect([...blobs.keys()].filter(path => path.startsWith("blobs/")).sort()).toEqual([...referred].sort())
 })
+
+const lacks = ["apt-get", "dpkg-deb"].find(tool => !Bun.which(tool))
+test.skipIf(lacks !== undefined)(
+  `Podman's generator accepts the Quadlet${lacks ? ` (skipped: needs ${lacks})` : ""}`,
+  () => {
+    const folder = mkdtempSync(join(tmpdir(), "quantus-quadlet-"))
+    try {
+      expect(Bun.spawnSync([join(ROOT, "scripts/debian-package.sh"), "amd64", folder, "podman"]).exitCode).toBe(0)
+      const { exitCode, stdout, stderr } = Bun.spawnSync([join(folder, "usr/libexec/podman/quadlet"), "-dryrun"], {
+        env: { QUADLET_UNIT_DIRS: join(ROOT, "deploy/container") },
+      })
+      expect(`${exitCode} ${exitCode === 0 ? "" : stderr}`).toBe("0 ")
+      expect(stdout.toString()).toMatch(/^ExecStart=.* --health-cmd "\/usr\/bin\/quantus-miner health" .* serve$/m)
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  },
+)
 
 const missing = ["podman", "runc"].find(tool => !Bun.which(tool)) ?? (process.getuid!() === 0 ? undefined : "root")
 
