@@ -89,7 +89,7 @@ describe.skipIf(missing !== undefined)(`podman${missing ? ` (skipped: needs ${mi
 
   beforeAll(() => {
     store = mkdtempSync(join(tmpdir(), "quantus-podman-"))
-    const { exitCode, output } = podman("pull", "--quiet", `oci-archive:${archive}`)
+    const { exitCode, output } = podman("load", "--quiet", "--input", archive)
     expect(`${exitCode} ${exitCode === 0 ? "" : output}`).toBe("0 ")
   })
   afterAll(() => {
