@@ -150,6 +150,14 @@ export const OPTIONS = {
     perSource: true,
     help: "File that contains the certificate's SHA-256; read again before every reconnect",
   }),
+  chain: option({
+    category: "source",
+    parser: visibleText,
+    commands: CONNECTING,
+    value: "CHAIN",
+    perSource: true,
+    help: "Chain of the node on this machine whose credential files are used; if several have them, mainnet is preferred",
+  }),
   login: option({
     category: "source",
     parser: visibleText,

@@ -51,6 +51,9 @@ export interface SourceInputs {
 /** Files in the chain directory of a node, and names of credentials passed by a service manager. */
 const STANDARD_FILES = { token: "miner-auth-token", pin: "miner-tls-cert-sha256" }
 
+/** Chain directory that is used if several have credential files. */
+const PREFERRED_CHAIN = "mainnet"
+
 /** Names of pool credentials passed by a service manager. */
 const POOL_FILES = { login: "miner-login", password: "miner-password" }
 
@@ -162,7 +165,7 @@ class SourceOptions {
     this.name = sourceName(url)
   }
 
-  value<N extends "login" | "keepMining" | "proxy">(option: N): Value<N> | undefined {
+  value<N extends "login" | "keepMining" | "proxy" | "chain">(option: N): Value<N> | undefined {
     const given = this.#levels()
       .find(level => level.has(option))
       ?.get(option)
@@ -216,19 +219,25 @@ class SourceOptions {
   }
 
   #nodeDirectory(has: (directory: string) => boolean): string | undefined {
-    const { env, files } = this.#inputs
+    const { env, files, inform } = this.#inputs
     const node = host.nodeDirectory(env)
+    const wanted = this.value("chain")
     if (!isLoopback(this.url.host) || node === undefined) return undefined
     const chains = join(node, "chains")
-    const found = files
-      .list(chains)
-      .map(chain => join(chains, chain))
-      .filter(has)
-    if (found.length < 2) return found[0]
-    throw new OperatorError(
-      `${this.name} matches more than one node, ${found.join(", ")}: specify --auth-token-file FILE`,
-      ExitCode.config,
-    )
+    const found = files.list(chains).filter(chain => has(join(chains, chain)))
+    if (found.length === 0) return undefined
+    const chosen = wanted ?? (found.length === 1 ? found[0]! : PREFERRED_CHAIN)
+    if (!found.includes(chosen)) {
+      const problem =
+        wanted === undefined
+          ? `${this.name} matches more than one chain in ${chains}, ${found.join(", ")}: specify --chain CHAIN`
+          : `--chain ${wanted} has no credential files in ${chains}; chains that have them: ${found.join(", ")}`
+      throw new OperatorError(problem, ExitCode.config)
+    }
+    if (wanted === undefined && found.length > 1) {
+      inform(`${found.length} chains have credential files in ${chains}: using ${chosen}; --chain chooses another`)
+    }
+    return join(chains, chosen)
   }
 
   #levels(): readonly GivenOptions[] {

@@ -243,9 +243,48 @@ describe("sources", () => {
     expect(quic(await serve(args, {}, nodeFiles)).pin.read()).toBe(PIN)
   })
 
-  test("two chains with credentials are an error", async () => {
-    const files = { ...nodeFiles, "/home/me/.local/share/quantus-node/chains/other/miner-auth-token": "x" }
-    expect(await errorOf(serve([], { HOME: "/home/me" }, files))).toContain("specify --auth-token-file FILE")
+  describe("of two chains with credentials", () => {
+    const chains = "/home/me/.local/share/quantus-node/chains"
+    const filesOf = (...names: string[]) =>
+      Object.fromEntries(
+        names.flatMap(name => [
+          [`${chains}/${name}/miner-auth-token`, `token-of-${name}`],
+          [`${chains}/${name}/miner-tls-cert-sha256`, PIN],
+        ]),
+      )
+    const env = { HOME: "/home/me" }
+
+    test("mainnet is used, with a line that names --chain", async () => {
+      const config = await serve([], env, filesOf("dirac", "mainnet"))
+      expect(quic(config).token.read()).toBe("token-of-mainnet")
+      expect(config.notes[0]).toEqual({
+        level: "info",
+        message: `2 chains have credential files in ${chains}: using mainnet; --chain chooses another`,
+      })
+    })
+
+    test("--chain or MINER_CHAIN chooses, without that line", async () => {
+      for (const [args, more] of [
+        [["--chain", "dirac"], {}],
+        [[], { MINER_CHAIN: "dirac" }],
+      ] as const) {
+        const config = await serve([...args], { ...env, ...more }, filesOf("dirac", "mainnet"))
+        expect(quic(config).token.read()).toBe("token-of-dirac")
+        expect(config.notes.map(({ message }) => message).join()).not.toContain("--chain")
+      }
+    })
+
+    test("neither of them mainnet is an error that names both", async () => {
+      expect(await errorOf(serve([], env, filesOf("dirac", "planck")))).toBe(
+        `78 quic://127.0.0.1:9833 matches more than one chain in ${chains}, dirac, planck: specify --chain CHAIN`,
+      )
+    })
+
+    test("a chain without credentials is an error that names those with them", async () => {
+      expect(await errorOf(serve(["--chain", "planck"], env, filesOf("dirac", "mainnet")))).toBe(
+        `78 --chain planck has no credential files in ${chains}; chains that have them: dirac, mainnet`,
+      )
+    })
   })
 })
 

@@ -6,7 +6,7 @@ export interface Scenario {
   readonly script: Script
   /** Shares that the pool must have counted before the scenario ends. */
   readonly shares?: number
-  /** Milliseconds from the first connection within which the fallback has accepted a share. */
+  /** Milliseconds from the first connection to the fallback's job; the fallback must accept a share. */
   readonly fallbackWithin?: number
   /** The scenario ends with this line of the log. */
   readonly ends?: RegExp
