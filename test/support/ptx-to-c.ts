@@ -6,7 +6,7 @@ import { dlopen, ptr } from "bun:ffi"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import type { Argument, Compute, Memory } from "../../src/engines/gpu/compute.ts"
+import type { Argument, Compute, Memory, Queue } from "../../src/engines/gpu/compute.ts"
 import type { GpuDevice } from "../../src/engines/gpu/device.ts"
 
 const PRELUDE = `#include <stdint.h>
@@ -200,15 +200,17 @@ class HostCompute implements Compute {
     return { handle, bytes }
   }
 
+  residentGroups(): undefined {}
+
   free({ handle }: Memory): void {
     this.#memory.delete(handle)
   }
 
-  clear({ handle }: Memory, bytes: number): void {
+  clear(_queue: Queue, { handle }: Memory, bytes: number): void {
     this.#memory.get(handle)!.fill(0, 0, bytes)
   }
 
-  launch(kernel: string, groups: number, groupSize: number, args: readonly Argument[]): void {
+  launch(_queue: Queue, kernel: string, groups: number, groupSize: number, args: readonly Argument[]): void {
     const values = args.map(value =>
       "u32" in value ? BigInt(value.u32) : "u64" in value ? value.u64 : value.memory.handle,
     )

@@ -1,5 +1,5 @@
 /**
- * The interface of a device, the same for every API: memory, kernels in one in-order queue, fences, and reads that do
+ * The interface of a device, the same for every API: memory, kernels in two in-order queues, fences, and reads that do
  * not wait for work queued after the fence. It is bound to the thread that opened it. Every method except `close`
  * throws `DeviceError` if the driver reports an error; the device must then be closed and opened again.
  */
@@ -14,20 +14,27 @@ export interface Memory {
 /** A kernel's argument: memory, or an integer of 4 or 8 bytes. */
 export type Argument = { readonly memory: Memory } | { readonly u32: number } | { readonly u64: bigint }
 
+/** Queues of a device, which run beside each other. */
+export const QUEUES = [0, 1] as const
+
+export type Queue = (typeof QUEUES)[number]
+
 export interface Compute {
   readonly device: GpuDevice
   allocate(bytes: number): Memory
+  /** Groups of `groupSize` threads of a kernel that one compute unit holds; undefined if the API does not report it. */
+  residentGroups(kernel: string, groupSize: number): number | undefined
   /** Frees memory after the queued work that uses it. */
   free(memory: Memory): void
   /** Queues zeroing the first `bytes` of `memory`; a multiple of 4. */
-  clear(memory: Memory, bytes: number): void
+  clear(queue: Queue, memory: Memory, bytes: number): void
   /** Queues a kernel. @param groups number of groups of `groupSize` threads */
-  launch(kernel: string, groups: number, groupSize: number, args: readonly Argument[]): void
-  /** Marks the present end of the queue and submits the queue to the device. */
-  fence(): Fence
-  /** Sleeps until all work queued before the fence is done. Each fence is waited for once. */
+  launch(queue: Queue, kernel: string, groups: number, groupSize: number, args: readonly Argument[]): void
+  /** Marks the present end of a queue and submits the queue to the device. */
+  fence(queue: Queue): Fence
+  /** Sleeps until all work of its queue before the fence is done. Each fence is waited for once. */
   wait(fence: Fence): void
-  /** Reads memory at once, beside the queue. Only data written before an awaited fence is defined. */
+  /** Reads memory at once, beside the queues. Only data written before an awaited fence is defined. */
   read(memory: Memory, into: Uint8Array): void
   /** Frees everything; never throws. */
   close(): void

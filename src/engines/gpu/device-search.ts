@@ -6,7 +6,7 @@
 import { type DeviceKernel, HITS, HITS_BYTES } from "../../kernel/device-program.ts"
 import { type Kernel, ROW } from "../../kernel/kernel.ts"
 import { WIDTH } from "../../pow/constants.ts"
-import type { Argument, Compute, Fence, Memory } from "./compute.ts"
+import { type Argument, type Compute, type Fence, type Memory, QUEUES, type Queue } from "./compute.ts"
 
 /** Shape of a launch. */
 export interface Geometry {
@@ -31,13 +31,18 @@ export interface Launch {
   readonly fence: Fence
 }
 
+/** Memory of a launch. Launches in different queues share none, so that one fills the device while the other ends. */
 interface Buffers {
+  readonly queue: Queue
   readonly hits: Memory
+  readonly columns: Memory
   rows: Memory | undefined
+  /** The state whose column parts `columns` holds once the queue is done. */
+  columnsOf: BigUint64Array | undefined
 }
 
-/** The largest number of queued launches. */
-export const IN_FLIGHT = 2
+/** The largest number of queued launches, one in each queue. */
+export const IN_FLIGHT = QUEUES.length
 
 const STATE_BYTES = 8 * WIDTH
 
@@ -46,15 +51,12 @@ export class DeviceSearch implements Kernel {
   readonly hits = new Uint32Array(ROW)
   readonly #compute: Compute
   readonly #out: Memory
-  readonly #columns: Memory
   readonly #free: Buffers[]
   /** Buffers for repeating a launch that overflowed. */
   readonly #spare: Buffers
   #geometry: Geometry = { groupSize: 64, groups: 64 }
   #top = 0n
   #state: BigUint64Array = new BigUint64Array(WIDTH)
-  /** The state whose column parts `#columns` holds once the queue is done. */
-  #columnsOf: BigUint64Array | undefined
 
   constructor(
     readonly name: string,
@@ -62,10 +64,20 @@ export class DeviceSearch implements Kernel {
   ) {
     this.#compute = compute
     this.#out = compute.allocate(STATE_BYTES)
-    this.#columns = compute.allocate(ROW * STATE_BYTES)
-    const buffers = (): Buffers => ({ hits: compute.allocate(HITS_BYTES), rows: undefined })
-    this.#free = Array.from({ length: IN_FLIGHT }, buffers)
-    this.#spare = buffers()
+    const buffers = (queue: Queue): Buffers => ({
+      queue,
+      hits: compute.allocate(HITS_BYTES),
+      columns: compute.allocate(ROW * STATE_BYTES),
+      rows: undefined,
+      columnsOf: undefined,
+    })
+    this.#free = QUEUES.map(buffers)
+    this.#spare = buffers(QUEUES[0])
+  }
+
+  /** Groups of the search that one compute unit holds; undefined if the API does not report it. */
+  residentGroups(groupSize: number): number | undefined {
+    return this.#compute.residentGroups("search", groupSize)
   }
 
   set geometry(geometry: Geometry) {
@@ -73,8 +85,9 @@ export class DeviceSearch implements Kernel {
   }
 
   permute(state: BigUint64Array): void {
-    this.#run("permute", 1, [...elements(state), { memory: this.#out }])
-    this.#compute.wait(this.#compute.fence())
+    const [queue] = QUEUES
+    this.#run(queue, "permute", 1, [...elements(state), { memory: this.#out }])
+    this.#compute.wait(this.#compute.fence(queue))
     this.#compute.read(this.#out, new Uint8Array(state.buffer, state.byteOffset, STATE_BYTES))
   }
 
@@ -134,23 +147,24 @@ export class DeviceSearch implements Kernel {
 
   #queue(what: Omit<Launch, "buffers" | "fence">, buffers: Buffers): Launch {
     const { kind, first, count, nonces, state, top } = what
-    this.#compute.clear(buffers.hits, 4)
+    const { queue, columns } = buffers
+    this.#compute.clear(queue, buffers.hits, 4)
     const common: Argument[] = [{ u32: count }, { u64: top }, { memory: buffers.hits }]
     if (kind === "range") {
-      this.#run("range", nonces, [...elements(state), { u32: first }, ...common])
+      this.#run(queue, "range", nonces, [...elements(state), { u32: first }, ...common])
     } else {
-      this.#prepareColumns(state)
+      this.#prepareColumns(buffers, state)
       const rows = this.#rows(buffers, count)
-      this.#run("rows", count, [...elements(state), { u32: first }, { u32: count }, { memory: rows }])
-      this.#run("search", nonces, [{ memory: rows }, { memory: this.#columns }, ...common])
+      this.#run(queue, "rows", count, [...elements(state), { u32: first }, { u32: count }, { memory: rows }])
+      this.#run(queue, "search", nonces, [{ memory: rows }, { memory: columns }, ...common])
     }
-    return { ...what, buffers, fence: this.#compute.fence() }
+    return { ...what, buffers, fence: this.#compute.fence(queue) }
   }
 
-  #prepareColumns(state: BigUint64Array): void {
-    if (this.#columnsOf === state) return
-    this.#run("columns", ROW, [...elements(state), { memory: this.#columns }])
-    this.#columnsOf = state
+  #prepareColumns(buffers: Buffers, state: BigUint64Array): void {
+    if (buffers.columnsOf === state) return
+    this.#run(buffers.queue, "columns", ROW, [...elements(state), { memory: buffers.columns }])
+    buffers.columnsOf = state
   }
 
   #rows(buffers: Buffers, count: number): Memory {
@@ -163,9 +177,9 @@ export class DeviceSearch implements Kernel {
   }
 
   /** Queues a kernel that has work for `threads` threads. */
-  #run(kernel: DeviceKernel, threads: number, args: readonly Argument[]): void {
+  #run(queue: Queue, kernel: DeviceKernel, threads: number, args: readonly Argument[]): void {
     const { groupSize, groups } = this.#geometry
-    this.#compute.launch(kernel, Math.min(Math.ceil(threads / groupSize), groups), groupSize, args)
+    this.#compute.launch(queue, kernel, Math.min(Math.ceil(threads / groupSize), groups), groupSize, args)
   }
 
   /** @returns undefined if more hits were found than fit */

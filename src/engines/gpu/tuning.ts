@@ -14,6 +14,7 @@ import { testDevice } from "./device-test.ts"
 import { type Build, openDevice } from "./open-device.ts"
 
 export interface Layout extends Build {
+  /** Groups of a launch. */
   readonly groups: number
 }
 
@@ -32,6 +33,8 @@ export interface TuningOptions {
   readonly recalibrate: boolean
   /** Monotonic milliseconds. */
   readonly now: () => number
+  /** Receives a sentence about each step of the tuning. */
+  readonly progress?: ((what: string) => void) | undefined
 }
 
 /** How a device is opened and tested. Tests replace it to simulate faults. */
@@ -57,10 +60,16 @@ const MEASURE_MS = 100
 const REPEATS = 3
 
 /**
- * Groups per compute unit. Builds are compared with the first number; the fastest build is also measured with the
- * others.
+ * Groups of a launch, in multiples of those that the device holds at a time, so that no compute unit idles while others
+ * finish a last wave. Builds are compared with the first number; the fastest is also measured with the others.
  */
-const GROUPS_PER_UNIT = [64, 16, 256] as const
+const WAVES = [4, 1, 16] as const
+
+/** Groups that a compute unit holds, where the API does not report it. */
+const USUAL_RESIDENT = 16
+
+/** Time after which a first start measures no further build. Compiling one takes seconds. */
+const BUDGET_MS = 45_000
 
 /** Rows of the first launch, doubled until a launch takes `MEASURE_MS`. */
 const FIRST_ROWS = 16
@@ -126,7 +135,7 @@ export function openTuned(
     const search = attempt(() => openProved(device, remembered.layout, access))
     if (!(search instanceof Error)) return { search, tuning: remembered }
   }
-  const measured = measureAll(device, options.now, access)
+  const measured = measureAll(device, buildsFor(device), { ...options, budgetMs: BUDGET_MS }, access)
   save(device, options, measured.tuning)
   return measured
 }
@@ -138,14 +147,22 @@ export function rowsFor(hashesPerSecond: number, milliseconds: number): number {
 
 /**
  * Returns the rows of a launch: those of `batchSize` nonces if given, otherwise those that take `launchMs`. A batch is
- * limited to one second, because a device without progress for five seconds counts as hung.
+ * limited to one second, because a device without progress for five seconds counts as hung. Launches of more than one
+ * nonce per thread give every thread of `layout` the same number.
  */
 export function rowsOfLaunch(
   hashesPerSecond: number,
   { batchSize, launchMs }: { readonly batchSize: number | undefined; readonly launchMs: number },
+  layout: Layout,
 ): number {
-  if (batchSize === undefined) return rowsFor(hashesPerSecond, launchMs)
+  if (batchSize === undefined) return inFullWaves(rowsFor(hashesPerSecond, launchMs), layout)
   return Math.min(rowsOf(batchSize), rowsFor(hashesPerSecond, MAX_LAUNCH_MS))
+}
+
+/** Rounds rows down to whole nonces per thread, unless that is less than one. */
+function inFullWaves(rows: number, { groups, groupSize }: Layout): number {
+  const wave = (groups * groupSize) / ROW
+  return rows < wave ? rows : Math.floor(Math.floor(rows / wave) * wave)
 }
 
 /** Returns the rows of a launch of about `nonces` nonces, 1 … MAX_ROWS. */
@@ -167,37 +184,45 @@ export function measure(search: DeviceSearch, now: () => number): number {
   return (rows * ROW * 1000) / best
 }
 
-/** Measures all layouts and opens the fastest. @throws the error of the first layout if none works */
-function measureAll(
+interface MeasureOptions extends Pick<TuningOptions, "now" | "progress"> {
+  /** Time after which no further build is measured if one works. */
+  readonly budgetMs: number
+}
+
+/** Measures builds and opens the fastest layout. @throws the error of the first build if none works */
+export function measureAll(
   device: GpuDevice,
-  now: () => number,
-  access: DeviceAccess,
+  builds: readonly Build[],
+  { now, progress = () => {}, budgetMs }: MeasureOptions,
+  access: DeviceAccess = DEVICES,
 ): { search: DeviceSearch; tuning: Tuning } {
-  const builds = buildsFor(device)
-  const layoutOf = (build: Build, groupsPerUnit: number) => layoutFor(device, build, groupsPerUnit)
-  const outcomes = builds.map(build =>
-    attempt((): Tuning => {
-      const layout = layoutOf(build, GROUPS_PER_UNIT[0])
-      const search = openProved(device, layout, access)
-      try {
-        return { layout, hashesPerSecond: measure(search, now) }
-      } finally {
-        search.close()
-      }
-    }),
-  )
-  const tunings = outcomes.filter((outcome): outcome is Tuning => !(outcome instanceof Error))
-  if (tunings.length === 0) throw outcomes[0]
+  const end = now() + budgetMs
+  const tunings: Tuning[] = []
+  let problem: Error | undefined
+  for (const [i, build] of builds.entries()) {
+    if (tunings.length > 0 && now() > end) {
+      progress(`${builds.length - i} of ${builds.length} builds are left out: the others took too long`)
+      break
+    }
+    progress(`measuring build ${i + 1} of ${builds.length}: ${nameOfBuild(build)}`)
+    const outcome = attempt(() => measureBuild(device, build, now, access))
+    if (outcome instanceof Error) {
+      problem ??= outcome
+      progress(`${nameOfBuild(build)} cannot be used: ${outcome.message}`)
+    } else tunings.push(outcome)
+  }
+  if (tunings.length === 0) throw problem!
   const best = fastest(tunings)
   const search = openProved(device, best.layout, access)
   try {
-    const others = GROUPS_PER_UNIT.slice(1).map((groupsPerUnit): Tuning => {
-      const layout = layoutOf(best.layout, groupsPerUnit)
+    const others = WAVES.slice(1).map((waves): Tuning => {
+      const layout = layoutFor(device, best.layout, search, waves)
       search.geometry = layout
       return { layout, hashesPerSecond: measure(search, now) }
     })
     const tuning = fastest([best, ...others])
     search.geometry = tuning.layout
+    progress(`the fastest is ${nameOfBuild(tuning.layout)}, ${tuning.layout.groups} groups`)
     return { search, tuning }
   } catch (error) {
     search.close()
@@ -205,10 +230,28 @@ function measureAll(
   }
 }
 
-const layoutFor = ({ computeUnits }: GpuDevice, build: Build, groupsPerUnit: number): Layout => ({
-  ...build,
-  groups: computeUnits * groupsPerUnit,
-})
+function measureBuild(device: GpuDevice, build: Build, now: () => number, access: DeviceAccess): Tuning {
+  const search = openProved(device, { ...build, groups: device.computeUnits }, access)
+  try {
+    const layout = layoutFor(device, build, search, WAVES[0])
+    search.geometry = layout
+    return { layout, hashesPerSecond: measure(search, now) }
+  } finally {
+    search.close()
+  }
+}
+
+/** `multiplier, rolled, 128 registers, groups of 128`. */
+export function nameOfBuild({ form, rolled, registers, groupSize }: Build): string {
+  const parts = [form, rolled ? "rolled" : "rounds in a row", registers && `${registers} registers`]
+  return [...parts, `groups of ${groupSize}`].filter(part => part !== undefined).join(", ")
+}
+
+/** @param search the device, opened with the build */
+function layoutFor({ computeUnits }: GpuDevice, build: Build, search: DeviceSearch, waves: number): Layout {
+  const resident = search.residentGroups(build.groupSize) ?? USUAL_RESIDENT
+  return { ...build, groups: computeUnits * resident * waves }
+}
 
 /**
  * Compiles and tests one build after the other, and closes each. An error that a driver reports is left to the tuning,
@@ -218,7 +261,7 @@ const layoutFor = ({ computeUnits }: GpuDevice, build: Build, groupsPerUnit: num
 export function proveBuilds(device: GpuDevice, next: (build: number) => void, access: DeviceAccess = DEVICES): void {
   for (const [i, build] of buildsFor(device).entries()) {
     next(i)
-    const search = attempt(() => openProved(device, layoutFor(device, build, GROUPS_PER_UNIT[0]), access))
+    const search = attempt(() => openProved(device, { ...build, groups: device.computeUnits }, access))
     if (!(search instanceof Error)) search.close()
   }
 }

@@ -39,14 +39,14 @@ function search({ order, memory, slot, report }: OpenOrder<DeviceTask>, open: ty
   // A launch's end is polled for each millisecond.
   host.refineTimers()
   const paused = new SharedFlag(task.paused)
-  const { search, tuning } = opened(task, open)
+  const { search, tuning } = opened(task, open, what => report({ kind: "progress", what }))
   try {
     report({ kind: "ready", isPlaced: true })
     launchLoop({
       memory,
       slot,
       device: search,
-      rows: rowsOfLaunch(tuning.hashesPerSecond, task),
+      rows: rowsOfLaunch(tuning.hashesPerSecond, task, tuning.layout),
       throttleMs: task.throttleMs,
       sleep: ms => Bun.sleepSync(ms),
       isPaused: () => paused.value,
@@ -59,9 +59,13 @@ function search({ order, memory, slot, report }: OpenOrder<DeviceTask>, open: ty
 }
 
 /** Opens the device. @throws RefusedKernel if the device is unsupported or computes wrongly */
-function opened(task: DeviceTask, open: typeof openTuned): ReturnType<typeof openTuned> {
+function opened(
+  task: DeviceTask,
+  open: typeof openTuned,
+  progress: (what: string) => void,
+): ReturnType<typeof openTuned> {
   try {
-    return open(task.device, { ...task, now: () => performance.now() })
+    return open(task.device, { ...task, now: () => performance.now(), progress })
   } catch (error) {
     if (error instanceof UnsupportedDevice) throw new RefusedKernel(error.message, true)
     throw error instanceof WrongDevice ? new RefusedKernel(error.message, false) : error

@@ -21,6 +21,8 @@ export type WorkerReport =
   | { readonly kind: "ready"; readonly isPlaced: boolean; readonly threadId?: number | undefined }
   /** The kernel cannot run here (`unsupported`), or returned a wrong result. */
   | { readonly kind: "refused"; readonly why: string; readonly unsupported: boolean }
+  /** What a worker does that takes long before it is ready; for the log. */
+  | { readonly kind: "progress"; readonly what: string }
   /** The slot holds something new for the engine. */
   | { readonly kind: "notify" }
   | { readonly kind: "crashed"; readonly why: string }

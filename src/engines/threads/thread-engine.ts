@@ -295,6 +295,7 @@ export class ThreadEngine<Task> implements Engine {
     slot.reset()
     const thread = new WorkerThread<Task>(this.#options.entry, {
       notified: () => this.#lookAtSlots(),
+      progressed: what => this.#options.log.info(`${unit.id}: ${what}`),
       died: why => this.#replace(unit, why),
     })
     const current: CurrentThread<Task> = { thread, slot, ready: false, answered: Promise.resolve() }

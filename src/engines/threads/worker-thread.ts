@@ -7,6 +7,8 @@ export type ReadyThread = Omit<Extract<WorkerReport, { kind: "ready" }>, "kind">
 export interface ThreadEvents {
   /** The worker's slot holds something new. */
   notified(): void
+  /** The worker does something that takes long before it is ready. */
+  progressed(what: string): void
   /** The thread ended after it was ready, without having been asked to. */
   died(why: string): void
 }
@@ -68,6 +70,9 @@ export class WorkerThread<Task> {
       case "refused":
         this.#pending?.reject(new RefusedKernel(report.why, report.unsupported))
         this.#pending = undefined
+        return
+      case "progress":
+        this.#events.progressed(report.what)
         return
       case "notify":
         this.#events.notified()

@@ -145,11 +145,18 @@ test("a kernel's error is thrown by the next wait, and a new context works", () 
   const api = new CudaApi(fakeCuda(CARDS).functions)
   const compute = openCudaCompute(api, cudaDevices(api)[0]!, ptx, DEVICE_KERNELS)
   const elements = Array.from({ length: 12 }, () => ({ u64: 0n }))
-  compute.launch("permute", 1, 1, [...elements, { memory: { handle: 8n, bytes: 96 } }])
-  expect(() => compute.fence()).toThrow("cuEventCreate: CUDA_ERROR_ILLEGAL_ADDRESS")
+  compute.launch(0, "permute", 1, 1, [...elements, { memory: { handle: 8n, bytes: 96 } }])
+  expect(() => compute.fence(0)).toThrow("cuEventCreate: CUDA_ERROR_ILLEGAL_ADDRESS")
   compute.close()
   const next = openCudaCompute(api, cudaDevices(api)[0]!, ptx, DEVICE_KERNELS)
-  expect(() => next.wait(next.fence())).not.toThrow()
+  expect(() => next.wait(next.fence(0))).not.toThrow()
+})
+
+test("the driver reports how many groups a multiprocessor holds", () => {
+  const { fake, search } = opened()
+  expect(search.residentGroups(64)).toBe(5)
+  fake.fail("cuOccupancyMaxActiveBlocksPerMultiprocessor", 1)
+  expect(search.residentGroups(64)).toBeUndefined()
 })
 
 test("a group larger than the program's limit is rejected by the driver", () => {
@@ -162,7 +169,7 @@ test("waiting twice, freeing twice and reading past the end are rejected by the 
   const fake = fakeCuda(CARDS)
   const api = new CudaApi(fake.functions)
   const compute = openCudaCompute(api, cudaDevices(api)[0]!, ptx, DEVICE_KERNELS)
-  const fence = compute.fence()
+  const fence = compute.fence(0)
   compute.wait(fence)
   expect(() => compute.wait(fence)).toThrow("cuEventSynchronize: CUDA_ERROR_INVALID_HANDLE")
   const memory = compute.allocate(64)
@@ -170,7 +177,7 @@ test("waiting twice, freeing twice and reading past the end are rejected by the 
   compute.free(memory)
   expect(() => compute.free(memory)).toThrow("cuMemFree_v2: CUDA_ERROR_INVALID_VALUE")
   compute.close()
-  expect(() => compute.fence()).toThrow("cuEventCreate: CUDA_ERROR_INVALID_CONTEXT")
+  expect(() => compute.fence(0)).toThrow("cuEventCreate: CUDA_ERROR_INVALID_CONTEXT")
 })
 
 test("a search through driver, program and memory finds the same nonces as the reference", () => {

@@ -64,3 +64,22 @@ test("close closes the device", () => {
   new DeviceSearch("opencl", compute).close()
   expect(compute.closed).toBe(true)
 })
+
+test("two launches are queued beside each other and share no memory that is written", () => {
+  const compute = fakeCompute(() => false)
+  const used: { queue: number; kernel: string; memory: bigint[] }[] = []
+  const launch = compute.launch.bind(compute)
+  compute.launch = (queue, kernel, groups, size, args) => {
+    used.push({ queue, kernel, memory: args.flatMap(arg => ("memory" in arg ? [arg.memory.handle] : [])) })
+    launch(queue, kernel, groups, size, args)
+  }
+  const search = new DeviceSearch("opencl", compute)
+  search.preparePlane(new BigUint64Array(12))
+  for (const first of [search.launchRows(0, 2), search.launchRows(2, 2)]) search.take(first)
+  expect(new Set(used.map(({ queue }) => queue))).toEqual(new Set([0, 1]))
+  const [one, other] = [0, 1].map(queue => used.filter(use => use.queue === queue))
+  expect(one!.map(({ kernel }) => kernel)).toEqual(["columns", "rows", "search"])
+  expect(other!.map(({ kernel }) => kernel)).toEqual(["columns", "rows", "search"])
+  const memory = (uses: typeof used) => new Set(uses.flatMap(use => use.memory))
+  expect(memory(one!).isDisjointFrom(memory(other!))).toBe(true)
+})

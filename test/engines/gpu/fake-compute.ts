@@ -52,8 +52,9 @@ export function fakeCompute(isHit: (at: number, t1: number) => boolean): FakeCom
       return { handle: handles, bytes }
     },
     free: ({ handle }) => void memory.delete(handle),
-    clear: ({ handle }, bytes) => void memory.get(handle)!.fill(0, 0, bytes / 4),
-    launch(kernel, _groups, _size, args) {
+    residentGroups: () => undefined,
+    clear: (_queue, { handle }, bytes) => void memory.get(handle)!.fill(0, 0, bytes / 4),
+    launch(_queue, kernel, _groups, _size, args) {
       this.launched.push(kernel)
       if (kernel === "rows") firstRow.set(handle(args[14]), u32(args[12]))
       if (kernel === "search") {

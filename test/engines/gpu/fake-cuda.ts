@@ -171,6 +171,9 @@ export function fakeCuda(devices: readonly FakeDevice[]): FakeCuda {
       functionNames.push(new TextDecoder().decode(name.subarray(0, -1)))
       return set(into, BigInt(functionNames.length))
     },
+    cuOccupancyMaxActiveBlocksPerMultiprocessor(into: unknown, _fn: bigint, size: number, shared: bigint) {
+      return shared === 0n && size > 0 ? set(into, 5) : INVALID_VALUE
+    },
     cuMemAlloc_v2(into: unknown, bytes: bigint) {
       const address = free
       free += Math.ceil(Number(bytes) / 256) * 256

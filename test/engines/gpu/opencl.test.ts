@@ -13,7 +13,7 @@ function opened() {
 test("a fence is polled until it is done, and only then awaited by the driver, which may spin", () => {
   const { fake, compute } = opened()
   const device = compute()
-  const fence = device.fence()
+  const fence = device.fence(0)
   fake.statuses.push(3, 2, 1, 1)
   fake.calls.length = 0
   const start = performance.now()
@@ -26,7 +26,7 @@ test("a fence is polled until it is done, and only then awaited by the driver, w
 test("a failed command is reported with its error", () => {
   const { fake, compute } = opened()
   const device = compute()
-  const fence = device.fence()
+  const fence = device.fence(0)
   fake.statuses.push(1, -5)
   expect(() => device.wait(fence)).toThrow("clWaitForEvents: CL_OUT_OF_RESOURCES")
 })

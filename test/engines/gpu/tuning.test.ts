@@ -20,20 +20,28 @@ test("a batch is rounded to whole rows, at least one", () => {
   expect(rowsOf(2 ** 40)).toBe(2 ** 23)
 })
 
+const LAYOUT = { groupSize: 128, groups: 132 * 6 }
+
 test("a batch is limited to one second", () => {
-  expect(rowsOfLaunch(1e6, { batchSize: 2 ** 30, launchMs: 100 })).toBe(rowsFor(1e6, 1000))
-  expect(rowsOfLaunch(1e9, { batchSize: 2 ** 20, launchMs: 100 })).toBe(4096)
-  expect(rowsOfLaunch(1e9, { batchSize: undefined, launchMs: 100 })).toBe(390_625)
+  expect(rowsOfLaunch(1e6, { batchSize: 2 ** 30, launchMs: 100 }, LAYOUT)).toBe(rowsFor(1e6, 1000))
+  expect(rowsOfLaunch(1e9, { batchSize: 2 ** 20, launchMs: 100 }, LAYOUT)).toBe(4096)
+})
+
+test("a launch gives every thread the same number of nonces", () => {
+  const rows = rowsOfLaunch(1e9, { batchSize: undefined, launchMs: 100 }, LAYOUT)
+  expect(rows).toBe(986 * 396)
+  expect((rows * 256) % (LAYOUT.groups * LAYOUT.groupSize)).toBe(0)
+  expect(rowsOfLaunch(1e6, { batchSize: undefined, launchMs: 15 }, LAYOUT)).toBe(rowsFor(1e6, 15))
 })
 
 test("a rate is measured by the fastest of several launches of sufficient length", () => {
   let time = 0
   const compute = fakeCompute(() => false)
   const launch = compute.launch.bind(compute)
-  compute.launch = (kernel, groups, size, args) => {
+  compute.launch = (queue, kernel, groups, size, args) => {
     // 100,000 nonces per second, with occasional delays.
     if (kernel === "search") time += (args[2] as { u32: number }).u32 * 2.56 + (compute.launched.length % 4) * 100
-    launch(kernel, groups, size, args)
+    launch(queue, kernel, groups, size, args)
   }
   expect(measure(new DeviceSearch("opencl", compute), () => time)).toBeCloseTo(100_000)
 })
@@ -44,22 +52,34 @@ describe("a layout", () => {
   const refused = new DeviceError("clBuildProgram", "CL_BUILD_PROGRAM_FAILURE")
 
   /** @param speed nonces per millisecond of a build and a number of groups; 0 rejects it, negative computes wrongly */
-  function tuned(speed: (build: Build, groups: number) => number, { driver = DEVICE.driver, dir = "" } = {}) {
+  function tuned(
+    speed: (build: Build, groups: number) => number,
+    { driver = DEVICE.driver, dir = "", resident = undefined as number | undefined, compileMs = 0 } = {},
+  ) {
     let time = 0
+    const lines: string[] = []
     let measured = 0
     const open = new Set<unknown>()
     let opened: Build
     const tune = () =>
       openTuned(
         { ...DEVICE, driver },
-        { stateDir: dir || undefined, version: "1", recalibrate: false, now: () => time },
+        {
+          stateDir: dir || undefined,
+          version: "1",
+          recalibrate: false,
+          now: () => time,
+          progress: line => lines.push(line),
+        },
         {
           open(_device, build) {
+            time += compileMs
             if (speed(build, 0) === 0) throw refused
             const compute = fakeCompute(() => false)
             const close = compute.close.bind(compute)
+            compute.residentGroups = () => resident as undefined
             open.add(compute)
-            compute.launch = (kernel, groups, _size, args) => {
+            compute.launch = (_queue, kernel, groups, _size, args) => {
               if (kernel !== "search") return
               measured += 1
               time += ((args[2] as { u32: number }).u32 * 256) / speed(build, groups)
@@ -74,7 +94,7 @@ describe("a layout", () => {
           test: ({ name }) => (speed(opened, 0) < 0 ? `${name} is wrong` : undefined),
         },
       )
-    return { tune, open, measurements: () => measured }
+    return { tune, open, lines, measurements: () => measured }
   }
 
   test("is chosen if its build and its number of groups are the fastest", () => {
@@ -82,6 +102,22 @@ describe("a layout", () => {
     const { tuning } = tune()
     expect(tuning.layout).toEqual({ groupSize: 256, rolled: true, groups: 512 })
     expect(open.size).toBe(1)
+  })
+
+  test("has a multiple of the groups that the device holds at a time", () => {
+    const { tune } = tuned((_build, groups) => 1e5 + (groups === 2 * 6 ? 1 : 0), { resident: 6 })
+    expect(tune().tuning.layout.groups).toBe(12)
+  })
+
+  test("is chosen among those measured within the budget, and every step is reported", () => {
+    const { tune, lines } = tuned(({ rolled }) => (rolled ? 1e5 : 1e6), { compileMs: 30_000 })
+    expect(tune().tuning.layout).toMatchObject({ rolled: true })
+    expect(lines).toEqual([
+      "measuring build 1 of 4: rolled, groups of 64",
+      "measuring build 2 of 4: rolled, groups of 256",
+      "2 of 4 builds are left out: the others took too long",
+      expect.stringMatching(/^the fastest is rolled, groups of \d+, \d+ groups$/),
+    ])
   })
 
   test("is skipped if the driver rejects it or it computes wrongly", () => {

@@ -46,8 +46,8 @@ else {
     const compute = openOpenClCompute(api, device, source, ["program"])
     const out = compute.allocate(8 * outputs.length)
     return (values: readonly bigint[]) => {
-      compute.launch("program", 1, 1, [...values.map(u64 => ({ u64 })), { memory: out }])
-      compute.wait(compute.fence())
+      compute.launch(0, "program", 1, 1, [...values.map(u64 => ({ u64 })), { memory: out }])
+      compute.wait(compute.fence(0))
       const result = new BigUint64Array(outputs.length)
       compute.read(out, new Uint8Array(result.buffer))
       return [...result]

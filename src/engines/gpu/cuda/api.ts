@@ -20,6 +20,7 @@ export const CUDA_FUNCTIONS = {
   cuCtxDestroy_v2: { args: ["u64"], returns: "i32" },
   cuModuleLoadDataEx: { args: ["ptr", "ptr", "u32", "ptr", "ptr"], returns: "i32" },
   cuModuleGetFunction: { args: ["ptr", "u64", "ptr"], returns: "i32" },
+  cuOccupancyMaxActiveBlocksPerMultiprocessor: { args: ["ptr", "u64", "i32", "u64"], returns: "i32" },
   cuMemAlloc_v2: { args: ["ptr", "u64"], returns: "i32" },
   cuMemFree_v2: { args: ["u64"], returns: "i32" },
   cuMemsetD32Async: { args: ["u64", "u32", "u64", "u64"], returns: "i32" },

@@ -1,6 +1,6 @@
 /** One CUDA device: a context, a module that the driver compiles from PTX, a stream as queue and one for reads. */
 import { ptr } from "bun:ffi"
-import { type Argument, type Compute, DeviceError, type Fence, type Memory } from "../compute.ts"
+import { type Argument, type Compute, DeviceError, type Fence, type Memory, QUEUES, type Queue } from "../compute.ts"
 import type { GpuDevice } from "../device.ts"
 import { textOf } from "../library.ts"
 import { CONTEXT_FLAGS, type CudaApi, EVENT_FLAGS, JIT_ERROR_LOG, JIT_ERROR_LOG_BYTES, STREAM_FLAGS } from "./api.ts"
@@ -27,7 +27,7 @@ export function openCudaCompute(api: CudaApi, device: GpuDevice, ptx: string, ke
 }
 
 class CudaCompute implements Compute {
-  readonly #queue: bigint
+  readonly #queues: readonly bigint[]
   readonly #reads: bigint
   readonly #functions = new Map<string, bigint>()
   readonly #api: CudaApi
@@ -48,7 +48,7 @@ class CudaCompute implements Compute {
     this.#context = context
     this.#module = module
     for (const name of kernels) this.#functions.set(name, this.#module.functionOf(name))
-    this.#queue = made(into => api.call("cuStreamCreate", into, STREAM_FLAGS))
+    this.#queues = QUEUES.map(() => made(into => api.call("cuStreamCreate", into, STREAM_FLAGS)))
     this.#reads = made(into => api.call("cuStreamCreate", into, STREAM_FLAGS))
   }
 
@@ -56,27 +56,35 @@ class CudaCompute implements Compute {
     return { handle: made(into => this.#api.call("cuMemAlloc_v2", into, BigInt(bytes))), bytes }
   }
 
+  residentGroups(kernel: string, groupSize: number): number | undefined {
+    const groups = new Int32Array(1)
+    const fn = this.#function(kernel)
+    const isKnown = this.#api.attempt("cuOccupancyMaxActiveBlocksPerMultiprocessor", groups, fn, groupSize, 0n)
+    return isKnown && groups[0]! > 0 ? groups[0] : undefined
+  }
+
   free(memory: Memory): void {
-    this.#api.call("cuStreamSynchronize", this.#queue)
+    for (const queue of this.#queues) this.#api.call("cuStreamSynchronize", queue)
     this.#api.call("cuMemFree_v2", memory.handle)
   }
 
-  clear(memory: Memory, bytes: number): void {
-    this.#api.call("cuMemsetD32Async", memory.handle, 0, BigInt(bytes / 4), this.#queue)
+  clear(queue: Queue, memory: Memory, bytes: number): void {
+    this.#api.call("cuMemsetD32Async", memory.handle, 0, BigInt(bytes / 4), this.#queues[queue]!)
   }
 
-  launch(kernel: string, groups: number, groupSize: number, args: readonly Argument[]): void {
+  launch(queue: Queue, kernel: string, groups: number, groupSize: number, args: readonly Argument[]): void {
     this.#arguments = args.map(argumentValue)
     const pointers = new BigUint64Array(this.#arguments.map(value => BigInt(ptr(value))))
     const fn = this.#function(kernel)
-    this.#api.call("cuLaunchKernel", fn, groups, 1, 1, groupSize, 1, 1, 0, this.#queue, pointers, null)
+    this.#api.call("cuLaunchKernel", fn, groups, 1, 1, groupSize, 1, 1, 0, this.#queues[queue]!, pointers, null)
   }
 
-  fence(): Fence {
+  fence(queue: Queue): Fence {
+    const stream = this.#queues[queue]!
     const event = made(into => this.#api.call("cuEventCreate", into, EVENT_FLAGS))
-    this.#api.call("cuEventRecord", event, this.#queue)
+    this.#api.call("cuEventRecord", event, stream)
     // Windows' driver model (WDDM) batches commands until the stream is queried. The query then answers "not ready".
-    this.#api.attempt("cuStreamQuery", this.#queue)
+    this.#api.attempt("cuStreamQuery", stream)
     return event
   }
 

@@ -1,6 +1,6 @@
 /** One OpenCL device: a context, a program that the driver builds from source, a queue, and a second queue for reads. */
 import { ptr } from "bun:ffi"
-import { type Argument, type Compute, DeviceError, type Fence, type Memory } from "../compute.ts"
+import { type Argument, type Compute, DeviceError, type Fence, type Memory, QUEUES, type Queue } from "../compute.ts"
 import { textOf } from "../library.ts"
 import { BUILD_LOG, COMPLETE, EVENT_STATUS, type OpenClApi, openClErrorName } from "./api.ts"
 import type { OpenClDevice } from "./devices.ts"
@@ -37,7 +37,7 @@ export function openOpenClCompute(
 
 class OpenClCompute implements Compute {
   readonly #context: bigint
-  readonly #queue: bigint
+  readonly #queues: readonly bigint[]
   readonly #reads: bigint
   readonly #kernels = new Map<string, bigint>()
   readonly #memory = new Set<bigint>()
@@ -52,7 +52,7 @@ class OpenClCompute implements Compute {
   ) {
     this.#api = api
     this.#context = api.make("clCreateContext", null, 1, new BigUint64Array([device.handle]), null, null)
-    this.#queue = api.make("clCreateCommandQueue", this.#context, device.handle, 0n)
+    this.#queues = QUEUES.map(() => api.make("clCreateCommandQueue", this.#context, device.handle, 0n))
     this.#reads = api.make("clCreateCommandQueue", this.#context, device.handle, 0n)
   }
 
@@ -77,17 +77,30 @@ class OpenClCompute implements Compute {
     return { handle, bytes }
   }
 
+  residentGroups(): undefined {}
+
   free(memory: Memory): void {
     this.#memory.delete(memory.handle)
     this.#api.call("clReleaseMemObject", memory.handle)
   }
 
-  clear(memory: Memory, bytes: number): void {
+  clear(queue: Queue, memory: Memory, bytes: number): void {
     const zero = new Uint32Array(1)
-    this.#api.call("clEnqueueFillBuffer", this.#queue, memory.handle, zero, 4n, 0n, BigInt(bytes), 0, null, null)
+    this.#api.call(
+      "clEnqueueFillBuffer",
+      this.#queues[queue]!,
+      memory.handle,
+      zero,
+      4n,
+      0n,
+      BigInt(bytes),
+      0,
+      null,
+      null,
+    )
   }
 
-  launch(kernel: string, groups: number, groupSize: number, args: readonly Argument[]): void {
+  launch(queue: Queue, kernel: string, groups: number, groupSize: number, args: readonly Argument[]): void {
     const handle = this.#kernels.get(kernel)
     if (handle === undefined) throw new RangeError(`no kernel named ${kernel}`)
     for (const [index, argument] of args.entries()) {
@@ -96,13 +109,13 @@ class OpenClCompute implements Compute {
     }
     const threads = new BigUint64Array([BigInt(groups * groupSize)])
     const group = new BigUint64Array([BigInt(groupSize)])
-    this.#api.call("clEnqueueNDRangeKernel", this.#queue, handle, 1, null, threads, group, 0, null, null)
+    this.#api.call("clEnqueueNDRangeKernel", this.#queues[queue]!, handle, 1, null, threads, group, 0, null, null)
   }
 
-  fence(): Fence {
+  fence(queue: Queue): Fence {
     const event = new BigUint64Array(1)
-    this.#api.call("clEnqueueMarkerWithWaitList", this.#queue, 0, null, event)
-    this.#api.call("clFlush", this.#queue)
+    this.#api.call("clEnqueueMarkerWithWaitList", this.#queues[queue]!, 0, null, event)
+    this.#api.call("clFlush", this.#queues[queue]!)
     return event[0]!
   }
 
@@ -124,12 +137,11 @@ class OpenClCompute implements Compute {
   }
 
   close(): void {
-    this.#api.attempt("clFinish", this.#queue)
+    for (const queue of this.#queues) this.#api.attempt("clFinish", queue)
     for (const memory of this.#memory) this.#api.attempt("clReleaseMemObject", memory)
     for (const kernel of this.#kernels.values()) this.#api.attempt("clReleaseKernel", kernel)
     if (this.#program !== 0n) this.#api.attempt("clReleaseProgram", this.#program)
-    this.#api.attempt("clReleaseCommandQueue", this.#queue)
-    this.#api.attempt("clReleaseCommandQueue", this.#reads)
+    for (const queue of [...this.#queues, this.#reads]) this.#api.attempt("clReleaseCommandQueue", queue)
     this.#api.attempt("clReleaseContext", this.#context)
   }
 
