@@ -29,6 +29,7 @@ const MODULES: { readonly [C in Command]: () => Promise<CommandModule<C>> } = {
   api: () => import("./api.ts"),
   demo: () => import("./demo.ts"),
   doctor: () => import("./doctor.ts"),
+  setup: () => import("./setup.ts"),
   health: () => import("./health.ts"),
   completions: () => import("./completions.ts"),
   version: () => import("./version.ts"),

@@ -20,6 +20,7 @@ export const COMMANDS = {
   api: { description: "Serve the HTTP job API" },
   demo: { description: "Mine a few seals for an embedded development node" },
   doctor: { description: "Check this machine, its engines, GPUs and the configured sources, and say what to do" },
+  setup: { description: "Ask what mining needs, write the configuration file, and offer to start at log-in" },
   health: { description: "Report whether a miner on this machine is ready: exit code 0, or 1 and the reason" },
   completions: { description: "Print the completion script of a shell: bash, zsh or fish", positionals: ["shell"] },
   version: { description: "Print the version, and with --json commit, runtime, target and engines" },

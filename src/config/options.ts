@@ -32,6 +32,7 @@ export const CATEGORIES = {
   monitoring: "Monitoring",
   files: "Files",
   output: "Output",
+  setup: "Setup",
   development: "Development servers",
 } as const
 
@@ -269,7 +270,7 @@ export const OPTIONS = {
   cpuWorkers: option({
     category: "hashing",
     parser: integer(0, 4096),
-    commands: HASHING,
+    commands: [...HASHING, "setup"],
     value: "N",
     aliases: ["workers"],
     help: "Number of CPU workers, 0 for none; half of the effective CPUs if absent",
@@ -375,7 +376,7 @@ export const OPTIONS = {
   metricsPort: option({
     category: "monitoring",
     parser: integer(0, 65_535),
-    commands: MONITORED,
+    commands: [...MONITORED, "setup"],
     value: "PORT",
     help: "Port for metrics, health and the status page, 0 for any free one; off if absent",
   }),
@@ -433,6 +434,49 @@ export const OPTIONS = {
     commands: [...GPUS, "tune"],
     value: "DIR",
     help: "Directory for measurements kept between starts; if absent, $STATE_DIRECTORY or the user's state directory",
+  }),
+  checkUpdates: option({
+    category: "files",
+    parser: httpUrl,
+    commands: ["serve"],
+    value: "URL",
+    help: "Log at the start whether this page names a newer release; nothing is downloaded",
+  }),
+  output: option({
+    category: "setup",
+    parser: path,
+    commands: ["setup"],
+    value: "FILE",
+    flagOnly: true,
+    help: "Configuration file to write; by default miner.toml in the user's configuration directory",
+  }),
+  setupUrl: setupAnswer("url", "URL", "Job source, as for serve"),
+  setupLogin: setupAnswer("login", "ADDRESS.WORKER", "Stratum pool login"),
+  setupToken: setupAnswer("auth-token-file", "FILE", "File that holds the token"),
+  setupPin: setupAnswer("tls-cert-sha256-file", "FILE", "File that holds the certificate's SHA-256"),
+  setupGpus: setupAnswer("gpu-devices", "N|LIST", "GPUs to use, as for serve; all if absent"),
+  autostart: option({
+    category: "setup",
+    parser: boolean,
+    commands: ["setup"],
+    flagOnly: true,
+    help: "Start the miner at log-in; asked if absent",
+  }),
+  remove: option({
+    category: "setup",
+    parser: boolean,
+    commands: ["setup"],
+    default: "no",
+    flagOnly: true,
+    help: "Do not start the miner at log-in any more",
+  }),
+  yes: option({
+    category: "setup",
+    parser: boolean,
+    commands: ["setup"],
+    default: "no",
+    flagOnly: true,
+    help: "Ask nothing: take the default where a flag gives no answer, and replace the file",
   }),
   host: option({
     category: "development",
@@ -625,6 +669,11 @@ export function fileKeyOf(name: OptionName): string | undefined {
 
 function kebab(name: string): string {
   return name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
+}
+
+/** A flag of `setup` that answers a question. */
+function setupAnswer<const F extends string>(flag: F, value: string, help: string) {
+  return option({ category: "setup", parser: text, commands: ["setup"], flag, value, flagOnly: true, help })
 }
 
 function option<const O extends Option>(row: O): O {
