@@ -1,6 +1,7 @@
 /** Writes the generated tables of the documents: `npm run docs`. */
 import { join } from "node:path"
 import {
+  CATEGORIES,
   flagsOf,
   OPTION_NAMES,
   type OptionName,
@@ -23,22 +24,29 @@ export interface GeneratedTable {
 
 export const TABLES: readonly GeneratedTable[] = [
   { path: "systemd/readme.md", block: "options", table: serviceTable },
-  { path: "README.md", block: "options", table: flagTable },
+  { path: "docs/options.md", block: "options", table: optionTables },
   { path: "README.md", block: "exit codes", table: exitTable },
   { path: "docs/arm64.md", block: "counts", table: countsTable },
   { path: "docs/arm64.md", block: "cycles", table: cyclesTable },
 ]
 
-/** All options with flags, variables, default, commands and help. */
-function flagTable(): string {
-  const rows = OPTION_NAMES.map(name => {
-    const { value, commands, help } = optionOf(name)
-    const flags = flagsOf(name).map(flag => code(value === undefined ? `--${flag}` : `--${flag} ${value}`))
-    const short = shortFlagOf(name)
-    if (short) flags.unshift(code(short))
-    return [flags.join(", "), variables(name), standard(name), commands.join(", "), help]
-  })
-  return markdownTable(["Option", "Variable", "Default", "Commands", "Meaning"], rows)
+/** All options by category, with flags, variables, default, commands and help. */
+function optionTables(): string {
+  const categories = Object.keys(CATEGORIES) as (keyof typeof CATEGORIES)[]
+  return categories
+    .map(category => {
+      const rows = OPTION_NAMES.filter(name => optionOf(name).category === category).map(optionRow)
+      return `## ${CATEGORIES[category]}\n\n${markdownTable(["Option", "Variable", "Default", "Commands", "Meaning"], rows)}`
+    })
+    .join("\n\n")
+}
+
+function optionRow(name: OptionName): string[] {
+  const { value, commands, help } = optionOf(name)
+  const flags = flagsOf(name).map(flag => code(value === undefined ? `--${flag}` : `--${flag} ${value}`))
+  const short = shortFlagOf(name)
+  if (short) flags.unshift(code(short))
+  return [flags.join(", "), variables(name), standard(name), commands.join(", "), help]
 }
 
 /** The variables of `serve`, which configure the service. */

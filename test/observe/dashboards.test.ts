@@ -91,10 +91,11 @@ test("the two dashboards show every series that the miner exports", async () => 
   for (const name of await knownNames()) if (!aside.test(name)) expect(shown).toContain(name)
 })
 
-test("the README names only series that the miner exports", async () => {
+test("the documents name only series that the miner exports", async () => {
   const known = await knownNames()
   for (const name of [...known]) known.add(name.replace(/_(bucket|sum|count)$/, ""))
-  const named = namesIn(await Bun.file(`${SYSTEMD}/../README.md`).text()).filter(name => !name.endsWith("_"))
+  const texts = ["README.md", "docs/metrics.md"].map(path => Bun.file(`${SYSTEMD}/../${path}`).text())
+  const named = namesIn((await Promise.all(texts)).join("\n")).filter(name => !name.endsWith("_"))
   for (const name of named) expect(known).toContain(name)
 })
 
