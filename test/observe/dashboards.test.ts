@@ -33,7 +33,7 @@ async function knownNames(): Promise<Set<string>> {
 
 /** Names of the series in an expression. */
 function namesIn(expr: string): string[] {
-  return expr.match(/\b(?:(?:miner|process)_\w+|up\b)/g) ?? []
+  return expr.match(/\b(?:(?:miner|process)_[a-z0-9_]+|up)\b/g) ?? []
 }
 
 /** Replaces Grafana's variables by values. */
