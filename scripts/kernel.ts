@@ -19,6 +19,7 @@ import { RECIPES } from "../src/kernel/arm64/targets.ts"
 import { createWasmKernel } from "../src/kernel/wasm/wasm-kernel.ts"
 import { renderKernel } from "../src/kernel/x64/program/render.ts"
 import { loadKernel } from "../src/kernel/x64/x64-kernel.ts"
+import { runs } from "./arm64-tables.ts"
 import { CORES } from "./kernel/arm64-cores.ts"
 import { arm64Kernel, countsByPart, countsOf, isArm64Kernel, partsOf, predict } from "./kernel/arm64-listing.ts"
 import { compareKernels } from "./kernel/compare.ts"
@@ -94,7 +95,8 @@ function cycles(names: readonly string[], known: readonly string[], predictor: t
     if (!(core in CORES)) throw new RangeError(`no core ${core}: ${Object.keys(CORES).join(", ")}`)
   for (const name of names.length > 0 ? names : Object.keys(RECIPES)) {
     if (!isArm64Kernel(name)) throw new RangeError(`no arm64 kernel ${name}`)
-    const rows = cores.map(core => {
+    const capable = cores.filter(core => runs(name, core))
+    const rows = capable.map(core => {
       const { cycles, bound, parts } = predictor(arm64Kernel(name), CORES[core]!)
       const { title, gigahertz } = CORES[core]!
       const shares = Object.fromEntries(parts.map(part => [part.name, Math.round(part.cycles)]))

@@ -50,6 +50,8 @@ export interface Core {
   readonly window: number
   readonly schedulers: Readonly<Record<Scheduler, number>>
   decode(instruction: Listed): Decoded
+  /** Whether it executes SVE2. */
+  readonly hasSve2?: boolean
   /** LLVM's model, and the real dispatch width, which is below the model's. Absent if LLVM has none of this core. */
   readonly llvm?: { readonly cpu: string; readonly dispatch: number }
 }
@@ -218,6 +220,7 @@ const MICRO_OP_CACHE_CORES = {
     window: 320,
     schedulers: { integer: 120, vector: 56, memory: 64 },
     decode: neoverse({ singles: 4, renames: true }),
+    hasSve2: true,
     llvm: { cpu: "neoverse-v2", dispatch: 8 },
   },
 } as const satisfies Readonly<Record<string, Core>>

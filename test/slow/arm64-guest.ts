@@ -7,7 +7,7 @@ import { createArm64Kernel, renderArm64Kernel } from "../../src/kernel/arm64/arm
 import { Assembler, formOf } from "../../src/kernel/arm64/assembler/assembler.ts"
 import { memory, v, x } from "../../src/kernel/arm64/assembler/operands.ts"
 import { parseTable } from "../../src/kernel/arm64/assembler/table.ts"
-import { narrowCore } from "../../src/kernel/arm64/compiler/core-models.ts"
+import { narrowCore, scalableCore } from "../../src/kernel/arm64/compiler/core-models.ts"
 import { Routine } from "../../src/kernel/arm64/compiler/routine.ts"
 import { inContext, SAVED_INTEGERS, SAVED_VECTORS } from "../../src/kernel/arm64/registers.ts"
 import { begin, ENTRIES, end } from "../../src/kernel/arm64/render.ts"
@@ -21,6 +21,8 @@ import { opsSuite, type Program } from "../kernel/ops-suite.ts"
 const name = process.env["KERNEL"]
 
 if (name === "operations") {
+  const scalable: Recipe = { sets: ["sve2", "word"], core: scalableCore, isShifted: true, window: 200 }
+  operations("scalable vectors", scalable, 1)
   for (const isShifted of [true, false]) {
     const recipe: Recipe = { sets: ["neon", "word"], core: narrowCore, isShifted, window: 200 }
     const form = isShifted ? "shifted operands" : "plain operands"

@@ -19,11 +19,18 @@ const suites = (kernel: string) =>
 
 describe.skipIf(why !== undefined)(`on arm64${why ? ` (${why})` : ""}`, () => {
   test("operations", async () => {
-    expect((await suites("operations")).err).toMatch(/ 57 pass\n/)
+    expect((await suites("operations")).err).toMatch(/ 71 pass\n/)
   })
 
   test.each(Object.keys(RECIPES))("kernel %s", async kernel => {
     expect((await suites(kernel)).err).toMatch(/ 9 pass\n/)
+  })
+
+  test.skipIf(process.arch === "arm64")("arm64-sve2 is refused by a core that lacks SVE2", () => {
+    const command = [...arm64Bun(), "test/slow/arm64-hits.ts", "arm64-sve2", "1"]
+    const { exitCode, stderr } = Bun.spawnSync(command, { env: { ...process.env, QEMU_CPU: "cortex-a72" } })
+    expect(stderr.toString()).toContain("this CPU has no SVE2")
+    expect(exitCode).not.toBe(0)
   })
 
   test.each(Object.keys(RECIPES))(`misses of %s are below one in a million, over ${NONCES} nonces`, async kernel => {

@@ -4,17 +4,18 @@ import { type Kernel, UnsupportedKernel } from "../kernel.ts"
 import { type LoadedCode, loadCode, mapPages, type Pages } from "../native/memory.ts"
 import { capabilities } from "./capabilities.ts"
 import { type EntryName, type RenderedKernel, renderKernel } from "./render.ts"
-import { type Arm64KernelName, RECIPES } from "./targets.ts"
+import { type Arm64KernelName, needsSve2, RECIPES } from "./targets.ts"
 
 /**
  * Renders a kernel. Any number of threads can load the result: the code is position-independent and writes only to the
  * context that it is called with.
- * @throws UnsupportedKernel on another architecture, without NEON, or on Windows
+ * @throws UnsupportedKernel on another architecture, without the instructions that it needs, or on Windows
  */
 export function renderArm64Kernel(name: Arm64KernelName): RenderedKernel {
   if (process.arch !== "arm64") throw new UnsupportedKernel("this machine is not arm64")
   if (process.platform === "win32") throw new UnsupportedKernel("Windows on arm64 runs WebAssembly only")
   if (!capabilities().neon) throw new UnsupportedKernel("this CPU has no NEON")
+  if (needsSve2(name) && !capabilities().sve2) throw new UnsupportedKernel("this CPU has no SVE2")
   const { code, layout, lanes, entries } = renderKernel(RECIPES[name])
   return { code, layout, lanes, entries }
 }

@@ -61,6 +61,11 @@ interface LimbSum {
   readonly isOneMore: boolean
 }
 
+export interface NeonOptions {
+  /** Whether products are those of 64-bit lanes (SVE2). All elements are then words, and sums with constants estimates. */
+  readonly isScalable: boolean
+}
+
 export const VECTOR_STATE_BYTES = 16 * WIDTH
 
 export class NeonOps implements LaneOps<Element, VectorSum> {
@@ -69,18 +74,21 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
   readonly stateBytes = VECTOR_STATE_BYTES
   readonly #steps: Steps
   readonly #stateOffset: number
+  readonly #isScalable: boolean
   #version = 0
 
   /** @param stateOffset bytes from the context to the state's vectors */
-  constructor(steps: Steps, stateOffset: number) {
+  constructor(steps: Steps, stateOffset: number, { isScalable }: NeonOptions) {
     this.#steps = steps
+    this.#isScalable = isScalable
     this.#stateOffset = stateOffset
   }
 
   /* Elements. */
 
-  /** 13 instructions. */
+  /** 13 instructions; 8 with 64-bit products. */
   square(a: Element): Element {
+    if (this.#isScalable) return this.multiply(a, a)
     const { low: x0, high: x1 } = this.#limbs(a)
     const ll = this.#multiplyHalves(x0, x0)
     const lh = this.#multiplyHalves(x0, x1)
@@ -89,8 +97,9 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
     return this.#reduceWords(this.#insert(ll, middle, 33), this.#addShifted(hh, middle, 31))
   }
 
-  /** 16 instructions. */
+  /** 16 instructions; 8 with 64-bit products. */
   multiply(a: Element, b: Element): Element {
+    if (this.#isScalable) return this.#multiplyWords(this.#word(a), this.#word(b))
     const [x, y] = [this.#limbs(a), this.#limbs(b)]
     const ll = this.#multiplyHalves(x.low, y.low)
     const middle = this.#addShifted(this.#multiplyHalves(x.low, y.high), ll, 32)
@@ -106,6 +115,15 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
   #reduceWords(low: Value, high: Value): Element {
     const difference = this.#result("usubw Vd.2D, Vn.2D, Vm.2S", low, this.#highHalves(high))
     const product = this.#multiplyHalves(this.#lowHalves(high), EPS_LIMBS)
+    return { word: this.#addWrapped(difference, product) }
+  }
+
+  /** As `multiply`, with 64-bit products. */
+  #multiplyWords(a: Value, b: Value): Element {
+    const low = this.#result("mul Zd.D, Zn.D, Zm.D", a, b)
+    const high = this.#result("umulh Zd.D, Zn.D, Zm.D", a, b)
+    const difference = this.#result("sub Vd.2D, Vn.2D, Vm.2D", low, this.#result("ushr Vd.2D, Vn.2D, #64-i", high, 32))
+    const product = this.#result("umullb Zd.D, Zn.S, Zm.S", high, EPS_LIMBS)
     return { word: this.#addWrapped(difference, product) }
   }
 
@@ -136,6 +154,7 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
   double = (a: VectorSum): VectorSum => this.add(a, a)
 
   addConstant(a: VectorSum, constant: Constant): VectorSum {
+    if (a.kind === "empty" && this.#isScalable) return this.widen({ word: this.#constant(constant, "word", c => c) })
     if (a.kind === "empty" || a.kind === "limbs") {
       const low = this.#constant(constant, "low", c => c & 0xffffffffn)
       const high = this.#constant(constant, "high", c => c >> 32n)
@@ -165,7 +184,7 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
    */
   multiplyAdd(sum: VectorSum, a: Element, constant: Constant): VectorSum {
     if (typeof constant !== "bigint") throw new TypeError("constants of a loop can only be added")
-    if (sum.kind !== "limbs") {
+    if (sum.kind !== "limbs" || this.#isScalable) {
       // The product may be small. A negative half would then not always be read as 2^64 too large.
       return this.add(sum, this.product(a, { word: this.#constant(constant, "word", c => c) }))
     }
@@ -230,8 +249,9 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
     return this.#result("add Vd.4S, Vn.4S, Vm.4S", this.#result("uzp1 Vd.4S, Vn.4S, Vm.4S", l, y), carries)
   }
 
-  /** Returns the sum with L below 2^32, so that products can be added to it. */
+  /** Returns the sum with L below 2^32, so that products can be added to it; with 64-bit products, as an element. */
   settle(a: VectorSum): VectorSum {
+    if (this.#isScalable) return this.widen(this.reduce(a))
     const { low, high } = this.#limbSum(a)
     return limbSum(this.#low(low), this.#addShifted(high, low, 32))
   }
@@ -395,7 +415,7 @@ export class NeonOps implements LaneOps<Element, VectorSum> {
   }
 
   /** Whether an element is stored as limbs. */
-  #isPacked = (element: number, linearFrom: number): boolean => element >= linearFrom
+  #isPacked = (element: number, linearFrom: number): boolean => !this.#isScalable && element >= linearFrom
 
   repeat = (step: Step, table: ConstantTable, state: readonly Element[]): Element[] =>
     this.#steps.repeat(this, step, table, state)

@@ -1,7 +1,7 @@
 /** The recipes of the kernels: lane sets that are combined, and the core model that the code is scheduled for. */
 import type { CoreModel } from "../compiler/architecture.ts"
 import type { RoutineOptions } from "../compiler/recorder.ts"
-import { narrowCore, wideCore } from "./compiler/core-models.ts"
+import { narrowCore, scalableCore, wideCore } from "./compiler/core-models.ts"
 import { type ContextLayout, contextLayout, MAX_SPILLED } from "./context.ts"
 import { IntegerOps } from "./integer-ops.ts"
 import type { LaneOps } from "./lane-set.ts"
@@ -10,8 +10,11 @@ import { INTEGERS, inContext, POOL, TABLE_POINTER, VECTORS } from "./registers.t
 import type { Steps } from "./steps.ts"
 import { TogetherOps } from "./together-ops.ts"
 
-/** `word`: one nonce in integer registers. `neon`: two nonces in vector registers, multiplied by 32-bit limbs. */
-export type LaneSetKind = "word" | "neon"
+/**
+ * `word`: one nonce in integer registers. `neon`: two nonces in vector registers, multiplied by 32-bit limbs. `sve2`: two
+ * in vector registers, multiplied by words.
+ */
+export type LaneSetKind = "word" | "neon" | "sve2"
 
 export interface Recipe {
   /** In the order of a batch's nonces: vectors before words. */
@@ -25,6 +28,7 @@ export interface Recipe {
 
 /** Recipes by kernel name. */
 export const RECIPES = {
+  "arm64-sve2": { sets: ["sve2", "word", "word"], core: scalableCore, isShifted: true, window: 400 },
   "arm64-mixed": { sets: ["neon", "word", "word", "word"], core: wideCore, isShifted: true, window: 300 },
   "arm64-mixed-narrow": { sets: ["neon", "neon", "word", "word"], core: narrowCore, isShifted: true, window: 250 },
   "arm64-neon": { sets: ["neon", "neon"], core: narrowCore, isShifted: true, window: 200 },
@@ -33,6 +37,9 @@ export const RECIPES = {
 } as const satisfies Record<string, Recipe>
 
 export type Arm64KernelName = keyof typeof RECIPES
+
+/** Whether the kernel uses SVE2. */
+export const needsSve2 = (name: Arm64KernelName): boolean => RECIPES[name].sets.some(kind => kind === "sve2")
 
 export const layoutOf = ({ sets }: Recipe): ContextLayout =>
   contextLayout(
@@ -47,7 +54,9 @@ export function opsOf({ sets, isShifted }: Recipe, steps: Steps, layout: Context
   const each = sets.map((kind): LaneOps<unknown, unknown> => {
     const at = offset
     offset += stateBytes(kind)
-    return kind === "word" ? new IntegerOps(steps, at, { isShifted }) : new NeonOps(steps, at)
+    return kind === "word"
+      ? new IntegerOps(steps, at, { isShifted })
+      : new NeonOps(steps, at, { isScalable: kind === "sve2" })
   })
   return new TogetherOps(each, steps)
 }

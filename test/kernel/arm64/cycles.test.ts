@@ -49,11 +49,11 @@ describe("the simulated core", () => {
   })
 })
 
-test.each(Object.entries(BARS))(
-  "the prediction for %s meets the goal",
-  (core, { engine, goal, compiler }) => {
+test.each(BARS)(
+  "the prediction of $engine for $core meets the goal of $goal",
+  ({ core, engine, goal, compiler }) => {
     expect(predictedCycles(core, engine)).toBeLessThanOrEqual(goal)
-    expect(goal).toBeLessThan(compiler)
+    if (compiler !== undefined) expect(goal).toBeLessThan(compiler)
   },
   60_000,
 )

@@ -62,7 +62,7 @@ export function format(form: Form, operands: readonly Operand[], distance: (labe
   let k = 0
   return form.syntax
     .replace(
-      /(?<= )(?:\[X[a-z], #[a-z]\*\d+\]|(?<![\w.])[XWVQD][a-z](?![a-z])|#(?:\d+-)?[a-z](?:\*\d+)?|label\b)|\[[a-z]\]/g,
+      /(?<= )(?:\[X[a-z], #[a-z]\*\d+\]|(?<![\w.])[XWVQDZ][a-z](?![a-z])|#(?:\d+-)?[a-z](?:\*\d+)?|label\b)|\[[a-z]\]/g,
       text => formatOperand(text, operands[k++]!, distance),
     )
     .toLowerCase()

@@ -83,4 +83,9 @@ umlal2 Vd.2D, Vn.4S, Vm.S[i]       0110111110immmmm0010j0nnnnnddddd   +d
 uaddw Vd.2D, Vn.2D, Vm.2S          00101110101mmmmm000100nnnnnddddd   d
 uaddw2 Vd.2D, Vn.2D, Vm.4S         01101110101mmmmm000100nnnnnddddd   d
 usubw Vd.2D, Vn.2D, Vm.2S          00101110101mmmmm001100nnnnnddddd   d
+
+// scalable vectors, of which the low 128 bits are used (SVE2)
+mul Zd.D, Zn.D, Zm.D               00000100111mmmmm011000nnnnnddddd   d
+umulh Zd.D, Zn.D, Zm.D             00000100111mmmmm011011nnnnnddddd   d
+umullb Zd.D, Zn.S, Zm.S            01000101110mmmmm011110nnnnnddddd   d
 `)

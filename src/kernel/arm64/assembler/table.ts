@@ -62,7 +62,7 @@ export function parseTable(text: string): Map<string, Form> {
 }
 
 const OPERAND =
-  /\[X([a-z]), #([a-z])\*(\d+)\]|(?<!\w)([XWVQD])([a-z])(?![a-z])|#(?:(\d+)-)?([a-z])(?:\*(\d+))?|\[([a-z])\]|\b(label)\b/g
+  /\[X([a-z]), #([a-z])\*(\d+)\]|(?<!\w)([XWVQDZ])([a-z])(?![a-z])|#(?:(\d+)-)?([a-z])(?:\*(\d+))?|\[([a-z])\]|\b(label)\b/g
 
 function parseForm(line: string): Form {
   const fail = (why: string): never => {

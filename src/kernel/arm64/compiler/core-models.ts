@@ -43,15 +43,19 @@ interface Numbers {
 }
 
 const VECTOR_MULTIPLICATION = /^(umull|umlal)/
+/** A product of 64-bit lanes has two parts. */
+const WIDE_VECTOR_MULTIPLICATION = /^(mul|umulh)$/
 const VECTOR_SHIFT = /^(ushr|usra|shl|sli|shrn|xtn)/
 
 function costOf({ form }: Instruction, numbers: Numbers): Cost {
   const { mnemonic, syntax } = form
   if (/^(ldr|ldp)/.test(mnemonic)) return { latency: 4, takes: [["load", 1]] }
   if (/^(str|stp)/.test(mnemonic)) return { latency: 1, takes: [["store", 1]] }
-  if (/\b[VD]d/.test(syntax)) {
+  if (/\b[VDZ]d/.test(syntax)) {
     const { vectorLatency, vectorMultiplyLatency } = numbers
     const all = ["vector", 1] as const
+    if (WIDE_VECTOR_MULTIPLICATION.test(mnemonic))
+      return { latency: vectorMultiplyLatency + 1, takes: [all, ["vectorMultiplier", 2]] }
     if (VECTOR_MULTIPLICATION.test(mnemonic))
       return { latency: vectorMultiplyLatency, takes: [all, ["vectorMultiplier", 1]] }
     if (VECTOR_SHIFT.test(mnemonic)) {
@@ -129,6 +133,22 @@ export const narrowCore = coreModel({
   vectors: 2,
   vectorMultipliers: 1,
   vectorShifters: 1,
+  vectorLatency: 2,
+  vectorMultiplyLatency: 4,
+})
+
+/** Neoverse V2 and similar cores with SVE2: of four vector pipes two multiply and the other two shift. */
+export const scalableCore = coreModel({
+  name: "scalable",
+  width: 8,
+  integers: 6,
+  flags: 4,
+  multipliers: 2,
+  multiply: 1,
+  multiplyLatency: 3,
+  vectors: 4,
+  vectorMultipliers: 2,
+  vectorShifters: 2,
   vectorLatency: 2,
   vectorMultiplyLatency: 4,
 })
