@@ -7,12 +7,14 @@
 import type { PtxOptions } from "../src/kernel/ptx/ptx-program.ts"
 import { assemble, type Counts, tools } from "./sass.ts"
 
-const ARCHITECTURES = ["sm_75", "sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120"]
+const ARCHITECTURES = ["sm_75", "sm_80", "sm_89", "sm_90", "sm_100", "sm_120"]
 const BUILDS: readonly PtxOptions[] = [
-  { groupSize: 128, form: "pairs" },
+  { groupSize: 128, form: "pairs", registers: 76, rolled: true },
   { groupSize: 128, form: "pairs", registers: 76 },
+  { groupSize: 128, form: "pairs", registers: 168, rolled: true },
   { groupSize: 128, form: "pairs", registers: 168 },
-  { groupSize: 128, form: "words", registers: 80 },
+  { groupSize: 128, form: "multiplier", registers: 128, rolled: true },
+  { groupSize: 128, form: "multiplier", registers: 128 },
   { groupSize: 128, form: "words", registers: 128 },
 ]
 
@@ -20,6 +22,7 @@ const BUILDS: readonly PtxOptions[] = [
 const CARDS = [
   { name: "H200 (SXM)", architecture: "sm_90", multiprocessors: 132, clock: 1.98e9 },
   { name: "RTX 4090", architecture: "sm_89", multiprocessors: 128, clock: 2.52e9 },
+  { name: "RTX 5090", architecture: "sm_120", multiprocessors: 170, clock: 2.41e9 },
 ]
 
 /** Lanes that each pipe of a multiprocessor serves per clock, and lanes for which it issues. */
@@ -33,7 +36,7 @@ if (ptxas === undefined || tools.nvdisasm === undefined) {
 }
 
 console.log(
-  "| Architecture | Sums, limit | Registers | Spilled bytes | Code | Wide | Other multiply-add | Logic | Other | All |",
+  "| Architecture | Form, limit | Registers | Spilled bytes | Code | Wide | Other multiply-add | Logic | Other | All |",
 )
 console.log("|---|---|---|---|---|---|---|---|---|---|")
 for (const architecture of ARCHITECTURES) {
@@ -49,7 +52,7 @@ for (const architecture of ARCHITECTURES) {
   }
 }
 
-console.log("\n| Card | Sums, limit | Multiply-add pipe | Logic pipe | Issue | Bound |\n|---|---|---|---|---|---|")
+console.log("\n| Card | Form, limit | Multiply-add pipe | Logic pipe | Issue | Bound |\n|---|---|---|---|---|---|")
 for (const { name, architecture, multiprocessors, clock } of CARDS) {
   for (const build of BUILDS) {
     const { counts } = assemble(ptxas, build, architecture)
@@ -60,8 +63,8 @@ for (const { name, architecture, multiprocessors, clock } of CARDS) {
   }
 }
 
-function nameOf({ form, registers }: PtxOptions): string {
-  return `${form}, ${registers ?? "none"}`
+function nameOf({ form, registers, rolled }: PtxOptions): string {
+  return `${form}, ${registers}${rolled ? ", rolled" : ""}`
 }
 
 /** Clocks of one multiprocessor per nonce for each limit. A wide product occupies the multiply-add pipe twice. */

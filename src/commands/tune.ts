@@ -12,6 +12,7 @@ import { loadKernel, renderX64Kernel, X64_ENGINES } from "../kernel/x64/x64-kern
 import { version } from "../version.ts"
 import { openOutput } from "./output.ts"
 import { stopSignal } from "./stop-signal.ts"
+import { tuneGpus } from "./tune-gpus.ts"
 
 /** Interval of progress lines without a terminal, and of status lines on one. */
 const PROGRESS_MS = 30_000
@@ -20,7 +21,9 @@ const STATUS_MS = 500
 /** Orders kept in memory; older ones are computed again. */
 const MAX_ORDERS = 1000
 
-export async function run({ settings, stateDir, notes }: Config<"tune">): Promise<void> {
+export async function run(config: Config<"tune">): Promise<void> {
+  const { settings, stateDir, notes } = config
+  if (settings.gpu) return tuneGpus(config)
   const stop = stopSignal()
   const { log, terminal } = openOutput(settings, notes)
   const { model: cpu = "" } = await host.cpuInfo()

@@ -82,7 +82,7 @@ const CONNECTING = ["serve", "demo", "sources", "doctor"] as const
 const SOURCED = ["serve", "demo", "doctor"] as const
 const MINING = ["serve", "demo", "api", "doctor"] as const
 const HASHING = ["serve", "demo", "api", "benchmark", "doctor"] as const
-const GPUS = ["serve", "demo", "api", "benchmark", "devices", "doctor"] as const
+const GPUS = ["serve", "demo", "api", "benchmark", "tune", "devices", "doctor"] as const
 const JUDGING = ["node", "pool", "demo"] as const
 const ALL = [
   "serve",
@@ -542,6 +542,14 @@ export const OPTIONS = {
     default: "10",
     flagOnly: true,
     help: "Duration of the measurement",
+  }),
+  gpu: option({
+    category: "output",
+    parser: boolean,
+    commands: ["tune"],
+    default: "no",
+    flagOnly: true,
+    help: "Tune the GPUs instead: measure every form, register limit and group size, and keep the fastest",
   }),
   minutes: option({
     category: "output",

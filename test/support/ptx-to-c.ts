@@ -202,6 +202,8 @@ class HostCompute implements Compute {
 
   residentGroups(): undefined {}
 
+  registers(): undefined {}
+
   free({ handle }: Memory): void {
     this.#memory.delete(handle)
   }

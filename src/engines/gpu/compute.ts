@@ -24,6 +24,8 @@ export interface Compute {
   allocate(bytes: number): Memory
   /** Groups of `groupSize` threads of a kernel that one compute unit holds; undefined if the API does not report it. */
   residentGroups(kernel: string, groupSize: number): number | undefined
+  /** Registers that a thread of a kernel takes; undefined if the API does not report it. */
+  registers(kernel: string): number | undefined
   /** Frees memory after the queued work that uses it. */
   free(memory: Memory): void
   /** Queues zeroing the first `bytes` of `memory`; a multiple of 4. */

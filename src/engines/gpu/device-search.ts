@@ -80,6 +80,11 @@ export class DeviceSearch implements Kernel {
     return this.#compute.residentGroups("search", groupSize)
   }
 
+  /** Registers of a thread of the search; undefined if the API does not report it. */
+  get registers(): number | undefined {
+    return this.#compute.registers("search")
+  }
+
   set geometry(geometry: Geometry) {
     this.#geometry = geometry
   }

@@ -117,6 +117,50 @@ export function buildsFor({ api, processor, architecture }: GpuDevice): readonly
   return Number(/^sm_(\d+)/.exec(architecture)?.[1]) >= 120 ? BLACKWELL_BUILDS : CUDA_BUILDS
 }
 
+/** Every combination that may suit a device, the usual builds first. */
+export function allBuildsFor(device: GpuDevice): readonly Build[] {
+  const usual = buildsFor(device)
+  if (device.processor) return usual
+  const forms = device.api === "cuda" ? (["pairs", "multiplier", "words"] as const) : [undefined]
+  const limits = device.api === "cuda" ? [64, 76, 80, 96, 128, 168] : [undefined]
+  const others = forms.flatMap(form =>
+    limits.flatMap(registers =>
+      [64, 128, 256].flatMap(groupSize => [true, false].map(rolled => ({ groupSize, registers, form, rolled }))),
+    ),
+  )
+  const names = new Set(usual.map(nameOfBuild))
+  return [...usual, ...others.filter(build => !names.has(nameOfBuild(build)))]
+}
+
+/** A build that was tried: right and measured, or why it cannot be used. */
+export type Tried =
+  | {
+      readonly kind: "right"
+      readonly tuning: Tuning
+      /** Registers of a thread; undefined if the API does not report them. */
+      readonly registers: number | undefined
+    }
+  | { readonly kind: "wrong" | "refused"; readonly why: string }
+
+/** Opens, tests and measures a build with every number of waves. */
+export function tryBuild(device: GpuDevice, build: Build, now: () => number, access: DeviceAccess = DEVICES): Tried {
+  const outcome = attempt((): Tried => {
+    const search = openProved(device, { ...build, groups: device.computeUnits }, access)
+    try {
+      const tunings = WAVES.map((waves): Tuning => {
+        const layout = layoutFor(device, build, search, waves)
+        search.geometry = layout
+        return { layout, hashesPerSecond: measure(search, now) }
+      })
+      return { kind: "right", tuning: fastest(tunings), registers: search.registers }
+    } finally {
+      search.close()
+    }
+  })
+  if (!(outcome instanceof Error)) return outcome
+  return { kind: outcome instanceof WrongDevice ? "wrong" : "refused", why: outcome.message }
+}
+
 /** Whether a tuning is stored that is valid for the device and its driver, which then has compiled every build. */
 export const isTuned = (device: GpuDevice, options: Pick<TuningOptions, "stateDir" | "version">): boolean =>
   load(device, options) !== undefined
@@ -328,8 +372,12 @@ function load(
   }
 }
 
-/** Stores a tuning. Errors are ignored: the next start measures again. */
-function save(device: GpuDevice, { stateDir, version }: TuningOptions, tuning: Tuning): void {
+/** Stores a tuning for later starts. Errors are ignored: the next start measures again. */
+export function save(
+  device: GpuDevice,
+  { stateDir, version }: Pick<TuningOptions, "stateDir" | "version">,
+  tuning: Tuning,
+): void {
   if (stateDir === undefined) return
   const path = file(device, stateDir)
   try {

@@ -152,9 +152,10 @@ test("a kernel's error is thrown by the next wait, and a new context works", () 
   expect(() => next.wait(next.fence(0))).not.toThrow()
 })
 
-test("the driver reports how many groups a multiprocessor holds", () => {
+test("the driver reports how many groups a multiprocessor holds, and the registers of a thread", () => {
   const { fake, search } = opened()
   expect(search.residentGroups(64)).toBe(5)
+  expect(search.registers).toBe(76)
   fake.fail("cuOccupancyMaxActiveBlocksPerMultiprocessor", 1)
   expect(search.residentGroups(64)).toBeUndefined()
 })

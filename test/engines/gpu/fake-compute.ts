@@ -53,6 +53,7 @@ export function fakeCompute(isHit: (at: number, t1: number) => boolean): FakeCom
     },
     free: ({ handle }) => void memory.delete(handle),
     residentGroups: () => undefined,
+    registers: () => undefined,
     clear: (_queue, { handle }, bytes) => void memory.get(handle)!.fill(0, 0, bytes / 4),
     launch(_queue, kernel, _groups, _size, args) {
       this.launched.push(kernel)

@@ -174,6 +174,7 @@ export function fakeCuda(devices: readonly FakeDevice[]): FakeCuda {
     cuOccupancyMaxActiveBlocksPerMultiprocessor(into: unknown, _fn: bigint, size: number, shared: bigint) {
       return shared === 0n && size > 0 ? set(into, 5) : INVALID_VALUE
     },
+    cuFuncGetAttribute: (into: unknown, attribute: number) => (attribute === 4 ? set(into, 76) : INVALID_VALUE),
     cuMemAlloc_v2(into: unknown, bytes: bigint) {
       const address = free
       free += Math.ceil(Number(bytes) / 256) * 256

@@ -21,6 +21,7 @@ export const CUDA_FUNCTIONS = {
   cuModuleLoadDataEx: { args: ["ptr", "ptr", "u32", "ptr", "ptr"], returns: "i32" },
   cuModuleGetFunction: { args: ["ptr", "u64", "ptr"], returns: "i32" },
   cuOccupancyMaxActiveBlocksPerMultiprocessor: { args: ["ptr", "u64", "i32", "u64"], returns: "i32" },
+  cuFuncGetAttribute: { args: ["ptr", "i32", "u64"], returns: "i32" },
   cuMemAlloc_v2: { args: ["ptr", "u64"], returns: "i32" },
   cuMemFree_v2: { args: ["u64"], returns: "i32" },
   cuMemsetD32Async: { args: ["u64", "u32", "u64", "u64"], returns: "i32" },
@@ -62,6 +63,9 @@ export const Attribute = {
   major: 75,
   minor: 76,
 } as const
+
+/** CU_FUNC_ATTRIBUTE_NUM_REGS. */
+export const REGISTERS = 4
 
 /** CU_CTX_SCHED_BLOCKING_SYNC, CU_EVENT_BLOCKING_SYNC | CU_EVENT_DISABLE_TIMING, CU_STREAM_NON_BLOCKING. */
 export const CONTEXT_FLAGS = 4

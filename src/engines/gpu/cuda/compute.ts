@@ -3,7 +3,15 @@ import { ptr } from "bun:ffi"
 import { type Argument, type Compute, DeviceError, type Fence, type Memory, QUEUES, type Queue } from "../compute.ts"
 import type { GpuDevice } from "../device.ts"
 import { textOf } from "../library.ts"
-import { CONTEXT_FLAGS, type CudaApi, EVENT_FLAGS, JIT_ERROR_LOG, JIT_ERROR_LOG_BYTES, STREAM_FLAGS } from "./api.ts"
+import {
+  CONTEXT_FLAGS,
+  type CudaApi,
+  EVENT_FLAGS,
+  JIT_ERROR_LOG,
+  JIT_ERROR_LOG_BYTES,
+  REGISTERS,
+  STREAM_FLAGS,
+} from "./api.ts"
 import { cudaHandle } from "./devices.ts"
 
 const LOG_BYTES = 4096
@@ -61,6 +69,11 @@ class CudaCompute implements Compute {
     const fn = this.#function(kernel)
     const isKnown = this.#api.attempt("cuOccupancyMaxActiveBlocksPerMultiprocessor", groups, fn, groupSize, 0n)
     return isKnown && groups[0]! > 0 ? groups[0] : undefined
+  }
+
+  registers(kernel: string): number | undefined {
+    const count = new Int32Array(1)
+    return this.#api.attempt("cuFuncGetAttribute", count, REGISTERS, this.#function(kernel)) ? count[0] : undefined
   }
 
   free(memory: Memory): void {

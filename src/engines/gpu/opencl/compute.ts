@@ -79,6 +79,8 @@ class OpenClCompute implements Compute {
 
   residentGroups(): undefined {}
 
+  registers(): undefined {}
+
   free(memory: Memory): void {
     this.#memory.delete(memory.handle)
     this.#api.call("clReleaseMemObject", memory.handle)
