@@ -18,6 +18,8 @@ function search({ order, memory, slot, report }: OpenOrder<CpuTask>, kernels: Ke
   try {
     const wrong = selfTest(kernel)
     if (wrong) throw new RefusedKernel(wrong, false)
+    // The self-test's garbage would stay as long as the kernel's code allocates nothing.
+    Bun.gc(true)
     report({ kind: "ready", isPlaced, threadId: host.currentThreadId() })
     searchLoop({ memory, slot, kernel, salt, notify: () => report({ kind: "notify" }) })
   } finally {

@@ -29,6 +29,8 @@ export function serveOrders<Task>(carryOut: (order: OpenOrder<Task>) => void): v
 
   /** @returns false if the thread is to end */
   function serve(order: WorkerOrder<Task>): boolean {
+    // What the previous order leaves behind must not add to what the next one needs.
+    if (memory) Bun.gc(true)
     memory ??= openMemory(order.buffer)
     const slot = memory.slots[order.slot]!
     slot.follow()

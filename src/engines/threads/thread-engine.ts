@@ -75,6 +75,9 @@ const STARVED_LINE_MS = 60_000
 /** Time that a worker is given to leave. */
 const LEAVE_MS = 500
 
+/** Workers that load a new task at the same time; each needs memory for its self-test, which the next ones reuse. */
+const RETASKED_AT_ONCE = 4
+
 /** Candidates that are passed on before the event loop gets another turn. */
 const CANDIDATES_PER_TURN = 4
 
@@ -344,9 +347,13 @@ export class ThreadEngine<Task> implements Engine {
     if (this.#closed) throw new Error("the engine is closed")
     const task = this.#refusing(makeTask)
     this.#makeTask = makeTask
-    const outcomes = await Promise.allSettled(this.units.map(unit => this.#retask(unit, task)))
-    const failed = outcomes.find(outcome => outcome.status === "rejected")
-    if (failed) throw failed.reason
+    const { units } = this
+    for (let first = 0; first < units.length; first += RETASKED_AT_ONCE) {
+      const group = units.slice(first, first + RETASKED_AT_ONCE)
+      const outcomes = await Promise.allSettled(group.map(unit => this.#retask(unit, task)))
+      const failed = outcomes.find(outcome => outcome.status === "rejected")
+      if (failed) throw failed.reason
+    }
   }
 
   async #retask(unit: ThreadUnit<Task>, task: Task): Promise<void> {
