@@ -6,6 +6,8 @@
  *     npm run kernel -- dump NAME         lists a kernel's machine code, with labels
  *     npm run kernel -- count NAME        counts instructions, stores, spills and bytes by label
  *     npm run kernel -- time NAME...      times kernels in interleaved samples, each against the first
+ *     npm run kernel -- starts NAME [N]   loads the code of a kernel N times (64), as a worker by itself would and as the miner
+ *                                         does, and times the copies in interleaved samples
  *     npm run kernel -- cycles NAME...    predicts the cycles per nonce of arm64 kernels, by core and step
  *     npm run kernel -- mca NAME...       the same by llvm-mca, for the cores that it has models of
  *
@@ -18,7 +20,7 @@
 import { RECIPES } from "../src/kernel/arm64/targets.ts"
 import { createWasmKernel } from "../src/kernel/wasm/wasm-kernel.ts"
 import { renderKernel } from "../src/kernel/x64/program/render.ts"
-import { loadKernel } from "../src/kernel/x64/x64-kernel.ts"
+import { loadKernel, shareKernel } from "../src/kernel/x64/x64-kernel.ts"
 import { runs } from "./arm64-tables.ts"
 import { CORES } from "./kernel/arm64-cores.ts"
 import { arm64Kernel, countsByPart, countsOf, isArm64Kernel, partsOf, predict } from "./kernel/arm64-listing.ts"
@@ -28,7 +30,7 @@ import { countSection, listKernel } from "./kernel/listing.ts"
 import { mcaCyclesPerPass } from "./kernel/llvm-mca.ts"
 
 const USAGE =
-  "usage: npm run kernel -- digest [--write] | dump NAME | count NAME | time NAME... | cycles [NAME...] | mca [NAME...]"
+  "usage: npm run kernel -- digest [--write] | dump NAME | count NAME | time NAME... | starts NAME [N] | cycles [NAME...] | mca [NAME...]"
 
 async function digest(write: boolean): Promise<number> {
   const now = digestsOfAll()
@@ -118,12 +120,32 @@ function cycles(names: readonly string[], known: readonly string[], predictor: t
 /** The cores that LLVM has a model of. */
 const MODELLED = Object.keys(CORES).filter(core => CORES[core]!.llvm)
 
+/** Shows how much the address of the code costs: the slowest of many copies, with and without a choice among a few. */
+function starts(name: string, count: number): void {
+  const rendered = renderKernel(x64Target(name))
+  for (const [title, load] of [
+    ["any address", () => loadKernel(name, rendered)],
+    ["chosen address", () => loadKernel(name, shareKernel(rendered))],
+  ] as const) {
+    const samples = Number(process.env["SAMPLES"] ?? 100)
+    const copies = compareKernels(Array.from({ length: count }, load), samples).toSorted((a, b) => a.best - b.best)
+    const [slowest, median, fastest] = [copies[0]!, copies[count >> 1]!, copies[count - 1]!]
+    const below = copies.filter(({ best }) => best < 0.98 * median.best).length
+    const [low, middle, high] = [slowest, median, fastest].map(({ best }) => (best / 1e6).toFixed(3))
+    console.log(
+      `${title.padEnd(14)}  ${count} copies: slowest ${low}, median ${middle}, fastest ${high} MH/s; ` +
+        `slowest to median ${(slowest.best / median.best).toFixed(4)}; more than 2 % below the median: ${below}`,
+    )
+  }
+}
+
 const [command, ...rest] = process.argv.slice(2)
 if (command === "digest" && rest.every(argument => argument === "--write")) process.exit(await digest(rest.length > 0))
 else if (command === "dump" && rest.length === 1) dump(rest[0]!)
 else if (command === "count" && rest.length === 1) count(rest[0]!)
 else if (command === "cycles") cycles(rest, Object.keys(CORES), predict)
 else if (command === "mca") cycles(rest, MODELLED, (kernel, core) => predict(kernel, core, mcaCyclesPerPass))
+else if (command === "starts" && (rest.length === 1 || rest.length === 2)) starts(rest[0]!, Number(rest[1] ?? 64))
 else if (command === "time" && rest.length > 0) time(rest)
 else {
   console.error(USAGE)

@@ -45,13 +45,21 @@ export async function run({ settings, stateDir, notes }: Config<"benchmark">): P
   if (settings.json && outcome.mismatches > 0) {
     // The failure is a field, so that standard output remains one JSON object.
     const error = mismatchText(outcome)
-    console.log(JSON.stringify({ ...summary(engine, outcome, cpuPowerWatts), error, exit_code: ExitCode.selfTest }))
+    console.log(
+      JSON.stringify({
+        ...summary(engine, opened.kernel, outcome, cpuPowerWatts),
+        error,
+        exit_code: ExitCode.selfTest,
+      }),
+    )
     log.error(error)
     process.exitCode = ExitCode.selfTest
     return
   }
   console.log(
-    settings.json ? JSON.stringify(summary(engine, outcome, cpuPowerWatts)) : report(engine, outcome, cpuPowerWatts),
+    settings.json
+      ? JSON.stringify(summary(engine, opened.kernel, outcome, cpuPowerWatts))
+      : report(engine, outcome, cpuPowerWatts),
   )
   if (outcome.mismatches > 0) {
     throw new OperatorError(mismatchText(outcome), ExitCode.selfTest)
@@ -66,10 +74,17 @@ const rateOf = (kind: Unit["kind"], { units }: Measurement): number =>
   units.filter(unit => unit.kind === kind).reduce((sum, unit) => sum + unit.hashesPerSecond, 0)
 
 /** The JSON result, with one rate per unit. Power and efficiency of the CPUs are null if the power cannot be read. */
-function summary(engine: string, outcome: Measurement, cpuPowerWatts: number | undefined): object {
+function summary(
+  engine: string,
+  kernel: string | undefined,
+  outcome: Measurement,
+  cpuPowerWatts: number | undefined,
+): object {
   const { seconds, hashes, hits, expectedHits, units } = outcome
   return {
     engine,
+    /** The CPU kernel: its engine's name, or a variant of it such as `avx2:2`. */
+    kernel: kernel ?? null,
     workers: units.length,
     seconds,
     hashes,

@@ -6,7 +6,7 @@ import { Interrupted } from "../engines/cpu/calibrate.ts"
 import { fileCache } from "../engines/cpu/calibration-cache.ts"
 import { chooseEngine } from "../engines/cpu/choose.ts"
 import { type CpuEngine, createCpuEngine } from "../engines/cpu/cpu-engine.ts"
-import { ABOUT, KERNELS, kernelNames, renderedKernel, usableFeatures } from "../engines/cpu/kernels.ts"
+import { ABOUT, KERNELS, kernelNames, renderedKernel, usableFeatures, variantsOf } from "../engines/cpu/kernels.ts"
 import { isNative, refusedByTrial } from "../engines/cpu/trial.ts"
 import { loadTunings, TUNINGS_FILE, tunedRenderer } from "../engines/cpu/tuned-kernels.ts"
 import type { Engine } from "../engines/engine.ts"
@@ -174,6 +174,11 @@ export class OpenedEngines {
     return this.#cpu
   }
 
+  /** The CPU engine's kernel: its engine's name, or a variant of it; undefined without CPU workers. */
+  get kernel(): string | undefined {
+    return this.#cpu?.kernel
+  }
+
   /** Static properties and sensor values of a unit. */
   details(unit: string): UnitDetails | undefined {
     const cpu = this.#cpu?.units.find(({ id }) => id === unit)?.cpu
@@ -228,11 +233,15 @@ export class OpenedEngines {
   }
 }
 
-/** @throws OperatorError (usage) for an unknown name */
-function kernelsOf(engine: string): readonly string[] {
+/**
+ * The kernels to choose from for an `--engine`: those of the named engine, or of all.
+ * @param variants the kernels of an engine that suit this CPU
+ * @throws OperatorError (usage) for an unknown name
+ */
+export function kernelsOf(engine: string, variants: (engine: string) => readonly string[] = variantsOf): string[] {
   const names = Object.keys(KERNELS)
-  if (engine === "auto") return kernelNames()
-  if (names.includes(engine)) return [engine]
+  if (engine === "auto") return kernelNames().flatMap(name => variants(name))
+  if (names.includes(engine)) return [...variants(engine)]
   throw new OperatorError(
     `--engine ${engine} is unknown: available engines are auto, ${names.join(", ")}`,
     ExitCode.usage,

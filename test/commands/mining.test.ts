@@ -28,6 +28,7 @@ describe("benchmark", () => {
       cpu_power_watts: outcome.cpu_power_watts,
       cpu_hashes_per_joule: outcome.cpu_hashes_per_joule,
       engine: "wasm",
+      kernel: "wasm",
       workers: 1,
       seconds: expect.any(Number),
       hashes: expect.any(Number),

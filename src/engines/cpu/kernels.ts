@@ -3,10 +3,16 @@ import type { RenderedKernel as RenderedArm64Kernel } from "../../kernel/arm64/r
 import type { Arm64KernelName } from "../../kernel/arm64/targets.ts"
 import type { Kernel } from "../../kernel/kernel.ts"
 import { compileWasmKernel, loadWasmKernel, type WasmKernelName } from "../../kernel/wasm/wasm-kernel.ts"
-import type { RenderedKernel } from "../../kernel/x64/program/render.ts"
 import { VARIANTS } from "../../kernel/x64/program/render-targets.ts"
 import { cpuFeatures } from "../../kernel/x64/runtime/cpuid.ts"
-import { loadKernel, renderX64Kernel, type X64KernelName, x64Variants } from "../../kernel/x64/x64-kernel.ts"
+import {
+  loadKernel,
+  renderX64Kernel,
+  type SharedX64Kernel,
+  shareKernel,
+  type X64KernelName,
+  x64Variants,
+} from "../../kernel/x64/x64-kernel.ts"
 
 /** Steps that create a kernel: rendering, once per process, and loading, once per thread. */
 export interface KernelRecipe<Rendered = unknown> {
@@ -106,8 +112,8 @@ export function recipeOf(kernels: KernelTable, name: string): KernelRecipe {
   return recipe
 }
 
-function x64(name: string): KernelRecipe<RenderedKernel> {
-  return { arch: "x64", render: () => renderX64Kernel(name), load: rendered => loadKernel(name, rendered) }
+function x64(name: string): KernelRecipe<SharedX64Kernel> {
+  return { arch: "x64", render: () => shareKernel(renderX64Kernel(name)), load: rendered => loadKernel(name, rendered) }
 }
 
 function arm64(name: Arm64KernelName): KernelRecipe<RenderedArm64Kernel> {

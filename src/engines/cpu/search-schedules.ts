@@ -49,7 +49,7 @@ const COMPARISONS = [
 const CONFIRMATIONS = 3
 const CONFIRMATION_SAMPLES = 100
 
-/** A candidate is kept if its further copies exceed this ratio of speeds on average. */
+/** A candidate is kept if its further copies exceed this ratio of speeds in the median. */
 const KEEP = 1.001
 
 /** The share of samples that are faster than the one compared: other load only slows samples down. */
@@ -126,19 +126,19 @@ export class ScheduleSearch {
 
   /**
    * Compares further copies of both, because the address of the code matters as well.
-   * @returns the mean ratio of speeds
+   * @returns the median ratio of speeds
    */
   #confirm(candidate: Contender): number {
-    let sum = 0
+    const ratios: number[] = []
     for (let copy = 0; copy < CONFIRMATIONS; copy++) {
       const [again, best] = [candidate, this.#best].map(({ schedules }) => this.#contender(schedules))
       prepare(again!.kernel)
       prepare(best!.kernel)
-      sum += this.#compare(again!, best!, CONFIRMATION_SAMPLES)
+      ratios.push(this.#compare(again!, best!, CONFIRMATION_SAMPLES))
       again!.kernel.close()
       best!.kernel.close()
     }
-    return sum / CONFIRMATIONS
+    return quantile(ratios, 0.5)
   }
 
   /** Measures the best against the start anew. @returns the ratio of speeds; 1 if nothing was found */

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto"
 import { loadState, saveState } from "../../host/state-file.ts"
 import type { BlockSchedule, Schedules } from "../../kernel/compiler/block-schedule.ts"
 import type { RenderedKernel } from "../../kernel/x64/program/render.ts"
-import { renderX64Kernel } from "../../kernel/x64/x64-kernel.ts"
+import { renderX64Kernel, shareKernel } from "../../kernel/x64/x64-kernel.ts"
 import type { Log } from "../../log.ts"
 import { renderedKernel } from "./kernels.ts"
 
@@ -62,7 +62,7 @@ export function tunedRenderer(tunings: Tunings, log: Log): (kernel: string) => u
 
 function renderTuned(kernel: string, { digest, schedules }: Tuning, log: Log): unknown {
   const rendered = renderX64Kernel(kernel, { schedules })
-  if (digestOf(rendered) === digest) return rendered
+  if (digestOf(rendered) === digest) return shareKernel(rendered)
   log.warn(`${kernel} has changed since it was tuned, so the result is not used: run quantus-miner tune again`)
   return renderedKernel(kernel)
 }

@@ -65,12 +65,18 @@ export function loadCode(code: Uint8Array): LoadedCode {
     pages.free()
     throw new UnsupportedKernel("the system refuses executable memory")
   }
-  return {
-    address: pages.address,
-    entry: offset => {
-      const call = CFunction({ ptr: (pages.address + offset) as Pointer, args: ["ptr", "ptr"], returns: "u32" })
-      return (first, second = 0) => call(first as Pointer, second as Pointer)
-    },
-    free: pages.free,
-  }
+  return { ...attachCode(pages.address), free: pages.free }
 }
+
+/**
+ * Returns code that this or another thread of the process loaded and keeps.
+ * @param address from `LoadedCode`
+ */
+export const attachCode = (address: number): LoadedCode => ({
+  address,
+  entry: offset => {
+    const call = CFunction({ ptr: (address + offset) as Pointer, args: ["ptr", "ptr"], returns: "u32" })
+    return (first, second = 0) => call(first as Pointer, second as Pointer)
+  },
+  free: () => {},
+})

@@ -9,7 +9,7 @@ import { coreSchedules } from "./program/core-schedules.ts"
 import { type RenderedKernel, renderKernel } from "./program/render.ts"
 import { renderTargetOf, VARIANTS, variantsFor, type X64Engine } from "./program/render-targets.ts"
 import { cpuFeatures, cpuIdentity } from "./runtime/cpuid.ts"
-import { loadX64Code } from "./runtime/load-x64.ts"
+import { attachX64Code, loadX64Code } from "./runtime/load-x64.ts"
 
 export type X64KernelName = X64Engine
 
@@ -55,12 +55,52 @@ export function x64Variants(engine: X64Engine): readonly string[] {
 /** Renders and loads a kernel. @throws UnsupportedKernel as `renderX64Kernel` */
 export const createX64Kernel = (name: string): Kernel => loadKernel(name, renderX64Kernel(name))
 
-/** Loads rendered code and allocates its context. @throws UnsupportedKernel as `createX64Kernel` */
-export function loadKernel(name: string, rendered: RenderedKernel): Kernel {
+/** A rendered kernel whose code is loaded, for all threads of the process and until it ends. Survives structured cloning. */
+export interface SharedX64Kernel extends RenderedKernel {
+  readonly address: number
+}
+
+/** Copies of a kernel's code among whose addresses a fast one is chosen. */
+const COPIES = 4
+/** Rows by which each copy is timed, in turns; the fastest counts, because other load only slows rows down. */
+const TIMED_ROWS = 6
+
+/**
+ * Loads a kernel's code once for all threads. How fast a core runs code depends on its address, so a few copies are timed
+ * for some milliseconds and the fastest is kept.
+ * @throws UnsupportedKernel as `createX64Kernel`
+ */
+export function shareKernel(rendered: RenderedKernel): SharedX64Kernel {
+  requireFeatures(rendered.needs)
+  const copies = Array.from({ length: COPIES }, () => loadX64Code(rendered.code))
+  const context = mapPages(rendered.layout.size)
+  const kernels = copies.map(code => new X64Kernel("", rendered, code, context))
+  const fastest = copies.map(() => Number.POSITIVE_INFINITY)
+  kernels[0]!.setTarget(0n)
+  kernels[0]!.preparePlane(new BigUint64Array(WIDTH))
+  for (let row = 0; row < TIMED_ROWS; row++) {
+    kernels.forEach((kernel, i) => {
+      const begin = performance.now()
+      kernel.searchRow(row)
+      fastest[i] = Math.min(fastest[i]!, performance.now() - begin)
+    })
+  }
+  const best = fastest.indexOf(Math.min(...fastest))
+  for (const [i, code] of copies.entries()) if (i !== best) code.free()
+  context.free()
+  return { ...rendered, address: copies[best]!.address }
+}
+
+/**
+ * Allocates a context for rendered code, and loads the code unless it is shared.
+ * @throws UnsupportedKernel as `createX64Kernel`
+ */
+export function loadKernel(name: string, rendered: RenderedKernel | SharedX64Kernel): Kernel {
   requireFeatures(rendered.needs)
   const context = mapPages(rendered.layout.size)
   try {
-    return new X64Kernel(name, rendered, loadX64Code(rendered.code), context)
+    const code = "address" in rendered ? attachX64Code(rendered.address, rendered.code) : loadX64Code(rendered.code)
+    return new X64Kernel(name, rendered, code, context)
   } catch (error) {
     context.free()
     throw error

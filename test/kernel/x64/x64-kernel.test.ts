@@ -1,8 +1,9 @@
 import { expect, test } from "bun:test"
+import { selfTest } from "../../../src/engines/self-test.ts"
 import { renderKernel } from "../../../src/kernel/x64/program/render.ts"
 import { renderTargetOf, VARIANTS, variantsFor } from "../../../src/kernel/x64/program/render-targets.ts"
 import { type CpuIdentity, cpuIdentity, identify, type ReadCpuid } from "../../../src/kernel/x64/runtime/cpuid.ts"
-import { createX64Kernel, loadKernel, type X64KernelName } from "../../../src/kernel/x64/x64-kernel.ts"
+import { createX64Kernel, loadKernel, shareKernel, type X64KernelName } from "../../../src/kernel/x64/x64-kernel.ts"
 import { refusalOf } from "../../support/kernels.ts"
 import { kernelSuite } from "../kernel-suite.ts"
 
@@ -26,6 +27,23 @@ for (const name of NAMES) {
     test(`kernel ${name} is refused with a one-line reason: ${why}`, () => {
       expect(why).toMatch(/^this (CPU has no [A-Z0-9, ]+|machine is not x86-64)$|^(no|the) /)
     })
+}
+
+for (const name of NAMES.filter(name => refusalOf(name) === undefined)) {
+  test(`${name}: threads share one copy of the code, each with its own context`, () => {
+    const rendered = renderKernel(renderTargetOf(name, 1))
+    const shared = shareKernel(rendered)
+    // What a worker receives.
+    const [a, b] = [0, 1].map(() => loadKernel(name, structuredClone(shared)))
+    a!.setTarget(2n ** 64n - 1n)
+    b!.setTarget(0n)
+    for (const kernel of [a!, b!]) kernel.preparePlane(new BigUint64Array(12))
+    expect([a!.searchRow(0), b!.searchRow(0)]).toEqual([a!.row, 0])
+    a!.close()
+    expect(selfTest(b!)).toBeUndefined()
+    b!.close()
+    expect(shareKernel(rendered).address).not.toBe(shared.address)
+  })
 }
 
 test.each([

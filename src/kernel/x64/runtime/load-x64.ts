@@ -1,5 +1,5 @@
 /** Loads x86-64 code whose entry points take a pointer in rdi and preserve what System V requires, on every system. */
-import { type LoadedCode, loadCode } from "../../native/memory.ts"
+import { attachCode, type LoadedCode, loadCode } from "../../native/memory.ts"
 import { windowsThunk } from "./windows-thunk.ts"
 
 /** Alignment of the thunk behind the code. */
@@ -14,11 +14,29 @@ const ALIGNMENT = 64
 export function loadX64Code(code: Uint8Array, platform: NodeJS.Platform = process.platform): LoadedCode {
   if (platform !== "win32") return loadCode(code)
   const thunk = windowsThunk()
-  const thunkOffset = Math.ceil(code.length / ALIGNMENT) * ALIGNMENT
-  const both = new Uint8Array(thunkOffset + thunk.length)
+  const offset = thunkOffset(code)
+  const both = new Uint8Array(offset + thunk.length)
   both.set(code)
-  both.set(thunk, thunkOffset)
-  const loaded = loadCode(both)
-  const call = loaded.entry(thunkOffset)
+  both.set(thunk, offset)
+  return throughThunk(loadCode(both), offset)
+}
+
+/**
+ * Returns code that this or another thread of the process loaded by `loadX64Code` and keeps.
+ * @param address of the loaded code
+ */
+export function attachX64Code(
+  address: number,
+  code: Uint8Array,
+  platform: NodeJS.Platform = process.platform,
+): LoadedCode {
+  const loaded = attachCode(address)
+  return platform === "win32" ? throughThunk(loaded, thunkOffset(code)) : loaded
+}
+
+const thunkOffset = (code: Uint8Array): number => Math.ceil(code.length / ALIGNMENT) * ALIGNMENT
+
+function throughThunk(loaded: LoadedCode, thunk: number): LoadedCode {
+  const call = loaded.entry(thunk)
   return { ...loaded, entry: offset => pointer => call(pointer, loaded.address + offset) }
 }
