@@ -38,7 +38,7 @@ test.skipIf(refusal !== undefined)(
     figure("benchmark by limit of threads", outcomes.map(({ limit, exitCode }) => `${limit}: ${exitCode}`).join(", "))
     const refused = outcomes.filter(({ exitCode }) => exitCode === 75)
     expect(refused.length).toBeGreaterThan(0)
-    for (const { stderr } of refused) expect(stderr).toContain("Failed to spawn worker thread")
+    for (const { stderr } of refused) expect(stderr).toContain("Failed to spawn worker thread: a limit on processes")
     expect(outcomes.at(-1)?.exitCode).toBe(0)
     // Below a handful of threads the runtime itself aborts, which the unit restarts as well.
     for (const { exitCode } of outcomes) expect([0, 75, 134, null]).toContain(exitCode)

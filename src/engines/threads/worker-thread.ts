@@ -31,7 +31,7 @@ export class WorkerThread<Task> {
     this.#worker.onmessage = ({ data }: MessageEvent<WorkerReport>) => this.#receive(data)
     this.#worker.onerror = event => {
       event.preventDefault()
-      this.#fail(new Error(event.message))
+      this.#fail(new Error(explained(event.message)))
     }
     this.#worker.addEventListener("close", () => {
       this.#fail(new Error("the thread ended"))
@@ -90,3 +90,9 @@ export class WorkerThread<Task> {
     this.#ending = true
   }
 }
+
+/** Names what denies a thread, because the runtime does not say it. */
+const explained = (message: string): string =>
+  message.includes("Failed to spawn")
+    ? `${message}: a limit on processes, threads or memory, or a system call filter that denies clone3`
+    : message

@@ -5,14 +5,22 @@ import type { Notifier } from "../service-manager.ts"
 import { libc, monotonicMicroseconds } from "./libc.ts"
 import { sendDatagram, unixAddress } from "./unix-datagram.ts"
 
-/** The notifier for `$NOTIFY_SOCKET`; logs a warning if that socket cannot be used. */
+/** The notifier for `$NOTIFY_SOCKET`; logs a warning if that socket cannot be used or refuses a message. */
 export function createNotifier(env: Environment, log: Log): Notifier {
   const { NOTIFY_SOCKET: name = "" } = env
   const address = name !== "" && libc() !== undefined ? unixAddress(name) : undefined
   if (name !== "" && address === undefined) {
     log.warn(`the service manager's socket ${name} cannot be used: readiness is not reported`)
   }
-  const send = (message: string, wait: boolean) => address !== undefined && sendDatagram(address, message, wait)
+  let isRefused = false
+  const send = (message: string, wait: boolean) => {
+    if (address === undefined || sendDatagram(address, message, wait) || !wait || isRefused) return
+    isRefused = true
+    log.warn(
+      `the service manager's socket ${name} refused ${message.split(/[=\n]/)[0]}: nobody listens on it, or a system call ` +
+        "filter denies socket or sendto",
+    )
+  }
   return {
     enabled: address !== undefined,
     watchdogTimeoutMs: watchdogTimeoutMs(env),

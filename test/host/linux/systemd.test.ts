@@ -49,10 +49,17 @@ describe.skipIf(!linux)("notifications", () => {
     listener.close()
   })
 
-  test("a closed listener is not an error", () => {
-    const notifier = createNotifier({ NOTIFY_SOCKET: join(tmp.directory(), "gone") }, collectLog())
+  test("a refused message is not an error, and one warning names the socket and what may be denied", () => {
+    const log = collectLog()
+    const socket = join(tmp.directory(), "gone")
+    const notifier = createNotifier({ NOTIFY_SOCKET: socket }, log)
+    notifier.watchdog()
     notifier.ready()
     notifier.stopping()
+    expect(log.texts).toEqual([
+      `warn the service manager's socket ${socket} refused READY: nobody listens on it, or a system call filter denies ` +
+        "socket or sendto",
+    ])
   })
 })
 
