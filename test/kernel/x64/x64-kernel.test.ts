@@ -1,9 +1,16 @@
 import { expect, test } from "bun:test"
 import { selfTest } from "../../../src/engines/self-test.ts"
+import { CORE_SCHEDULES, coreSchedules } from "../../../src/kernel/x64/program/core-schedules.ts"
 import { renderKernel } from "../../../src/kernel/x64/program/render.ts"
 import { renderTargetOf, VARIANTS, variantsFor } from "../../../src/kernel/x64/program/render-targets.ts"
 import { type CpuIdentity, cpuIdentity, identify, type ReadCpuid } from "../../../src/kernel/x64/runtime/cpuid.ts"
-import { createX64Kernel, loadKernel, shareKernel, type X64KernelName } from "../../../src/kernel/x64/x64-kernel.ts"
+import {
+  createX64Kernel,
+  loadKernel,
+  renderX64Kernel,
+  shareKernel,
+  type X64KernelName,
+} from "../../../src/kernel/x64/x64-kernel.ts"
 import { refusalOf } from "../../support/kernels.ts"
 import { kernelSuite } from "../kernel-suite.ts"
 
@@ -19,6 +26,26 @@ for (const [name, { engine, integers }] of Object.entries(VARIANTS_TESTED)) {
   if (name !== engine && refusalOf(engine) === undefined)
     kernelSuite(name, async () => loadKernel(name, renderKernel(renderTargetOf(engine, integers))))
 }
+
+/** With the schedules found on measured cores, which run on any CPU that has the features. */
+for (const { core, kernels } of CORE_SCHEDULES) {
+  for (const [name, schedules] of Object.entries(kernels))
+    if (refusalOf(VARIANTS[name]!.engine) === undefined)
+      kernelSuite(`${name}@${core}`, async () => loadKernel(name, renderX64Kernel(name, { schedules })))
+}
+
+test("the schedules of a core apply on that core only", () => {
+  const cpu = (family: number) => ({
+    name: "",
+    vendor: "AuthenticAMD",
+    family,
+    features: new Set(["avx2", "avx512f"] as const),
+  })
+  expect(Object.keys(coreSchedules("avx512", cpu(0x19)))).not.toEqual([])
+  expect(coreSchedules("avx512", cpu(0x1a))).toEqual({})
+  expect(coreSchedules("avx512", { ...cpu(0x19), vendor: "GenuineIntel" })).toEqual({})
+  expect(coreSchedules("avx2:2", cpu(0x19))).toEqual({})
+})
 
 for (const name of NAMES) {
   const why = refusalOf(name)
