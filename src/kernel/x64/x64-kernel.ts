@@ -1,9 +1,11 @@
 /** Loads rendered x86-64 kernels and calls them from TypeScript. */
+
 import { WIDTH } from "../../pow/constants.ts"
 import type { Schedules } from "../compiler/block-schedule.ts"
 import type { CompileOptions } from "../compiler/compile-block.ts"
 import { type Kernel, UnsupportedKernel } from "../kernel.ts"
 import { type LoadedCode, mapPages, type Pages } from "../native/memory.ts"
+import { NativeKernel } from "../native/native-kernel.ts"
 import type { Feature } from "./assembler/table.ts"
 import { coreSchedules } from "./program/core-schedules.ts"
 import { type RenderedKernel, renderKernel } from "./program/render.ts"
@@ -113,94 +115,30 @@ function requireFeatures(needs: Iterable<Feature>): void {
   if (missing.length > 0) throw new UnsupportedKernel(`this CPU has no ${missing.join(", ").toUpperCase()}`)
 }
 
-class X64Kernel implements Kernel {
-  readonly row: number
-  readonly hits: Uint32Array
-  readonly #rendered: RenderedKernel
-  readonly #loaded: LoadedCode
-  readonly #context: Pages
-  readonly #entries: Record<keyof RenderedKernel["entries"], (pointer: number) => number>
-  readonly #input: BigUint64Array
-  readonly #first: BigUint64Array
-  readonly #batches: BigUint64Array
-  readonly #target: BigUint64Array
-  readonly #output: BigUint64Array
+class X64Kernel extends NativeKernel {
+  /** Lanes of each lane set of a batch. */
+  readonly #laneSets: readonly number[]
   readonly #masks: Uint32Array
-  /** Nonces per batch. */
-  readonly #batchLanes: number
 
-  constructor(
-    readonly name: string,
-    rendered: RenderedKernel,
-    loaded: LoadedCode,
-    context: Pages,
-  ) {
-    const { layout, entries } = rendered
-    const words = (offset: number, count: number) => new BigUint64Array(context.buffer, offset, count)
-    this.#rendered = rendered
-    this.#loaded = loaded
-    this.#context = context
-    this.#entries = {
-      permute: loaded.entry(entries.permute),
-      preparePlane: loaded.entry(entries.preparePlane),
-      searchRow: loaded.entry(entries.searchRow),
-      searchRange: loaded.entry(entries.searchRange),
-    }
-    this.#input = words(layout.input, WIDTH)
-    this.#first = words(layout.first, 1)
-    this.#batches = words(layout.batches, 1)
-    this.#target = words(layout.target, 1)
-    this.#output = words(layout.output, WIDTH)
-    this.#masks = new Uint32Array(context.buffer, layout.masks, layout.rowBatches * rendered.lanes.length)
-    this.row = layout.rowColumns
-    this.hits = new Uint32Array(this.row)
-    this.#batchLanes = rendered.lanes.reduce((sum, lanes) => sum + lanes)
+  constructor(name: string, rendered: RenderedKernel, loaded: LoadedCode, context: Pages) {
+    const { layout, lanes } = rendered
+    super(
+      name,
+      rendered,
+      lanes.reduce((sum, count) => sum + count),
+      loaded,
+      context,
+    )
+    this.#laneSets = lanes
+    this.#masks = new Uint32Array(context.buffer, layout.masks, layout.rowBatches * lanes.length)
   }
 
-  permute(state: BigUint64Array): void {
-    this.#input.set(state)
-    this.#call("permute")
-    state.set(this.#output)
-  }
+  /** The comparison is signed. */
+  protected targetWord = (top: bigint): bigint => top ^ (1n << 63n)
 
-  setTarget(top: bigint): void {
-    this.#target[0] = top ^ (1n << 63n)
-  }
-
-  preparePlane(state: BigUint64Array): void {
-    this.#input.set(state)
-    this.#call("preparePlane")
-  }
-
-  searchRow(t0: number): number {
-    this.#first[0] = BigInt(t0)
-    this.#call("searchRow")
-    return this.#collect(this.row)
-  }
-
-  prepareRange(state: BigUint64Array): void {
-    this.#input.set(state)
-  }
-
-  searchRange(first: number, count: number): number {
-    this.#first[0] = BigInt(first)
-    this.#batches[0] = BigInt(Math.ceil(count / this.#batchLanes))
-    this.#call("searchRange")
-    return this.#collect(count)
-  }
-
-  close(): void {
-    this.#loaded.free()
-    this.#context.free()
-  }
-
-  #call(entry: keyof RenderedKernel["entries"]): void {
-    this.#entries[entry](this.#context.address)
-  }
-
-  /** Writes the candidates among the first `count` nonces to `hits`: lanes whose mask bit is clear. @returns their number */
-  #collect(count: number): number {
-    const laneSets = this.#rendered.lanes
+  /** A candidate's mask bit is clear. */
+  protected collect(count: number): number {
+    const laneSets = this.#laneSets
     let found = 0
     for (let first = 0, mask = 0; first < count; ) {
       for (let k = 0; k < laneSets.length; k++, mask++) {
