@@ -19,11 +19,17 @@ export interface Platform {
   memory(): SystemMemory | undefined
   /** Monotonic time in microseconds, the same for all threads; undefined if the system's clock cannot be read. */
   monotonicMicroseconds(): bigint | undefined
-  /** Has the system end this process when its parent ends, even if it hangs. Without effect where this is not offered, and on Windows, where the runtime sees to it. */
+  /**
+   * Has the system end this process when its parent ends, even if it hangs. Without effect where this is not offered, and
+   * on Windows, where the runtime sees to it.
+   */
   endWithParent(): void
   /** Whether SIGHUP was ignored when this process began, as under `nohup`. Must be asked before a handler is installed. */
   ignoresHangup(): boolean
-  /** Lets sleeps of this process end within about a millisecond of their time, where they do not anyway. @returns false if refused */
+  /**
+   * Lets sleeps of this process end within about a millisecond of their time, where they do not anyway.
+   * @returns false if refused
+   */
   refineTimers(): boolean
 
   /** The system's id of the calling thread; undefined if other threads cannot address it. */
