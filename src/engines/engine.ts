@@ -69,7 +69,9 @@ export interface Engine {
   start(events: EngineEvents): Promise<void>
   /** Replaces the work at once; null: idle. */
   assign(work: Work | null): void
-  /** Continues the search of `sequence`: the candidate that ended it was not confirmed. */
+  /** Stops the search of `sequence` and keeps its progress until `resume`, or until the next `assign` replaces it. */
+  hold(sequence: number): void
+  /** Continues the search of `sequence` after `hold`, or after the candidate that ended it was not confirmed. */
   resume(sequence: number): void
   /** Nonces tested for `sequence` by all units, exact between batches; 0 for a work that is not the current one. */
   hashesOf(sequence: number): bigint

@@ -48,6 +48,16 @@ export class EngineSet {
     for (const engine of this.#live) engine.assign(work)
   }
 
+  /** Stops the search of a work and keeps its progress. */
+  hold(sequence: number): void {
+    for (const engine of this.#live) engine.hold(sequence)
+  }
+
+  /** Continues the search of a work that was held. */
+  resume(sequence: number): void {
+    for (const engine of this.#live) engine.resume(sequence)
+  }
+
   /** Hashes that all live engines have counted for a work. */
   hashesOf(sequence: number): bigint {
     return this.#live.reduce((sum, engine) => sum + engine.hashesOf(sequence), 0n)

@@ -245,6 +245,11 @@ export class Miner {
   #pause(): void {
     const search = this.#search
     if (search?.sequence === undefined) return
+    // Each nonce of a range is tested once: the engines keep their places.
+    if (search.job.range) {
+      this.#engines.hold(search.sequence)
+      return
+    }
     search.account.endWork(this.#engines.hashesOf(search.sequence))
     search.sequence = undefined
     this.#unfinished.clear()
@@ -252,7 +257,10 @@ export class Miner {
   }
 
   #resume(): void {
-    if (this.#running && this.#search?.resumes) this.#begin(this.#search)
+    const search = this.#search
+    if (!this.#running || !search) return
+    if (search.sequence !== undefined) this.#engines.resume(search.sequence)
+    else if (search.resumes) this.#begin(search)
   }
 
   #judge(engine: Engine, { sequence, nonce, unit }: Candidate): void {
@@ -268,7 +276,7 @@ export class Miner {
       log.error(`${unit} reported nonce ${nonce.toHex()}, which failed verification for job ${job.id}: not submitted`)
     }
     if (!hash || !search.addSeal(nonce)) {
-      engine.resume(sequence)
+      if (this.#pauses.reasons.length === 0) engine.resume(sequence)
       return
     }
     const { hashes, seconds } = search.account.settle(this.#engines.hashesOf(sequence), foundAt, 1n)

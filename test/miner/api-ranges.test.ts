@@ -18,10 +18,11 @@ const random = (bytes: number) => crypto.getRandomValues(new Uint8Array(bytes))
 const engine = createCpuEngine({ kernel: "wasm", workers: 2, random, clock, log })
 const stats = new Stats({ clock, log, version: "test", units: () => engine.units })
 const stop = new AbortController()
+const miner = new Miner({ source, engines: new EngineSet([engine]), events: stats, clock, log })
 let mining: Promise<void>
 
 beforeAll(() => {
-  mining = new Miner({ source, engines: new EngineSet([engine]), events: stats, clock, log }).run(stop.signal)
+  mining = miner.run(stop.signal)
 })
 afterAll(async () => {
   stop.abort()
@@ -101,5 +102,26 @@ describe("a range is searched exactly", () => {
       status: "failed",
       hash_count: Number(size),
     })
+  }, 60_000)
+
+  test("over a pause, every nonce once", async () => {
+    const size = 200_000n
+    const tested = () => engine.units.reduce((sum, { hashes }) => sum + hashes, 0n)
+    const before = tested()
+    const result = mine(2n ** 41n + 3n, 2n ** 41n + 2n + size, U512_MAX)
+    let pauses = 0
+    for (let at = before; at < before + size - 20_000n; at = tested()) {
+      await Bun.sleep(5)
+      if (tested() < before + BigInt(pauses + 1) * 30_000n) continue
+      miner.setPaused("operator", true)
+      await Bun.sleep(20)
+      const paused = tested()
+      await Bun.sleep(20)
+      expect(tested()).toBe(paused)
+      miner.setPaused("operator", false)
+      pauses += 1
+    }
+    expect(pauses).toBeGreaterThan(1)
+    expect(await result).toMatchObject({ status: "failed", hash_count: Number(size) })
   }, 60_000)
 })

@@ -483,6 +483,25 @@ describe("a pause", () => {
     await stop()
   })
 
+  test("holds a range where it is, and continues there", async () => {
+    const engine = new FakeEngine("a")
+    const { job, miner, source, stop } = await setUp([engine])
+    job("1", { range: { first: 0n, last: 99n }, difficulty: HARD })
+    const { sequence } = engine.work!
+    engine.counted = 30n
+    miner.setPaused("operator", true)
+    expect(engine.held).toEqual([sequence])
+    engine.find(nonce(1))
+    expect(engine.resumed).toEqual([])
+    miner.setPaused("operator", false)
+    expect(engine.resumed).toEqual([sequence])
+    expect(engine.assigned).toHaveLength(1)
+    engine.counted = 100n
+    engine.events!.exhausted(sequence)
+    expect(source.exhaustions).toMatchObject([{ hashes: 100n }])
+    await stop()
+  })
+
   test("does not wake the engines of a job that is sealed", async () => {
     const engine = new FakeEngine("a")
     const { job, miner, stop } = await setUp([engine])

@@ -12,6 +12,7 @@ export const NODE = "quic://node:9833"
 export class FakeEngine implements Engine {
   readonly assigned: (Work | null)[] = []
   readonly resumed: number[] = []
+  readonly held: number[] = []
   counted = 0n
   units: Unit[]
   closed = false
@@ -32,6 +33,10 @@ export class FakeEngine implements Engine {
   assign(work: Work | null): void {
     this.assigned.push(work)
     this.counted = 0n
+  }
+
+  hold(sequence: number): void {
+    this.held.push(sequence)
   }
 
   resume(sequence: number): void {

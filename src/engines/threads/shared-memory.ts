@@ -152,6 +152,10 @@ export class SharedMemory implements EngineMemory, WorkerMemory {
     this.#bytes.set(work.range.last, LAST)
   }
 
+  claim(): void {
+    this.admit(this.version, true)
+  }
+
   reopen(): void {
     this.#write(() => {})
   }

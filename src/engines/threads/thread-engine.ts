@@ -178,7 +178,15 @@ export class ThreadEngine<Task> implements Engine {
     this.#memory.assign(work && shared(work))
   }
 
+  hold(sequence: number): void {
+    if (this.#work?.sequence !== sequence) return
+    this.#memory.claim()
+    // A candidate that is still to come was lost with its thread or is passed on: either way, only `resume` reopens.
+    this.#answered = this.#memory.version
+  }
+
   resume(sequence: number): void {
+    this.#drain()
     if (this.#work?.sequence === sequence && this.#memory.claimed) this.#memory.reopen()
   }
 

@@ -45,6 +45,8 @@ export interface EngineMemory extends ControlBlock {
   readonly slots: readonly EngineSlot[]
   /** True if a worker has claimed the end of the current work. */
   readonly claimed: boolean
+  /** Claims the end of the current work, so that workers stop; no row is admitted until `reopen`. */
+  claim(): void
   /** Replaces the work and wakes all workers. @param work null: idle */
   assign(work: SharedWork | null): void
   /** Wakes workers that sleep because the work's end was claimed or its range had no chunk left. */
