@@ -22,16 +22,21 @@ export const STOP_SIGNALS: readonly NodeJS.Signals[] = [
   ...(process.platform === "win32" ? (["SIGBREAK"] as const) : []),
 ]
 
+/** SIGUSR1 pauses and SIGUSR2 resumes. Absent on Windows, which has no such signals. */
+export const PAUSE_SIGNALS = process.platform === "win32" ? [] : (["SIGUSR1", "SIGUSR2"] as const)
+
 const exitEarly = (): never => process.exit(0)
 const ignore = () => {}
 
 if (LONG_RUNNING.includes(process.argv[2] ?? "")) {
   for (const signal of STOP_SIGNALS) process.on(signal, exitEarly)
   if (HANGUP === "reload") process.on("SIGHUP", ignore)
+  // Their default action ends the process.
+  for (const signal of PAUSE_SIGNALS) process.on(signal, ignore)
 }
 
 /** Removes the handlers, after others have been added. */
 export function endEarlySignals(): void {
   for (const signal of STOP_SIGNALS) process.off(signal, exitEarly)
-  process.off("SIGHUP", ignore)
+  for (const signal of ["SIGHUP", ...PAUSE_SIGNALS]) process.off(signal, ignore)
 }

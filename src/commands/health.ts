@@ -7,11 +7,13 @@ import { ExitCode, OperatorError } from "../errors.ts"
 const TIMEOUT_MS = 3000
 
 /** Prints `ready`, or why the miner is not ready and exits with 1. */
-export async function run({ settings }: Config<"health">): Promise<void> {
+export async function run({ settings, monitoring }: Config<"health">): Promise<void> {
   const { healthUrl } = settings
-  // The certificate names the machine, not the local address; nothing secret is sent there.
-  const rejectUnauthorized = healthUrl !== undefined
-  const problem = await notReady(new URL("/-/ready", healthUrl ?? localUrl(settings)), rejectUnauthorized)
+  const problem = await notReady(new URL("/-/ready", healthUrl ?? localUrl(settings)), {
+    token: monitoring.token?.read(),
+    // The certificate names the machine, not the local address.
+    rejectUnauthorized: healthUrl !== undefined,
+  })
   console.log(problem ?? "ready")
   if (problem !== undefined) process.exitCode = ExitCode.failure
 }
@@ -32,13 +34,20 @@ export function localUrl({
   return new URL(`${metricsTlsCert ? "https" : "http"}://${addressText({ host, port: metricsPort })}`)
 }
 
-async function notReady(url: URL, rejectUnauthorized: boolean): Promise<string | undefined> {
+interface Access {
+  /** Without it, a server that requires one does not state its reason. */
+  readonly token: string | undefined
+  readonly rejectUnauthorized: boolean
+}
+
+async function notReady(url: URL, { token, rejectUnauthorized }: Access): Promise<string | undefined> {
   // A proxy that the environment names must not stand between a miner and its probe.
   process.env["NO_PROXY"] = url.hostname
   try {
     const answer = await fetch(url, {
       signal: AbortSignal.timeout(TIMEOUT_MS),
       redirect: "manual",
+      headers: token === undefined ? {} : { Authorization: `Bearer ${token}` },
       tls: { rejectUnauthorized },
     })
     if (answer.status === 200) return

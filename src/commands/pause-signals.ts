@@ -1,7 +1,5 @@
+import { PAUSE_SIGNALS } from "../early-signals.ts"
 import type { Miner } from "../miner/miner.ts"
-
-/** Absent on Windows, which has no such signals. */
-export const PAUSE_SIGNALS = process.platform === "win32" ? [] : (["SIGUSR1", "SIGUSR2"] as const)
 
 /** SIGUSR1 pauses mining and SIGUSR2 resumes it. Returns a function that ends this. */
 export function pauseOnSignals(miner: Pick<Miner, "setPaused">): () => void {

@@ -1,8 +1,7 @@
 /** The signals that end the process, the first in order and a later one at once, and the one that reloads a service. */
-import { endEarlySignals, HAD_TERMINAL, HANGUP, STOP_SIGNALS } from "../early-signals.ts"
+import { endEarlySignals, HAD_TERMINAL, HANGUP, PAUSE_SIGNALS, STOP_SIGNALS } from "../early-signals.ts"
 import { ExitCode } from "../errors.ts"
 import { hasTerminal } from "../hangup.ts"
-import { PAUSE_SIGNALS } from "./pause-signals.ts"
 
 /** GNU `timeout` and service managers signal both the process and its group, so a signal can arrive twice. */
 const SAME_REQUEST_MS = 1000

@@ -85,7 +85,7 @@ export async function resolveConfig<C extends Command>(
     sources: mines ? resolveSources(inputs) : [],
     apiToken:
       command === "api" ? findCredential([flag, variable, file.given], CREDENTIALS.token, files, warn) : undefined,
-    monitoring: command === "health" ? OPEN : monitoringOf(settings, env, files, warn),
+    monitoring: monitoringOf(command, settings, env, files, warn),
     stateDir: (settings as { stateDir?: string }).stateDir ?? host.stateDirectory(env),
     notes,
   }
@@ -94,12 +94,17 @@ export async function resolveConfig<C extends Command>(
 const OPEN: MonitoringConfig = { token: undefined, tls: undefined }
 
 function monitoringOf(
+  command: Command,
   settings: Partial<Settings<"serve">>,
   env: Environment,
   files: Files,
   warn: (message: string) => void,
 ): MonitoringConfig {
   const { metricsPort, metricsTokenFile: tokenFile, metricsTlsCert: tlsCert, metricsTlsKey: tlsKey } = settings
+  // A client presents the token and needs no identity.
+  if (command === "health") {
+    return resolveMonitoring({ tokenFile, tlsCert: undefined, tlsKey: undefined, env, files, warn })
+  }
   if (metricsPort === undefined) return OPEN
   return resolveMonitoring({ tokenFile, tlsCert, tlsKey, env, files, warn })
 }

@@ -411,7 +411,7 @@ export const OPTIONS = {
   metricsTokenFile: option({
     category: "monitoring",
     parser: path,
-    commands: MINING,
+    commands: MONITORED,
     value: "FILE",
     help: "File that contains the bearer token that clients of the metrics must send; also permits pausing by HTTP",
   }),

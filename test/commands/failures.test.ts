@@ -69,4 +69,16 @@ describe("signals", () => {
     const [first] = text.match(/^import .*$/gm)!
     expect(first).toBe('import "./early-signals.ts"')
   })
+
+  test("to pause and resume do not end a long-running command while modules load", async () => {
+    const early = `${import.meta.dir}/../../src/early-signals.ts`
+    const code = `
+      process.argv.splice(1, Infinity, "main.ts", "serve")
+      await import(${JSON.stringify(early)})
+      for (const signal of ["SIGUSR1", "SIGUSR2"]) process.kill(process.pid, signal)
+      await Bun.sleep(50)
+      console.log("continues")`
+    const { stdout } = Bun.spawnSync([process.execPath, "-e", code])
+    expect(stdout.toString()).toBe("continues\n")
+  })
 })

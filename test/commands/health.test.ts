@@ -1,6 +1,7 @@
 import { afterEach, expect, spyOn, test } from "bun:test"
 import { localUrl, run } from "../../src/commands/health.ts"
-import type { Config } from "../../src/config/config.ts"
+import { type Config, resolveConfig } from "../../src/config/config.ts"
+import { memoryFiles } from "../config/memory-files.ts"
 import { createPem } from "../support/pem.ts"
 
 type Settings = Config<"health">["settings"]
@@ -18,9 +19,14 @@ function answering(status: number, text: string): URL {
   return server.url
 }
 
-async function health(settings: Partial<Settings>): Promise<{ said: string; code: number }> {
+const OPEN = { token: undefined, tls: undefined }
+
+async function health(
+  settings: Partial<Settings>,
+  monitoring: Config<"health">["monitoring"] = OPEN,
+): Promise<{ said: string; code: number }> {
   const log = spyOn(console, "log").mockImplementation(() => {})
-  await run({ settings } as Config<"health">)
+  await run({ settings, monitoring } as Config<"health">)
   const said = log.mock.calls.map(String).join("\n")
   log.mockRestore()
   return { said, code: Number(process.exitCode ?? 0) }
@@ -35,6 +41,22 @@ test("a miner that is not ready gives 1 and its reason", async () => {
     said: "connecting to 127.0.0.1:9833",
     code: 1,
   })
+})
+
+test("the metrics token is sent, so that the reason is shown", async () => {
+  const server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch: ({ headers }) => {
+      const isKnown = headers.get("authorization") === "Bearer secret"
+      return new Response(isKnown ? "connecting to 127.0.0.1:9833\n" : "not ready\n", { status: 503 })
+    },
+  })
+  servers.push(server)
+  const variables = { MINER_METRICS_TOKEN_FILE: "/token", MINER_METRICS_PORT: String(server.port) }
+  const { settings, monitoring } = await resolveConfig("health", [], variables, memoryFiles({ "/token": "secret\n" }))
+  expect(await health(settings, monitoring)).toEqual({ said: "connecting to 127.0.0.1:9833", code: 1 })
+  expect((await health(settings)).said).toBe("not ready")
 })
 
 test("another server's answer gives 1", async () => {
