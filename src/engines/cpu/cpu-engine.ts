@@ -60,7 +60,12 @@ export class CpuEngine extends ThreadEngine<CpuTask> {
    * Rejects as `retask`; the workers then have no kernel until another one is loaded.
    */
   async load(kernel: string): Promise<void> {
-    await this.retask(() => ({ kernel, rendered: this.#render(kernel) }))
+    await this.retask(() => {
+      const rendered = this.#render(kernel)
+      // Rendering leaves megabytes behind, which the workers can use.
+      Bun.gc(true)
+      return { kernel, rendered }
+    })
     this.#kernel = kernel
   }
 

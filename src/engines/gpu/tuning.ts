@@ -3,8 +3,8 @@
  * a build and a number of groups, which determines the nonces per thread. On CUDA the build's register limit determines
  * the threads that a multiprocessor holds. Layouts that a driver rejects or compiles wrongly are skipped.
  */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { loadState, saveState } from "../../host/state-file.ts"
 import { MAX_NONCES } from "../../kernel/device-program.ts"
 import { ROW } from "../../kernel/kernel.ts"
 import { DeviceError } from "./compute.ts"
@@ -338,6 +338,9 @@ function attempt<Outcome>(run: () => Outcome): Outcome | DeviceError | WrongDevi
   }
 }
 
+/** The tuning's field of the state file. */
+const FIELD = "tuning"
+
 /** Returns the path of the device's state file. */
 function file(device: GpuDevice, stateDir: string): string {
   return join(stateDir, `gpu-${device.api}-${deviceKey(device).replace(/[^\w.-]/g, "_")}.json`)
@@ -356,20 +359,22 @@ const validFor = ({ name, driver, architecture, computeUnits, memory }: GpuDevic
   memory,
 })
 
-/** Loads the stored tuning; undefined if it is absent, invalid, or made under other facts. */
+/** Loads the stored tuning; undefined if it is absent, or damaged or made under other facts, which `progress` receives. */
 function load(
   device: GpuDevice,
-  { stateDir, version }: Pick<TuningOptions, "stateDir" | "version">,
+  { stateDir, version, progress }: Pick<TuningOptions, "stateDir" | "version" | "progress">,
 ): Tuning | undefined {
   if (stateDir === undefined) return undefined
-  try {
-    const { key, tuning } = JSON.parse(readFileSync(file(device, stateDir), "utf8"))
-    const { groupSize, groups } = tuning.layout
-    const valid = [groupSize, groups].every(Number.isInteger) && tuning.hashesPerSecond > 0
-    return valid && JSON.stringify(key) === JSON.stringify(validFor(device, version)) ? tuning : undefined
-  } catch {
-    return undefined
-  }
+  const path = file(device, stateDir)
+  const loaded = loadState({ path, field: FIELD, key: validFor(device, version), isValue: isTuning })
+  if (loaded.kind === "valid") return loaded.value
+  if (loaded.kind === "refused") progress?.(`the stored tuning ${loaded.why}`)
+  return undefined
+}
+
+function isTuning(value: unknown): value is Tuning {
+  const { layout, hashesPerSecond } = (value ?? {}) as Partial<Tuning>
+  return [layout?.groupSize, layout?.groups].every(Number.isInteger) && hashesPerSecond! > 0
 }
 
 /** Stores a tuning for later starts. Errors are ignored: the next start measures again. */
@@ -379,14 +384,8 @@ export function save(
   tuning: Tuning,
 ): void {
   if (stateDir === undefined) return
-  const path = file(device, stateDir)
   try {
-    mkdirSync(stateDir, { recursive: true })
-    writeFileSync(
-      `${path}.${process.pid}`,
-      `${JSON.stringify({ key: validFor(device, version), tuning }, undefined, 2)}\n`,
-    )
-    renameSync(`${path}.${process.pid}`, path)
+    saveState(file(device, stateDir), FIELD, validFor(device, version), tuning)
   } catch {
     // See above.
   }

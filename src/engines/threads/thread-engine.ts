@@ -76,7 +76,7 @@ const STARVED_LINE_MS = 60_000
 const LEAVE_MS = 500
 
 /** Workers that load a new task at the same time; each needs memory for its self-test, which the next ones reuse. */
-const RETASKED_AT_ONCE = 4
+const RETASKED_AT_ONCE = 2
 
 /** Candidates that are passed on before the event loop gets another turn. */
 const CANDIDATES_PER_TURN = 4
