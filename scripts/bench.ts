@@ -7,6 +7,8 @@
  * `--against` (repeatable) takes executables that accept `benchmark --cpu-workers N --gpu-devices 0 --duration S` and
  * print a line `Average rate: …`. Ratios are to the first of them, otherwise to the slowest engine.
  *
+ * With `--against`, the last line is a row for the table by CPU in docs/performance.md.
+ *
  * On a shared machine a contender receives less than its CPUs. Rates "of whole CPUs" divide hashes by CPU time instead of
  * by elapsed time. Ratios are of the medians of these rates.
  */
@@ -19,6 +21,7 @@ import { nextSequence } from "../src/engines/sequence.ts"
 import { host } from "../src/host/host.ts"
 import type { Log } from "../src/log.ts"
 import { U512_MAX } from "../src/pow/u512.ts"
+import { performanceRow } from "./bench-row.ts"
 
 const nothing = () => {}
 const silent: Log = {
@@ -92,6 +95,8 @@ const report = {
 }
 if (options.json) await Bun.write(options.json, `${JSON.stringify(report, null, 2)}\n`)
 console.log(table(report))
+if (options.against.length > 0)
+  console.log(`\nFor the table by CPU in docs/performance.md:\n\n${performanceRow(report)}`)
 
 /** Engines that this machine supports; the others are reported on standard error with the reason. */
 async function engines(names: readonly string[]): Promise<Contender[]> {
