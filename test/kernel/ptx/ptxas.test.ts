@@ -17,4 +17,19 @@ describe("ptxas", () => {
     // The count in `docs/gpu.md`, with a margin for other versions of the assembler.
     if (counts) expect(counts.wide + counts.multiplyAdd + counts.logic + counts.other).toBeLessThan(22_000)
   }, 60_000)
+
+  test.each([
+    ["sm_89", { groupSize: 128, form: "pairs", registers: 76, rolled: true }, 21_400],
+    ["sm_120", { groupSize: 128, form: "multiplier", registers: 128, rolled: true }, 21_600],
+  ] as const)(
+    "assembles the default build for %s without spilling, into 32 KiB",
+    (architecture, build, instructions) => {
+      const { spilled, bytes, counts } = assemble(ptxas, build, architecture)
+      expect(spilled).toBe(0)
+      if (counts === undefined) return
+      expect(bytes).toBeLessThanOrEqual(32 * 1024)
+      expect(counts.wide + counts.multiplyAdd + counts.logic + counts.other).toBeLessThanOrEqual(instructions)
+    },
+    60_000,
+  )
 })
