@@ -4,8 +4,8 @@
  *     T = low + 2^64 high       exact, added with carries: for the few sums that include products with constants
  *     T ≈ L + (H >> 32) EPS     L: sum of the words, which wraps; H: sum of their high halves
  *
- * EPS = 2^32 − 1 ≡ 2^64 modulo p. An element is any 64-bit word. Carries and borrows that occur with a probability of
- * about 2^-32 are dropped; comments note each one.
+ * An element is any 64-bit word. `goldilocks.ts` explains the second form and which carries are dropped; comments note each
+ * one.
  */
 import { WIDTH } from "../../pow/constants.ts"
 import type { Constant, ConstantTable, Step } from "../ops.ts"

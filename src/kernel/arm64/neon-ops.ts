@@ -1,6 +1,6 @@
 /**
  * The vocabulary of `ops.ts` for two nonces in vector registers (NEON), with 32 × 32-bit products.
- * φ = 2^32, EPS = φ − 1 ≡ 2^64 modulo p, φ² ≡ φ − 1.
+ * `goldilocks.ts` defines φ and EPS.
  *
  * An element is a word in each 64-bit lane. A linear element is four limbs: the low limbs of both nonces, then the high
  * limbs. A sum has one of two forms, each of two vectors:
@@ -8,11 +8,11 @@
  *     T ≈ L + (H >> 32) EPS     L: sum of the words, which wraps; H: sum of their high halves
  *     T = L + H φ               for the few sums that include products with constants
  *
- * Carries and borrows that occur with a probability of about 2^-32 are dropped; comments note each one.
+ * `goldilocks.ts` explains the first form and which carries are dropped; comments note each one.
  */
 import { WIDTH } from "../../pow/constants.ts"
+import { multiplier } from "../digits.ts"
 import type { Constant, ConstantTable, Step } from "../ops.ts"
-import { multiplier } from "../x64/ops/digits.ts"
 import type { Argument, HardwareRegister, Memory, Place, Value } from "./assembler/operands.ts"
 import { instructionsOnto } from "./compiler/architecture.ts"
 import type { LaneOps } from "./lane-set.ts"

@@ -2,6 +2,7 @@
 
 import type { RegisterFile } from "../compiler/architecture.ts"
 import type { Statistics } from "../compiler/recorder.ts"
+import { TableColumns } from "../compiler/table-columns.ts"
 import type { Constant, ConstantTable, Step } from "../ops.ts"
 import { type HardwareRegister, type Label, type Memory, memory, type VirtualRegister } from "./assembler/operands.ts"
 import type { Routine } from "./compiler/routine.ts"
@@ -14,8 +15,7 @@ interface RenderedStep {
   readonly loop: Label
   readonly end: Label
   readonly render: () => void
-  /** The words of each table entry, by constant and derivation. */
-  readonly columns: Map<string, { index: number; wordOf: (entry: readonly bigint[]) => bigint }>
+  readonly columns: TableColumns
   readonly calls: { table: ConstantTable; label: Label }[]
 }
 
@@ -73,7 +73,7 @@ export class Steps {
       end: routine.label("end"),
       render: () =>
         ops.storeState(step.apply(ops, ops.loadState(elements, step.linearFrom), constants), step.linearFrom),
-      columns: new Map(),
+      columns: new TableColumns(),
       calls: [],
     }
     this.#steps.set(step, rendered)
@@ -100,11 +100,7 @@ export class Steps {
       routine.bind(end)
       routine.control("ldr Xd, [Xn, #i*8]", LINK, inContext(layout.stepLink))
       routine.control("ret")
-      for (const { table, label } of calls)
-        routine.data(
-          label,
-          table.flatMap(entry => [...columns.values()].flatMap(({ wordOf }) => this.#repeat(wordOf(entry)))),
-        )
+      for (const { table, label } of calls) routine.data(label, columns.wordsOf(table).flatMap(this.#repeat))
     }
     this.#current = undefined
     routine.data(this.poolLabel, this.#words)
@@ -120,14 +116,8 @@ export class Steps {
    */
   constant(constant: Constant, name: string, derive: (c: bigint) => bigint): Memory<HardwareRegister> {
     if (typeof constant === "bigint") return this.pool(this.#repeat(BigInt.asUintN(64, derive(constant))))
-    const { columns } = this.#current!
-    const key = `${constant.column} ${name}`
-    let column = columns.get(key)
-    if (!column) {
-      column = { index: columns.size, wordOf: entry => BigInt.asUintN(64, derive(entry[constant.column]!)) }
-      columns.set(key, column)
-    }
-    return memory(TABLE_POINTER, column.index * this.#repeated * WORD)
+    const index = this.#current!.columns.indexOf(constant, name, derive)
+    return memory(TABLE_POINTER, index * this.#repeated * WORD)
   }
 
   /**

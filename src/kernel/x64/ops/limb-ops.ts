@@ -12,12 +12,12 @@
  */
 
 import { P } from "../../../pow/field.ts"
+import { type Multiplier, multiplier } from "../../digits.ts"
 import { EPS } from "../../goldilocks.ts"
 import type { Constant, ConstantTable, Step } from "../../ops.ts"
 import type { LaneSet } from "../registers/lane-set.ts"
 import type { Vector, Vectors } from "../registers/vectors.ts"
 import { type BatchOps, inOnePart, type StepPlan } from "./batch-ops.ts"
-import { type Multiplier, multiplier } from "./digits.ts"
 import { carryLimbs, limbProducts, productWords, squareWords } from "./limb-products.ts"
 import { StateMemory } from "./state-memory.ts"
 import type { Steps } from "./steps.ts"

@@ -1,4 +1,5 @@
 /** Rolled loops: a step is rendered once, as a subroutine that applies it to a state in memory per entry of a table. */
+import { TableColumns } from "../../compiler/table-columns.ts"
 import type { Constant, ConstantTable, Step } from "../../ops.ts"
 import { immediate, type Label, type Memory, memory, rbx, rcx, rdi, relative, rsi } from "../assembler/operands.ts"
 import type { LaneSet } from "../registers/lane-set.ts"
@@ -15,8 +16,7 @@ export const STATE_POINTER = rbx
 interface RenderedStep {
   readonly entry: Label
   readonly render: () => void
-  /** The words of each table entry, by constant and derivation. */
-  readonly columns: Map<string, { index: number; wordOf: (entry: readonly bigint[]) => bigint }>
+  readonly columns: TableColumns
   readonly calls: { table: ConstantTable; label: Label }[]
 }
 
@@ -77,7 +77,7 @@ export class Steps {
         for (const ops of parts)
           ops.storeState(step.apply(ops, ops.loadState(elements, step.linearFrom), constants), step.linearFrom)
       },
-      columns: new Map(),
+      columns: new TableColumns(),
       calls: [],
     }
     this.#steps.set(step, rendered)
@@ -96,10 +96,7 @@ export class Steps {
       routine.control("sub", ENTRIES_LEFT, immediate(1))
       routine.control("jnz", entry)
       routine.control("ret")
-      for (const { table, label } of calls) {
-        const words = table.flatMap(entry => [...columns.values()].map(({ wordOf }) => wordOf(entry)))
-        routine.data(label, this.#v.repeatedWords(words))
-      }
+      for (const { table, label } of calls) routine.data(label, this.#v.repeatedWords(columns.wordsOf(table)))
     }
     this.#current = undefined
   }
@@ -112,13 +109,7 @@ export class Steps {
    */
   constant(laneSet: LaneSet, constant: Constant, name: string, derive: (c: bigint) => bigint): Memory {
     if (typeof constant === "bigint") return laneSet.constant(BigInt.asUintN(64, derive(constant)))
-    const { columns } = this.#current!
-    const key = `${constant.column} ${name}`
-    let column = columns.get(key)
-    if (!column) {
-      column = { index: columns.size, wordOf: entry => BigInt.asUintN(64, derive(entry[constant.column]!)) }
-      columns.set(key, column)
-    }
-    return laneSet.repeated(memory(ENTRY_POINTER, column.index * this.#v.repeatedBytes))
+    const index = this.#current!.columns.indexOf(constant, name, derive)
+    return laneSet.repeated(memory(ENTRY_POINTER, index * this.#v.repeatedBytes))
   }
 }

@@ -2,7 +2,7 @@
  * Constants as pairs of 32-bit digits for 32 × 32-bit multipliers. With φ = 2^32 and φ² ≡ φ − 1 modulo p, every constant
  * has several representations c ≡ c0 + c1 φ in signed digits.
  */
-import { mod } from "../../../pow/field.ts"
+import { mod } from "../pow/field.ts"
 
 const BASE = 2n ** 32n
 
