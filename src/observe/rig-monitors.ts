@@ -1,30 +1,63 @@
-/** Formats of existing rig monitors: HiveOS's `h-stats.sh` and xmrig's summary. */
+/** Formats of existing rig monitors: HiveOS's `h-stats.sh`, mmpOS's `mmp-stats.sh` and xmrig's summary. */
 import { freemem, loadavg, totalmem } from "node:os"
 import type { Rates } from "./hash-rate.ts"
 import { goodSeals, type Snapshot, type UnitSnapshot } from "./snapshot.ts"
 
-/** The body of `/hive-stats` (protocol §5): one entry per device, then one for all CPU workers. */
-export function hiveStats({ units, cpuRates, uptimeSeconds, version, seals, name }: Snapshot): object {
-  const devices = units.filter(unit => unit.kind === "gpu")
-  const cpu = cpuRates ? [cpuRates.tenSeconds ?? 0] : []
-  // HiveOS accepts integers only and matches arrays by position; unknown values are 0.
-  const perEntry = (read: (device: UnitSnapshot) => number | undefined) => [
-    ...devices.map(device => Math.round(read(device) ?? 0)),
-    ...cpu.map(() => 0),
-  ]
+/**
+ * The body of `/hive-stats` (protocol §5): one entry per device, then one for all CPU workers. HiveOS matches the arrays by
+ * position and expects integers for temperatures and fans; unknown values are null.
+ */
+export function hiveStats(snapshot: Snapshot): object {
+  const { uptimeSeconds, version, seals, name } = snapshot
+  const entries = entriesOf(snapshot)
   return {
-    hs: [...devices.map(device => device.rates.tenSeconds ?? 0), ...cpu].map(rate => Number((rate / 1000).toFixed(3))),
+    hs: entries.map(({ rate }) => (rate === undefined ? null : Number((rate / 1000).toFixed(3)))),
     hs_units: "khs",
-    temp: perEntry(device => device.temperatureCelsius),
-    fan: perEntry(device => device.fanPercent),
+    temp: entries.map(({ device }) => rounded(device?.temperatureCelsius)),
+    fan: entries.map(({ device }) => rounded(device?.fanPercent)),
     uptime: Math.floor(uptimeSeconds),
     ver: version,
     name,
     ar: [goodSeals(seals), seals.rejected],
     algo: "quantus",
-    bus_numbers: [...devices.map(device => busNumber(device.pci)), ...cpu.map(() => null)],
+    bus_numbers: entries.map(({ device }) => busNumber(device?.pci)),
   }
 }
+
+/**
+ * The body of `/mmpos`, as mmpOS's `mmp-stats.sh` prints it: hashes per second of each device by bus number, then of all CPU
+ * workers as `cpu`; `air` counts accepted, invalid and rejected results. Unknown values are null.
+ */
+export function mmposStats(snapshot: Snapshot): object {
+  const { version, seals, units } = snapshot
+  const entries = entriesOf(snapshot)
+  const invalid = units.reduce((sum, { mismatches }) => sum + mismatches, 0)
+  return {
+    busid: entries.map(({ device }) => (device ? busNumber(device.pci) : "cpu")),
+    hash: entries.map(({ rate }) => rounded(rate)),
+    units: "hs",
+    air: [goodSeals(seals), invalid, seals.rejected],
+    miner_name: "quantus-miner",
+    miner_version: version,
+  }
+}
+
+interface Entry {
+  /** Undefined for the CPU workers together. */
+  readonly device?: UnitSnapshot
+  /** Hashes per second over ten seconds. */
+  readonly rate: number | undefined
+}
+
+function entriesOf({ units, cpuRates }: Snapshot): readonly Entry[] {
+  const devices = units.filter(unit => unit.kind === "gpu")
+  return [
+    ...devices.map(device => ({ device, rate: device.rates.tenSeconds })),
+    ...(cpuRates ? [{ rate: cpuRates.tenSeconds }] : []),
+  ]
+}
+
+const rounded = (value: number | undefined): number | null => (value === undefined ? null : Math.round(value))
 
 /** The body of `/2/summary` and `/1/summary`: xmrig's field names where they apply; null if unknown. */
 export function xmrigSummary(now: Snapshot, hostname: string): object {

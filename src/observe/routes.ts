@@ -3,7 +3,7 @@ import { type Answer, json, plain } from "../http/answer.ts"
 import type { Route } from "../http/router.ts"
 import type { Exposition, MetricsFormat } from "./exposition.ts"
 import { page } from "./page.ts"
-import { hiveStats, xmrigSummary } from "./rig-monitors.ts"
+import { hiveStats, mmposStats, xmrigSummary } from "./rig-monitors.ts"
 import type { HostSnapshot, Snapshot } from "./snapshot.ts"
 import type { Stats } from "./stats.ts"
 
@@ -41,6 +41,7 @@ export function createRoutes({ stats, expositions, hostname, setPaused }: Routes
     pausing("/-/pause", true),
     pausing("/-/resume", false),
     get("/hive-stats", () => json(hiveStats(stats.snapshot()))),
+    get("/mmpos", () => json(mmposStats(stats.snapshot()))),
     get("/2/summary", () => json(xmrigSummary(stats.snapshot(), hostname))),
     get("/1/summary", () => json(xmrigSummary(stats.snapshot(), hostname))),
     get("/api/snapshot", () => json({ hostname, ...stats.snapshot() } satisfies HostSnapshot)),

@@ -108,14 +108,34 @@ test("/hive-stats has the format of h-stats.sh: devices, then the CPU", async ()
     hs: [250, 250, 500],
     hs_units: "khs",
     name: "rig7",
-    temp: [61, 0, 0],
-    fan: [40, 0, 0],
+    temp: [61, null, null],
+    fan: [40, null, null],
     uptime: 10,
     ver: "1.2.3",
     ar: [2, 1],
     algo: "quantus",
     bus_numbers: [0x65, null, null],
   })
+})
+
+test("/mmpos has the format of mmp-stats.sh: devices by bus, then the CPU", async () => {
+  const { json } = await start(await rig())
+  expect(await json("/mmpos")).toEqual({
+    busid: [0x65, null, "cpu"],
+    hash: [250_000, 250_000, 500_000],
+    units: "hs",
+    air: [2, expect.any(Number), 1],
+    miner_name: "quantus-miner",
+    miner_version: "1.2.3",
+  })
+})
+
+test("rig monitors get null, never 0, while a rate is unknown", async () => {
+  const { json } = await start(new Bench())
+  const { hs } = (await json("/hive-stats")) as { hs: unknown[] }
+  const { hash } = (await json("/mmpos")) as { hash: unknown[] }
+  expect(hs.length).toBeGreaterThan(0)
+  expect([...hs, ...hash].filter(rate => rate !== null)).toEqual([])
 })
 
 test("/2/summary has xmrig's fields", async () => {
@@ -193,7 +213,15 @@ describe("with a token", () => {
 
   test("everything but health and the page's document requires it", async () => {
     const { get } = await start(await rig(), { token: { read: () => "secret" } })
-    for (const path of ["/metrics", "/hive-stats", "/1/summary", "/2/summary", "/api/snapshot", "/api/history"]) {
+    for (const path of [
+      "/metrics",
+      "/hive-stats",
+      "/mmpos",
+      "/1/summary",
+      "/2/summary",
+      "/api/snapshot",
+      "/api/history",
+    ]) {
       expect([path, (await get(path)).status]).toEqual([path, 401])
       expect([path, (await get(path, bearer("secret"))).status]).toEqual([path, 200])
     }
