@@ -12,7 +12,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   observe: ["top", "http", "engines/engine.ts", "miner/events.ts", "miner/pauses.ts", "sources/source.ts", "host"],
   miner: ["top", "pow", "engines/engine.ts", "engines/sequence.ts", "sources/source.ts"],
   pausing: ["top", "miner/pauses.ts"],
-  devnode: ["top", "pow", "sources"],
+  devnode: ["top", "pow", "sources", "host"],
   config: ["top", "host", "pausing/schedule.ts", "engines/gpu/select-devices.ts"],
   commands: [
     "top",

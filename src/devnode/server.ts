@@ -6,6 +6,7 @@ import { createPrivateKey } from "node:crypto"
 import { isIPv6, SocketAddress } from "node:net"
 import type { EndpointOptions, QuicSession, QuicStream, SessionOptions } from "node:quic"
 import { ExitCode, OperatorError } from "../errors.ts"
+import { host } from "../host/host.ts"
 import { ALPN, loadQuic } from "../sources/quic/node-quic.ts"
 import { StreamWriter } from "../sources/quic/stream-writer.ts"
 import type { CertificateAndKey } from "./certificate.ts"
@@ -60,6 +61,7 @@ export async function listenForMiners(options: ServerOptions, accept: (peer: Pee
       ExitCode.config,
     )
   }
+  host.ignoreUnreachablePeers(port)
   return {
     port,
     async close() {

@@ -24,6 +24,11 @@ export interface Platform {
    * on Windows, where the runtime sees to it.
    */
   endWithParent(): void
+  /**
+   * Lets datagrams of this process's UDP sockets on a local port be sent although an earlier one was refused by another
+   * peer's system; without effect where this cannot be set.
+   */
+  ignoreUnreachablePeers(port: number): void
   /** Whether SIGHUP was ignored when this process began, as under `nohup`. Must be asked before a handler is installed. */
   ignoresHangup(): boolean
   /**

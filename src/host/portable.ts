@@ -18,6 +18,7 @@ export const portable: Platform = {
   monotonicMicroseconds: () => undefined,
   refineTimers: () => true,
   endWithParent() {},
+  ignoreUnreachablePeers() {},
   ignoresHangup: () => false,
   currentThreadId: () => undefined,
   pinsThreads: false,

@@ -23,6 +23,7 @@ import { ignoresHangup } from "./signals.ts"
 import { createNotifier } from "./systemd.ts"
 import { threadActivity } from "./thread-activity.ts"
 import { readPlacement } from "./topology.ts"
+import { ignoreUnreachablePeers } from "./unreachable-peers.ts"
 
 /** Lock directories in order: one that all users share, then the service's own, then the temporary one. */
 export function lockDirectories({ RUNTIME_DIRECTORY: service }: Environment): string[] {
@@ -35,6 +36,7 @@ export const linux: Platform = {
   monotonicMicroseconds,
   refineTimers: portable.refineTimers,
   endWithParent,
+  ignoreUnreachablePeers,
   ignoresHangup: () => ignoresHangup(),
   currentThreadId,
   pinsThreads: true,
