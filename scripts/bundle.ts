@@ -1,6 +1,6 @@
 /** The program and a runtime in one executable. */
 import { readFileSync, writeFileSync } from "node:fs"
-import { basename, join } from "node:path"
+import { basename, join, resolve } from "node:path"
 import { addCpuCheck } from "./cpu-check.ts"
 import { signAdHoc } from "./release/mach-o.ts"
 import { removeRuntimeSwitches } from "./runtime-switches.ts"
@@ -27,7 +27,11 @@ export interface BundleOptions {
  */
 export async function bundle({ outfile, bytecode, foreign, root = ROOT }: BundleOptions): Promise<string> {
   const workers = [...WORKERS.scanSync({ cwd: root })].sort()
-  const { outputs } = await Bun.build({
+  // The embedded source map names files relative to the working directory.
+  const absolute = resolve(outfile)
+  const from = process.cwd()
+  process.chdir(root)
+  const built = Bun.build({
     // The first is what runs; a worker is found by its path under the root.
     entrypoints: ["src/main.ts", ...workers].map(path => join(root, path)),
     root: join(root, "src"),
@@ -39,7 +43,7 @@ export async function bundle({ outfile, bytecode, foreign, root = ROOT }: Bundle
     sourcemap: "inline",
     define: buildFacts(root, foreign?.target),
     compile: {
-      outfile,
+      outfile: absolute,
       ...(foreign && { target: foreign.target as Bun.Build.CompileTarget, executablePath: foreign.runtime }),
       // Files in the directory that a miner is started in must not change it.
       autoloadDotenv: false,
@@ -48,6 +52,7 @@ export async function bundle({ outfile, bytecode, foreign, root = ROOT }: Bundle
       autoloadPackageJson: false,
     },
   })
+  const { outputs } = await built.finally(() => process.chdir(from))
   const path = outputs[0]!.path
   removeRuntimeSwitches(path)
   if (foreign ? foreign.target.includes("linux-x64") : process.platform === "linux" && process.arch === "x64")
