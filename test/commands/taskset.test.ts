@@ -18,11 +18,20 @@ const SERVE = ["serve", ...NODE, "--gpu-devices", "0", "--engine", "wasm", "--ve
 function affinities(pid: number): Map<number, number> {
   const counts = new Map<number, number>()
   for (const thread of readdirSync(`/proc/${pid}/task`)) {
-    const status = readFileSync(`/proc/${pid}/task/${thread}/status`, "utf8")
+    const status = statusOf(`/proc/${pid}/task/${thread}/status`)
     const [, cpu] = /^Cpus_allowed_list:\s*(\d+)$/m.exec(status) ?? []
     if (cpu !== undefined) counts.set(Number(cpu), (counts.get(Number(cpu)) ?? 0) + 1)
   }
   return counts
+}
+
+/** The text of a thread's status file; empty if the thread has ended since it was listed. */
+function statusOf(path: string): string {
+  try {
+    return readFileSync(path, "utf8")
+  } catch {
+    return ""
+  }
 }
 
 describe.skipIf(taskset === null)("under taskset", () => {

@@ -46,7 +46,6 @@ export const ABOUT: Readonly<Record<string, string>> = {
   avx512: "AVX-512 machine code with IFMA",
   "avx512-limbs": "AVX-512 machine code",
   avx2: "AVX2 machine code",
-  scalar: "x86-64 integer machine code",
   "arm64-sve2": "SVE2 and integer machine code",
   "arm64-mixed": "NEON and integer machine code",
   "arm64-mixed-narrow": "NEON and integer machine code for narrow cores",
