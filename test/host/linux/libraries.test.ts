@@ -78,3 +78,20 @@ describe("a C library that an upgrade replaced under the process", () => {
     expect(cLibrariesIn(line(" (deleted)"))).toEqual([name])
   })
 })
+
+const MATHEMATICS = "/lib/x86_64-linux-gnu/libm.so.6"
+
+test.skipIf(!existsSync(MATHEMATICS))("a driver's library that an upgrade replaced still serves new threads", () => {
+  const directory = mkdtempSync(join(tmpdir(), "driver-"))
+  try {
+    copyFileSync(MATHEMATICS, join(directory, "libdriver.so.1"))
+    const program = join(import.meta.dir, "replaced-driver.ts")
+    const { stdout, stderr } = Bun.spawnSync([process.execPath, program, directory], {
+      env: { ...process.env, LD_LIBRARY_PATH: directory },
+    })
+    expect(stderr.toString()).toBe("")
+    expect(JSON.parse(stdout.toString())).toEqual({ rounded: 3, replaced: true })
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+})
