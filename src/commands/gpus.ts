@@ -27,7 +27,7 @@ export interface GpusOptions {
   /** Tries a driver that is new with a device; replaced by tests. */
   readonly prove?: typeof proveApart
   /** Sensors and settings of GPUs; the host's own by default. */
-  readonly sources?: (clock: Clock) => readonly SensorSource[]
+  readonly openSensors?: (clock: Clock) => readonly SensorSource[]
   readonly knobs?: () => readonly GpuKnobs[]
   readonly settings: HashingSettings & Partial<GpuCare>
   readonly stateDir: string | undefined
@@ -94,8 +94,8 @@ export class Gpus {
     this.#options = options
     for (const { device, other } of cards) this.#create(device, other)
     const pcis = cards.flatMap(({ device }) => device.pci ?? [])
-    const { clock, sources = sensorSources, settings } = options
-    this.#sensors = watchSensors(pcis, pcis.length > 0 ? sources(clock) : [], clock)
+    const { clock, openSensors = sensorSources, settings } = options
+    this.#sensors = watchSensors(pcis, pcis.length > 0 ? openSensors(clock) : [], clock)
     if (settings.gpuTempLimit !== undefined)
       clock.every(LOOK_AT_HEAT_MS, () => this.#lookAtHeat(settings.gpuTempLimit!))
   }

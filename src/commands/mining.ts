@@ -54,7 +54,10 @@ export async function mine(options: MiningOptions): Promise<void> {
   const { log } = output
   stop.addEventListener("abort", () => void clock.after(END_WITHIN_MS, () => process.exit()))
   const notifier = host.notifier(process.env, log)
-  const opened = await Promise.race([openEngines({ ...config, clock, log }), aborted(stop)])
+  const opened = await Promise.race([
+    openEngines({ settings: config.settings, stateDir: config.stateDir, clock, log }),
+    aborted(stop),
+  ])
   if (opened) await mineOn(opened, options, notifier)
   else log.info("stopped before mining began")
 }

@@ -3,12 +3,11 @@
  * crash leaves nothing behind: the next start restores it. A state that is no longer ours was set by another program and
  * is respected.
  */
-import { rmSync } from "node:fs"
 import { join } from "node:path"
 import { ExitCode, OperatorError } from "../errors.ts"
 import type { Log } from "../log.ts"
 import { GPU_SETTINGS, type GpuKnobs, type GpuSetting, type Knob, RefusedSetting } from "./gpu-settings.ts"
-import { loadState, saveState } from "./state-file.ts"
+import { loadState, removeState, saveState } from "./state-file.ts"
 
 export type WantedSettings = { readonly [Setting in GpuSetting]?: number | undefined }
 
@@ -48,7 +47,7 @@ export class GpuLimits {
     if (path === undefined) return
     const left = loadState({ path, field: "changes", key: { pci }, isValue: isChanges })
     if (left.kind === "valid") this.#restore(pci, name, left.value)
-    if (left.kind !== "absent") rmSync(path, { force: true })
+    if (left.kind !== "absent") removeState(path)
   }
 
   /**
@@ -67,7 +66,7 @@ export class GpuLimits {
     for (const [pci, changes] of this.#changes) {
       this.#restore(pci, nameOf(pci), changes)
       const path = this.#path(pci)
-      if (path !== undefined) rmSync(path, { force: true })
+      if (path !== undefined) removeState(path)
     }
     this.#changes.clear()
   }

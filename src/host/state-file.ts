@@ -54,7 +54,7 @@ export function saveState(path: string, field: string, key: StateKey, value: unk
     }
     renameSync(temporary, path)
   } catch (error) {
-    rmSync(temporary, { force: true })
+    removeState(temporary)
     throw error
   }
 }
@@ -80,3 +80,12 @@ const plain = (value: unknown): unknown => (value === undefined ? undefined : JS
 
 const isRecord = (value: unknown): value is StateKey =>
   typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** Removes a state file, if it exists and can be removed. */
+export function removeState(path: string): void {
+  try {
+    rmSync(path, { force: true })
+  } catch {
+    // Nothing of it can be used; the next start tries again.
+  }
+}

@@ -80,7 +80,7 @@ test("a GPU above --gpu-temp-limit is paused until it is five degrees cooler", a
     clock,
     log,
     find: () => Promise.resolve(one("0000:f1:00.0")),
-    sources: () => [{ read: () => Promise.resolve({ temperatureCelsius: celsius }), close() {} }],
+    openSensors: () => [{ read: () => Promise.resolve({ temperatureCelsius: celsius }), close() {} }],
   })
   const paused = async (now: number) => {
     celsius = now
@@ -125,7 +125,7 @@ test("settings are applied by GPU, and a list longer than the GPUs is refused", 
       log: collectLog(),
       find: () => Promise.resolve(one(`0000:f${++cards}:01.0`)),
       knobs: () => [{ knob }],
-      sources: () => [],
+      openSensors: () => [],
     })
   await open({ gpuPowerLimit: 200, gpuMemoryClock: [810] })
   expect(written).toEqual(["0000:f1:01.0 powerLimit 200", "0000:f1:01.0 memoryClock 810"])

@@ -3,6 +3,8 @@ import { randomUUID } from "node:crypto"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { CUDA_FUNCTIONS } from "../../src/engines/gpu/cuda/api.ts"
+import { OPENCL_FUNCTIONS } from "../../src/engines/gpu/opencl/api.ts"
 
 /** Where the library fails: when it is loaded, when it lists its devices, or when it compiles. */
 export type Moment = "load" | "list" | "compile"
@@ -28,8 +30,12 @@ const HEAD = `#include <stdlib.h>
 #include <stdio.h>
 `
 
-/** Functions that only return success. */
-const silent = (names: readonly string[]): string => names.map(name => `int ${name}(void) { return 0; }`).join("\n")
+/** The functions of a table that `text` does not define, which only return success. */
+const silent = (table: object, text: string): string =>
+  Object.keys(table)
+    .filter(name => !text.includes(` ${name}(`))
+    .map(name => `int ${name}(void) { return 0; }\n`)
+    .join("")
 
 const OPENCL = `
 static void text(const char *value, size_t size, void *into) { if (into) snprintf(into, size, "%s", value); }
@@ -40,6 +46,7 @@ int clGetDeviceInfo(uint64_t d, uint32_t what, size_t size, void *into, void *us
   if (what == 0x102b) { text("Stub GPU", size, into); return 0; }
   if (what == 0x102f || what == 0x103d) { text("OpenCL 1.2", size, into); return 0; }
   if (what == 0x102d) { text("1.0", size, into); return 0; }
+  if (what == 0x1030) { text("cl_khr_device_uuid", size, into); return 0; }
   if (what == 0x106a) { memcpy(into, UUID, 16); return 0; }
   if (what == 0x1000) { *(uint64_t *)into = 4; return 0; }
   if (what == 0x1002) { *(uint32_t *)into = 1; return 0; }
@@ -48,11 +55,7 @@ int clGetDeviceInfo(uint64_t d, uint32_t what, size_t size, void *into, void *us
 }
 int clBuildProgram(uint64_t program) { COMPILE; return -11; }
 int clGetProgramBuildInfo(void) { return -30; }
-${silent([
-  ...["clSetKernelArg", "clEnqueueFillBuffer", "clEnqueueNDRangeKernel", "clEnqueueMarkerWithWaitList"],
-  ...["clEnqueueReadBuffer", "clFlush", "clFinish", "clGetEventInfo", "clWaitForEvents", "clReleaseEvent"],
-  ...["clReleaseMemObject", "clReleaseKernel", "clReleaseProgram", "clReleaseCommandQueue", "clReleaseContext"],
-])}
+
 uint64_t clCreateContext(void *p, uint32_t n, void *d, void *f, void *u, int *status) { *status = 0; return 3; }
 uint64_t clCreateCommandQueue(uint64_t c, uint64_t d, uint64_t f, int *status) { *status = 0; return 4; }
 uint64_t clCreateProgramWithSource(uint64_t c, uint32_t n, void *t, void *l, int *status) { *status = 0; return 5; }
@@ -70,11 +73,7 @@ int cuDeviceGetAttribute(int *value, int what, int device) { *value = what == 50
 int cuDriverGetVersion(int *version) { *version = 12040; return 0; }
 int cuGetErrorName(int status, char **name) { *name = "CUDA_ERROR_STUB"; return 0; }
 int cuModuleLoadDataEx(void *module, void *image, unsigned n, void *options, void *values) { COMPILE; return 218; }
-${silent([
-  ...["cuCtxCreate_v2", "cuCtxDestroy_v2", "cuModuleGetFunction", "cuMemAlloc_v2", "cuMemFree_v2", "cuMemsetD32Async"],
-  ...["cuMemcpyDtoHAsync_v2", "cuStreamCreate", "cuStreamQuery", "cuStreamSynchronize", "cuLaunchKernel"],
-  ...["cuEventCreate", "cuEventRecord", "cuEventSynchronize", "cuEventDestroy_v2"],
-])}
+
 `
 
 /** Builds the library with the system's C compiler (`cc`). @throws where there is none */
@@ -83,7 +82,8 @@ export function buildStubDriver(api: Api, moment: Moment, failure: Failure): Stu
   const source = join(directory, "stub.c")
   const act = (at: Moment) => (at === moment ? `{ ${FAILURES[failure]} }` : "{}")
   const load = `__attribute__((constructor)) static void load(void) ${act("load")}\n`
-  const body = api === "cuda" ? CUDA : OPENCL
+  const [text, table] = api === "cuda" ? [CUDA, CUDA_FUNCTIONS] : [OPENCL, OPENCL_FUNCTIONS]
+  const body = text + silent(table, text)
   // Miners lock their GPUs: each stand-in is another card.
   const uuid = `#define UUID "${randomUUID().slice(0, 16)}"\n`
   writeFileSync(source, HEAD + uuid + load + body.replace("LIST;", act("list")).replace("COMPILE;", act("compile")))

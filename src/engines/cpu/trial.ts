@@ -1,6 +1,6 @@
 /**
- * Tries native kernels in a child process on systems on which they were only tested under an emulator or never ran, so
- * that one that crashes or hangs there costs itself and not the miner.
+ * Tries native kernels in a child process on systems on which tests do not run them, so that one that crashes or hangs
+ * there costs itself and not the miner.
  */
 import type { Clock } from "../../clock.ts"
 import { type ChildEnd, runChild } from "../../host/child-task.ts"
@@ -22,9 +22,8 @@ export interface TrialReport {
 /** Time for a kernel to be rendered, loaded and tested. */
 const LIMIT_MS = 30_000
 
-/** Whether native kernels are tried first. Windows is tested under Wine, arm64 under qemu, macOS not at all. */
-export const needsTrial = (platform: NodeJS.Platform, architecture: NodeJS.Architecture): boolean =>
-  platform === "win32" || platform === "darwin" || architecture === "arm64"
+/** Whether native kernels are tried first. Tests run them on Linux, under Wine instead of Windows, and not on macOS. */
+export const needsTrial = (platform: NodeJS.Platform): boolean => platform === "win32" || platform === "darwin"
 
 /** Whether a kernel is machine code of this project, and not the runtime's. */
 export const isNative = (kernel: string): boolean => !kernel.startsWith("wasm")
@@ -33,7 +32,6 @@ export interface TrialOptions {
   readonly clock: Clock
   /** Tests may pass their own. */
   readonly platform?: NodeJS.Platform
-  readonly architecture?: NodeJS.Architecture
   readonly run?: typeof runChild
 }
 
@@ -44,10 +42,10 @@ export interface TrialOptions {
  */
 export async function refusedByTrial(
   kernels: readonly string[],
-  { clock, platform = process.platform, architecture = process.arch, run = runChild }: TrialOptions,
+  { clock, platform = process.platform, run = runChild }: TrialOptions,
 ): Promise<ReadonlyMap<string, string>> {
   const refused = new Map<string, string>()
-  let names = needsTrial(platform, architecture) ? kernels.filter(isNative) : []
+  let names = needsTrial(platform) ? kernels.filter(isNative) : []
   while (names.length > 0) {
     let current = names[0]!
     const report = (report: unknown) => {
