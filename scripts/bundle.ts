@@ -41,7 +41,8 @@ export async function bundle({ outfile, bytecode, foreign, root = ROOT }: Bundle
     splitting: true,
     bytecode,
     sourcemap: "inline",
-    define: buildFacts(root, foreign?.target),
+    // Otherwise the builder's NODE_ENV becomes part of the program.
+    define: { ...buildFacts(root, foreign?.target), "process.env.NODE_ENV": '"production"' },
     compile: {
       outfile: absolute,
       ...(foreign && { target: foreign.target as Bun.Build.CompileTarget, executablePath: foreign.runtime }),
