@@ -13,7 +13,7 @@ export interface Located {
   readonly at: number
   /** Position that a branch jumps to. */
   readonly target: number | undefined
-  /** Whether it is a wide product, by which the steps' loops are told apart. */
+  /** Whether it is a wide product, which identifies the loop of a step. */
   readonly isWide: boolean
 }
 

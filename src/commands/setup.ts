@@ -9,6 +9,7 @@ import type { Settings } from "../config/options.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
 import { host } from "../host/host.ts"
 import { defaultWorkers } from "../host/workers.ts"
+import { inExecutable } from "../worker-entry.ts"
 import { type Answers, configText, credential } from "./setup/answers.ts"
 import { type Autostart, autostartFor } from "./setup/autostart.ts"
 import { type Asker, standardAsker, terminalAsker } from "./setup/questions.ts"
@@ -31,7 +32,7 @@ export async function run({ settings }: Config<"setup">): Promise<void> {
   console.log(`check it with: quantus-miner doctor --config ${config}`)
   console.log(`mine with: quantus-miner serve --config ${config}`)
 
-  if (!autostart || !isExecutable()) return
+  if (!autostart || !inExecutable) return
   const wanted = settings.autostart ?? (await asker.confirm("Start the miner when you log in?", "--autostart", false))
   if (wanted) enable(autostart)
 }
@@ -165,11 +166,6 @@ function remove(config: string, autostart: Autostart | undefined): void {
   for (const command of autostart.disable) Bun.spawnSync([...command])
   rmSync(autostart.file)
   console.log(`removed ${autostart.file}; ${config} was kept`)
-}
-
-/** Whether this is the built executable, which can be started by itself. */
-function isExecutable(): boolean {
-  return /^(?:\/\$bunfs\/|B:[\\/]~BUN)/.test(Bun.main)
 }
 
 function configDirectory(): string {

@@ -4,13 +4,12 @@
  */
 import { hostname } from "node:os"
 import type { Environment } from "../environment.ts"
-import { ExitCode, OperatorError } from "../errors.ts"
 import { host } from "../host/host.ts"
 import { readArgv } from "./argv.ts"
 import type { Command } from "./commands.ts"
 import { type ConfigFile, readConfigFile } from "./config-file.ts"
 import { CREDENTIALS, findCredential } from "./credentials.ts"
-import { type Files, fileProblem } from "./files.ts"
+import { type Files, readGivenFile } from "./files.ts"
 import { type Given, parseGiven } from "./given.ts"
 import { type MonitoringConfig, resolveMonitoring } from "./monitoring.ts"
 import { OPTION_NAMES, type OptionName, optionOf, optionsOf, type Settings, variablesOf } from "./options.ts"
@@ -159,7 +158,7 @@ async function loadConfigFile(
   warn: (message: string) => void,
 ): Promise<ConfigFile> {
   const path = parseGiven(given, optionOf("config").parser) as string
-  const content = readText(path, given.origin, files)
+  const content = readGivenFile(path, given.origin, files)
   const file = await readConfigFile(path, content, env)
   // Parses the options of all commands, so that an error is reported by the first command that reads the file.
   for (const table of [file, ...file.sources]) {
@@ -169,14 +168,4 @@ async function loadConfigFile(
   const loose = holdsSecret && looseMode(path, { name: "secret", confidential: true }, files)
   if (loose) warn(loose)
   return file
-}
-
-function readText(path: string, origin: string, files: Files): string {
-  try {
-    return files.read(path)
-  } catch (error) {
-    const problem = fileProblem(error)
-    if (problem === undefined) throw error
-    throw new OperatorError(`${origin}: ${path} ${problem}`, ExitCode.config)
-  }
 }

@@ -1,5 +1,6 @@
 /** The file system access that configuration needs, behind an interface that tests replace. */
 import { closeSync, openSync, readdirSync, readSync, statSync } from "node:fs"
+import { ExitCode, OperatorError } from "../errors.ts"
 import { host } from "../host/host.ts"
 
 export interface Files {
@@ -75,4 +76,15 @@ export function fileProblem(error: unknown): string | undefined {
     [UTF16]: "is UTF-16 text: save it as UTF-8",
   }
   return known[code] ?? `cannot be read (${code})`
+}
+
+/** The text of a file that an option names. @throws OperatorError (config) with the option and the problem */
+export function readGivenFile(path: string, origin: string, files: Files): string {
+  try {
+    return files.read(path)
+  } catch (error) {
+    const problem = fileProblem(error)
+    if (problem === undefined) throw error
+    throw new OperatorError(`${origin}: ${path} ${problem}`, ExitCode.config)
+  }
 }

@@ -3,7 +3,7 @@ import { createPrivateKey, X509Certificate } from "node:crypto"
 import type { Environment } from "../environment.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
 import { credentialFile, handedOver } from "./credentials.ts"
-import { type Files, fileProblem } from "./files.ts"
+import { type Files, readGivenFile } from "./files.ts"
 import { looseMode, MissingSecret, type Secret, type SecretKind, TOKEN } from "./secrets.ts"
 
 export interface MonitoringConfig {
@@ -82,7 +82,10 @@ function tlsOf(
 }
 
 function readIdentity(certPath: string, keyPath: string, files: Files): TlsIdentity {
-  const [cert, key] = [readPem(certPath, "--metrics-tls-cert", files), readPem(keyPath, "--metrics-tls-key", files)]
+  const [cert, key] = [
+    readGivenFile(certPath, "--metrics-tls-cert", files),
+    readGivenFile(keyPath, "--metrics-tls-key", files),
+  ]
   const refuse = (problem: string) => new OperatorError(problem, ExitCode.config)
   const attempt = <T>(parse: () => T, problem: string): T => {
     try {
@@ -103,14 +106,4 @@ function readIdentity(certPath: string, keyPath: string, files: Files): TlsIdent
     throw refuse(`--metrics-tls-key: ${keyPath} is not the key of the certificate in ${certPath}`)
   }
   return { cert, key }
-}
-
-function readPem(path: string, origin: string, files: Files): string {
-  try {
-    return files.read(path)
-  } catch (error) {
-    const problem = fileProblem(error)
-    if (problem === undefined) throw error
-    throw new OperatorError(`${origin}: ${path} ${problem}`, ExitCode.config)
-  }
 }

@@ -33,7 +33,7 @@ export interface Match {
   readonly parameter: string
 }
 
-/** Finds the route of a path; undefined if there is none. @param path percent-encoded */
+/** Finds the route of a path; undefined if absent. @param path percent-encoded */
 export function matchRoute(routes: readonly Route[], path: string): Match | undefined {
   const slash = path.lastIndexOf("/") + 1
   const [parent, segment] = [path.slice(0, slash), path.slice(slash)]

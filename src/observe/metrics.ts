@@ -132,7 +132,7 @@ export const METRICS: readonly Metric[] = [
   metric(
     "gauge",
     "miner_seals_probability",
-    "Probability of finding so few, or so many, seals by chance for the hashes since the start.",
+    "Probability of finding at most, or at least, this number of seals by chance since the start.",
     ["tail"],
     ({ expectation: { probabilityOfSoFew, probabilityOfSoMany } }) => [
       [["few"], probabilityOfSoFew],

@@ -54,7 +54,7 @@ describe.skipIf(lacks !== undefined)(`Authenticode${lacks ? ` (skipped: needs ${
   })
 })
 
-test("a certificate without a password file is an error, and no certificate is none", () => {
+test("a certificate requires a password file; without a certificate nothing is signed", () => {
   expect(certificateOf({})).toBeUndefined()
   expect(() => certificateOf({ AUTHENTICODE_PKCS12: "x" })).toThrow("AUTHENTICODE_PASSWORD_FILE")
 })

@@ -8,7 +8,7 @@ test.each([
   ["Kubernetes", { KUBERNETES_SERVICE_HOST: "10.96.0.1" }, ""],
   ["Podman's file", {}, "/run/.containerenv"],
   ["Docker's file", {}, "/.dockerenv"],
-])("a container is told by %s", (_title, env, file) => {
+])("a container is recognized by %s", (_title, env, file) => {
   expect(isContainer(env, only(file))).toBe(true)
 })
 

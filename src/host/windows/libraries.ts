@@ -3,7 +3,7 @@ import { dlopen, type FFIFunction, type Library } from "bun:ffi"
 import { existsSync } from "node:fs"
 import { isAbsolute, join } from "node:path"
 
-/** As `Platform.openLibrary`. An absent library is told from one that lacks another library: Windows' error is the same. */
+/** As `Platform.openLibrary`. Distinguishes an absent library from one that lacks another library: Windows reports the same error for both. */
 export function openLibrary<const Table extends Record<string, FFIFunction>>(
   name: string,
   table: Table,

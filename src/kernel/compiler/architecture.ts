@@ -67,7 +67,7 @@ export interface Architecture {
    * one element that is repeated in all lanes; undefined for other instructions.
    */
   loadedFrom(operands: readonly Operand[], instruction: BlockInstruction): Memory | undefined
-  /** The index of the register operand that memory could replace; −1 if there is none. */
+  /** The index of the register operand that memory could replace; −1 if absent. */
   foldable(instruction: BlockInstruction): number
   /**
    * Whether the instruction must directly follow the one before it: because it reads flags that the other writes, or

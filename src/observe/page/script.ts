@@ -107,7 +107,7 @@ function show(now: Shown): void {
   showRecent(now)
 }
 
-/** `12 % chance of so few`, or of so many; undefined while the expectation is too small to tell. */
+/** The text `12 % chance of so few`; undefined while the expectation is too small to tell. */
 function chance({
   found,
   expected,

@@ -76,7 +76,7 @@ export const keepaliveLine = (id: number, session: WireId | undefined): string =
 
 /**
  * The messages of a line: one, or several that a pool put into an array or one behind the other.
- * @throws UnreadableLine if the line is none of these
+ * @throws UnreadableLine for any other line
  */
 export function messagesOf(text: string): readonly Fields[] {
   for (const candidate of [text, `[${text.replaceAll(/\}\s*\{/g, "},{")}]`]) {
