@@ -8,6 +8,7 @@ import type { SourceConfig } from "../config/sources.ts"
 import { describeEffectiveCpus } from "../host/effective-cpus.ts"
 import { host } from "../host/host.ts"
 import { canMakeMachineCode } from "../host/machine-code.ts"
+import { outputOf } from "../host/output-of.ts"
 import { defaultWorkers } from "../host/workers.ts"
 import type { Log } from "../log.ts"
 import { formatRate } from "../observe/units.ts"
@@ -209,14 +210,6 @@ export function serviceFindings(text: string): readonly Finding[] {
     ...stale,
     found("service", "ok", `${active}, ${file === "enabled" ? "starts" : "does not start"} with the system`),
   ]
-}
-
-/** What a program prints; undefined if it is absent or fails. */
-async function outputOf(command: readonly [string, ...string[]]): Promise<string | undefined> {
-  if (Bun.which(command[0]) === null) return undefined
-  const { stdout, exited } = Bun.spawn([...command], { stdin: "ignore", stderr: "ignore", timeout: 5000 })
-  const text = await new Response(stdout).text()
-  return (await exited) === 0 ? text.trim() : undefined
 }
 
 /** A log that reports warnings and errors only. */

@@ -1,13 +1,14 @@
 /** What macOS reports of its user and its battery, by its own tools. */
+import { outputOf } from "../output-of.ts"
 
 /** Seconds since the last keyboard or mouse event. */
 export async function idleSeconds(): Promise<number | undefined> {
-  return idleSecondsIn(await outputOf(["/usr/sbin/ioreg", "-c", "IOHIDSystem", "-d", "4"]))
+  return idleSecondsIn((await outputOf(["/usr/sbin/ioreg", "-c", "IOHIDSystem", "-d", "4"], 2000)) ?? "")
 }
 
 /** Whether the machine runs on battery; undefined without a battery. */
 export async function isOnBattery(): Promise<boolean | undefined> {
-  return isOnBatteryIn(await outputOf(["/usr/bin/pmset", "-g", "batt"]))
+  return isOnBatteryIn((await outputOf(["/usr/bin/pmset", "-g", "batt"], 2000)) ?? "")
 }
 
 /** @param text of ioreg: `"HIDIdleTime" = 1234567890`, nanoseconds */
@@ -20,15 +21,6 @@ export function idleSecondsIn(text: string): number | undefined {
 export function isOnBatteryIn(text: string): boolean | undefined {
   if (!/Battery-\d/.test(text)) return undefined
   return /drawing from 'Battery Power'/.test(text)
-}
-
-async function outputOf(command: string[]): Promise<string> {
-  try {
-    const { stdout } = Bun.spawn(command, { stdin: "ignore", stderr: "ignore", timeout: 2000 })
-    return await new Response(stdout).text()
-  } catch {
-    return ""
-  }
 }
 
 /** Whether this process is in the foreground process group of its terminal. */

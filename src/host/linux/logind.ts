@@ -1,17 +1,13 @@
 /** How long the users of this machine have been inactive, from systemd-logind (org.freedesktop.login1(5)). */
+import { outputOf } from "../output-of.ts"
+
 const MANAGER = ["org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.login1.Manager"]
 
 /** Seconds since the last input of any user; undefined without logind. */
 export async function idleSeconds(): Promise<number | undefined> {
-  const busctl = Bun.which("busctl")
-  if (busctl === null) return undefined
-  const { stdout, exited } = Bun.spawn([busctl, "--system", "get-property", ...MANAGER, "IdleHint", "IdleSinceHint"], {
-    stdin: "ignore",
-    stderr: "ignore",
-    timeout: 2000,
-  })
-  const text = await new Response(stdout).text()
-  return (await exited) === 0 ? idleSecondsIn(text, Date.now()) : undefined
+  const command = ["busctl", "--system", "get-property", ...MANAGER, "IdleHint", "IdleSinceHint"] as const
+  const text = await outputOf(command, 2000)
+  return text === undefined ? undefined : idleSecondsIn(text, Date.now())
 }
 
 /**
