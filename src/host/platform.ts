@@ -102,8 +102,8 @@ export interface SystemMemory {
 }
 
 export interface ThreadActivity {
-  /** True if the thread runs or waits for a CPU; false if it sleeps, waits for a device, or is stopped. */
-  readonly isRunnable: boolean
+  /** `runnable`: runs or waits for a CPU; `waiting`: sleeps or waits for a device; `stopped`: by a debugger or a signal. */
+  readonly state: "runnable" | "waiting" | "stopped"
   /** CPU time since the thread's start, in milliseconds. */
   readonly cpuMs: number
 }

@@ -114,9 +114,10 @@ describe("a node", () => {
     expect(miner.text).not.toMatch(/\p{Bidi_Control}/u)
   })
 
-  test.skip("may send a hundred thousand messages that mean nothing, for a few warnings (skipped: fails, to be mended)", async () => {
+  test("may send a hundred thousand messages that mean nothing, for a few warnings", async () => {
     const { miner, peer } = await start()
     await seal(peer)
+    await miner.line(/; using /)
     const before = miner.memory
     peer.sendBytes(new Uint8Array(4 * 100_000))
     for (let i = 0; i < 100; i++) {
@@ -150,7 +151,7 @@ describe("an operator", () => {
     expect(node.peers).toHaveLength(1)
   })
 
-  test.skip("may leave the log unread (skipped: fails, to be mended)", async () => {
+  test("may leave the log unread", async () => {
     const unread = 'exec "$@" --verbose 2> >(exec sleep 30)'
     const { miner, peer } = await start({ prefix: ["bash", "-c", unread, "bash"] })
     await seal(peer, 500)
@@ -178,21 +179,25 @@ describe("an operator", () => {
     expect(miner.text).not.toContain("made no progress")
   }, 20_000)
 
-  test.skip(`may replace the executable: workers are still replaced${suffix}`, async () => {
-    const directory = mkdtempSync(join(tmpdir(), "quantus-faults-"))
-    const executable = join(directory, "quantus-miner")
-    copyFileSync(builtExecutable(), executable)
-    const { miner, peer } = await start({ prefix: ["sh", "-c", 'shift; exec "$0" "$@"', executable] })
-    peer.sendJob(HARD)
-    await miner.line(/difficulty/)
-    rmSync(executable)
-    writeFileSync(executable, "another one")
-    const frozen = await freeze(miner.pid, miner.workers[0]!)
-    await miner.line(/was replaced/)
-    frozen.resume()
-    await seal(peer, 20)
-    rmSync(directory, { recursive: true })
-  }, 20_000)
+  test.skipIf(refusal !== undefined)(
+    `may replace the executable: workers are still replaced${suffix}`,
+    async () => {
+      const directory = mkdtempSync(join(tmpdir(), "quantus-faults-"))
+      const executable = join(directory, "quantus-miner")
+      copyFileSync(builtExecutable(), executable)
+      const { miner, peer } = await start({ prefix: ["sh", "-c", 'shift; exec "$0" "$@"', executable] })
+      peer.sendJob(HARD)
+      await miner.line(/difficulty/)
+      rmSync(executable)
+      writeFileSync(executable, "another one")
+      const frozen = await freeze(miner.pid, miner.workers[0]!)
+      await miner.line(/was replaced/)
+      frozen.resume()
+      await seal(peer, 20)
+      rmSync(directory, { recursive: true })
+    },
+    20_000,
+  )
 
   test("may give the token in a pipe, also to a miner that loses its connection", async () => {
     const { token } = node.identity

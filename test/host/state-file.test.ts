@@ -61,3 +61,7 @@ test.skipIf(process.getuid?.() === 0)("a directory that cannot be written is an 
   chmodSync(directory, 0o500)
   expect(() => saveState(join(directory, "state.json"), "rate", key, 7)).toThrow("EACCES")
 })
+
+test("a file below something that is not a directory is absent", () => {
+  expect(load("/dev/null/state.json")).toEqual({ kind: "absent" })
+})

@@ -174,14 +174,18 @@ class Calibrator {
   }
 }
 
-/** The workers' hashes per second of time in the kernel; a worker that did not run counts as 0. */
+/** The workers' hashes per second of CPU time, or of time in the kernel; a worker that did not run counts as 0. */
 export function rateBetween(before: readonly Reading[], after: readonly Reading[]): number {
-  return after.reduce((sum, { worker, hashes, busyMs }) => {
-    const start = before.find(one => one.worker === worker)
-    const busy = start === undefined ? 0 : busyMs - start.busyMs
-    return busy > 0 ? sum + (1000 * (hashes - start!.hashes)) / busy : sum
+  return after.reduce((sum, end) => {
+    const start = before.find(({ worker }) => worker === end.worker)
+    const ms = start ? msBetween(start, end) : 0
+    return ms > 0 ? sum + (1000 * (end.hashes - start!.hashes)) / ms : sum
   }, 0)
 }
+
+/** CPU time leaves out what other programs took; without it, time in the kernel has to do. */
+const msBetween = (start: Reading, end: Reading): number =>
+  start.cpuMs === undefined || end.cpuMs === undefined ? end.busyMs - start.busyMs : end.cpuMs - start.cpuMs
 
 /** Logs why a kernel is not used. */
 export function logRefusal(log: Log, kernel: string, error: unknown): void {

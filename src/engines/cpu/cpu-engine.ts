@@ -26,8 +26,10 @@ export interface Reading {
   /** Differs between workers, and between a worker and its replacement. */
   readonly worker: number
   readonly hashes: number
-  /** Milliseconds spent in the kernel. */
+  /** Milliseconds spent in the kernel, which include the time that the thread waited for a CPU. */
   readonly busyMs: number
+  /** CPU time of the thread in milliseconds; undefined if the system does not report it. */
+  readonly cpuMs?: number | undefined
 }
 
 /** Creates an engine whose units are `ENGINE/0`, `ENGINE/1`, … */
@@ -76,10 +78,10 @@ export class CpuEngine extends ThreadEngine<CpuTask> {
 
   /** One reading for each worker that runs. */
   readings(): Reading[] {
-    return this.units.flatMap(({ current }) =>
-      current?.ready
-        ? [{ worker: current.slot.index, hashes: Number(current.slot.hashes), busyMs: current.slot.busyMs }]
-        : [],
-    )
+    return this.units.flatMap(unit => {
+      if (!unit.current?.ready) return []
+      const { index, hashes, busyMs } = unit.current.slot
+      return [{ worker: index, hashes: Number(hashes), busyMs, cpuMs: this.activityOf(unit)?.cpuMs }]
+    })
   }
 }

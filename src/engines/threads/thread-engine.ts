@@ -301,15 +301,18 @@ export class ThreadEngine<Task> implements Engine {
   /** Gives the unit a thread. Rejects if the thread does not start; then it is asked to end. */
   async #spawn(unit: ThreadUnit<Task>): Promise<void> {
     const task = this.#refusing(this.#makeTask)
-    const slot = this.#free.pop()
-    if (!slot) throw new Error("shared memory has no slot for another worker")
-    slot.reset()
     const thread = new WorkerThread<Task>(this.#options.entry, {
       notified: () => this.#lookAtSlots(),
       progressed: what => this.#options.log.info(`${unit.id}: ${what}`),
       died: why => this.#replace(unit, why),
     })
-    const current: CurrentThread<Task> = { thread, slot, ready: false, answered: Promise.resolve() }
+    const slot = this.#free.pop()
+    if (!slot) {
+      thread.end()
+      throw new Error("shared memory has no slot for another worker")
+    }
+    slot.reset()
+    const current: CurrentThread<Task> = { thread, slot, ready: false, isObserved: false, answered: Promise.resolve() }
     unit.current = current
     try {
       await this.#order(unit, current, task)
@@ -342,6 +345,7 @@ export class ThreadEngine<Task> implements Engine {
       const { isPlaced, threadId } = await Promise.race([answer, late.promise])
       current.ready = true
       current.threadId = threadId
+      current.isObserved = this.activityOf(unit) !== undefined
       unit.still = 0
       if (unit.cpu !== cpu && unit.cpu !== undefined) this.#move(unit, [unit.cpu])
       else if (!isPlaced) log.warn(`${unit.id} could not be bound to CPU ${cpu}: the scheduler places it`)
@@ -374,7 +378,9 @@ export class ThreadEngine<Task> implements Engine {
     try {
       await this.#order(unit, current, task)
     } catch (error) {
-      if (!(error instanceof RefusedKernel) && unit.current === current) this.#replace(unit, String(error))
+      // A thread that was replaced meanwhile is not the task's fault; its replacement starts with the task.
+      if (unit.current !== current) return void (await unit.current?.answered)
+      if (!(error instanceof RefusedKernel)) this.#replace(unit, String(error))
       throw error
     }
   }
@@ -447,29 +453,39 @@ export class ThreadEngine<Task> implements Engine {
 
   /** Looks at all workers, in case a notification is late or a thread sends none any more. */
   #look(): void {
+    const { maxStillLooks } = this.#patience
+    const seconds = (LOOK_INTERVAL_MS * maxStillLooks) / 1000
     for (const unit of this.units) {
-      if (!unit.current?.ready) continue
-      const { heartbeat } = unit.current.slot
-      unit.still = heartbeat === unit.heartbeat ? unit.still + 1 : 0
-      unit.heartbeat = heartbeat
-      if (unit.still === 1) unit.stillCpuMs = this.#activityOf(unit)?.cpuMs
-      if (unit.still < this.#patience.maxStillLooks) continue
-      const seconds = (LOOK_INTERVAL_MS * this.#patience.maxStillLooks) / 1000
+      unit.still = this.#isStill(unit) ? unit.still + 1 : 0
+      if (unit.still === 1) unit.stillCpuMs = this.activityOf(unit)?.cpuMs
+      if (unit.still < maxStillLooks) continue
       if (this.#isStarved(unit)) this.#reportStarved(unit, seconds)
       else this.#replace(unit, `it made no progress for ${seconds} s`)
     }
     this.#lookAtSlots()
   }
 
-  #activityOf({ current }: ThreadUnit<Task>): ThreadActivity | undefined {
+  /** A thread that loads another task has no heartbeat: it counts as still if it was stopped or has ended. */
+  #isStill(unit: ThreadUnit<Task>): boolean {
+    const { current } = unit
+    if (!current) return false
+    if (!current.ready) return current.isObserved && (this.activityOf(unit)?.state ?? "stopped") === "stopped"
+    const { heartbeat } = current.slot
+    const isStill = heartbeat === unit.heartbeat
+    unit.heartbeat = heartbeat
+    return isStill
+  }
+
+  /** What the unit's thread does; undefined if it has ended, has never been ready, or the system does not report it. */
+  protected activityOf({ current }: ThreadUnit<Task>): ThreadActivity | undefined {
     const { activity = host.threadActivity } = this.#options
     return current?.threadId === undefined ? undefined : activity(current.threadId)
   }
 
   /** A thread that waits for a CPU is not at fault: a replacement would wait as well. */
   #isStarved(unit: ThreadUnit<Task>): boolean {
-    const now = this.#activityOf(unit)
-    if (!now?.isRunnable || unit.stillCpuMs === undefined) return false
+    const now = this.activityOf(unit)
+    if (now?.state !== "runnable" || unit.stillCpuMs === undefined) return false
     return now.cpuMs - unit.stillCpuMs < STARVED_SHARE * LOOK_INTERVAL_MS * (unit.still - 1)
   }
 

@@ -12,6 +12,8 @@ export interface CurrentThread<Task> {
   answered: Promise<void>
   /** The system's number of the thread; known once it is ready. */
   threadId?: number | undefined
+  /** True once the system has reported what the thread does, so that a missing report means that it has ended. */
+  isObserved: boolean
 }
 
 /** A unit of an engine over all the threads that it has had. */

@@ -22,9 +22,12 @@ export class WorkerThread<Task> {
   #pending: PromiseWithResolvers<ReadyThread> | undefined
   #ending = false
 
-  /** @param entry a module that calls `serveOrders` with the same task type */
+  /**
+   * @param entry a module that calls `serveOrders` with the same task type
+   * @throws Error if the system denies the thread
+   */
   constructor(entry: string | URL, events: ThreadEvents) {
-    this.#worker = new Worker(entry)
+    this.#worker = spawn(entry)
     this.#events = events
     const gone = Promise.withResolvers<void>()
     this.gone = gone.promise
@@ -55,9 +58,11 @@ export class WorkerThread<Task> {
     return pending.promise
   }
 
-  /** Lets the thread end once it waits for an order. Its end is no longer reported as its death. */
+  /** Lets the thread end once it waits for an order. Its end is no longer reported as its death; an open order fails. */
   end(): void {
     this.#ending = true
+    this.#pending?.reject(new Error("the thread was asked to end"))
+    this.#pending = undefined
     this.#worker.postMessage(null)
   }
 
@@ -88,6 +93,14 @@ export class WorkerThread<Task> {
     if (pending) pending.reject(error)
     else if (!this.#ending) this.#events.died(error.message)
     this.#ending = true
+  }
+}
+
+function spawn(entry: string | URL): Worker {
+  try {
+    return new Worker(entry)
+  } catch (error) {
+    throw new Error(explained((error as Error).message), { cause: error })
   }
 }
 

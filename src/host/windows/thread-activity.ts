@@ -7,8 +7,10 @@ const SYSTEM_PROCESS_INFORMATION = 5
 const STATUS_SUCCESS = 0
 const STATUS_INFO_LENGTH_MISMATCH = 0xc000_0004
 
-/** KTHREAD_STATE: Ready, Running, Standby and DeferredReady. */
+/** KTHREAD_STATE: Ready, Running, Standby and DeferredReady; Waiting, and KWAIT_REASON Suspended. */
 const RUNNABLE = [1, 2, 3, 7]
+const WAITING = 5
+const SUSPENDED = 5
 
 /** Sizes and offsets of SYSTEM_PROCESS_INFORMATION and of the SYSTEM_THREAD_INFORMATION records that follow it. */
 const PROCESS_BYTES = 0x100
@@ -16,6 +18,7 @@ const PROCESS_ID = 0x50
 const THREAD_BYTES = 0x50
 const THREAD_ID = 0x30
 const THREAD_STATE = 0x44
+const THREAD_WAIT_REASON = 0x48
 
 const signatures = {
   NtQuerySystemInformation: { args: ["i32", "ptr", "u32", "ptr"], returns: "u32" },
@@ -68,5 +71,11 @@ export function activityIn(records: Uint8Array, processId: number, threadId: num
 /** Kernel and user time are the first two fields, in units of 100 ns. */
 function activityOf(view: DataView, at: number): ThreadActivity {
   const ticks = view.getBigInt64(at, true) + view.getBigInt64(at + 8, true)
-  return { isRunnable: RUNNABLE.includes(view.getUint32(at + THREAD_STATE, true)), cpuMs: Number(ticks) / 1e4 }
+  return { state: stateOf(view, at), cpuMs: Number(ticks) / 1e4 }
+}
+
+function stateOf(view: DataView, at: number): ThreadActivity["state"] {
+  const state = view.getUint32(at + THREAD_STATE, true)
+  if (RUNNABLE.includes(state)) return "runnable"
+  return state === WAITING && view.getUint32(at + THREAD_WAIT_REASON, true) === SUSPENDED ? "stopped" : "waiting"
 }

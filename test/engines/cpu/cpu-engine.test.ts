@@ -242,7 +242,7 @@ describe("a worker", () => {
     const { engine, watch, log } = await setUp({
       kernel: "faulty",
       ...FAULTY,
-      activity: () => ({ isRunnable: true, cpuMs: 5 }),
+      activity: () => ({ state: "runnable", cpuMs: 5 }),
     })
     const job = fault(HANG_FIRST, { stopAtCandidate: false, range: { first: 0n, last: 29_999n } })
     engine.assign(job)
@@ -256,9 +256,9 @@ describe("a worker", () => {
   })
 
   test("that runs without progress, or is stopped, is replaced", async () => {
-    for (const isRunnable of [true, false]) {
+    for (const state of ["runnable", "stopped"] as const) {
       let cpuMs = 0
-      const activity = () => ({ isRunnable, cpuMs: isRunnable ? (cpuMs += 1000) : 0 })
+      const activity = () => ({ state, cpuMs: state === "runnable" ? (cpuMs += 1000) : 0 })
       const { engine, watch } = await setUp({ kernel: "faulty", ...FAULTY, activity })
       engine.assign(fault(HANG_FIRST, { stopAtCandidate: false, range: { first: 0n, last: 29_999n } }))
       await watch.until(() => watch.restarted.length > 0)
@@ -361,6 +361,28 @@ describe("another kernel", () => {
     expect(watch.restarted).toEqual([])
     await engine.close()
   })
+
+  for (const [what, activity] of [
+    ["was stopped", { state: "stopped", cpuMs: 5 }],
+    ["has ended", undefined],
+  ] as const) {
+    test(`is loaded by the replacement of a thread that ${what} meanwhile`, async () => {
+      let isLoading = false
+      const { engine, watch } = await setUp({
+        kernel: "faulty",
+        ...FAULTY,
+        workers: 1,
+        activity: () => (isLoading ? activity : { state: "runnable", cpuMs: performance.now() }),
+      })
+      engine.assign(work(IMPOSSIBLE))
+      isLoading = true
+      await engine.load("stuck")
+      expect(watch.restarted).toEqual(["faulty/0: it made no progress for 1 s"])
+      expect([engine.kernel, engine.units[0]!.current?.ready]).toEqual(["stuck", true])
+      await poll(() => engine.units[0]!.sequence > 0)
+      await engine.close()
+    })
+  }
 
   test("is not loaded into a closed engine, and closing does not wait for its measurement", async () => {
     const { engine, log } = await setUp({ kernel: "wasm" })

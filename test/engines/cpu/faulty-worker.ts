@@ -25,6 +25,10 @@ const kernels: KernelTable = {
   unsupported: recipe(() => {
     throw new UnsupportedKernel("this CPU has no such thing")
   }),
+  stuck: recipe(() => {
+    while (slot === 0 && !memory.slots[slot]!.leaving);
+    return createKernel("wasm")
+  }),
   broken: recipe(() => {
     throw new Error("cannot be made")
   }),

@@ -19,13 +19,17 @@ function activityOf(stat: string, schedstat: string) {
 }
 
 test.each([
-  ["R", true],
-  ["S", false],
-  ["D", false],
-  ["t", false],
-  ["T", false],
-])("state %s", (state, isRunnable) => {
-  expect(activityOf(`7 (a) R (b) ${state} 1 2`, "2500000 9 1\n")).toEqual({ isRunnable, cpuMs: 2.5 })
+  ["R", "runnable"],
+  ["S", "waiting"],
+  ["D", "waiting"],
+  ["t", "stopped"],
+  ["T", "stopped"],
+] as const)("state %s", (letter, state) => {
+  expect(activityOf(`7 (a) R (b) ${letter} 1 2`, "2500000 9 1\n")).toEqual({ state, cpuMs: 2.5 })
+})
+
+test.each(["Z", "X", "x"])("a thread in state %s has ended", letter => {
+  expect(activityOf(`7 (a) ${letter} 1 2`, "2500000 9 1\n")).toBeUndefined()
 })
 
 test("a thread that has ended has no activity", () => {
@@ -37,6 +41,6 @@ test.skipIf(process.platform !== "linux")("this thread runs and uses CPU time", 
   const before = threadActivity(threadId)!
   for (let i = 0; i < 2e7; i++) Math.sqrt(i)
   const after = threadActivity(threadId)!
-  expect(after.isRunnable).toBe(true)
+  expect(after.state).toBe("runnable")
   expect(after.cpuMs).toBeGreaterThan(before.cpuMs)
 })

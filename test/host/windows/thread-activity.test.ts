@@ -5,6 +5,7 @@ import { windows } from "../../../src/host/windows/windows.ts"
 interface Thread {
   readonly id: number
   readonly state: number
+  readonly reason?: number
   readonly kernelMs: number
   readonly userMs: number
 }
@@ -15,13 +16,14 @@ function record(processId: number, threads: readonly Thread[], isLast: boolean):
   bytes.writeUInt32LE(isLast ? 0 : bytes.length, 0)
   bytes.writeUInt32LE(threads.length, 4)
   bytes.writeBigUInt64LE(BigInt(processId), 0x50)
-  threads.forEach(({ id, state, kernelMs, userMs }, i) => {
+  threads.forEach(({ id, state, reason = 0, kernelMs, userMs }, i) => {
     const at = 0x100 + 0x50 * i
     bytes.writeBigInt64LE(BigInt(kernelMs * 1e4), at)
     bytes.writeBigInt64LE(BigInt(userMs * 1e4), at + 8)
     bytes.writeBigUInt64LE(BigInt(processId), at + 0x28)
     bytes.writeBigUInt64LE(BigInt(id), at + 0x30)
     bytes.writeUInt32LE(state, at + 0x44)
+    bytes.writeUInt32LE(reason, at + 0x48)
   })
   return bytes
 }
@@ -34,12 +36,14 @@ test("a thread is found among those of its process, with its state and its time"
       [
         { id: 8, state: 5, kernelMs: 20, userMs: 300 },
         { id: 12, state: 1, kernelMs: 0, userMs: 7 },
+        { id: 20, state: 5, reason: 5, kernelMs: 0, userMs: 1 },
       ],
       true,
     ),
   ])
-  expect(activityIn(records, 100, 8)).toEqual({ isRunnable: false, cpuMs: 320 })
-  expect(activityIn(records, 100, 12)).toEqual({ isRunnable: true, cpuMs: 7 })
+  expect(activityIn(records, 100, 8)).toEqual({ state: "waiting", cpuMs: 320 })
+  expect(activityIn(records, 100, 12)).toEqual({ state: "runnable", cpuMs: 7 })
+  expect(activityIn(records, 100, 20)).toEqual({ state: "stopped", cpuMs: 1 })
   expect(activityIn(records, 100, 16)).toBeUndefined()
   expect(activityIn(records, 101, 8)).toBeUndefined()
   expect(activityIn(new Uint8Array(0), 100, 8)).toBeUndefined()
