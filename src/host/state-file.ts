@@ -64,7 +64,9 @@ function read(path: string): string | Loaded<never> {
     return readFileSync(path, "utf8")
   } catch (error) {
     const { code } = error as { code?: string }
-    return code === "ENOENT" || code === "ENOTDIR" ? { kind: "absent" } : { kind: "refused", why: `cannot be read (${code})` }
+    return code === "ENOENT" || code === "ENOTDIR"
+      ? { kind: "absent" }
+      : { kind: "refused", why: `cannot be read (${code})` }
   }
 }
 
