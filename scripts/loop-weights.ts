@@ -62,7 +62,7 @@ export function weightsOf(instructions: readonly Located[], rolled: boolean): nu
 
 /**
  * Returns the loops in order of their start; two branches back to one place are one loop. A branch to itself, which
- * ends a kernel, is none.
+ * ends a kernel, does not count.
  */
 function loopsOf(instructions: readonly Located[]): Loop[] {
   const ends = new Map<number, number>()

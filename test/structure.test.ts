@@ -41,7 +41,7 @@ interface Import {
   readonly file: string
   readonly room: string
   /** A path under `src`, or a module's name. */
-  readonly target: string
+  readonly imported: string
   readonly relative: boolean
 }
 
@@ -54,11 +54,11 @@ const roomOf = (path: string): string => (path.includes("/") ? path.slice(0, pat
 const imports: Import[] = [...texts].flatMap(([file, text]) =>
   [...text.matchAll(/(?:\bfrom|^import|\bimport\()\s*"([^"]+)"/gm)].map(([, name]) => {
     const relative = name!.startsWith(".")
-    return { file, room: roomOf(file), target: relative ? normalize(join(dirname(file), name!)) : name!, relative }
+    return { file, room: roomOf(file), imported: relative ? normalize(join(dirname(file), name!)) : name!, relative }
   }),
 )
 
-const show = ({ file, target }: Import): string => `${file} → ${target}`
+const show = ({ file, imported }: Import): string => `${file} → ${imported}`
 
 test("the scan sees the imports that are there", () => {
   expect(imports.map(show)).toContain("engines/cpu/worker.ts → engines/cpu/kernels.ts")
@@ -74,10 +74,10 @@ test("every room has its rule", () => {
 describe("imports point down", () => {
   for (const [room, allowed] of Object.entries(MAY_IMPORT)) {
     test(room, () => {
-      const wrong = imports.filter(({ room: from, target, relative }) => {
+      const wrong = imports.filter(({ room: from, imported, relative }) => {
         if (from !== room || !relative) return false
-        const to = roomOf(target)
-        return to !== room && !allowed.includes(to) && !allowed.includes(target)
+        const to = roomOf(imported)
+        return to !== room && !allowed.includes(to) && !allowed.includes(imported)
       })
       expect(wrong.map(show)).toEqual([])
     })
@@ -91,14 +91,15 @@ test("no imports go in a circle", () => {
     if (path.includes(file)) circles.push([...path.slice(path.indexOf(file)), file].join(" → "))
     if (done.has(file)) return
     done.add(file)
-    for (const { target } of imports.filter(one => one.file === file && one.relative)) follow(target, [...path, file])
+    for (const { imported } of imports.filter(one => one.file === file && one.relative))
+      follow(imported, [...path, file])
   }
   for (const file of texts.keys()) follow(file, [])
   expect(circles).toEqual([])
 })
 
 test("nothing that hashes knows a network", () => {
-  const wrong = imports.filter(({ room, target }) => WITHOUT_NETWORK.includes(room) && NETWORK.test(target))
+  const wrong = imports.filter(({ room, imported }) => WITHOUT_NETWORK.includes(room) && NETWORK.test(imported))
   expect(wrong.map(show)).toEqual([])
 })
 
@@ -108,8 +109,8 @@ test("HTTP is served in one room", () => {
 })
 
 test("packages come in at the rim only", () => {
-  const wrong = imports.filter(({ room, target, relative }) => {
-    return WITHOUT_PACKAGES.includes(room) && !relative && !/^(node|bun):/.test(target)
+  const wrong = imports.filter(({ room, imported, relative }) => {
+    return WITHOUT_PACKAGES.includes(room) && !relative && !/^(node|bun):/.test(imported)
   })
   expect(wrong.map(show)).toEqual([])
 })
@@ -123,10 +124,10 @@ const ENGINE_ROOMS: Readonly<Record<string, readonly string[]>> = {
 
 test("CPU and GPU engines share threads and do not know each other", () => {
   const isRoom = (room: string) => room in ENGINE_ROOMS
-  const wrong = imports.filter(({ file, target }) => {
+  const wrong = imports.filter(({ file, imported }) => {
     const [from, to] = [
       dirname(file).split("/").slice(0, 2).join("/"),
-      dirname(target).split("/").slice(0, 2).join("/"),
+      dirname(imported).split("/").slice(0, 2).join("/"),
     ]
     return isRoom(from) && isRoom(to) && from !== to && !ENGINE_ROOMS[from]!.includes(to)
   })
@@ -140,9 +141,63 @@ test("shared memory is touched in two files", () => {
 
 test("a system's room is used by the host's choice only", () => {
   const system = /^host\/(linux|darwin|windows)\//
-  const wrong = imports.filter(({ file, target }) => {
-    const [, room] = system.exec(target) ?? []
+  const wrong = imports.filter(({ file, imported }) => {
+    const [, room] = system.exec(imported) ?? []
     return room !== undefined && !file.startsWith(`host/${room}/`) && file !== "host/host.ts"
   })
   expect(wrong.map(show)).toEqual([])
+})
+
+/** Terms of the glossary as type names: `batch` is `Batch`, `core model` is `CoreModel`. */
+async function glossaryTypes(): Promise<Set<string>> {
+  const text = await Bun.file(join(src, "../docs/glossary.md")).text()
+  const terms = [...text.matchAll(/^\| \*\*([^*]+)\*\* \|/gm)].map(([, term]) => term!)
+  return new Set(terms.map(term => term.replace(/(^|\s)(\w)/g, (_, _space, letter) => letter.toUpperCase())))
+}
+
+test("an exported type that bears a term of the glossary is declared once", async () => {
+  const terms = await glossaryTypes()
+  expect(terms.size).toBeGreaterThan(30)
+  const declared = new Map<string, string[]>()
+  for (const [file, text] of texts)
+    for (const [, name] of text.matchAll(/^export (?:abstract )?(?:class|interface|type) (\w+)/gm))
+      if (terms.has(name!)) declared.set(name!, [...(declared.get(name!) ?? []), file])
+  expect(declared.get("Job")).toEqual(["sources/source.ts"])
+  expect([...declared].filter(([, files]) => files.length > 1)).toEqual([])
+})
+
+test("x86-64 kernels have one entry, and everything else is in a room", () => {
+  expect([...texts.keys()].filter(file => dirname(file) === "kernel/x64")).toEqual(["kernel/x64/x64-kernel.ts"])
+})
+
+test("private members are #private, and maxima are MAX_", () => {
+  const wrong = [...texts].flatMap(([file, text]) =>
+    [...text.matchAll(/\bprivate (?:readonly )?\w+\s*[:(=]|\bMOST_\w+|\b\w*LIMIT_MS\b/g)].map(
+      ([found]) => `${file}: ${found}`,
+    ),
+  )
+  expect(wrong).toEqual([])
+})
+
+/** Turns of phrase that a reader must read twice; `CONTRIBUTING.md` asks for plain technical English. */
+const UNCLEAR =
+  /\b(so many|so much behind|(is|are) told|goes on|(?<!there )(is|are) none|of (its|their) own|where there (is|are) (none|no))\b/i
+
+test("texts avoid unclear turns of phrase", async () => {
+  const root = join(src, "..")
+  const files = [
+    ...new Bun.Glob(
+      "{src,docs,scripts,systemd,deploy,examples}/**/*.{ts,md,sh,css,html,yaml,yml,json,service,conf}",
+    ).scanSync(root),
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+  ]
+  const wrong: string[] = []
+  for (const file of files) {
+    const lines = (await Bun.file(join(root, file)).text()).split("\n")
+    for (const [i, line] of lines.entries()) if (UNCLEAR.test(line)) wrong.push(`${file}:${i + 1}: ${line.trim()}`)
+  }
+  expect(files.length).toBeGreaterThan(300)
+  expect(wrong).toEqual([])
 })

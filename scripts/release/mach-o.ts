@@ -1,6 +1,6 @@
 /**
  * Ad-hoc signatures of Mach-O executables. macOS hashes every page as it is loaded and ends a process whose page differs
- * from the signature's hash. The runtime for x64 keeps the signature of its own vendor, which the embedded program breaks.
+ * from the signature's hash. The runtime for x64 keeps its vendor's signature, which the embedded program invalidates.
  *
  * Source: Apple's `cs_blobs.h` (signature, big-endian) and `loader.h` (load commands, little-endian).
  */

@@ -31,7 +31,7 @@ export async function run(config: Config<"demo">): Promise<void> {
   } else {
     await mineForOwnNode(config, output, end, goal)
   }
-  // The operator's signal is a normal end, whatever was reached.
+  // A signal ends the demo normally, even before the wanted number is reached.
   if (goal.reached.aborted) output.log.success(`demo finished: ${goal}`)
   else output.log.info(`demo stopped: ${goal}`)
 }

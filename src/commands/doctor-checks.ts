@@ -35,7 +35,7 @@ export type Topic =
 export interface Finding {
   readonly topic: Topic
   readonly level: Level
-  /** What was found; for a warning and what is wrong, also what to do. */
+  /** The finding; for a warning or a fault, also the remedy. */
   readonly text: string
 }
 

@@ -1,4 +1,4 @@
-/** `doctor`: checks everything that mining on this machine needs, and says what to do about what is wrong. */
+/** `doctor`: checks everything that mining on this machine needs, and gives the remedy for each fault. */
 import { systemClock as clock } from "../clock.ts"
 import type { Config } from "../config/config.ts"
 import { ExitCode, type OperatorError } from "../errors.ts"

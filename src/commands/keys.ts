@@ -38,7 +38,7 @@ export interface KeysOptions {
   readonly log: Log
 }
 
-/** A shell that brings a running job to the foreground does not tell it. */
+/** A shell sends no signal to a running job that it brings to the foreground. */
 const FOREGROUND_CHECK_MS = 1000
 
 const HELP = "keys: h hash rate, p pause, r resume, s results, c connection, ? this line"

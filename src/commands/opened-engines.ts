@@ -225,7 +225,7 @@ export class OpenedEngines {
   #affinityIn({ order }: Placement, cpus: EffectiveCpus, workers: number): readonly number[] | undefined {
     if (!this.#canMakeMachineCode) return undefined
     const requested = this.#options.settings.cpuAffinity
-    return affinityFor({ requested, order, cpus, pinsThreads: host.pinsThreads, workers, log: this.#log })
+    return affinityFor({ requested, order, cpus, bindsThreads: host.bindsThreads, workers, log: this.#log })
   }
 
   get #log(): Log {

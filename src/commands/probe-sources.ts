@@ -11,7 +11,7 @@ import { openOutput } from "./output.ts"
 import { openSource, presentedCertificate } from "./sources.ts"
 
 /** Longest time to a source's first job: a node that is syncing has none. */
-const LIMIT_MS = 10_000
+const TIMEOUT_MS = 10_000
 
 const SILENT: Log = { debug() {}, info() {}, success() {}, warn() {}, error() {}, withTag: () => SILENT }
 
@@ -49,7 +49,7 @@ async function measure(config: SourceConfig): Promise<Row> {
     connect ??= clock.now() - startedAt
     trusted ??= der
   })
-  const { connectedMs, jobMs, problem } = await probe(source, clock, LIMIT_MS)
+  const { connectedMs, jobMs, problem } = await probe(source, clock, TIMEOUT_MS)
   const der = trusted ?? (config.protocol === "stratum+tls" ? await presentedCertificate(config) : undefined)
   const certificate = der && certificateFacts(der, Date.now())
   const login = config.protocol === "quic" ? undefined : difference(connect, connectedMs)
@@ -59,7 +59,7 @@ async function measure(config: SourceConfig): Promise<Row> {
     problem:
       problem ??
       (jobMs === undefined
-        ? `no ${connectedMs === undefined ? "connection" : "job"} within ${LIMIT_MS / 1000} s`
+        ? `no ${connectedMs === undefined ? "connection" : "job"} within ${TIMEOUT_MS / 1000} s`
         : undefined),
     certificate,
     trust: trustOf(config, trusted !== undefined, certificate),

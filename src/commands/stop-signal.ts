@@ -17,7 +17,7 @@ export function stopSignal(now: () => number = () => performance.now()): AbortSi
     } else if (now() - abortedAt > SAME_REQUEST_MS) process.exit(ExitCode.failure)
   }
   for (const signal of STOP_SIGNALS) process.on(signal, stop)
-  // A service without a reload of its own continues.
+  // A service that handles no reload continues.
   if (HANGUP === "reload") process.on("SIGHUP", signal => isTerminalGone() && stop(signal))
   // Pause and resume have no effect before mining begins, and must not end the process.
   for (const signal of PAUSE_SIGNALS) process.on(signal, () => {})

@@ -20,7 +20,7 @@ export interface ChildOptions {
   /** The task, for `serveChild`; JSON. */
   readonly order: unknown
   /** Longest time without a report. */
-  readonly limitMs: number
+  readonly timeoutMs: number
   readonly clock: Clock
   /** Receives each report of the child, in order. */
   readonly report: (report: unknown) => void
@@ -39,7 +39,7 @@ process.on("exit", () => {
 })
 
 /** Runs a task. The child has ended, or was killed and is no longer waited for, when this settles. */
-export async function runChild({ order, limitMs, clock, report }: ChildOptions): Promise<ChildEnd> {
+export async function runChild({ order, timeoutMs, clock, report }: ChildOptions): Promise<ChildEnd> {
   const token = randomUUID()
   let child: Bun.Subprocess<Blob, "pipe", "ignore">
   try {
@@ -56,13 +56,13 @@ export async function runChild({ order, limitMs, clock, report }: ChildOptions):
   running.add(child)
   const { promise, resolve } = Promise.withResolvers<ChildEnd>()
   const hung = () => resolve({ kind: "hung" })
-  let cancel = clock.after(limitMs, hung)
+  let cancel = clock.after(timeoutMs, hung)
   const take = (text: string) => {
     if (!text.startsWith(token)) return
     const message = JSON.parse(text.slice(token.length)) as { readonly report?: unknown; readonly done?: true }
     if (message.done) return resolve({ kind: "done" })
     cancel()
-    cancel = clock.after(limitMs, hung)
+    cancel = clock.after(timeoutMs, hung)
     report(message.report)
   }
   const read = eachLine(child.stdout, take)

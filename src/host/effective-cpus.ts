@@ -14,8 +14,8 @@ export interface EffectiveCpus {
   /** CPU time quota in CPUs, may be fractional; undefined if unlimited. */
   readonly quota: number | undefined
   readonly logicalCpus: number
-  /** Whether unpinned threads stay on a part of `cpus`: older Windows keeps them in one group of up to 64 CPUs. */
-  readonly needsPinning?: boolean
+  /** Whether threads without an affinity stay on a part of `cpus`: older Windows keeps them in one group of up to 64 CPUs. */
+  readonly needsAffinity?: boolean
   /** One message for each malformed file, which was ignored. */
   readonly warnings: readonly string[]
 }

@@ -32,7 +32,7 @@ export interface Platform {
   /** Whether SIGHUP was ignored when this process began, as under `nohup`. Must be asked before a handler is installed. */
   ignoresHangup(): boolean
   /**
-   * Lets sleeps of this process end within about a millisecond of their time, where they do not anyway.
+   * Lets sleeps of this process end within about a millisecond of their time, on systems with coarser timers.
    * @returns false if refused
    */
   refineTimers(): boolean
@@ -40,7 +40,7 @@ export interface Platform {
   /** The system's id of the calling thread; undefined if other threads cannot address it. */
   currentThreadId(): number | undefined
   /** Whether the system has `setThreadAffinity`. */
-  readonly pinsThreads: boolean
+  readonly bindsThreads: boolean
   /**
    * Restricts a thread of this process to `cpus`.
    * @param threadId from `currentThreadId`; undefined: the calling thread

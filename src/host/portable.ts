@@ -21,7 +21,7 @@ export const portable: Platform = {
   ignoreUnreachablePeers() {},
   ignoresHangup: () => false,
   currentThreadId: () => undefined,
-  pinsThreads: false,
+  bindsThreads: false,
   setThreadAffinity: () => false,
   threadActivity: () => undefined,
   cpuInfo: async () => ({ model: systemCpus()[0]?.model, vendor: undefined, microcode: undefined }),

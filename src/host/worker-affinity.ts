@@ -1,4 +1,4 @@
-/** The CPUs that workers are pinned to, if any. */
+/** The CPUs that workers are bound to, if any. */
 import type { Log } from "../log.ts"
 import { formatCpulist } from "./cpulist.ts"
 import type { EffectiveCpus } from "./effective-cpus.ts"
@@ -10,9 +10,9 @@ export interface WorkerAffinityOptions {
   readonly requested: CpuAffinity
   /** The usable CPUs, best first. */
   readonly order: readonly number[]
-  readonly cpus: Pick<EffectiveCpus, "cpus" | "decidedBy" | "logicalCpus" | "needsPinning">
+  readonly cpus: Pick<EffectiveCpus, "cpus" | "decidedBy" | "logicalCpus" | "needsAffinity">
   /** Whether the system can restrict a thread to CPUs. */
-  readonly pinsThreads: boolean
+  readonly bindsThreads: boolean
   /** CPU workers that are to mine. */
   readonly workers: number
   readonly log: Log
@@ -26,20 +26,20 @@ export function affinityFor({
   requested,
   order,
   cpus,
-  pinsThreads,
+  bindsThreads,
   workers,
   log,
 }: WorkerAffinityOptions): readonly number[] | undefined {
   if (requested === "none") return undefined
-  if (!pinsThreads) {
-    if (requested !== "auto") log.warn("--cpu-affinity is ignored: this system does not pin threads to CPUs")
+  if (!bindsThreads) {
+    if (requested !== "auto") log.warn("--cpu-affinity is ignored: this system does not bind threads to CPUs")
     return undefined
   }
   if (requested === "auto") {
-    const { pins, why } = automatic(cpus, workers)
+    const { bind, why } = automatic(cpus, workers)
     const list = formatCpulist(order)
-    log.info(pins ? `workers are pinned to CPUs ${list}: ${why}` : `workers are not pinned: ${why}`)
-    return pins ? order : undefined
+    log.info(bind ? `workers are bound to CPUs ${list}: ${why}` : `workers are not bound to CPUs: ${why}`)
+    return bind ? order : undefined
   }
   const usable = requested.filter(cpu => order.includes(cpu))
   if (usable.length === requested.length) return usable
@@ -51,18 +51,18 @@ export function affinityFor({
 }
 
 /**
- * Pins only if the miner is alone on its CPUs: two miners that pin to the same first CPUs share them while others idle,
- * and so do containers that are limited by a quota.
+ * Binds workers only if the miner is alone on its CPUs: two miners that bind to the same first CPUs share them while others
+ * idle, and so do containers that are limited by a quota.
  */
 function automatic(
-  { cpus, decidedBy, logicalCpus, needsPinning }: WorkerAffinityOptions["cpus"],
+  { cpus, decidedBy, logicalCpus, needsAffinity }: WorkerAffinityOptions["cpus"],
   workers: number,
-): { readonly pins: boolean; readonly why: string } {
-  if (decidedBy === "quota") return { pins: false, why: "a quota limits CPU time, not CPUs" }
+): { readonly bind: boolean; readonly why: string } {
+  if (decidedBy === "quota") return { bind: false, why: "a quota limits CPU time, not CPUs" }
   if (cpus.length < logicalCpus) {
-    return { pins: true, why: `a cpuset or affinity leaves ${cpus.length} of ${logicalCpus} CPUs to this process` }
+    return { bind: true, why: `a cpuset or affinity leaves ${cpus.length} of ${logicalCpus} CPUs to this process` }
   }
-  if (needsPinning) return { pins: true, why: "threads stay in one processor group unless they are moved" }
-  if (workers >= cpus.length) return { pins: true, why: "there is a worker for each CPU" }
-  return { pins: false, why: `${workers} of ${cpus.length} CPUs mine, and other programs may use any of them` }
+  if (needsAffinity) return { bind: true, why: "threads stay in one processor group unless they are moved" }
+  if (workers >= cpus.length) return { bind: true, why: "there is a worker for each CPU" }
+  return { bind: false, why: `${workers} of ${cpus.length} CPUs mine, and other programs may use any of them` }
 }

@@ -1,6 +1,6 @@
 /**
  * Checks the Host header against DNS rebinding: a web page whose name resolves to this machine could otherwise read what
- * is served here. Such a page cannot make a browser send another name than its own.
+ * is served here. Such a page cannot make a browser send any name but the page's.
  */
 import { isIPv4, isIPv6 } from "node:net"
 import { machineNames } from "./machine-names.ts"

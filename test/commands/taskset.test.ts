@@ -69,12 +69,12 @@ describe.skipIf(taskset === null)("under taskset", () => {
   )
 
   test.skipIf(allowed.length < 2 || allowed.length < cpus().length)(
-    "default miners on a whole machine are not pinned, so that two of them use different cores",
+    "default miners on a whole machine are not bound to CPUs, so that two of them use different cores",
     async () => {
       const miner = new MinerProcess(SERVE)
       await miner.line(/next attempt in/)
       expect(affinities(miner.pid).size).toBe(0)
-      expect(miner.text).toMatch(/workers are not pinned: \d+ of \d+ CPUs mine/)
+      expect(miner.text).toMatch(/workers are not bound to CPUs: \d+ of \d+ CPUs mine/)
       expect(await miner.stop()).toBe(0)
     },
     60_000,

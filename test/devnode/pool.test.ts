@@ -25,7 +25,7 @@ interface WireJob {
   readonly seq: number
 }
 
-/** A miner that writes what it is told and reads lines. */
+/** A miner that writes given messages and reads lines. */
 class Client {
   readonly #messages: Message[] = []
   #wake = () => {}

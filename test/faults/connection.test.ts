@@ -49,7 +49,7 @@ const credentialsIn = (dir: string) => [
   `--tls-cert-sha256-file=${join(dir, PIN_FILE)}`,
 ]
 
-/** The development node as a process of its own, which can be killed. */
+/** The development node in a separate process, which can be killed. */
 function nodeProcess(port: number, dir: string): MinerProcess {
   return new MinerProcess(["node", `--port=${port}`, `--dir=${dir}`, "--difficulty=2000", "--interval-ms=3600000"])
 }

@@ -63,7 +63,7 @@ describe("framing", () => {
     expect(isValid(last, (await peer.resultOf(last.id)).result)).toBe(true)
   })
 
-  test("a length over the limit costs the connection, and the next one goes on", async () => {
+  test("a length over the limit costs the connection, and the next connection works", async () => {
     await mineOne()
     const sentAt = performance.now()
     peer.sendBytes(new Uint8Array([0, 0, 4, 1, 0x7b]))

@@ -167,7 +167,7 @@ describe("an operator", () => {
     await seal(peer, 20)
   })
 
-  test("may stop it for three seconds and let it go on", async () => {
+  test("may stop it for three seconds and continue it", async () => {
     const { miner, peer } = await start()
     peer.sendJob(HARD)
     await miner.line(/difficulty/)
@@ -212,7 +212,7 @@ describe("an operator", () => {
     await seal(next)
   })
 
-  test("is told of a token's file that has no end", async () => {
+  test("gets an error for a token file without end", async () => {
     const [, pin] = node.credentials
     const endless = new MinerProcess(args(node.port, ["--auth-token-file=/dev/zero", pin!]))
     expect(await endless.exited).toBe(78)

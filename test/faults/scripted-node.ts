@@ -123,7 +123,7 @@ export interface ScriptedNodeOptions {
   readonly port?: number
   readonly identity?: Identity
   readonly alpn?: string
-  /** Called with each miner that says `Ready`; where there is none, they are just kept. */
+  /** Called with each miner that says `Ready`; if absent, they are only kept. */
   readonly onReady?: (peer: TestPeer) => void
 }
 

@@ -30,7 +30,7 @@ test("a card that hangs keeps nobody waiting, and is asked again once it has ans
   thread.close()
 })
 
-test("gives nothing where there is no NVML", async () => {
+test("has no readings without NVML", async () => {
   const thread = nvmlThread(systemClock)
   expect(await thread.read("0000:01:00.0")).toBeUndefined()
   thread.close()

@@ -24,7 +24,7 @@ describe("a job", () => {
 
   test("replaces the previous one immediately, whose candidates are ignored", async () => {
     const engine = new FakeEngine("a")
-    const { job, source, clock, told, lines, stop } = await setUp([engine])
+    const { job, source, clock, events, lines, stop } = await setUp([engine])
     job("1")
     const { sequence } = engine.work!
     engine.counted = 1234n
@@ -34,18 +34,18 @@ describe("a job", () => {
     engine.find(nonce(1), sequence)
     await settle()
     expect(source.submitted).toEqual([])
-    expect(told.slice(1)).toEqual(["job 1", "jobEnded 1 cancelled", "job 2"])
+    expect(events.slice(1)).toEqual(["job 1", "jobEnded 1 cancelled", "job 2"])
     expect(lines()).toContain("info 1 ended, it was replaced: 3.25 s old, 1,234 hashes, 0 seals")
     await stop()
   })
 
   test("that is sent again while it is searched changes nothing", async () => {
     const engine = new FakeEngine("a")
-    const { job, told, stop } = await setUp([engine])
+    const { job, events, stop } = await setUp([engine])
     job("1", { difficulty: HARD })
     job("1", { difficulty: HARD })
     expect(engine.assigned).toHaveLength(1)
-    expect(told.slice(1)).toEqual(["job 1"])
+    expect(events.slice(1)).toEqual(["job 1"])
     job("1", { difficulty: HARD + 1n })
     expect(engine.assigned).toHaveLength(2)
     await stop()
@@ -53,17 +53,17 @@ describe("a job", () => {
 
   test("that is withdrawn leaves the engines idle", async () => {
     const engine = new FakeEngine("a")
-    const { job, source, told, stop } = await setUp([engine])
+    const { job, source, events, stop } = await setUp([engine])
     job("1")
     source.events!.noJob()
     expect(engine.work).toBeNull()
-    expect(told.at(-1)).toBe("jobEnded 1 cancelled")
+    expect(events.at(-1)).toBe("jobEnded 1 cancelled")
     await stop()
   })
 
   test("ends at --max-job-age after its last arrival, and is searched again if it is sent again", async () => {
     const engine = new FakeEngine("a")
-    const { job, clock, told, lines, stop } = await setUp([engine], undefined, 60_000)
+    const { job, clock, events, lines, stop } = await setUp([engine], undefined, 60_000)
     job("1", { difficulty: HARD })
     await clock.advance(50_000)
     job("1", { difficulty: HARD })
@@ -71,7 +71,7 @@ describe("a job", () => {
     expect(engine.work).not.toBeNull()
     await clock.advance(1000)
     expect(engine.work).toBeNull()
-    expect(told.at(-1)).toBe("jobEnded 1 cancelled")
+    expect(events.at(-1)).toBe("jobEnded 1 cancelled")
     expect(lines().at(-1)).toContain(`1 ended, ${NODE} has sent no other for 60 s (--max-job-age): 110.0 s old`)
     job("1", { difficulty: HARD })
     expect(engine.work).not.toBeNull()
@@ -117,7 +117,7 @@ describe("a job", () => {
 describe("a candidate", () => {
   test("confirmed by the reference is submitted with its hashes and time", async () => {
     const engines = [new FakeEngine("a"), new FakeEngine("b")]
-    const { job, source, clock, told, lines, stop } = await setUp(engines)
+    const { job, source, clock, events, lines, stop } = await setUp(engines)
     const first = job("1")
     engines[0]!.counted = 1000n
     engines[1]!.counted = 500n
@@ -128,24 +128,24 @@ describe("a candidate", () => {
     expect(seal).toMatchObject({ job: first, nonce: nonce(1), hashes: 1500n, seconds: 2.5, unit: "b/0" })
     expect(seal!.hash).toHaveLength(64)
     expect(engines.map(({ work }) => work)).toEqual([null, null])
-    expect(told.slice(1)).toEqual(["job 1", "seal 1 sent 0"])
+    expect(events.slice(1)).toEqual(["job 1", "seal 1 sent 0"])
     expect(lines().slice(-2)).toEqual([
       "info 1 sealed by b/0, 2.50 s old, after 1,500 hashes",
       `success the seal of 1 by b/0 was sent to ${NODE}`,
     ])
     job("2")
-    expect(told).toContain("jobEnded 1 completed")
+    expect(events).toContain("jobEnded 1 completed")
     await stop()
   })
 
   test("that fails verification is counted and logged, not submitted, and the search continues", async () => {
     const engine = new FakeEngine("a")
-    const { job, source, told, lines, stop } = await setUp([engine])
+    const { job, source, events, lines, stop } = await setUp([engine])
     job("1", { difficulty: HARD })
     engine.find(nonce(1))
     await settle()
     expect(source.submitted).toEqual([])
-    expect(told).toContain("mismatch a/0")
+    expect(events).toContain("mismatch a/0")
     expect(engine.resumed).toEqual([engine.work!.sequence])
     expect(lines().at(-1)).toStartWith("error a/0 reported nonce 00")
     await stop()
@@ -153,14 +153,14 @@ describe("a candidate", () => {
 
   test("outside the prefix or the range is a mismatch", async () => {
     const engine = new FakeEngine("a")
-    const { job, source, told, stop } = await setUp([engine])
+    const { job, source, events, stop } = await setUp([engine])
     job("1", { prefix: Uint8Array.of(9) })
     engine.find(nonce(1, 8))
     job("2", { range: { first: 5n, last: 7n } })
     engine.find(nonce(8))
     await settle()
     expect(source.submitted).toEqual([])
-    expect(told.filter(line => line.startsWith("mismatch"))).toHaveLength(2)
+    expect(events.filter(line => line.startsWith("mismatch"))).toHaveLength(2)
     engine.find(nonce(7))
     await settle()
     expect(source.submitted).toHaveLength(1)
@@ -183,7 +183,7 @@ describe("a candidate", () => {
 describe("after a seal", () => {
   test("the same job sent again is searched further; its account starts at the last seal", async () => {
     const engine = new FakeEngine("a")
-    const { job, source, clock, told, stop } = await setUp([engine])
+    const { job, source, clock, events, stop } = await setUp([engine])
     job("1")
     const { sequence } = engine.work!
     engine.counted = 10n
@@ -197,7 +197,7 @@ describe("after a seal", () => {
     engine.find(nonce(2))
     await settle()
     expect(source.submitted[1]).toMatchObject({ job: again, hashes: 7n, seconds: 2 })
-    expect(told.filter(line => line.startsWith("job"))).toEqual(["job 1"])
+    expect(events.filter(line => line.startsWith("job"))).toEqual(["job 1"])
     await stop()
   })
 
@@ -233,7 +233,7 @@ describe("after a seal", () => {
   for (const [verdict, line] of verdicts) {
     test(`its verdict is reported: ${verdict.result}`, async () => {
       const engine = new FakeEngine("a")
-      const { job, source, clock, told, lines, stop } = await setUp([engine])
+      const { job, source, clock, events, lines, stop } = await setUp([engine])
       const answer = Promise.withResolvers<Verdict>()
       source.verdict = answer.promise
       job("1")
@@ -242,7 +242,7 @@ describe("after a seal", () => {
       answer.resolve(verdict)
       await settle()
       expect(lines().at(-1)).toBe(line)
-      expect(told.at(-1)).toBe(`seal 1 ${verdict.result} 0.12`)
+      expect(events.at(-1)).toBe(`seal 1 ${verdict.result} 0.12`)
       await stop()
     })
   }
@@ -253,7 +253,7 @@ describe("a range", () => {
     const engines = [new FakeEngine("slow"), new FakeEngine("fast")]
     engines[0]!.units = [{ ...engines[0]!.units[0]!, hashes: 99n }]
     engines[1]!.units = [{ ...engines[1]!.units[0]!, hashes: 899n }]
-    const { job, source, clock, told, lines, stop } = await setUp(engines)
+    const { job, source, clock, events, lines, stop } = await setUp(engines)
     const more = { isLast: false }
     const asked = job("1", { difficulty: HARD, range: { first: 100n, last: 1099n }, slice: more })
     expect(engines.map(({ work }) => work!.range)).toEqual([
@@ -268,19 +268,19 @@ describe("a range", () => {
     expect(source.exhaustions).toEqual([])
     engines[1]!.events!.exhausted(sequence)
     expect(source.exhaustions).toEqual([{ job: asked, hashes: 1000n, seconds: 0.75 }])
-    expect(told.at(-1)).toBe("job 1")
+    expect(events.at(-1)).toBe("job 1")
     // The next slice of the same job neither ends it nor logs it again.
     job("1", { difficulty: HARD, range: { first: 1100n, last: 2000n }, slice: { isLast: true } })
-    expect(told.at(-1)).toBe("job 1")
+    expect(events.at(-1)).toBe("job 1")
     expect(lines().at(-1)).toStartWith(`debug 1 of ${NODE}`)
     source.events!.noJob()
-    expect(told.at(-1)).toBe("jobEnded 1 cancelled")
+    expect(events.at(-1)).toBe("jobEnded 1 cancelled")
     await stop()
   })
 
   test("of a job that waits for its next slice has not ended when another job is searched", async () => {
     const engine = new FakeEngine("a")
-    const { job, told, stop } = await setUp([engine])
+    const { job, events, stop } = await setUp([engine])
     const turn = (id: string, first: bigint, isLast: boolean) => {
       job(id, { difficulty: HARD, range: { first, last: first + 9n }, slice: { isLast } })
       engine.events!.exhausted(engine.work!.sequence)
@@ -290,7 +290,7 @@ describe("a range", () => {
     turn("1", 10n, true)
     turn("2", 10n, true)
     await stop()
-    expect(told.filter(line => line.startsWith("jobEnded"))).toEqual(["jobEnded 1 failed", "jobEnded 2 failed"])
+    expect(events.filter(line => line.startsWith("jobEnded"))).toEqual(["jobEnded 1 failed", "jobEnded 2 failed"])
   })
 
   test("being searched is not divided again for an engine that starts late", async () => {
@@ -401,10 +401,10 @@ describe("an engine", () => {
 
   test("reports the events of its units", async () => {
     const engine = new FakeEngine("a")
-    const { told, lines, stop } = await setUp([engine])
+    const { events, lines, stop } = await setUp([engine])
     engine.events!.switched("a/0", 1, 0.0005)
     engine.events!.restarted("a/0", "it made no progress for a second")
-    expect(told.slice(1)).toEqual(["switched a/0 0.0005", "restarted a/0"])
+    expect(events.slice(1)).toEqual(["switched a/0 0.0005", "restarted a/0"])
     expect(lines().at(-1)).toBe("warn a/0 was replaced: it made no progress for a second")
     await stop()
   })
@@ -413,13 +413,13 @@ describe("an engine", () => {
 describe("shutdown", () => {
   test("closes everything", async () => {
     const engine = new FakeEngine("a")
-    const { job, source, clock, told, stop } = await setUp([engine])
+    const { job, source, clock, events, stop } = await setUp([engine])
     job("1")
     engine.find(nonce(1))
     await settle()
     await stop()
     expect([source.closed, engine.closed]).toEqual([true, true])
-    expect(told.at(-1)).toBe("jobEnded 1 completed")
+    expect(events.at(-1)).toBe("jobEnded 1 completed")
     expect(clock.pending).toBe(0)
   })
 
@@ -434,9 +434,9 @@ describe("shutdown", () => {
 })
 
 test("a lost connection is logged with the time of the next attempt", async () => {
-  const { source, told, lines, stop } = await setUp([new FakeEngine("a")])
+  const { source, events, lines, stop } = await setUp([new FakeEngine("a")])
   source.events!.disconnected("timeout", "the node fell silent", 1500, NODE)
-  expect(told).toEqual([`connected ${NODE}`, `disconnected timeout ${NODE}`])
+  expect(events).toEqual([`connected ${NODE}`, `disconnected timeout ${NODE}`])
   expect(lines()).toEqual([`success connected to ${NODE}`, `warn ${NODE}: the node fell silent; next attempt in 1.5 s`])
   await stop()
 })
@@ -472,14 +472,14 @@ describe("a pause", () => {
 
   test("lasts across jobs; the newest is searched afterwards", async () => {
     const engine = new FakeEngine("a")
-    const { job, miner, told, stop } = await setUp([engine])
+    const { job, miner, events, stop } = await setUp([engine])
     job("1")
     miner.setPaused("operator", true)
     const second = job("2", { header: new Uint8Array(32).fill(7) })
     expect(engine.work).toBeNull()
     miner.setPaused("operator", false)
     expect(engine.work).toMatchObject({ header: second.header })
-    expect(told.slice(1)).toEqual(["job 1", "paused operator", "jobEnded 1 cancelled", "job 2", "paused no longer"])
+    expect(events.slice(1)).toEqual(["job 1", "paused operator", "jobEnded 1 cancelled", "job 2", "paused no longer"])
     await stop()
   })
 

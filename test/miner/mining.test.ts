@@ -50,7 +50,7 @@ class ScriptedSource implements JobSource {
   }
 }
 
-async function mine(source: ScriptedSource, told: string[] = []): Promise<Seal[]> {
+async function mine(source: ScriptedSource, events: string[] = []): Promise<Seal[]> {
   const log = collectLog()
   const random = (bytes: number) => new Uint8Array(bytes).fill(0x5a)
   await source.mine(source => {
@@ -58,7 +58,7 @@ async function mine(source: ScriptedSource, told: string[] = []): Promise<Seal[]
     return new Miner({
       source,
       engines: new EngineSet([engine]),
-      events: recordingEvents(told),
+      events: recordingEvents(events),
       clock: systemClock,
       log,
     })
@@ -86,10 +86,10 @@ const job = (id: string, more: Partial<Job> = {}): Job => ({
 
 test("a node's consecutive jobs, one of them sent twice", async () => {
   const jobs = [job("2"), job("2"), job("3")]
-  const told: string[] = []
-  const seals = await mine(new ScriptedSource(job("1"), count => jobs[count - 1] ?? "end"), told)
+  const events: string[] = []
+  const seals = await mine(new ScriptedSource(job("1"), count => jobs[count - 1] ?? "end"), events)
   expect(seals.map(({ job }) => job.id)).toEqual(["1", "2", "2", "3"])
-  const ends = told.filter(line => line.startsWith("jobEnded"))
+  const ends = events.filter(line => line.startsWith("jobEnded"))
   expect(ends).toEqual(["jobEnded 1 completed", "jobEnded 2 completed", "jobEnded 3 completed"])
 })
 

@@ -95,7 +95,7 @@ export interface Bench {
   /** Log lines as `level message`. */
   lines(): string[]
   /** Reported events as `name argument argument`. */
-  readonly told: string[]
+  readonly events: string[]
   /** Delivers a job; by default every nonce is a seal of it. */
   job(id: string, more?: Partial<Job>): Job
   stop(): Promise<void>
@@ -112,12 +112,12 @@ export async function setUp(
   const source = new FakeSource()
   const clock = new FakeClock(1000)
   const log = collectLog()
-  const told: string[] = []
+  const events: string[] = []
   const set = new EngineSet(engines)
   const miner = new Miner({
     source,
     engines: set,
-    events: recordingEvents(told),
+    events: recordingEvents(events),
     clock,
     log,
     ...(replaceEngine && { replaceEngine }),
@@ -134,7 +134,7 @@ export async function setUp(
     engines: set,
     source,
     clock,
-    told,
+    events,
     ended,
     lines: () => log.texts,
     job(id, more = {}) {
@@ -166,16 +166,16 @@ export const nonce = (n: number, first = 0): Uint8Array => {
   return bytes
 }
 
-export function recordingEvents(told: string[]): MinerEvents {
+export function recordingEvents(events: string[]): MinerEvents {
   return {
-    connected: source => told.push(`connected ${source}`),
-    disconnected: (reason, _message, _retryIn, source) => told.push(`disconnected ${reason} ${source}`),
-    job: job => told.push(`job ${job.id}`),
-    jobEnded: (job, status) => told.push(`jobEnded ${job.id} ${status}`),
-    seal: (seal, { result }, seconds) => told.push(`seal ${seal.job.id} ${result} ${seconds}`),
-    switched: (unit, _sequence, seconds) => told.push(`switched ${unit} ${seconds}`),
-    restarted: unit => told.push(`restarted ${unit}`),
-    mismatch: unit => told.push(`mismatch ${unit}`),
-    paused: reasons => told.push(`paused ${reasons.join("+") || "no longer"}`),
+    connected: source => events.push(`connected ${source}`),
+    disconnected: (reason, _message, _retryIn, source) => events.push(`disconnected ${reason} ${source}`),
+    job: job => events.push(`job ${job.id}`),
+    jobEnded: (job, status) => events.push(`jobEnded ${job.id} ${status}`),
+    seal: (seal, { result }, seconds) => events.push(`seal ${seal.job.id} ${result} ${seconds}`),
+    switched: (unit, _sequence, seconds) => events.push(`switched ${unit} ${seconds}`),
+    restarted: unit => events.push(`restarted ${unit}`),
+    mismatch: unit => events.push(`mismatch ${unit}`),
+    paused: reasons => events.push(`paused ${reasons.join("+") || "no longer"}`),
   }
 }

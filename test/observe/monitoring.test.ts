@@ -228,7 +228,7 @@ describe("with a token", () => {
     for (const path of ["/", "/-/healthy", "/-/ready"]) expect([path, (await get(path)).status]).toEqual([path, 200])
   })
 
-  test("only clients with it are told why the miner is not ready", async () => {
+  test("only clients with it see why the miner is not ready", async () => {
     const { get } = await start(new Bench(), { token: { read: () => "secret" } })
     expect(await (await get("/-/ready")).text()).toBe("not ready\n")
     expect(await (await get("/-/ready", bearer("secret"))).text()).toBe("no source has connected yet\n")

@@ -68,7 +68,7 @@ test("a system that does not report what an option needs is a configuration erro
   }
 })
 
-test("a machine without a battery is told so and mines", async () => {
+test("a machine without a battery mines, and the log says so", async () => {
   const log = collectLog()
   expect(await pauseTriggers({ ...settings, pauseOnBattery: true }, nothing, log)).toEqual([])
   expect(log.lines[0]?.message).toBe("--pause-on-battery: this machine has no battery")

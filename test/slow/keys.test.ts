@@ -7,7 +7,7 @@ afterEach(() => {
   for (const shell of shells.splice(0)) shell.kill("SIGKILL")
 })
 
-/** An interactive shell on a terminal of its own. */
+/** An interactive shell on a separate terminal. */
 function openShell() {
   let seen = ""
   const decoder = new TextDecoder()

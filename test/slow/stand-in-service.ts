@@ -1,6 +1,6 @@
 /**
  * Stands for the miner under the real unit: needs of the host what the miner needs, tells by its status what it got, and
- * then does as its flags say: `--exit CODE`, or goes on until it is stopped, unhealthy from SIGUSR1 on.
+ * then does as its flags say: `--exit CODE`, or runs until it is stopped, unhealthy from SIGUSR1 on.
  */
 import { dlopen } from "bun:ffi"
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"
@@ -27,7 +27,7 @@ const facts = {
   arguments: process.argv.slice(2),
   effective: effective.count,
   model: typeof (await readCpuInfo()).model,
-  pinned: setThreadAffinity(effective.cpus),
+  bound: setThreadAffinity(effective.cpus),
   nice: getPriority(),
   state: writesState(),
   credentials: credentials(),

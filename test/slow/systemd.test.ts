@@ -1,5 +1,5 @@
 /**
- * The unit and its overrides under a real systemd, booted in namespaces of its own: a stand-in looks at
+ * The unit and its overrides under a real systemd, booted in separate namespaces: a stand-in looks at
  * what they leave the miner, then the miner runs.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test"
@@ -88,7 +88,7 @@ describe.skipIf(why !== undefined)("systemd", () => {
       arguments: ["serve", "--verbose", "--x", "y"],
       effective: expect.any(Number),
       model: "string",
-      pinned: true,
+      bound: true,
       nice: 0,
       state: true,
       credentials: {
@@ -112,7 +112,7 @@ describe.skipIf(why !== undefined)("systemd", () => {
   ])("%s", async (name, nice) => {
     await configure({ dropIn: readFileSync(join(units, "overrides", name), "utf8") })
     expect(systemctl("start", service).success).toBe(true)
-    expect(facts()).toMatchObject({ nice, pinned: true, executableMemory: true, worker: true })
+    expect(facts()).toMatchObject({ nice, bound: true, executableMemory: true, worker: true })
   })
 
   test("reloads by SIGHUP", async () => {

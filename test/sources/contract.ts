@@ -21,7 +21,7 @@ export interface Peer {
   offer(job: OfferedJob): void | Promise<void>
   /** Nonces in hex that arrived over the wire so far, with their jobs. */
   seals(): readonly { readonly jobId: string; readonly nonce: string }[]
-  /** Resolves once so many seals have arrived. */
+  /** Resolves once `count` seals have arrived. */
   arrived(count: number): Promise<void>
   /** Answers every later seal with this. */
   rejectWith(reason: string): void

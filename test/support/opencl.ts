@@ -1,4 +1,4 @@
-/** The processor as an OpenCL device (PoCL), for tests; undefined, with the reason, where there is none. */
+/** The processor as an OpenCL device (PoCL), for tests; undefined, with the reason, if absent. */
 import { type OpenClApi, openOpenCl } from "../../src/engines/gpu/opencl/api.ts"
 import { type OpenClDevice, openClDevices } from "../../src/engines/gpu/opencl/devices.ts"
 

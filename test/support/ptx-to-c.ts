@@ -193,7 +193,7 @@ class HostCompute implements Compute {
   }
 
   allocate(bytes: number): Memory {
-    // An array without a buffer of its own would be moved when it gets one.
+    // An array without a dedicated buffer would be moved when it gets one.
     const memory = new Uint8Array(new ArrayBuffer(bytes))
     const handle = BigInt(ptr(memory))
     this.#memory.set(handle, memory)

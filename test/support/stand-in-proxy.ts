@@ -4,7 +4,7 @@ import net from "node:net"
 export interface ProxyOptions {
   /** `user:password` that it requires; none by default. */
   readonly credentials?: string
-  /** Bytes of a piece of its own answers. */
+  /** Bytes per piece of the proxy's answers. */
   readonly piece?: number
   /** SOCKS5 reply or HTTP status for every request instead of a connection. */
   readonly refuse?: number

@@ -76,7 +76,7 @@ int cuModuleLoadDataEx(void *module, void *image, unsigned n, void *options, voi
 
 `
 
-/** Builds the library with the system's C compiler (`cc`). @throws where there is none */
+/** Builds the library with the system's C compiler (`cc`). @throws if absent */
 export function buildStubDriver(api: Api, moment: Moment, failure: Failure): StubDriver {
   const directory = mkdtempSync(join(tmpdir(), "quantus-stub-"))
   const source = join(directory, "stub.c")

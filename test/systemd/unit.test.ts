@@ -64,7 +64,7 @@ describe.skipIf(analyze === null)("systemd-analyze", () => {
     for (const path of made) rmSync(path, { recursive: true, force: true })
   })
 
-  /** The unit with these drop-ins in a directory of its own, its executable one that exists. */
+  /** The unit with these drop-ins in a separate directory; its executable exists. */
   function install(dropIns: readonly string[], edit = (text: string) => text): string {
     const directory = mkdtempSync(join(tmpdir(), "quantus-unit-"))
     made.push(directory)

@@ -229,6 +229,6 @@ function hitsOf(kernel: Kernel): string {
   return hits.join(";")
 }
 
-function quantile(values: readonly number[], share: number): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length * share)]!
+function quantile(values: readonly number[], fraction: number): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length * fraction)]!
 }

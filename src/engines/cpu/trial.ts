@@ -20,7 +20,7 @@ export interface TrialReport {
 }
 
 /** Time for a kernel to be rendered, loaded and tested. */
-const LIMIT_MS = 30_000
+const TIMEOUT_MS = 30_000
 
 /** Whether native kernels are tried first. Tests run them on Linux, under Wine instead of Windows, and not on macOS. */
 export const needsTrial = (platform: NodeJS.Platform): boolean => platform === "win32" || platform === "darwin"
@@ -51,7 +51,12 @@ export async function refusedByTrial(
     const report = (report: unknown) => {
       current = (report as TrialReport).name
     }
-    const end = await run({ order: { kind: "kernels", names } satisfies TrialOrder, limitMs: LIMIT_MS, clock, report })
+    const end = await run({
+      order: { kind: "kernels", names } satisfies TrialOrder,
+      timeoutMs: TIMEOUT_MS,
+      clock,
+      report,
+    })
     const why = problemOf(end)
     if (why === undefined) break
     refused.set(current, why)
@@ -67,7 +72,7 @@ function problemOf(end: ChildEnd): string | undefined {
     case "crashed":
       return `it crashed a child process (${end.how}) in which it was tried`
     case "hung":
-      return `it did not end within ${LIMIT_MS / 1000} s in the child process in which it was tried`
+      return `it did not end within ${TIMEOUT_MS / 1000} s in the child process in which it was tried`
     case "unstarted":
       return `the child process in which it was to be tried cannot be started: ${end.why}`
   }

@@ -18,7 +18,7 @@ export interface TuningKey {
   readonly version: string
 }
 
-export interface Tuning {
+export interface TunedSchedules {
   /** `digestOf` the kernel that the schedules were proven and timed with. */
   readonly digest: string
   /** Speed in units of the kernel's speed without them. */
@@ -27,7 +27,7 @@ export interface Tuning {
 }
 
 /** By kernel. */
-export type Tunings = Readonly<Record<string, Tuning>>
+export type Tunings = Readonly<Record<string, TunedSchedules>>
 
 /** @returns SHA-256 of a kernel's code and constants, in hexadecimal */
 export const digestOf = ({ code }: RenderedKernel): string => createHash("sha256").update(code).digest("hex")
@@ -41,7 +41,7 @@ export function loadTunings(path: string, key: TuningKey, log: Log): Tunings {
 }
 
 /** Adds a kernel's tuning to the file, or replaces it. @throws Node's error if the file cannot be written */
-export function saveTuning(path: string, key: TuningKey, kernel: string, tuning: Tuning, log: Log): void {
+export function saveTuning(path: string, key: TuningKey, kernel: string, tuning: TunedSchedules, log: Log): void {
   saveState(path, FIELD, { ...key }, { ...loadTunings(path, key, log), [kernel]: tuning })
 }
 
@@ -60,7 +60,7 @@ export function tunedRenderer(tunings: Tunings, log: Log): (kernel: string) => u
   }
 }
 
-function renderTuned(kernel: string, { digest, schedules }: Tuning, log: Log): unknown {
+function renderTuned(kernel: string, { digest, schedules }: TunedSchedules, log: Log): unknown {
   const rendered = renderX64Kernel(kernel, { schedules })
   if (digestOf(rendered) === digest) return shareKernel(rendered)
   log.warn(`${kernel} has changed since it was tuned, so the result is not used: run quantus-miner tune again`)

@@ -11,13 +11,13 @@ import { libraryNames } from "./library.ts"
 import { OPENCL_LIBRARY } from "./opencl/api.ts"
 
 /** Time for a driver to list its devices, and to compile and test one build. */
-const LIMIT_MS = 30_000
+const TIMEOUT_MS = 30_000
 
-/** @param run a test may pass its own @param limitMs a test may pass its own */
+/** @param run a test may pass its own @param timeoutMs a test may pass its own */
 export interface DriverOptions {
   readonly clock: Clock
   readonly run?: typeof runChild
-  readonly limitMs?: number
+  readonly timeoutMs?: number
 }
 
 /** Lists the devices of all drivers, each in a child process. A driver that hangs or crashes is one of the failures. */
@@ -51,15 +51,15 @@ export async function proveApart(device: GpuDevice, options: DriverOptions): Pro
 
 const run = (
   order: DriverOrder,
-  { clock, run = runChild, limitMs = LIMIT_MS }: DriverOptions,
+  { clock, run = runChild, timeoutMs = TIMEOUT_MS }: DriverOptions,
   report: (report: DriverReport) => void,
-): Promise<ChildEnd> => run({ order, limitMs, clock, report: report as (report: unknown) => void })
+): Promise<ChildEnd> => run({ order, timeoutMs, clock, report: report as (report: unknown) => void })
 
 function problemOf(
   end: ChildEnd,
   api: GpuApi,
   step: string,
-  { limitMs = LIMIT_MS }: DriverOptions,
+  { timeoutMs = TIMEOUT_MS }: DriverOptions,
   platform?: string,
 ): string | undefined {
   const driver = driverOf(api, platform)
@@ -69,7 +69,7 @@ function problemOf(
     case "crashed":
       return `${driver} crashed (${end.how}) ${step}`
     case "hung":
-      return `${driver} did not answer within ${limitMs / 1000} s ${step}`
+      return `${driver} did not answer within ${timeoutMs / 1000} s ${step}`
     case "unstarted":
       return `${driver} is not loaded, because the process for it cannot be started: ${end.why}`
   }

@@ -1,4 +1,4 @@
-/** macOS. It does not pin threads to CPUs. */
+/** macOS. It does not bind threads to CPUs. */
 import { tmpdir } from "node:os"
 import { lockFile } from "../file-lock.ts"
 import type { Platform } from "../platform.ts"

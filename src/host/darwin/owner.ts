@@ -1,4 +1,4 @@
-/** What macOS reports of its user and its battery, by its own tools. */
+/** Input activity and power source on macOS, read by the system's own programs. */
 import { outputOf } from "../output-of.ts"
 
 /** Seconds since the last keyboard or mouse event. */

@@ -39,7 +39,7 @@ export const linux: Platform = {
   ignoreUnreachablePeers,
   ignoresHangup: () => ignoresHangup(),
   currentThreadId,
-  pinsThreads: true,
+  bindsThreads: true,
   setThreadAffinity,
   threadActivity: threadId => threadActivity(threadId),
   cpuInfo: () => readCpuInfo(),

@@ -55,7 +55,7 @@ export function effectiveCpus(
     count: Math.min(cpus.length, whole),
     quota,
     decidedBy: whole < cpus.length ? "quota" : isRestricted ? "affinity" : "logical CPUs",
-    needsPinning: !isRestricted && groups.length < sizes.length,
+    needsAffinity: !isRestricted && groups.length < sizes.length,
   }
 }
 

@@ -1,4 +1,4 @@
-/** What Windows reports of its user and its battery. */
+/** Input activity and power source on Windows. */
 import { openLibrary } from "./libraries.ts"
 
 /** SYSTEM_POWER_STATUS: ACLineStatus and BatteryFlag are its first two bytes. */

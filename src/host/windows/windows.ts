@@ -17,7 +17,7 @@ export const windows: Platform = {
   memory,
   refineTimers,
   currentThreadId,
-  pinsThreads: true,
+  bindsThreads: true,
   setThreadAffinity: (cpus, threadId) => setThreadAffinity(cpus, threadId),
   threadActivity,
   cpuInfo: async () => readCpuInfo(),

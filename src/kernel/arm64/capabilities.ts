@@ -1,4 +1,4 @@
-/** What an arm64 core can execute beyond the base architecture, as Linux tells each process. */
+/** What an arm64 core can execute beyond the base architecture, as Linux reports it to each process. */
 import { readFileSync } from "node:fs"
 
 export interface Capabilities {

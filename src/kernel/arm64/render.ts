@@ -41,7 +41,7 @@ export interface RenderedKernel {
   readonly entries: Readonly<Record<EntryName, number>>
 }
 
-/** What counts and simulations read. */
+/** Instructions for counts and simulations. */
 export interface KernelListing {
   readonly steps: readonly StepListing[]
   /** The instructions that a batch of a row executes outside steps. */

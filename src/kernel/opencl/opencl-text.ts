@@ -8,8 +8,8 @@ import { type Phase, rollPhases } from "../phases.ts"
  *
  * - `OUTLINE` qualifies the large functions. It is set to `noinline` for processors, whose compilers take minutes to
  *   inline them. By default they are inlined always: a call would keep the state in memory.
- * - `SEARCH` qualifies the search kernel. LLVM would take more registers for AMD's architectures than lets a SIMD unit
- *   hold enough waves.
+ * - `SEARCH` qualifies the search kernel. For AMD's architectures, LLVM would otherwise use too many registers for a SIMD
+ *   unit to hold enough waves.
  */
 export const PRELUDE = `
 #ifndef OUTLINE

@@ -58,7 +58,7 @@ test("a real child tries every kernel of this machine", async () => {
   const reports: unknown[] = []
   const end = await runChild({
     order: { kind: "kernels", names } satisfies TrialOrder,
-    limitMs: 60_000,
+    timeoutMs: 60_000,
     clock: systemClock,
     report: report => reports.push(report),
   })

@@ -22,7 +22,7 @@ test("a real child lists what this process would", async () => {
 }, 30_000)
 
 describe("a driver that fails", () => {
-  const options = { clock: new FakeClock(), limitMs: 5000 }
+  const options = { clock: new FakeClock(), timeoutMs: 5000 }
 
   test("while it lists its devices costs these, and not those of another", async () => {
     const run = (options: ChildOptions) => {
@@ -48,7 +48,7 @@ describe("a driver that fails", () => {
     )
   })
 
-  test("by an error of its own is left to the engine, which reports it", async () => {
+  test("by reporting an error is left to the engine, which reports it", async () => {
     const gone = { ...DEVICE, index: 1000 }
     expect(await proveApart(gone, { clock })).toBeUndefined()
   }, 30_000)

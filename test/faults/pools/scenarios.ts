@@ -268,7 +268,7 @@ export const SCENARIOS: readonly Scenario[] = [
       says: [/counts as down: the pool refused 5 shares in a row: banned/],
     },
   ),
-  fails("6 a login is refused by a ban, and the service goes on", {
+  fails("6 a login is refused by a ban, and the service continues", {
     login: [[say({ id: "$id", error: { code: -1, message: "your IP is banned for 10 minutes" } })]],
   }),
   {

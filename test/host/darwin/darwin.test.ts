@@ -9,7 +9,7 @@ test("state and the node's files are in the user's application support", () => {
   expect(darwin.stateDirectory({})).toBeUndefined()
 })
 
-test("threads are not pinned", () => expect(darwin.pinsThreads).toBe(false))
+test("threads are not bound to CPUs", () => expect(darwin.bindsThreads).toBe(false))
 
 test.skipIf(process.platform === "darwin")("without the system's library nothing throws", () => {
   expect(darwin.memory()).toBeUndefined()

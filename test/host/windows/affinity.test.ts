@@ -68,22 +68,22 @@ describe("setting a thread's affinity", () => {
 describe("the effective CPUs", () => {
   test("are all CPUs of all groups of an unrestricted process", () => {
     const affinity = { groups: [0, 1], mask: 0n, systemMask: 0n }
-    const { count, cpus, decidedBy, needsPinning } = effectiveCpus(
+    const { count, cpus, decidedBy, needsAffinity } = effectiveCpus(
       machine({ sizes: [64, 32], affinity }).processors,
       noQuota,
     )
-    expect({ count, decidedBy, needsPinning, last: cpus.at(-1) }).toEqual({
+    expect({ count, decidedBy, needsAffinity, last: cpus.at(-1) }).toEqual({
       count: 96,
       decidedBy: "logical CPUs",
-      needsPinning: false,
+      needsAffinity: false,
       last: 95,
     })
   })
 
   test("need pinning if the system keeps the process in one group", () => {
     const affinity = { groups: [1], mask: ALL_64, systemMask: ALL_64 }
-    const { count, needsPinning } = effectiveCpus(machine({ sizes: [64, 64], affinity }).processors, noQuota)
-    expect({ count, needsPinning }).toEqual({ count: 128, needsPinning: true })
+    const { count, needsAffinity } = effectiveCpus(machine({ sizes: [64, 64], affinity }).processors, noQuota)
+    expect({ count, needsAffinity }).toEqual({ count: 128, needsAffinity: true })
   })
 
   test("are those of the process's affinity, in its group", () => {

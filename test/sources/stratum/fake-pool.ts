@@ -14,7 +14,7 @@ interface Sent {
   }
 }
 
-/** A pool without a network: what the source writes is kept and, unless told otherwise, answered. */
+/** A pool without a network: the source's messages are kept and, by default, answered. */
 export class FakePool implements Peer {
   readonly clock = new FakeClock()
   readonly log = collectLog()

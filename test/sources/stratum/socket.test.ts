@@ -236,7 +236,7 @@ describe.each(["socks5", "http"] as const)("through a proxy: %s", protocol => {
     )
   })
 
-  test("a proxy that cannot be reached, and a port that is none, are named", async () => {
+  test("a proxy that cannot be reached, and an invalid port, are named", async () => {
     const address = await through({ babble: "SSH-2.0-OpenSSH_9.6\r\n\r\n" })
     const babbling = await start({ tls: false, port: plain.port, proxy: address }).next("disconnected")
     expect(babbling.message).toContain(`the proxy ${protocol}://127.0.0.1:${proxy.port}: its answer is not `)

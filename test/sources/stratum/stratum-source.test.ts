@@ -101,8 +101,8 @@ describe("login", () => {
     pool.logins = ["Invalid password hunter22"]
     source.start(events)
     await pool.elapse(60_000)
-    const told = JSON.stringify([events.events, pool.log.lines, (await events.next("failed")).error.message])
-    expect(told).not.toContain("hunter22")
+    const reported = JSON.stringify([events.events, pool.log.lines, (await events.next("failed")).error.message])
+    expect(reported).not.toContain("hunter22")
   })
 })
 
