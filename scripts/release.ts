@@ -32,6 +32,7 @@ import { signChecksums } from "./release/minisign.ts"
 import { releaseNotes } from "./release/notes.ts"
 import { type Architecture, ociImage } from "./release/oci.ts"
 import { nfpm, writePackages } from "./release/packages.ts"
+import { RIG_SYSTEMS, type RigSystem, rigArchive, rigArchiveName } from "./release/rigs.ts"
 import { lockedPackages, runtimeFor } from "./release/runtimes.ts"
 import { type ArchiveEntry, writeTar } from "./release/tar.ts"
 import { TARGETS, type Target } from "./release/targets.ts"
@@ -67,6 +68,7 @@ async function main(): Promise<void> {
       for (const [target, path] of executables) publish(target, path, release, outdir)
       const linux = linuxExecutables(executables)
       writeLinuxPackages(linux, release, scratch, outdir)
+      writeRigPackages(linux.get("amd64")!, release, outdir)
       await writeImage(linux, release, outdir)
       writeInventories(release, outdir)
       writeTemplates(release, outdir)
@@ -145,6 +147,14 @@ function writeLinuxPackages(
   const tool = nfpm(CACHE)
   for (const [architecture, executable] of executables)
     writePackages({ root: ROOT, version, time, executable, architecture, scratch, outdir, nfpm: tool })
+}
+
+function writeRigPackages(executable: string, { version, time }: Release, outdir: string): void {
+  for (const system of Object.keys(RIG_SYSTEMS) as RigSystem[])
+    writeFileSync(
+      join(outdir, rigArchiveName(system, version)),
+      rigArchive(system, { root: ROOT, version, time, executable }),
+    )
 }
 
 async function writeImage(

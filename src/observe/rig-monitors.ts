@@ -4,8 +4,10 @@ import type { Rates } from "./hash-rate.ts"
 import { goodSeals, type Snapshot, type UnitSnapshot } from "./snapshot.ts"
 
 /**
- * The body of `/hive-stats` (protocol §5): one entry per device, then one for all CPU workers. HiveOS matches the arrays by
- * position and expects integers for temperatures and fans; unknown values are null.
+ * The body of `/hive-stats`: one entry per device, then one for all CPU workers. HiveOS matches the arrays by position and
+ * expects integers for temperatures and fans; unknown values are null.
+ *
+ * Source: https://github.com/minershive/hiveos-linux/blob/master/hive/miners/custom/README.md
  */
 export function hiveStats(snapshot: Snapshot): object {
   const { uptimeSeconds, version, seals, name } = snapshot
@@ -25,18 +27,21 @@ export function hiveStats(snapshot: Snapshot): object {
 }
 
 /**
- * The body of `/mmpos`, as mmpOS's `mmp-stats.sh` prints it: hashes per second of each device by bus number, then of all CPU
- * workers as `cpu`; `air` counts accepted, invalid and rejected results. Unknown values are null.
+ * The body of `/mmpos`, as mmpOS's `mmp-stats.sh` prints it: hashes per second of all CPU workers as `cpu`, then of each device
+ * by bus number; `air` counts accepted, invalid and rejected results, as text. Unknown values are null.
+ *
+ * Source: https://github.com/ddobreff/mmpos/blob/main/CUSTOM_MINER.MD
  */
 export function mmposStats(snapshot: Snapshot): object {
   const { version, seals, units } = snapshot
-  const entries = entriesOf(snapshot)
+  const { cpus, devices } = Object.groupBy(entriesOf(snapshot), ({ device }) => (device ? "devices" : "cpus"))
+  const entries = [...(cpus ?? []), ...(devices ?? [])]
   const invalid = units.reduce((sum, { mismatches }) => sum + mismatches, 0)
   return {
     busid: entries.map(({ device }) => (device ? busNumber(device.pci) : "cpu")),
     hash: entries.map(({ rate }) => rounded(rate)),
     units: "hs",
-    air: [goodSeals(seals), invalid, seals.rejected],
+    air: [goodSeals(seals), invalid, seals.rejected].map(String),
     miner_name: "quantus-miner",
     miner_version: version,
   }

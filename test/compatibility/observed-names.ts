@@ -21,7 +21,17 @@ export interface PublicNames {
 }
 
 const ENGINE = ["--engine", "wasm", "--cpu-workers", "1", "--gpu-devices", "0"]
-const ROUTES = ["/", "/metrics", "/-/healthy", "/-/ready", "/hive-stats", "/2/summary", "/api/snapshot", "/api/history"]
+const ROUTES = [
+  "/",
+  "/metrics",
+  "/-/healthy",
+  "/-/ready",
+  "/hive-stats",
+  "/mmpos",
+  "/2/summary",
+  "/api/snapshot",
+  "/api/history",
+]
 
 export async function observedNames(wanted: PublicNames): Promise<PublicNames> {
   const directory = mkdtempSync(join(tmpdir(), "quantus-names-"))
@@ -89,7 +99,7 @@ async function servedNames(): Promise<{ metrics: string[]; fields: string[]; rou
       [...pairs!.matchAll(/(\w+)="/g)].map(([, label]) => `${name}{${label}}`),
     )
     const fields: string[] = []
-    for (const route of ["/hive-stats", "/2/summary"]) {
+    for (const route of ["/hive-stats", "/mmpos", "/2/summary"]) {
       fields.push(...fieldsOf(await (await fetch(base + route)).json()).map(field => `${route} ${field}`))
     }
     fields.push(...fieldsOf(JSON.parse(demo.lines[0]!.text)).map(field => `log ${field}`))

@@ -12,6 +12,7 @@ const ROUTES = [
   "/-/healthy",
   "/-/ready",
   "/hive-stats",
+  "/mmpos",
   "/2/summary",
   "/api/snapshot",
   "/api/history",
