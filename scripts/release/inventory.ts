@@ -1,5 +1,6 @@
 /** What a release contains and how it was made: CycloneDX and SPDX documents, and a SLSA provenance statement. */
 import { createHash } from "node:crypto"
+import { LIBC, LIBC_VERSION } from "./oci.ts"
 import type { LockedPackage } from "./runtimes.ts"
 import { TARGETS } from "./targets.ts"
 
@@ -13,28 +14,53 @@ export interface Release {
 }
 
 interface Component {
+  /** Unique among the components. */
+  readonly id: string
   readonly name: string
   readonly version: string
   readonly license: string
   /** Package URL, https://github.com/package-url/purl-spec */
   readonly purl: string
-  /** Hexadecimal. */
-  readonly sha512: string
+  /** Of the package as it was published, hexadecimal. */
+  readonly digest: { readonly sha256: string } | { readonly sha512: string }
 }
 
-/** The packages in the executable, then the runtimes, of which each executable contains one. */
-export function components({ packages }: Release): Component[] {
+/**
+ * The packages in the executable, the runtimes, of which each executable contains one, and the C library, whose variant for
+ * each architecture is in the image alone.
+ */
+export function components(release: Release): Component[] {
+  return [...npmPackages(release), ...imagePackages()].sort((a, b) => (a.purl < b.purl ? -1 : 1))
+}
+
+function npmPackages({ packages }: Release): Component[] {
   const runtimes = new Set(TARGETS.map(({ runtimePackage }) => runtimePackage))
   const chosen = [...packages].filter(([name, { dev }]) => !dev || runtimes.has(name))
-  return chosen
-    .map(([name, { version, integrity, license = "NOASSERTION" }]) => ({
-      name,
-      version,
-      license,
-      purl: `pkg:npm/${name.replace("@", "%40")}@${version}`,
-      sha512: Buffer.from(integrity.replace("sha512-", ""), "base64").toString("hex"),
-    }))
-    .sort((a, b) => (a.purl < b.purl ? -1 : 1))
+  return chosen.map(([name, { version, integrity, license = "NOASSERTION" }]) => ({
+    id: name,
+    name,
+    version,
+    license,
+    purl: `pkg:npm/${name.replace("@", "%40")}@${version}`,
+    digest: { sha512: Buffer.from(integrity.replace("sha512-", ""), "base64").toString("hex") },
+  }))
+}
+
+function imagePackages(): Component[] {
+  return Object.entries(LIBC).map(([architecture, { sha256 }]) => ({
+    id: `libc6-${architecture}`,
+    name: "libc6",
+    version: LIBC_VERSION,
+    license: "LGPL-2.1-or-later",
+    purl: `pkg:deb/debian/libc6@${encodeURIComponent(LIBC_VERSION)}?arch=${architecture}`,
+    digest: { sha256 },
+  }))
+}
+
+/** The bits of SHA-2 and the hexadecimal digest. */
+function hashOf({ digest }: Component): readonly [bits: string, hex: string] {
+  const [[name, hex]] = Object.entries(digest) as [[string, string]]
+  return [name.slice("sha".length), hex]
 }
 
 const isoTime = (seconds: number): string => new Date(seconds * 1000).toISOString().replace(".000Z", "Z")
@@ -60,15 +86,19 @@ export function cycloneDx(release: Release): unknown {
         purl: main,
       },
     },
-    components: parts.map(({ name, version, license, purl, sha512 }) => ({
-      type: name.startsWith("@oven/") ? "platform" : "library",
-      "bom-ref": purl,
-      name,
-      version,
-      hashes: [{ alg: "SHA-512", content: sha512 }],
-      licenses: [license === "NOASSERTION" ? { license: { name: license } } : { expression: license }],
-      purl,
-    })),
+    components: parts.map(part => {
+      const { name, version, license, purl } = part
+      const [bits, content] = hashOf(part)
+      return {
+        type: name.startsWith("@oven/") ? "platform" : "library",
+        "bom-ref": purl,
+        name,
+        version,
+        hashes: [{ alg: `SHA-${bits}`, content }],
+        licenses: [license === "NOASSERTION" ? { license: { name: license } } : { expression: license }],
+        purl,
+      }
+    }),
     dependencies: [{ ref: main, dependsOn: parts.map(({ purl }) => purl) }],
   }
 }
@@ -78,16 +108,19 @@ export function spdx(release: Release): unknown {
   const { version, commit, time } = release
   const described = { downloadLocation: "NOASSERTION", filesAnalyzed: false, copyrightText: "NOASSERTION" }
   const main = "SPDXRef-quantus-miner"
-  const parts = components(release).map(part => ({
-    SPDXID: `SPDXRef-${part.name.replace(/[^\w.-]/g, "-")}`,
-    name: part.name,
-    versionInfo: part.version,
-    ...described,
-    licenseConcluded: part.license,
-    licenseDeclared: part.license,
-    checksums: [{ algorithm: "SHA512", checksumValue: part.sha512 }],
-    externalRefs: [{ referenceCategory: "PACKAGE-MANAGER", referenceType: "purl", referenceLocator: part.purl }],
-  }))
+  const parts = components(release).map(part => {
+    const [bits, checksumValue] = hashOf(part)
+    return {
+      SPDXID: `SPDXRef-${part.id.replace(/[^\w.-]/g, "-")}`,
+      name: part.name,
+      versionInfo: part.version,
+      ...described,
+      licenseConcluded: part.license,
+      licenseDeclared: part.license,
+      checksums: [{ algorithm: `SHA${bits}`, checksumValue }],
+      externalRefs: [{ referenceCategory: "PACKAGE-MANAGER", referenceType: "purl", referenceLocator: part.purl }],
+    }
+  })
   return {
     spdxVersion: "SPDX-2.3",
     dataLicense: "CC0-1.0",
@@ -132,7 +165,7 @@ export function provenance(release: Release, sha256: ReadonlyMap<string, string>
         externalParameters: { version: release.version, commit: release.commit },
         resolvedDependencies: [
           { name: "source", digest: { gitCommit: release.commit } },
-          ...components(release).map(({ purl, sha512 }) => ({ uri: purl, digest: { sha512 } })),
+          ...components(release).map(({ purl, digest }) => ({ uri: purl, digest })),
         ],
       },
       runDetails: { builder: { id: builder } },

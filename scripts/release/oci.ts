@@ -11,10 +11,10 @@ import { type ArchiveEntry, readTar, writeTar } from "./tar.ts"
 
 export type Architecture = "amd64" | "arm64"
 
-const LIBC_VERSION = "2.36-9+deb12u14"
+export const LIBC_VERSION = "2.36-9+deb12u14"
 
 /** Debian's C library: SHA-256 of the package, the folder of its libraries, and where the loader has to be. */
-const LIBC = {
+export const LIBC = {
   amd64: {
     sha256: "ba4f88f73dbc3ae9055f3c20f4523bfdbaf1ad13ff95e258924f77d20b4fbedf",
     folder: "lib/x86_64-linux-gnu",
