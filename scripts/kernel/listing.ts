@@ -53,7 +53,7 @@ export function listKernel(target: RenderTarget): Listing {
           isVector: operands.some(operand => operand.kind === "register" && operand.class.endsWith("mm")),
           loads: k >= 0 && form.operands[k]!.read && form.mnemonic !== "lea",
           stores: k >= 0 && form.operands[k]!.write,
-          isSpill: k >= 0 && isBetween(operands[k]!, layout.spill, layout.plane),
+          isSpill: k >= 0 && isBetween(operands[k]!, layout.spilledVectors, layout.plane),
         }),
       )
     },

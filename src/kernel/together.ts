@@ -8,19 +8,29 @@ import type { Constant, ConstantTable, Ops, Step } from "./ops.ts"
 export type Parts = readonly unknown[]
 
 /** A vocabulary whose state is in memory between steps. */
-interface StatefulOps extends Ops<unknown, unknown> {
-  loadState(elements: number, linearFrom?: number): unknown[]
-  storeState(state: readonly unknown[], linearFrom?: number): void
+export interface StatefulOps<V, W> extends Ops<V, W> {
+  /** Size in bytes of a state in memory. */
+  readonly stateBytes: number
+  /**
+   * @param elements length of the state
+   * @param linearFrom index of the first linear element; absent if there are none
+   * @returns the state that a step receives or returns; its elements must not be used after the next load or store
+   */
+  loadState(elements: number, linearFrom?: number): V[]
+  /** Stores the state that a step receives or returns. @param linearFrom as in `loadState` */
+  storeState(state: readonly V[], linearFrom?: number): void
 }
 
-export abstract class Together<Each extends StatefulOps> implements Ops<Parts, Parts> {
+export abstract class Together<Each extends StatefulOps<unknown, unknown>> implements Ops<Parts, Parts> {
   readonly productsTakeConstants: boolean
+  readonly stateBytes: number
   protected readonly each: readonly Each[]
 
   /** @param each the vocabularies; their states are consecutive, in this order */
   constructor(each: readonly Each[]) {
     this.each = each
     this.productsTakeConstants = each[0]!.productsTakeConstants
+    this.stateBytes = each.reduce((sum, { stateBytes }) => sum + stateBytes, 0)
   }
 
   abstract repeat(step: Step, table: ConstantTable, state: readonly Parts[]): Parts[]

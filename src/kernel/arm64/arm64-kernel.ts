@@ -40,7 +40,7 @@ class Arm64Kernel extends NativeKernel {
   constructor(name: string, rendered: RenderedKernel, loaded: LoadedCode, context: Pages) {
     super(name, rendered, rendered.lanes, loaded, context)
     const { layout, entries, code } = rendered
-    this.#flags = new Uint32Array(context.buffer, layout.flags, layout.rowColumns)
+    this.#flags = new Uint32Array(context.buffer, layout.results, layout.rowColumns)
     const range = [BigInt(loaded.address), BigInt(loaded.address + code.length)]
     new BigUint64Array(context.buffer, layout.input, range.length).set(range)
     loaded.entry(entries.synchronise)(context.address)

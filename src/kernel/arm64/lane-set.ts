@@ -1,13 +1,11 @@
 /** The operations of a vocabulary for arm64 beyond those of `ops.ts`. Each lane of a lane set tests one nonce. */
 
-import type { Ops } from "../ops.ts"
+import type { StatefulOps } from "../together.ts"
 import type { Place } from "./assembler/operands.ts"
 
 /** Elements are loaded and stored as words, one per lane. Between blocks they are in memory. */
-export interface LaneOps<V, W> extends Ops<V, W> {
+export interface LaneOps<V, W> extends StatefulOps<V, W> {
   readonly lanes: number
-  /** Bytes of a state in memory. */
-  readonly stateBytes: number
   /** Loads one word of memory into every lane. */
   broadcast(place: Place): V
   /** Loads consecutive words of memory, one per lane. */
@@ -27,8 +25,4 @@ export interface LaneOps<V, W> extends Ops<V, W> {
    * canonical `x`.
    */
   storeFlags(place: Place, x: V, target: Place): void
-  /** Loads the state that is passed to and from steps. Elements from `linearFrom` on are linear. */
-  loadState(elements: number, linearFrom?: number): V[]
-  /** Stores that state. */
-  storeState(state: readonly V[], linearFrom?: number): void
 }

@@ -119,7 +119,7 @@ class Renderer {
     })
   }
 
-  /** Computes FLAGS of row FIRST of the plane. */
+  /** Computes RESULTS of row FIRST of the plane. */
   searchRow(): Label {
     const [ops, layout] = [this.#ops, this.#layout]
     return this.#entry("searchRow", () => {
@@ -134,7 +134,7 @@ class Renderer {
     })
   }
 
-  /** Computes FLAGS of BATCHES batches of counters from FIRST on. */
+  /** Computes RESULTS of BATCHES batches of counters from FIRST on. */
   searchRange(): Label {
     const [ops, layout] = [this.#ops, this.#layout]
     return this.#entry("searchRange", () => {
@@ -155,8 +155,8 @@ class Renderer {
     routine.control("str Xd, [Xn, #i*8]", LINK, at(layout.testLink))
     const hash = ops.canonical(hashElement(ops, ops.loadState(WIDTH)))
     // The hash's first eight bytes are its first element in little-endian order. The U512 reads them in big-endian order.
-    ops.storeFlags(memory(this.#pointer(layout.nextFlags)), hash, at(layout.target))
-    this.#advance(layout.nextFlags, 4 * ops.lanes)
+    ops.storeFlags(memory(this.#pointer(layout.nextResults)), hash, at(layout.target))
+    this.#advance(layout.nextResults, 4 * ops.lanes)
     routine.control("ldr Xd, [Xn, #i*8]", LINK, at(layout.testLink))
     routine.control("ret")
     const end = routine.label("end")
@@ -176,7 +176,7 @@ class Renderer {
     routine.control("str Xd, [Xn, #i*8]", SCRATCH, at(layout.batchesLeft))
     for (const [pointer, start] of [
       [layout.nextColumns, layout.columns],
-      [layout.nextFlags, layout.flags],
+      [layout.nextResults, layout.results],
     ] as const) {
       routine.control("mov Xd, #i", SCRATCH, start)
       routine.control("add Xd, Xn, Xm", SCRATCH, SCRATCH, CONTEXT)

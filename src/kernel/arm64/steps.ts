@@ -1,23 +1,14 @@
-/** Rolled loops: a step is rendered once, as a subroutine that applies it to a state in memory per entry of a table. */
+/** Rolled loops on arm64: the instructions around the blocks of steps, and the constant pool. */
 
 import type { RegisterFile } from "../compiler/architecture.ts"
 import type { Statistics } from "../compiler/recorder.ts"
-import { TableColumns } from "../compiler/table-columns.ts"
+import { RolledSteps } from "../native/rolled-steps.ts"
 import type { Constant, ConstantTable, Step } from "../ops.ts"
 import { type HardwareRegister, type Label, type Memory, memory, type VirtualRegister } from "./assembler/operands.ts"
 import type { Routine } from "./compiler/routine.ts"
 import type { ContextLayout } from "./context.ts"
 import type { LaneOps } from "./lane-set.ts"
 import { ENTRIES_LEFT, inContext, LINK, POOL, TABLE_POINTER } from "./registers.ts"
-
-interface RenderedStep {
-  readonly entry: Label
-  readonly loop: Label
-  readonly end: Label
-  readonly render: () => void
-  readonly columns: TableColumns
-  readonly calls: { table: ConstantTable; label: Label }[]
-}
 
 /** A rendered step, for counts and simulation. */
 export interface StepListing {
@@ -30,80 +21,62 @@ export interface StepListing {
 
 const WORD = 2 ** 3
 
-export class Steps {
+export class Steps extends RolledSteps<Routine> {
   readonly #repeated: 1 | 2
-  readonly #steps = new Map<Step, RenderedStep>()
   readonly #pool = new Map<string, number>()
   readonly #words: bigint[] = []
-  readonly #listings: { name: string; rendered: RenderedStep; statistics: Statistics }[] = []
+  readonly #listings: { name: string; loop: Label; end: Label; statistics: Statistics }[] = []
   readonly poolLabel: Label
   /** Registers that hold constants in the current block. */
   #loaded: { readonly block: object; readonly constants: Map<string, VirtualRegister> } | undefined
-  /** The step being rendered. */
-  #current: RenderedStep | undefined
 
   /** @param repeated copies of each word in a table: 2 if vectors read it */
   constructor(
-    readonly routine: Routine,
+    routine: Routine,
     readonly layout: ContextLayout,
     repeated: 1 | 2,
   ) {
+    super(routine)
     this.#repeated = repeated
     this.poolLabel = routine.label("pool")
   }
 
+  /** Appends a call of the step's subroutine. @returns the state after all iterations */
   repeat<V, W>(ops: LaneOps<V, W>, step: Step, table: ConstantTable, state: readonly V[]): V[] {
     const { routine } = this
-    const rendered = this.#steps.get(step) ?? this.#declare(ops, step, table, state.length)
-    const label = routine.label("table")
-    rendered.calls.push({ table, label })
-    ops.storeState(state, step.linearFrom)
-    routine.control("adr Xd, label", TABLE_POINTER, label)
-    routine.control("mov Xd, #i", ENTRIES_LEFT, table.length)
-    routine.control("bl label", rendered.entry)
-    return ops.loadState(state.length, step.linearFrom)
+    return this.apply(ops, [ops], step, table, state, (entry, label) => {
+      routine.control("adr Xd, label", TABLE_POINTER, label)
+      routine.control("mov Xd, #i", ENTRIES_LEFT, table.length)
+      routine.control("bl label", entry)
+    })
   }
 
-  #declare<V, W>(ops: LaneOps<V, W>, step: Step, table: ConstantTable, elements: number): RenderedStep {
-    const { routine } = this
-    const constants = table[0]!.map((_, column) => ({ column, table }))
-    const rendered: RenderedStep = {
-      entry: routine.label("step"),
-      loop: routine.label("loop"),
-      end: routine.label("end"),
-      render: () =>
-        ops.storeState(step.apply(ops, ops.loadState(elements, step.linearFrom), constants), step.linearFrom),
-      columns: new TableColumns(),
-      calls: [],
-    }
-    this.#steps.set(step, rendered)
-    return rendered
-  }
-
-  /** Renders the subroutines of all repeated steps, their tables and the constant pool. Call it once, after the entry points. */
-  finish(): void {
+  protected subroutine(name: string, _entry: Label, render: () => void, entryWords: () => number): void {
     const { routine, layout } = this
-    for (const [{ name = "step" }, rendered] of this.#steps) {
-      const { entry, loop, end, columns, calls } = rendered
-      this.#current = rendered
-      routine.bind(entry)
-      // Blocks may use the link register.
-      routine.control("str Xd, [Xn, #i*8]", LINK, inContext(layout.stepLink))
-      routine.bind(loop)
-      const before = { ...routine.statistics }
-      rendered.render()
-      routine.endBlock()
-      this.#listings.push({ name, rendered, statistics: difference(routine.statistics, before) })
-      routine.control("add Xd, Xn, #i", TABLE_POINTER, TABLE_POINTER, columns.size * this.#repeated * WORD)
-      routine.control("sub Xd, Xn, #i", ENTRIES_LEFT, ENTRIES_LEFT, 1)
-      routine.control("cbnz Xd, label", ENTRIES_LEFT, loop)
-      routine.bind(end)
-      routine.control("ldr Xd, [Xn, #i*8]", LINK, inContext(layout.stepLink))
-      routine.control("ret")
-      for (const { table, label } of calls) routine.data(label, columns.wordsOf(table).flatMap(this.#repeat))
-    }
-    this.#current = undefined
-    routine.data(this.poolLabel, this.#words)
+    const [loop, end] = [routine.label("loop"), routine.label("end")]
+    // Blocks may use the link register.
+    routine.control("str Xd, [Xn, #i*8]", LINK, inContext(layout.stepLink))
+    routine.bind(loop)
+    const before = { ...routine.statistics }
+    render()
+    routine.endBlock()
+    this.#listings.push({ name, loop, end, statistics: difference(routine.statistics, before) })
+    routine.control("add Xd, Xn, #i", TABLE_POINTER, TABLE_POINTER, entryWords() * this.#repeated * WORD)
+    routine.control("sub Xd, Xn, #i", ENTRIES_LEFT, ENTRIES_LEFT, 1)
+    routine.control("cbnz Xd, label", ENTRIES_LEFT, loop)
+    routine.bind(end)
+    routine.control("ldr Xd, [Xn, #i*8]", LINK, inContext(layout.stepLink))
+    routine.control("ret")
+  }
+
+  /** Renders the subroutines of all repeated steps, their tables and the constant pool. */
+  override finish(): void {
+    super.finish()
+    this.routine.data(this.poolLabel, this.#words)
+  }
+
+  protected tableWords(words: readonly bigint[]): bigint[] {
+    return words.flatMap(this.#repeat)
   }
 
   #repeat = (word: bigint): bigint[] => new Array<bigint>(this.#repeated).fill(word)
@@ -116,8 +89,7 @@ export class Steps {
    */
   constant(constant: Constant, name: string, derive: (c: bigint) => bigint): Memory<HardwareRegister> {
     if (typeof constant === "bigint") return this.pool(this.#repeat(BigInt.asUintN(64, derive(constant))))
-    const index = this.#current!.columns.indexOf(constant, name, derive)
-    return memory(TABLE_POINTER, index * this.#repeated * WORD)
+    return memory(TABLE_POINTER, this.columnOf(constant, name, derive) * this.#repeated * WORD)
   }
 
   /**
@@ -153,7 +125,7 @@ export class Steps {
 
   /** The rendered steps. Read it after the routine is finished. */
   get listings(): StepListing[] {
-    return this.#listings.map(({ name, rendered: { loop, end }, statistics }) => ({
+    return this.#listings.map(({ name, loop, end, statistics }) => ({
       name,
       code: this.routine.listing(loop, end),
       statistics,

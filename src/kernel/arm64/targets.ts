@@ -1,8 +1,9 @@
 /** The recipes of the kernels: lane sets that are combined, and the core model that the code is scheduled for. */
 import type { CoreModel } from "../compiler/architecture.ts"
 import type { RoutineOptions } from "../compiler/recorder.ts"
+import { spillOffsets } from "../native/context.ts"
 import { narrowCore, scalableCore, wideCore } from "./compiler/core-models.ts"
-import { type ContextLayout, contextLayout, MAX_SPILLED } from "./context.ts"
+import { type ContextLayout, contextLayout, SPILL_ROOMS } from "./context.ts"
 import { IntegerOps } from "./integer-ops.ts"
 import type { LaneOps } from "./lane-set.ts"
 import { NeonOps, VECTOR_STATE_BYTES } from "./neon-ops.ts"
@@ -61,14 +62,14 @@ export function opsOf({ sets, isShifted }: Recipe, steps: Steps, layout: Context
   return new TogetherOps(each, steps)
 }
 
-export const routineOptions = ({ core, window }: Recipe, layout: ContextLayout): RoutineOptions => ({
-  core,
-  window,
-  pressure: { integer: INTEGERS.length - 3, vector: VECTORS.length - 3 },
-  registers: { integer: INTEGERS, vector: VECTORS },
-  readOnly: new Set([TABLE_POINTER.n, POOL.n]),
-  spillLocation: (file, n) => {
-    if (n >= MAX_SPILLED) throw new RangeError(`more than ${MAX_SPILLED} spilled ${file} registers`)
-    return file === "integer" ? inContext(layout.spilledIntegers + 8 * n) : inContext(layout.spilledVectors + 16 * n)
-  },
-})
+export function routineOptions({ core, window }: Recipe, layout: ContextLayout): RoutineOptions {
+  const spillOffset = spillOffsets(layout, SPILL_ROOMS)
+  return {
+    core,
+    window,
+    pressure: { integer: INTEGERS.length - 3, vector: VECTORS.length - 3 },
+    registers: { integer: INTEGERS, vector: VECTORS },
+    readOnly: new Set([TABLE_POINTER.n, POOL.n]),
+    spillLocation: (file, n) => inContext(spillOffset(file, n)),
+  }
+}

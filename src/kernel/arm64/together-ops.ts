@@ -7,7 +7,6 @@ import type { Steps } from "./steps.ts"
 
 export class TogetherOps extends Together<LaneOps<unknown, unknown>> implements LaneOps<Parts, Parts> {
   readonly lanes: number
-  readonly stateBytes: number
   readonly #steps: Steps
   /** The first lane of each set. */
   readonly #firstLanes: readonly number[]
@@ -16,7 +15,6 @@ export class TogetherOps extends Together<LaneOps<unknown, unknown>> implements 
     super(each)
     this.#steps = steps
     this.lanes = each.reduce((sum, { lanes }) => sum + lanes, 0)
-    this.stateBytes = each.reduce((sum, { stateBytes }) => sum + stateBytes, 0)
     let lanes = 0
     this.#firstLanes = each.map(ops => (lanes += ops.lanes) - ops.lanes)
   }

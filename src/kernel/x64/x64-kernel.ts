@@ -130,7 +130,7 @@ class X64Kernel extends NativeKernel {
       context,
     )
     this.#laneSets = lanes
-    this.#masks = new Uint32Array(context.buffer, layout.masks, layout.rowBatches * lanes.length)
+    this.#masks = new Uint32Array(context.buffer, layout.results, layout.rowBatches * lanes.length)
   }
 
   /** The comparison is signed. */

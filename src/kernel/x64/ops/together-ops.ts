@@ -8,7 +8,6 @@ import type { Steps } from "./steps.ts"
 export class TogetherOps extends Together<BatchOps<unknown, unknown>> implements BatchOps<Parts, Parts> {
   readonly reusesSteps = true
   readonly laneSets: readonly LaneSet[]
-  readonly stateBytes: number
   readonly #steps: Steps
   readonly #areAlike: boolean
 
@@ -22,7 +21,6 @@ export class TogetherOps extends Together<BatchOps<unknown, unknown>> implements
     this.#steps = steps
     this.#areAlike = areAlike
     this.laneSets = each.flatMap(({ laneSets }) => laneSets)
-    this.stateBytes = each.reduce((sum, { stateBytes }) => sum + stateBytes, 0)
   }
 
   repeat = (step: Step, table: ConstantTable, state: readonly Parts[]): Parts[] =>

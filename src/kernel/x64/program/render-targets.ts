@@ -1,7 +1,8 @@
 /** The render targets: vector width, representation of elements, core model, and nonces in integer registers. */
 
-import type { CoreModel, RegisterFile } from "../../compiler/architecture.ts"
-import { type Memory, memory, rbx, rcx, rdi, rdx, rsi, rsp } from "../assembler/operands.ts"
+import type { CoreModel } from "../../compiler/architecture.ts"
+import { spillOffsets } from "../../native/context.ts"
+import { memory, rbx, rcx, rdi, rdx, rsi, rsp } from "../assembler/operands.ts"
 import { sapphireRapids, zen3 } from "../compiler/core-models.ts"
 import type { BatchOps } from "../ops/batch-ops.ts"
 import { IfmaOps } from "../ops/ifma-ops.ts"
@@ -13,7 +14,7 @@ import { TogetherOps } from "../ops/together-ops.ts"
 import { Integers } from "../registers/integers.ts"
 import { Vectors } from "../registers/vectors.ts"
 import { type CpuIdentity, isAmd } from "../runtime/cpuid.ts"
-import { contextLayout, type Shape, SPILLED_INTEGERS, SPILLED_VECTORS } from "./context.ts"
+import { contextLayout, type Shape, spillRooms } from "./context.ts"
 import type { RenderTarget } from "./render.ts"
 
 interface Recipe {
@@ -44,26 +45,21 @@ function renderTarget({ bits, core, pressure, vectors, integers, ops }: Recipe):
     lanes: vectors * (bits / 64 + integers),
     laneSets: vectors * (1 + integers),
   }
-  const { spill, integers: integerSpill, state } = contextLayout(shape)
-  const spillLocation = (file: RegisterFile, n: number): Memory => {
-    const [start, bytes, count] =
-      file === "integer" ? [integerSpill, 8, SPILLED_INTEGERS] : [spill, vectorBytes, SPILLED_VECTORS]
-    if (n >= count) throw new RangeError(`more than ${count} spilled ${file} registers`)
-    return memory(rdi, start + n * bytes)
-  }
+  const layout = contextLayout(shape)
+  const spillOffset = spillOffsets(layout, spillRooms(shape))
   return {
-    shape,
+    layout,
     routine: {
       core,
       window: 150,
       pressure: { integer: Number.POSITIVE_INFINITY, vector: pressure },
       readOnly: new Set([ENTRY_POINTER.n]),
       registers: { integer: INTEGERS, vector: range(bits === 512 ? 32 : 16) },
-      spillLocation,
+      spillLocation: (file, n) => memory(rdi, spillOffset(file, n)),
     },
     vectors: routine => new Vectors(routine, bits),
     ops: (routine, vectorSet, steps) => {
-      const singleSteps = new Steps(vectorSet, state)
+      const singleSteps = new Steps(vectorSet, layout.state)
       const integerSet = new Integers(routine)
       const group = (offset: number) => {
         const integerStates = offset + vectorStateBytes(vectorBytes)

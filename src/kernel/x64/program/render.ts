@@ -29,12 +29,12 @@ import type { IntegerOps } from "../ops/integer-ops.ts"
 import { STATE_POINTER, Steps } from "../ops/steps.ts"
 import type { LaneSet, Place, Value } from "../registers/lane-set.ts"
 import type { Vectors } from "../registers/vectors.ts"
-import { type ContextLayout, contextLayout, type Shape } from "./context.ts"
+import type { ContextLayout } from "./context.ts"
 
 /** An instruction set, a representation and a core model that kernels are rendered for. */
 export interface RenderTarget {
   readonly routine: RoutineOptions
-  readonly shape: Shape
+  readonly layout: ContextLayout
   vectors(routine: Routine): Vectors
   ops(routine: Routine, vectors: Vectors, steps: Steps): RenderOps
 }
@@ -72,7 +72,7 @@ export interface RenderedKernel {
 export function renderKernel(renderTarget: RenderTarget, observer?: AssemblyObserver): RenderedKernel {
   const routine = new Routine(renderTarget.routine, observer)
   const vectors = renderTarget.vectors(routine)
-  const layout = contextLayout(renderTarget.shape)
+  const { layout } = renderTarget
   const steps = new Steps(vectors, layout.state)
   const ops = renderTarget.ops(routine, vectors, steps)
   const renderer = new Renderer(routine, steps, ops, layout)
@@ -167,7 +167,7 @@ class Renderer {
     })
   }
 
-  /** Entry point: computes the MASKS of row t0 = FIRST of the plane. */
+  /** Entry point: computes the RESULTS of row t0 = FIRST of the plane. */
   searchRow(): Label {
     return this.#entry("searchRow", () => {
       const plane = this.#one.elementsAt(this.#at(this.#layout.plane), WIDTH)
@@ -186,7 +186,7 @@ class Renderer {
     })
   }
 
-  /** Entry point: computes the MASKS of BATCHES batches of counters, starting at FIRST, on the state INPUT. */
+  /** Entry point: computes the RESULTS of BATCHES batches of counters, starting at FIRST, on the state INPUT. */
   searchRange(): Label {
     return this.#entry("searchRange", () => {
       this.#overBatches(
@@ -211,13 +211,13 @@ class Renderer {
     const batch = this.#batch
     routine.bind(this.#testEntry)
     const hashes = batch.toWords(hashElement(batch, batch.loadState(WIDTH)))
-    const masks = this.#pointer(layout.nextMasks)
+    const masks = this.#pointer(layout.nextResults)
     batch.laneSets.forEach((laneSet, k) => {
       // The first element is written to the hash in little-endian order; the target compares the hash as big-endian.
       const top = laneSet.xor(laneSet.reverseBytes(hashes[k]!), laneSet.constant(2n ** 63n))
       laneSet.storeAbove(memory(masks, 4 * k), top, laneSet.broadcastWord(this.#at(layout.target)))
     })
-    routine.control("add", this.#at(layout.nextMasks), immediate(4 * batch.laneSets.length))
+    routine.control("add", this.#at(layout.nextResults), immediate(4 * batch.laneSets.length))
     routine.control("ret")
   }
 
@@ -232,7 +232,7 @@ class Renderer {
     routine.control("mov", this.#at(layout.batchesLeft), rax)
     for (const [next, start] of [
       [layout.nextColumns, layout.columns],
-      [layout.nextMasks, layout.masks],
+      [layout.nextResults, layout.results],
     ] as const) {
       routine.control("lea", rax, this.#at(start))
       routine.control("mov", this.#at(next), rax)

@@ -6,7 +6,6 @@ import { memory, rdi } from "../../../../src/kernel/x64/assembler/operands.ts"
 import type { Feature } from "../../../../src/kernel/x64/assembler/table.ts"
 import { Routine } from "../../../../src/kernel/x64/compiler/routine.ts"
 import { Steps } from "../../../../src/kernel/x64/ops/steps.ts"
-import { contextLayout } from "../../../../src/kernel/x64/program/context.ts"
 import type { RenderTarget } from "../../../../src/kernel/x64/program/render.ts"
 import { avx2, avx512, avx512Limbs } from "../../../../src/kernel/x64/program/render-targets.ts"
 import { cpuFeatures } from "../../../../src/kernel/x64/runtime/cpuid.ts"
@@ -54,7 +53,7 @@ function suites(name: string, renderTarget: RenderTarget, needs: readonly Featur
 function setUp(renderTarget: RenderTarget) {
   const routine = new Routine(renderTarget.routine)
   const vectors = renderTarget.vectors(routine)
-  const layout = contextLayout(renderTarget.shape)
+  const layout = renderTarget.layout
   const steps = new Steps(vectors, layout.state)
   return { routine, layout, steps, ops: renderTarget.ops(routine, vectors, steps).batch }
 }
