@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { gunzipSync } from "node:zlib"
 import { RIG_SYSTEMS, type RigSystem, rigArchive, rigArchiveName } from "../../../scripts/release/rigs.ts"
 import { readTar } from "../../../scripts/release/tar.ts"
-import { OPTION_NAMES, variablesOf } from "../../../src/config/options.ts"
+import { flagsOf, OPTION_NAMES, variablesOf } from "../../../src/config/options.ts"
 import { type FlightSheet, HiveAgent, MmposAgent } from "../../support/rig-agents.ts"
 
 const ROOT = join(import.meta.dir, "../../..")
@@ -20,6 +20,15 @@ trap 'exit 0' INT TERM
 echo ready
 while true; do sleep 0.01; done
 `
+
+test.each(["hiveos", "mmpos"])("docs/%s.md names the package and options that exist", page => {
+  const text = readFileSync(join(ROOT, `docs/${page}.md`), "utf8")
+  expect(text).toContain(`\`quantus-miner-${page}-VERSION.tar.gz\``)
+  const launcher = ["--pool", "--user", "--api-port"]
+  const known = [...OPTION_NAMES.flatMap(flagsOf), ...launcher]
+  const named = text.match(/--[a-z][a-z-]*/g)!
+  expect(named.filter(flag => !known.includes(flag))).toEqual([])
+})
 
 const absent = ["bash", "curl", "jq", "tar", "xargs"].find(tool => !Bun.which(tool))
 
