@@ -12,8 +12,8 @@
  *     npm run kernel -- mca NAME...       the same by llvm-mca, for the cores that it has models of
  *
  * NAME is `avx512`, `avx512-limbs` or `avx2`, with `:N` for N integer nonces per vector and `@CORE` for the
- * schedules found on that core (`zen4`), or an arm64 engine; `time` takes no
- * arm64 engine, but `wasm` and `wasm-narrow`. SAMPLES sets the number of samples. `cycles` and `mca` without a NAME list
+ * schedules found on that core (`zen4`), `scalar`, `scalar:bmi2`, or an arm64 engine; `time` takes no arm64 engine, but
+ * `wasm` and `wasm-narrow`. SAMPLES sets the number of samples. `cycles` and `mca` without a NAME list
  * all arm64 engines; CORE selects one core.
  */
 

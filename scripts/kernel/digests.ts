@@ -5,7 +5,15 @@ import { type PtxOptions, renderPtx } from "../../src/kernel/ptx/ptx-program.ts"
 import { renderWasmModule } from "../../src/kernel/wasm/wasm-kernel.ts"
 import { CORE_SCHEDULES } from "../../src/kernel/x64/program/core-schedules.ts"
 import { type RenderedKernel, type RenderTarget, renderKernel } from "../../src/kernel/x64/program/render.ts"
-import { avx2, avx512, avx512Limbs, renderTargetOf, VARIANTS } from "../../src/kernel/x64/program/render-targets.ts"
+import {
+  avx2,
+  avx512,
+  avx512Limbs,
+  renderTargetOf,
+  scalar,
+  scalarBmi2,
+  VARIANTS,
+} from "../../src/kernel/x64/program/render-targets.ts"
 import { arm64Kernel, countsOf } from "./arm64-listing.ts"
 
 export interface Digest {
@@ -30,6 +38,8 @@ export const KERNEL_DIGESTS: Readonly<Record<string, () => Digest>> = {
   avx512: () => ofX64(renderKernel(avx512)),
   "avx512-limbs": () => ofX64(renderKernel(avx512Limbs)),
   avx2: () => ofX64(renderKernel(avx2)),
+  scalar: () => ofX64(renderKernel(scalar)),
+  "scalar:bmi2": () => ofX64(renderKernel(scalarBmi2)),
   ...Object.fromEntries(
     CORE_SCHEDULES.flatMap(({ core, kernels }) =>
       Object.keys(kernels).map(name => [`${name}@${core}`, () => ofX64(renderKernel(x64Target(`${name}@${core}`)))]),
@@ -55,10 +65,16 @@ export function x64Target(name: string): RenderTarget {
   const [kernel = "", core] = name.split("@")
   const [engine = "", integers = "1"] = kernel.split(":")
   const row = CORE_SCHEDULES.find(row => row.core === core)
-  if (!(engine in VARIANTS) || !/^\d$/.test(integers) || (core !== undefined && !row))
-    throw new RangeError(`no x86-64 kernel ${name}`)
-  const target = renderTargetOf(VARIANTS[engine]!.engine, Number(integers))
+  const unknown = new RangeError(`no x86-64 kernel ${name}`)
+  if (!(engine in VARIANTS) || (core !== undefined && !row)) throw unknown
+  const target = VARIANTS[kernel]?.target ?? withIntegers(engine, integers)
+  if (!target) throw unknown
   return { ...target, routine: { ...target.routine, schedules: row?.kernels[kernel] ?? {} } }
+}
+
+function withIntegers(name: string, integers: string): RenderTarget | undefined {
+  const { engine } = VARIANTS[name]!
+  return engine !== "scalar" && /^\d$/.test(integers) ? renderTargetOf(engine, Number(integers)) : undefined
 }
 
 /** The digests of all kernels. */

@@ -71,6 +71,7 @@ export const ENGINE_SUGGESTIONS = [
   "avx512",
   "avx512-limbs",
   "avx2",
+  "scalar",
   "arm64-sve2",
   "arm64-mixed",
   "arm64-neon",

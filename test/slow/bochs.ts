@@ -1,6 +1,6 @@
 /**
  * A machine that runs emitted code without the CPU for it: Bochs, booted from an image made here. The boot sector loads
- * the image, enters long mode, enables AVX-512, and runs a list of jobs; results leave by the first serial port.
+ * the image, enters long mode, enables the CPU's registers, and runs a list of jobs; results leave by the first serial port.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -15,6 +15,21 @@ export type Job =
   /** Sends memory out. */
   | { readonly kind: "send"; readonly address: number; readonly length: number }
 
+/** A CPU that Bochs emulates. */
+export interface EmulatedCpu {
+  /** As `bochs --help cpu` lists it. */
+  readonly model: string
+  /** Register state to enable: 0b111 for x87, SSE and AVX, 0b1110_0111 with AVX-512. */
+  readonly xcr0: number
+}
+
+/** With AVX-512 and IFMA. */
+export const ICE_LAKE: EmulatedCpu = { model: "corei7_icelake_u", xcr0: 0xe7 }
+/** With AVX, without AVX2 and BMI2. */
+export const SANDY_BRIDGE: EmulatedCpu = { model: "corei7_sandy_bridge_2600k", xcr0: 7 }
+/** With BMI2. */
+export const HASWELL: EmulatedCpu = { model: "corei7_haswell_4770", xcr0: 7 }
+
 const BIOS = "/usr/share/bochs/BIOS-bochs-latest"
 const VGA_BIOS = "/usr/share/bochs/VGABIOS-lgpl-latest"
 
@@ -27,17 +42,17 @@ export function bochsMissing(): string | undefined {
 }
 
 /** @returns everything sent, in order. @throws Error with the machine's log where it did not come to its end */
-export async function runBochs(jobs: readonly Job[], seconds: number): Promise<Uint8Array> {
+export async function runBochs(cpu: EmulatedCpu, jobs: readonly Job[], seconds: number): Promise<Uint8Array> {
   const directory = mkdtempSync(join(tmpdir(), "bochs-"))
   try {
-    const image = bootImage(jobs)
+    const image = bootImage(cpu, jobs)
     const file = (name: string) => join(directory, name)
     writeFileSync(file("disk.img"), image)
     writeFileSync(file("input.txt"), "c\n")
     writeFileSync(
       file("bochsrc"),
       [
-        "cpu: model=corei7_icelake_u, count=1, ips=100000000, reset_on_triple_fault=0",
+        `cpu: model=${cpu.model}, count=1, ips=100000000, reset_on_triple_fault=0`,
         "megs: 32",
         `romimage: file=${BIOS}`,
         `vgaromimage: file=${VGA_BIOS}`,
@@ -77,14 +92,14 @@ const CHUNK = 32 * 1024
 const PAGE_TABLES = LOADED
 const DRIVER = LOADED + 0x3000
 
-function bootImage(jobs: readonly Job[]): Uint8Array {
+function bootImage(cpu: EmulatedCpu, jobs: readonly Job[]): Uint8Array {
   const driver = new Code()
   const data: { bytes: Uint8Array; address: number }[] = []
   // The driver's length does not depend on the addresses in it.
   const build = (dataAt: number) => {
     driver.bytes.length = 0
     data.length = 0
-    renderDriver(driver, jobs, bytes => {
+    renderDriver(driver, cpu, jobs, bytes => {
       const address = dataAt
       data.push({ bytes, address })
       dataAt += Math.ceil(bytes.length / 64) * 64
@@ -169,8 +184,13 @@ function pageTables(): Uint8Array {
 }
 
 /** 64-bit code that does the jobs and turns the machine off. */
-function renderDriver(code: Code, jobs: readonly Job[], place: (bytes: Uint8Array) => number): void {
-  code.hex("31c9 31d2 b8e7000000 0f01d1") // xcr0 = 0xe7: x87, SSE, AVX, AVX-512
+function renderDriver(
+  code: Code,
+  { xcr0 }: EmulatedCpu,
+  jobs: readonly Job[],
+  place: (bytes: Uint8Array) => number,
+): void {
+  code.hex("31c9 31d2 b8").word(xcr0, 4).hex("0f01d1") // ecx = edx = 0; eax = xcr0; xsetbv
   code.hex("bc00800000") // esp = 0x8000
   code.hex("66bafb03 b003 ee") // the serial port: 8 bits a byte
   const register = (opcode: string, value: number) => code.hex(`48${opcode}`).word(value, 8)

@@ -10,7 +10,7 @@ import { isHit, maxMissRate, missRate, prepare } from "./half-plane.ts"
 
 const NONCES = Number(process.env["MISS_NONCES"] ?? 10_000_000)
 
-describe.each(["avx512", "avx512-limbs", "avx2"] as const)("misses of %s", name => {
+describe.each(["avx512", "avx512-limbs", "avx2", "scalar"] as const)("misses of %s", name => {
   const why = refusalOf(name)
   test.skipIf(why !== undefined)(why ? `skipped: ${why}` : "below one in a million", async () => {
     const tested = createKernel(name)

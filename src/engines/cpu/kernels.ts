@@ -31,6 +31,7 @@ export const KERNELS: KernelTable = {
   avx512: x64("avx512"),
   "avx512-limbs": x64("avx512-limbs"),
   avx2: x64("avx2"),
+  scalar: x64("scalar"),
   "arm64-sve2": arm64("arm64-sve2"),
   "arm64-mixed": arm64("arm64-mixed"),
   "arm64-mixed-narrow": arm64("arm64-mixed-narrow"),
@@ -46,6 +47,7 @@ export const ABOUT: Readonly<Record<string, string>> = {
   avx512: "AVX-512 machine code with IFMA",
   "avx512-limbs": "AVX-512 machine code",
   avx2: "AVX2 machine code",
+  scalar: "integer machine code for CPUs without AVX2",
   "arm64-sve2": "SVE2 and integer machine code",
   "arm64-mixed": "NEON and integer machine code",
   "arm64-mixed-narrow": "NEON and integer machine code for narrow cores",
@@ -74,6 +76,8 @@ export const engineOf = (kernel: string): string => VARIANTS[kernel]?.engine ?? 
 /** Kernels that are slower than another one wherever both can run, with the name of that one. */
 export const FALLBACK_OF: Readonly<Record<string, string>> = {
   "wasm-narrow": "wasm",
+  scalar: "avx2",
+  "scalar:bmi2": "avx2",
 }
 
 /** @returns names of the instruction sets beyond the architecture's base that kernels can use on this machine */

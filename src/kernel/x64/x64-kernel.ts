@@ -9,13 +9,13 @@ import { NativeKernel } from "../native/native-kernel.ts"
 import type { Feature } from "./assembler/table.ts"
 import { coreSchedules } from "./program/core-schedules.ts"
 import { type RenderedKernel, renderKernel } from "./program/render.ts"
-import { renderTargetOf, VARIANTS, variantsFor, type X64Engine } from "./program/render-targets.ts"
+import { VARIANTS, variantsFor, type X64Engine } from "./program/render-targets.ts"
 import { cpuFeatures, cpuIdentity } from "./runtime/cpuid.ts"
 import { attachX64Code, loadX64Code } from "./runtime/load-x64.ts"
 
 export type X64KernelName = X64Engine
 
-/** Engines with vector code, usually fastest first. */
+/** Engines with vector code, usually fastest first: those whose schedules can be tuned. */
 export const X64_ENGINES: readonly X64Engine[] = ["avx512", "avx512-limbs", "avx2"]
 
 export interface RenderX64Options {
@@ -31,11 +31,10 @@ export interface RenderX64Options {
  * @throws UnsupportedKernel if the CPU lacks a feature or the system refuses executable memory
  */
 export function renderX64Kernel(name: string, options: RenderX64Options = {}): RenderedKernel {
-  const { engine, integers } = VARIANTS[name]!
+  const { engine, target } = VARIANTS[name]!
   if (process.arch !== "x64") throw new UnsupportedKernel("this machine is not x86-64")
   // Rendering is slow, so the main feature is checked first.
-  requireFeatures(engine.startsWith("avx512") ? ["avx512f"] : ["avx2"])
-  const target = renderTargetOf(engine, integers)
+  requireFeatures(engine.startsWith("avx512") ? ["avx512f"] : engine === "avx2" ? ["avx2"] : [])
   const { schedules = coreSchedules(name, cpuIdentity()), orders } = options
   return renderKernel({ ...target, routine: { ...target.routine, schedules, ...(orders && { orders }) } })
 }

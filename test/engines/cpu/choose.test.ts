@@ -244,6 +244,14 @@ test("a fallback is measured only if its faster kernel cannot run", async () => 
   expect(await without.choose()).toEqual({ name: "avx2", others: ["wasm-narrow"] })
 })
 
+test("integer kernels are measured only if AVX2 cannot run", async () => {
+  const integer = { scalar: slow, "scalar:bmi2": fast }
+  const usual = setUp({ avx2: slow, ...integer })
+  expect(await usual.choose()).toEqual({ name: "avx2", others: ["scalar", "scalar:bmi2"] })
+  const without = setUp({ avx2: lacking, ...integer })
+  expect(await without.choose()).toEqual({ name: "scalar:bmi2", others: ["scalar"] })
+})
+
 test("a single kernel is not measured", async () => {
   const { choose, made, log } = setUp({ wasm: slow })
   expect(await choose()).toEqual({ name: "wasm", others: [] })

@@ -7,7 +7,7 @@ import { instructions } from "../../../src/kernel/x64/assembler/instructions.ts"
 import { memory, rdi, type VirtualOperand, type VirtualRegister } from "../../../src/kernel/x64/assembler/operands.ts"
 import { CORE_SCHEDULES } from "../../../src/kernel/x64/program/core-schedules.ts"
 import { renderKernel } from "../../../src/kernel/x64/program/render.ts"
-import { renderTargetOf, VARIANTS } from "../../../src/kernel/x64/program/render-targets.ts"
+import { VARIANTS } from "../../../src/kernel/x64/program/render-targets.ts"
 import { loadKernel, renderX64Kernel } from "../../../src/kernel/x64/x64-kernel.ts"
 import { refusalOf } from "../../support/kernels.ts"
 
@@ -75,7 +75,6 @@ const rows = CORE_SCHEDULES.flatMap(({ core, kernels }) =>
 )
 
 test.each(rows)("the schedules for %s belong to blocks that %s has", (_, kernel, schedules) => {
-  const { engine, integers } = VARIANTS[kernel]!
-  const blocks = renderKernel(renderTargetOf(engine, integers)).hotBlocks.map(({ id }) => id)
+  const blocks = renderKernel(VARIANTS[kernel]!.target).hotBlocks.map(({ id }) => id)
   expect(Object.keys(schedules).filter(id => !blocks.includes(id))).toEqual([])
 })

@@ -2,8 +2,14 @@ import { expect, test } from "bun:test"
 import { selfTest } from "../../../src/engines/self-test.ts"
 import { CORE_SCHEDULES, coreSchedules } from "../../../src/kernel/x64/program/core-schedules.ts"
 import { renderKernel } from "../../../src/kernel/x64/program/render.ts"
-import { renderTargetOf, VARIANTS, variantsFor } from "../../../src/kernel/x64/program/render-targets.ts"
-import { type CpuIdentity, cpuIdentity, identify, type ReadCpuid } from "../../../src/kernel/x64/runtime/cpuid.ts"
+import { renderTargetOf, VARIANTS, type Variant, variantsFor } from "../../../src/kernel/x64/program/render-targets.ts"
+import {
+  type CpuIdentity,
+  cpuFeatures,
+  cpuIdentity,
+  identify,
+  type ReadCpuid,
+} from "../../../src/kernel/x64/runtime/cpuid.ts"
 import {
   createX64Kernel,
   loadKernel,
@@ -14,17 +20,22 @@ import {
 import { refusalOf } from "../../support/kernels.ts"
 import { kernelSuite } from "../kernel-suite.ts"
 
-const NAMES: readonly X64KernelName[] = ["avx512", "avx512-limbs", "avx2"]
+const VECTOR_NAMES = ["avx512", "avx512-limbs", "avx2"] as const
+const NAMES: readonly X64KernelName[] = [...VECTOR_NAMES, "scalar"]
 
-/** Every engine is also tested without integer nonces, because separate steps then compute what all nonces share. */
-const VARIANTS_TESTED = {
-  ...VARIANTS,
-  ...Object.fromEntries(NAMES.map(engine => [`${engine}:0`, { engine, integers: 0 }])),
-}
+/** Kernels with vectors are also tested without integer nonces, because separate steps then compute what all nonces share. */
+const TESTED: readonly [string, Pick<Variant, "engine" | "target">][] = [
+  ...Object.entries(VARIANTS),
+  ...VECTOR_NAMES.map((engine): [string, Pick<Variant, "engine" | "target">] => [
+    `${engine}:0`,
+    { engine, target: renderTargetOf(engine, 0) },
+  ]),
+]
 
-for (const [name, { engine, integers }] of Object.entries(VARIANTS_TESTED)) {
-  if (name !== engine && refusalOf(engine) === undefined)
-    kernelSuite(name, async () => loadKernel(name, renderKernel(renderTargetOf(engine, integers))))
+for (const [name, { engine, target }] of TESTED) {
+  const rendered = renderKernel(target)
+  const isUsable = refusalOf(engine) === undefined && [...rendered.needs].every(need => cpuFeatures().has(need))
+  if (name !== engine && isUsable) kernelSuite(name, async () => loadKernel(name, rendered))
 }
 
 /** With the schedules found on measured cores, which run on any CPU that has the features. */
@@ -58,7 +69,7 @@ for (const name of NAMES) {
 
 for (const name of NAMES.filter(name => refusalOf(name) === undefined)) {
   test(`${name}: threads share one copy of the code, each with its own context`, () => {
-    const rendered = renderKernel(renderTargetOf(name, 1))
+    const rendered = renderKernel(VARIANTS[name]!.target)
     const shared = shareKernel(rendered)
     // What a worker receives.
     const [a, b] = [0, 1].map(() => loadKernel(name, structuredClone(shared)))
@@ -85,6 +96,17 @@ test.each([
     expect(["avx512", "avx2", "avx512-limbs"].map(engine => variantsFor(engine, cpu))).toEqual([avx512, avx2, limbs])
   },
 )
+
+test("a start measures the integer kernel with BMI2 where the CPU has that", () => {
+  const cpu = { name: "", vendor: "GenuineIntel", family: 6 }
+  expect(variantsFor("scalar", { ...cpu, features: new Set() })).toEqual(["scalar"])
+  expect(variantsFor("scalar", { ...cpu, features: new Set(["bmi2"]) })).toEqual(["scalar", "scalar:bmi2"])
+})
+
+test("the integer kernel needs no CPU feature, its variant needs BMI2", () => {
+  expect([...renderKernel(VARIANTS["scalar"]!.target).needs]).toEqual([])
+  expect([...renderKernel(VARIANTS["scalar:bmi2"]!.target).needs]).toEqual(["bmi2"])
+})
 
 test("the vendor and the extended family are read from leaves 0 and 1", () => {
   const none = { eax: 0, ebx: 0, ecx: 0, edx: 0 }

@@ -24,7 +24,9 @@ xor            r64:rw r64/m64:r                        REX.W 33 /r              
 cmovb          r64:rw r64/m64:r                        REX.W 0F 42 /r                  RM    base; flags:r
 cmovg          r64:rw r64/m64:r                        REX.W 0F 4F /r                  RM    base; flags:r
 imul           r64:rw r64/m64:r                        REX.W 0F AF /r                  RM    base; flags:w
+mul            r64/m64:r                               REX.W F7 /4                     M     base; flags:w rax:rw rdx:w
 mulx           r64:w r64:w r64/m64:r                   VEX.LZ.F2.0F38.W1 F6 /r         RVM   bmi2; rdx:r
+shr            r64:rw imm8:r                           REX.W C1 /5 ib                  MI    base; flags:w
 shrx           r64:w r64/m64:r r64:r                   VEX.LZ.F2.0F38.W1 F7 /r         RMV   bmi2
 bswap          r32:rw                                  0F C8                           O     base
 bswap          r64:rw                                  REX.W 0F C8                     O     base

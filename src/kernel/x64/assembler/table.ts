@@ -6,7 +6,7 @@
  *
  * `Op/En` has one letter per operand: R = ModRM.reg, M = ModRM.rm, V = VEX.vvvv, I = immediate, D = relative address,
  * O = the opcode's low bits. `needs` is `base` or a comma-separated list of CPU features. Implicit accesses to the flags
- * and to rdx follow a `;`: `flags:rw`, `rdx:r`. Inconsistent forms are rejected.
+ * and to rax and rdx follow a `;`: `flags:rw`, `rdx:r`. Inconsistent forms are rejected.
  */
 import type { RegisterClass } from "./operands.ts"
 
@@ -55,6 +55,8 @@ export interface Instruction extends Encoding {
   readonly at: Readonly<Record<OperandField, number>>
   readonly needs: readonly Feature[]
   readonly flags: Access
+  /** Implicit access to rax. */
+  readonly rax: Access
   /** Implicit access to rdx. */
   readonly rdx: Access
   /** The source line, for messages. */
@@ -94,6 +96,7 @@ function parseForm(line: string): Instruction {
     at: Object.fromEntries(OPERAND_FIELDS.map(field => [field, fields.indexOf(field)])) as Record<OperandField, number>,
     needs: needed === "base" ? [] : (needed.split(",") as Feature[]),
     flags: accessOf(effects, /flags:(r?w?)/),
+    rax: accessOf(effects, /rax:(r?w?)/),
     rdx: accessOf(effects, /rdx:(r?w?)/),
     text: line,
   }

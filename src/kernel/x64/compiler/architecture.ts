@@ -39,7 +39,7 @@ const fileOf = (registerClass: string): RegisterFile =>
 /** Hardware registers are numbered from 0 (integer), 32 (vector) and 64 (mask); the flags have the last number. */
 const FIRST_NUMBER: Readonly<Record<RegisterClass, number>> = { r32: 0, r64: 0, xmm: 32, ymm: 32, zmm: 32, k: 64 }
 const FLAGS = 127
-const RDX = 2
+const [RAX, RDX] = [0, 2]
 
 const numberOf = (register: Register): number => FIRST_NUMBER[register.class] + register.n
 
@@ -70,6 +70,8 @@ export const x64: Architecture = {
     if (options?.mask) reads.push(numberOf(options.mask))
     if (form.flags.read) reads.push(FLAGS)
     if (form.flags.write) writes.push(FLAGS)
+    if (form.rax.read) reads.push(RAX)
+    if (form.rax.write) writes.push(RAX)
     if (form.rdx.read) reads.push(RDX)
     if (form.rdx.write) writes.push(RDX)
     return { reads, writes }

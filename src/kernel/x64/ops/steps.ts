@@ -4,8 +4,7 @@ import { RolledSteps } from "../../native/rolled-steps.ts"
 import type { Constant, ConstantTable, Step } from "../../ops.ts"
 import { immediate, type Label, type Memory, memory, rbx, rcx, rdi, relative, rsi } from "../assembler/operands.ts"
 import type { Routine } from "../compiler/routine.ts"
-import type { LaneSet } from "../registers/lane-set.ts"
-import type { Vectors } from "../registers/vectors.ts"
+import type { LaneSet, MainLaneSet } from "../registers/lane-set.ts"
 import type { BatchOps } from "./batch-ops.ts"
 
 /** Address of the current entry of the constant table. */
@@ -16,23 +15,28 @@ const ENTRIES_LEFT = rcx
 export const STATE_POINTER = rbx
 
 export class Steps extends RolledSteps<Routine> {
-  readonly #v: Vectors
+  readonly #main: MainLaneSet
   readonly #stateOffset: number
 
   /**
-   * @param vectors the widest lane set, which determines the layout of constants
+   * @param main the widest lane set, which determines the layout of constants
    * @param stateOffset bytes from rdi to the states of all lane sets
    */
-  constructor(vectors: Vectors, stateOffset: number) {
-    super(vectors.routine)
-    this.#v = vectors
+  constructor(main: MainLaneSet, stateOffset: number) {
+    super(main.routine)
+    this.#main = main
     this.#stateOffset = stateOffset
   }
 
   /** Appends the first instructions of an entry point. */
   begin(): void {
-    this.#v.begin()
+    this.#main.begin()
     this.routine.control("lea", STATE_POINTER, memory(rdi, this.#stateOffset))
+  }
+
+  /** Appends the last instructions of an entry point. */
+  end(): void {
+    this.#main.end()
   }
 
   /**
@@ -57,14 +61,14 @@ export class Steps extends RolledSteps<Routine> {
   protected subroutine(_name: string, entry: Label, render: () => void, entryWords: () => number): void {
     const { routine } = this
     render()
-    routine.control("add", ENTRY_POINTER, immediate(entryWords() * this.#v.repeatedBytes))
+    routine.control("add", ENTRY_POINTER, immediate(entryWords() * this.#main.repeatedBytes))
     routine.control("sub", ENTRIES_LEFT, immediate(1))
     routine.control("jnz", entry)
     routine.control("ret")
   }
 
   protected tableWords(words: readonly bigint[]): bigint[] {
-    return this.#v.repeatedWords(words)
+    return this.#main.repeatedWords(words)
   }
 
   /**
@@ -75,6 +79,6 @@ export class Steps extends RolledSteps<Routine> {
    */
   constant(laneSet: LaneSet, constant: Constant, name: string, derive: (c: bigint) => bigint): Memory {
     if (typeof constant === "bigint") return laneSet.constant(BigInt.asUintN(64, derive(constant)))
-    return laneSet.repeated(memory(ENTRY_POINTER, this.columnOf(constant, name, derive) * this.#v.repeatedBytes))
+    return laneSet.repeated(memory(ENTRY_POINTER, this.columnOf(constant, name, derive) * this.#main.repeatedBytes))
   }
 }

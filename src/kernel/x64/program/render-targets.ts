@@ -2,7 +2,7 @@
 
 import type { CoreModel } from "../../compiler/architecture.ts"
 import { spillOffsets } from "../../native/context.ts"
-import { memory, rbx, rcx, rdi, rdx, rsi, rsp } from "../assembler/operands.ts"
+import { memory, rax, rbx, rcx, rdi, rdx, rsi, rsp } from "../assembler/operands.ts"
 import { sapphireRapids, zen3 } from "../compiler/core-models.ts"
 import type { BatchOps } from "../ops/batch-ops.ts"
 import { IfmaOps } from "../ops/ifma-ops.ts"
@@ -35,7 +35,7 @@ const range = (count: number) => Array.from({ length: count }, (_, i) => i)
 /** The allocator's integer registers: rsi, rcx, rbx and rdi hold pointers and counts, rdx is an operand of `mulx`. */
 const INTEGERS = range(16).filter(n => ![rdx, rcx, rbx, rsp, rsi, rdi].some(other => other.n === n))
 
-function renderTarget({ bits, core, pressure, vectors, integers, ops }: Recipe): RenderTarget {
+function vectorTarget({ bits, core, pressure, vectors, integers, ops }: Recipe): RenderTarget {
   const vectorBytes = bits / 8
   const groupBytes = vectorStateBytes(vectorBytes) + integers * INTEGER_STATE_BYTES
   const shape: Shape = {
@@ -57,8 +57,9 @@ function renderTarget({ bits, core, pressure, vectors, integers, ops }: Recipe):
       registers: { integer: INTEGERS, vector: range(bits === 512 ? 32 : 16) },
       spillLocation: (file, n) => memory(rdi, spillOffset(file, n)),
     },
-    vectors: routine => new Vectors(routine, bits),
-    ops: (routine, vectorSet, steps) => {
+    ops: routine => {
+      const vectorSet = new Vectors(routine, bits)
+      const steps = new Steps(vectorSet, layout.state)
       const singleSteps = new Steps(vectorSet, layout.state)
       const integerSet = new Integers(routine)
       const group = (offset: number) => {
@@ -83,6 +84,38 @@ function renderTarget({ bits, core, pressure, vectors, integers, ops }: Recipe):
   }
 }
 
+/** @param nonces nonces per batch: the S-box of one leaves the multiplier idle */
+function scalarTarget(nonces: number, hasBmi2: boolean): RenderTarget {
+  const shape: Shape = {
+    // There are no vectors; 8 bytes keep the spill area small.
+    vectorBytes: 8,
+    stateBytes: nonces * INTEGER_STATE_BYTES,
+    lanes: nonces,
+    laneSets: nonces,
+  }
+  const layout = contextLayout(shape)
+  const spillOffset = spillOffsets(layout, spillRooms(shape))
+  return {
+    layout,
+    routine: {
+      // Integer code keeps its order, so no core model applies.
+      core: zen3,
+      window: 150,
+      pressure: { integer: Number.POSITIVE_INFINITY, vector: Number.POSITIVE_INFINITY },
+      readOnly: new Set([ENTRY_POINTER.n]),
+      registers: { integer: hasBmi2 ? INTEGERS : INTEGERS.filter(n => n !== rax.n), vector: [] },
+      spillLocation: (file, n) => memory(rdi, spillOffset(file, n)),
+    },
+    ops: routine => {
+      const integers = new Integers(routine, hasBmi2)
+      const steps = new Steps(integers, layout.state)
+      const groups = range(nonces).map(i => new IntegerOps(integers, steps, i * INTEGER_STATE_BYTES))
+      const batch = new TogetherOps(groups, steps, true)
+      return { batch, groups, one: new IntegerOps(integers, steps, 0, batch), steps: [steps] }
+    },
+  }
+}
+
 const limbOps = (vectors: Vectors, steps: Steps, stateOffset: number) => new LimbOps(vectors, steps, stateOffset)
 const ifmaOps = (vectors: Vectors, steps: Steps, stateOffset: number) => new IfmaOps(vectors, steps, stateOffset)
 
@@ -98,21 +131,25 @@ const RECIPES = {
   avx2: avx2Recipe,
 } as const satisfies Record<string, Recipe>
 
-export type X64Engine = keyof typeof RECIPES
+type VectorEngine = keyof typeof RECIPES
+
+export type X64Engine = VectorEngine | "scalar"
 
 /** @param integers nonces in integer registers per vector */
-export const renderTargetOf = (engine: X64Engine, integers: number): RenderTarget =>
-  renderTarget({ ...RECIPES[engine], integers })
+export const renderTargetOf = (engine: VectorEngine, integers: number): RenderTarget =>
+  vectorTarget({ ...RECIPES[engine], integers })
 
 export const avx2 = renderTargetOf("avx2", 1)
 export const avx512 = renderTargetOf("avx512", 1)
 export const avx512Limbs = renderTargetOf("avx512-limbs", 1)
+/** For CPUs without AVX2: without and with BMI2. */
+export const scalar = scalarTarget(2, false)
+export const scalarBmi2 = scalarTarget(2, true)
 
 /** A kernel of an engine, for some cores the engine's fastest. */
 export interface Variant {
   readonly engine: X64Engine
-  /** Nonces in integer registers per vector. */
-  readonly integers: number
+  readonly target: RenderTarget
   /** Whether it may be the engine's fastest kernel on this CPU. */
   suits(cpu: CpuIdentity): boolean
 }
@@ -124,12 +161,18 @@ const ZEN_5 = 0x1a
  * the measurements behind the others.
  */
 export const VARIANTS: Readonly<Record<string, Variant>> = {
-  avx512: { engine: "avx512", integers: 1, suits: () => true },
-  "avx512:2": { engine: "avx512", integers: 2, suits: cpu => !isAmd(cpu) },
-  "avx512-limbs": { engine: "avx512-limbs", integers: 1, suits: () => true },
-  "avx512-limbs:0": { engine: "avx512-limbs", integers: 0, suits: cpu => !isAmd(cpu) },
-  avx2: { engine: "avx2", integers: 1, suits: () => true },
-  "avx2:2": { engine: "avx2", integers: 2, suits: cpu => !isAmd(cpu) || cpu.family >= ZEN_5 },
+  avx512: { engine: "avx512", target: avx512, suits: () => true },
+  "avx512:2": { engine: "avx512", target: renderTargetOf("avx512", 2), suits: cpu => !isAmd(cpu) },
+  "avx512-limbs": { engine: "avx512-limbs", target: avx512Limbs, suits: () => true },
+  "avx512-limbs:0": { engine: "avx512-limbs", target: renderTargetOf("avx512-limbs", 0), suits: cpu => !isAmd(cpu) },
+  avx2: { engine: "avx2", target: avx2, suits: () => true },
+  "avx2:2": {
+    engine: "avx2",
+    target: renderTargetOf("avx2", 2),
+    suits: cpu => !isAmd(cpu) || cpu.family >= ZEN_5,
+  },
+  scalar: { engine: "scalar", target: scalar, suits: () => true },
+  "scalar:bmi2": { engine: "scalar", target: scalarBmi2, suits: ({ features }) => features.has("bmi2") },
 }
 
 /** @returns the names of an engine's kernels that suit the CPU, its default first */

@@ -26,17 +26,15 @@ import type { Feature } from "../assembler/table.ts"
 import { Routine } from "../compiler/routine.ts"
 import type { BatchOps } from "../ops/batch-ops.ts"
 import type { IntegerOps } from "../ops/integer-ops.ts"
-import { STATE_POINTER, Steps } from "../ops/steps.ts"
+import { STATE_POINTER, type Steps } from "../ops/steps.ts"
 import type { LaneSet, Place, Value } from "../registers/lane-set.ts"
-import type { Vectors } from "../registers/vectors.ts"
 import type { ContextLayout } from "./context.ts"
 
 /** An instruction set, a representation and a core model that kernels are rendered for. */
 export interface RenderTarget {
   readonly routine: RoutineOptions
   readonly layout: ContextLayout
-  vectors(routine: Routine): Vectors
-  ops(routine: Routine, vectors: Vectors, steps: Steps): RenderOps
+  ops(routine: Routine): RenderOps
 }
 
 export interface RenderOps {
@@ -46,8 +44,8 @@ export interface RenderOps {
   readonly groups: readonly BatchOps<unknown, unknown>[]
   /** Computes on a single state, for values that all nonces share. */
   readonly one: IntegerOps
-  /** The steps of all vocabularies above, to be rendered after the entry points. */
-  readonly steps: readonly Steps[]
+  /** The steps of all vocabularies above, the batch's first, to be rendered after the entry points. */
+  readonly steps: readonly [Steps, ...Steps[]]
 }
 
 export interface RenderedKernel {
@@ -71,11 +69,9 @@ export interface RenderedKernel {
 /** @param observer receives labels and instructions in address order */
 export function renderKernel(renderTarget: RenderTarget, observer?: AssemblyObserver): RenderedKernel {
   const routine = new Routine(renderTarget.routine, observer)
-  const vectors = renderTarget.vectors(routine)
   const { layout } = renderTarget
-  const steps = new Steps(vectors, layout.state)
-  const ops = renderTarget.ops(routine, vectors, steps)
-  const renderer = new Renderer(routine, steps, ops, layout)
+  const ops = renderTarget.ops(routine)
+  const renderer = new Renderer(routine, ops, layout)
   const labels = {
     permute: renderer.permute(),
     preparePlane: renderer.preparePlane(),
@@ -123,9 +119,9 @@ class Renderer {
   /** Lanes per group. */
   readonly #groupLanes: number
 
-  constructor(routine: Routine, steps: Steps, { one, batch, groups }: RenderOps, layout: ContextLayout) {
+  constructor(routine: Routine, { one, batch, groups, steps }: RenderOps, layout: ContextLayout) {
     this.#routine = routine
-    this.#steps = steps
+    this.#steps = steps[0]
     this.#layout = layout
     this.#testEntry = routine.label("test")
     this.#one = one
@@ -261,7 +257,7 @@ class Renderer {
     for (const register of PRESERVED) this.#routine.control("push", register)
     this.#steps.begin()
     body()
-    this.#routine.control("vzeroupper")
+    this.#steps.end()
     for (const register of PRESERVED.toReversed()) this.#routine.control("pop", register)
     this.#routine.control("ret")
     return label

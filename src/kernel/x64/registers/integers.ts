@@ -1,14 +1,35 @@
 /** Integer registers as a lane set of one lane. As in `vectors.ts`, methods append instructions and return results. */
-import { immediate, type Memory, memory, rdx, relative, type VirtualRegister } from "../assembler/operands.ts"
+import {
+  immediate,
+  type Memory,
+  memory,
+  type Register,
+  rax,
+  rdx,
+  relative,
+  type VirtualRegister,
+} from "../assembler/operands.ts"
 import type { Routine } from "../compiler/routine.ts"
-import type { LaneSet, Place, Value } from "./lane-set.ts"
+import type { MainLaneSet, Place, Value } from "./lane-set.ts"
 
-export class Integers implements LaneSet {
+export class Integers implements MainLaneSet {
   readonly lanes = 1
+  readonly repeatedBytes = 8
+  readonly #hasBmi2: boolean
   /** A register that holds 32, and the block for which it was loaded. */
   #half: { readonly block: object; readonly bits: VirtualRegister } | undefined
 
-  constructor(readonly routine: Routine) {}
+  /** @param hasBmi2 whether the CPU has `mulx` and `shrx`; otherwise products use rax, which must not be allocated */
+  constructor(
+    readonly routine: Routine,
+    hasBmi2 = true,
+  ) {
+    this.#hasBmi2 = hasBmi2
+  }
+
+  begin(): void {}
+  end(): void {}
+  repeatedWords = (words: readonly bigint[]): bigint[] => [...words]
 
   constant(word: bigint): Memory {
     return relative(this.routine.constant([word]))
@@ -33,7 +54,7 @@ export class Integers implements LaneSet {
   }
 
   /** @returns a copy in a new register, to be changed in place */
-  copy(value: Value): VirtualRegister {
+  copy(value: Value | Register): VirtualRegister {
     return this.#result("mov", value)
   }
 
@@ -54,10 +75,20 @@ export class Integers implements LaneSet {
   }
 
   /** @returns a >> 32 */
-  high = (a: Value): VirtualRegister => this.#result("shrx", a, this.#halfWord())
+  high(a: Value): VirtualRegister {
+    if (this.#hasBmi2) return this.#result("shrx", a, this.#halfWord())
+    const high = this.copy(a)
+    this.routine.emit("shr", high, immediate(32))
+    return high
+  }
 
   /** @returns the 128-bit product a · b = low + 2^64 high */
   multiply(a: Value, b: Value): { readonly low: VirtualRegister; readonly high: VirtualRegister } {
+    if (!this.#hasBmi2) {
+      this.routine.emit("mov", rax, a)
+      this.routine.emit("mul", a === b ? rax : b)
+      return { low: this.copy(rax), high: this.copy(rdx) }
+    }
     const [low, high] = [this.routine.register("r64"), this.routine.register("r64")]
     this.routine.emit("mov", rdx, a)
     this.routine.emit("mulx", high, low, a === b ? rdx : b)

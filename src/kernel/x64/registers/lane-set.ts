@@ -1,11 +1,25 @@
 /** Arithmetic on 64-bit words, one per lane: in vector registers of one width, or in integer registers with one lane. */
 import type { Memory, Register, VirtualRegister } from "../assembler/operands.ts"
+import type { Routine } from "../compiler/routine.ts"
 
 /** A memory operand; its address may be in a virtual register. */
 export type Place = Memory<VirtualRegister | Register>
 
 /** One word per lane, in a register or in memory that instructions read directly. */
 export type Value = VirtualRegister | Place
+
+/** The widest lane set of a kernel: it determines the layout of constants and what an entry point sets up. */
+export interface MainLaneSet extends LaneSet {
+  readonly routine: Routine
+  /** @returns the words as `repeated` expects them in memory */
+  repeatedWords(words: readonly bigint[]): bigint[]
+  /** Size in bytes of one word in the layout of `repeatedWords`. */
+  readonly repeatedBytes: number
+  /** Appends an entry point's first instructions. */
+  begin(): void
+  /** Appends an entry point's last instructions. */
+  end(): void
+}
 
 /** All sums are modulo 2^64. */
 export interface LaneSet {

@@ -13,14 +13,14 @@ import {
   type VirtualRegister,
 } from "../assembler/operands.ts"
 import type { Routine } from "../compiler/routine.ts"
-import type { LaneSet, Place, Value } from "./lane-set.ts"
+import type { MainLaneSet, Place, Value } from "./lane-set.ts"
 
 export type Vector = Value
 
 /** k7, reserved for the mask of the odd 32-bit halves. */
 const ODD_HALVES = mask(7)
 
-export class Vectors implements LaneSet {
+export class Vectors implements MainLaneSet {
   readonly bytes: 32 | 64
   readonly lanes: 4 | 8
   readonly #class: "ymm" | "zmm"
@@ -40,6 +40,11 @@ export class Vectors implements LaneSet {
     if (this.bits === 256) return
     this.routine.control("mov", rax, immediate(0xaaaa))
     this.routine.control("kmovw", ODD_HALVES, r32(rax.n))
+  }
+
+  /** Clears the upper halves, which would slow down SSE code. */
+  end(): void {
+    this.routine.control("vzeroupper")
   }
 
   constant(word: bigint): Memory {

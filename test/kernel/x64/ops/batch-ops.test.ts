@@ -5,9 +5,8 @@ import { permutation } from "../../../../src/kernel/permutation.ts"
 import { memory, rdi } from "../../../../src/kernel/x64/assembler/operands.ts"
 import type { Feature } from "../../../../src/kernel/x64/assembler/table.ts"
 import { Routine } from "../../../../src/kernel/x64/compiler/routine.ts"
-import { Steps } from "../../../../src/kernel/x64/ops/steps.ts"
 import type { RenderTarget } from "../../../../src/kernel/x64/program/render.ts"
-import { avx2, avx512, avx512Limbs } from "../../../../src/kernel/x64/program/render-targets.ts"
+import { avx2, avx512, avx512Limbs, scalar, scalarBmi2 } from "../../../../src/kernel/x64/program/render-targets.ts"
 import { cpuFeatures } from "../../../../src/kernel/x64/runtime/cpuid.ts"
 import { loadX64Code } from "../../../../src/kernel/x64/runtime/load-x64.ts"
 import { WIDTH } from "../../../../src/pow/constants.ts"
@@ -52,10 +51,9 @@ function suites(name: string, renderTarget: RenderTarget, needs: readonly Featur
 
 function setUp(renderTarget: RenderTarget) {
   const routine = new Routine(renderTarget.routine)
-  const vectors = renderTarget.vectors(routine)
-  const layout = renderTarget.layout
-  const steps = new Steps(vectors, layout.state)
-  return { routine, layout, steps, ops: renderTarget.ops(routine, vectors, steps).batch }
+  const { layout } = renderTarget
+  const { batch, steps } = renderTarget.ops(routine)
+  return { routine, layout, steps: steps[0], ops: batch }
 }
 
 /** @returns a function from input words to the result words of a lane set's last lane */
@@ -75,7 +73,7 @@ async function compile(renderTarget: RenderTarget, program: Program, inputs: num
     // The columns are unused, because no row is searched.
     laneSet.store(memory(rdi, layout.columns + 8 * laneSet.lanes * i), ops.toWords(x)[k]!)
   })
-  routine.control("vzeroupper")
+  steps.end()
   for (const register of preserved.toReversed()) routine.control("pop", register)
   routine.control("ret")
   routine.hot = true
@@ -94,21 +92,24 @@ async function compile(renderTarget: RenderTarget, program: Program, inputs: num
 suites("avx2", avx2, ["bmi2", "avx2"])
 suites("avx512", avx512, ["bmi2", "avx512f", "avx512bw", "avx512ifma"])
 suites("avx512-limbs", avx512Limbs, ["bmi2", "avx512f", "avx512bw"])
+suites("scalar", scalar, [])
+suites("scalar:bmi2", scalarBmi2, ["bmi2"])
 
 test.each([
   ["avx2", overflow(avx2)],
   ["avx512", overflow(avx512)],
   ["avx512-limbs", overflow(avx512Limbs)],
+  ["scalar", overflow(scalar)],
 ])("%s rejects a sum that could overflow while rendering", (_, doubleOften) => {
   expect(doubleOften).toThrow(RangeError)
 })
 
-/** @returns a function that renders a sum of 2^40 products */
+/** @returns a function that renders a sum of 2^70 products */
 function overflow(renderTarget: RenderTarget): () => void {
   return () => {
     const { ops, layout } = setUp(renderTarget)
     const x = ops.fromWords(ops.laneSets.map(laneSet => laneSet.broadcastWord(memory(rdi, layout.input))))
     let sum = ops.product(x, x)
-    for (let i = 0; i < 40; i++) sum = ops.double(sum)
+    for (let i = 0; i < 70; i++) sum = ops.double(sum)
   }
 }

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test"
 import { loadCode, mapPages } from "../../../../src/kernel/native/memory.ts"
-import { renderX64Kernel, type X64KernelName } from "../../../../src/kernel/x64/x64-kernel.ts"
+import { renderX64Kernel } from "../../../../src/kernel/x64/x64-kernel.ts"
 import { refusalOf } from "../../../support/kernels.ts"
 
-const ENGINES: readonly X64KernelName[] = ["avx2", "avx512", "avx512-limbs"]
+const KERNELS = ["avx2", "avx512", "avx512-limbs", "scalar", "scalar:bmi2"]
 const ENTRIES = ["permute", "preparePlane", "searchRow", "searchRange"] as const
 
 /** Registers that a function must preserve (System V AMD64 ABI, 3.2.1); rsp is checked by the return itself. */
@@ -56,7 +56,7 @@ function clobbered(code: Uint8Array, entry: number, argument: number): string[] 
 }
 
 describe.skipIf(process.platform !== "linux" || process.arch !== "x64")("callee-saved registers", () => {
-  for (const engine of ENGINES) {
+  for (const engine of KERNELS) {
     const why = refusalOf(engine)
     test.skipIf(why !== undefined)(
       `are preserved by every entry of ${engine}${why ? ` (skipped: ${why})` : ""}`,

@@ -2,12 +2,12 @@ import { describe, expect, test } from "bun:test"
 import { readFileSync } from "node:fs"
 import type { Feature } from "../../../../src/kernel/x64/assembler/table.ts"
 import { renderKernel } from "../../../../src/kernel/x64/program/render.ts"
-import { avx2, avx512, avx512Limbs } from "../../../../src/kernel/x64/program/render-targets.ts"
+import { avx2, avx512, avx512Limbs, scalar, scalarBmi2 } from "../../../../src/kernel/x64/program/render-targets.ts"
 import { cpuFeatures } from "../../../../src/kernel/x64/runtime/cpuid.ts"
 import { refusalOf } from "../../../support/kernels.ts"
 
 const FEATURES: readonly Feature[] = ["avx2", "avx512bw", "avx512f", "avx512ifma", "bmi2"]
-const TARGETS = { avx2, avx512, "avx512-limbs": avx512Limbs } as const
+const TARGETS = { avx2, avx512, "avx512-limbs": avx512Limbs, scalar, "scalar:bmi2": scalarBmi2 } as const
 
 describe.skipIf(process.platform !== "linux" || process.arch !== "x64")("with /proc/cpuinfo of x86-64 Linux", () => {
   const listed = () => new Set(/^flags\s*:(.*)$/m.exec(readFileSync("/proc/cpuinfo", "utf8"))![1]!.split(" "))

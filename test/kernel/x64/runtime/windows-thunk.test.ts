@@ -80,7 +80,7 @@ function changedBy(thunk: number, target: number, argument: number): string[] {
   }
 }
 
-const ENGINES: readonly X64KernelName[] = ["avx2", "avx512", "avx512-limbs"]
+const ENGINES: readonly X64KernelName[] = ["avx2", "avx512", "avx512-limbs", "scalar"]
 
 describe.skipIf(process.arch !== "x64")("registers that Windows preserves", () => {
   for (const engine of ENGINES) {

@@ -1,27 +1,29 @@
 /**
- * The AVX-512 kernels on a machine that has the CPU for them only as a program: the emitted code itself, against the
- * specification.
+ * Kernels on CPUs that the machine may not have, emulated: the emitted code itself, against the specification. An
+ * instruction that the CPU lacks stops the emulator.
  */
 import { describe, expect, test } from "bun:test"
 import { planeBase, planeNonce, spongeBeforeLast } from "../../src/kernel/nonce-plane.ts"
 import { type RenderedKernel, renderKernel } from "../../src/kernel/x64/program/render.ts"
-import { avx512, avx512Limbs } from "../../src/kernel/x64/program/render-targets.ts"
+import { avx512, avx512Limbs, scalar, scalarBmi2 } from "../../src/kernel/x64/program/render-targets.ts"
 import { P } from "../../src/pow/field.ts"
 import { nonceHash } from "../../src/pow/nonce-hash.ts"
 import { permute } from "../../src/pow/poseidon2.ts"
-import { bochsMissing, type Job, runBochs } from "./bochs.ts"
+import { bochsMissing, type EmulatedCpu, HASWELL, ICE_LAKE, type Job, runBochs, SANDY_BRIDGE } from "./bochs.ts"
 
 const CODE = 0x200000
 const CONTEXT = 0x400000
 
 const why = bochsMissing()
 
-describe.skipIf(why !== undefined)(`AVX-512 in Bochs${why ? ` (skipped: ${why})` : ""}`, () => {
-  const kernels: [string, () => RenderedKernel][] = [
-    ["avx512", () => renderKernel(avx512)],
-    ["avx512-limbs", () => renderKernel(avx512Limbs)],
+describe.skipIf(why !== undefined)(`kernels in Bochs${why ? ` (skipped: ${why})` : ""}`, () => {
+  const kernels: [string, EmulatedCpu, () => RenderedKernel][] = [
+    ["avx512", ICE_LAKE, () => renderKernel(avx512)],
+    ["avx512-limbs", ICE_LAKE, () => renderKernel(avx512Limbs)],
+    ["scalar", SANDY_BRIDGE, () => renderKernel(scalar)],
+    ["scalar:bmi2", HASWELL, () => renderKernel(scalarBmi2)],
   ]
-  test.each(kernels)("%s", async (_, render) => {
+  test.each(kernels)("%s", async (_, cpu, render) => {
     const { code, layout, entries, lanes: laneSets } = render()
     const row = layout.rowColumns
     const place = (offset: number, words: readonly bigint[]): Job => ({
@@ -59,6 +61,7 @@ describe.skipIf(why !== undefined)(`AVX-512 in Bochs${why ? ` (skipped: ${why})`
     const maskBytes = layout.rowBatches * laneSets.length * 4
 
     const sent = await runBochs(
+      cpu,
       [
         { kind: "place", bytes: code, address: CODE },
         ...states.flatMap(state => [place(layout.input, state), call("permute"), send(layout.output, outputBytes)]),
