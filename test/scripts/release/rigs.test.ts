@@ -25,7 +25,7 @@ test.each(["hiveos", "mmpos"])("docs/%s.md names the package and options that ex
   const text = readFileSync(join(ROOT, `docs/${page}.md`), "utf8")
   expect(text).toContain(`\`quantus-miner-${page}-VERSION.tar.gz\``)
   const launcher = ["--pool", "--user", "--api-port"]
-  const known = [...OPTION_NAMES.flatMap(flagsOf), ...launcher]
+  const known = [...OPTION_NAMES.flatMap(flagsOf).map(flag => `--${flag}`), ...launcher]
   const named = text.match(/--[a-z][a-z-]*/g)!
   expect(named.filter(flag => !known.includes(flag))).toEqual([])
 })
