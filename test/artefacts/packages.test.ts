@@ -82,6 +82,7 @@ describe.skipIf(missing !== undefined)(`packages${why}`, () => {
           "/usr/share/fish/vendor_completions.d/quantus-miner.fish",
           "/usr/share/quantus-miner/grafana/host.json",
           "/usr/share/quantus-miner/prometheus/alerts.yml",
+          "/usr/share/quantus-miner/prometheus/fleet/fleet.yml",
           "/usr/share/doc/quantus-miner/overrides/30-gpu.conf",
         ])
           expect(`${path} ${exists(path)}`).toBe(`${path} true`)

@@ -1,10 +1,16 @@
 import { describe, expect, test } from "bun:test"
-import { mkdtemp } from "node:fs/promises"
+import { cp, mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { createExposition } from "../../src/observe/exposition.ts"
 import { Bench } from "./support.ts"
 
 const SYSTEMD = `${import.meta.dir}/../../systemd`
+const FLEET = `${import.meta.dir}/../../deploy/prometheus`
+/** Rule files and their tests. */
+const RULES = [
+  [`${SYSTEMD}/prometheus/alerts.yml`, `${SYSTEMD}/prometheus/alerts.test.yml`],
+  [`${FLEET}/fleet.yml`, `${FLEET}/fleet.test.yml`],
+] as const
 const promtool = Bun.which("promtool")
 
 interface Panel {
@@ -31,9 +37,19 @@ async function knownNames(): Promise<Set<string>> {
   return names
 }
 
-/** Names of the series in an expression. */
+/** Names of the series in an expression, recorded ones included. */
 function namesIn(expr: string): string[] {
-  return expr.match(/\b(?:(?:miner|process)_[a-z0-9_]+|up)\b/g) ?? []
+  return expr.match(/\b(?:job_[a-z_]+:[a-z0-9_:]+|(?:miner|process)_[a-z0-9_]+|up)\b/g) ?? []
+}
+
+async function rulesIn(file: string): Promise<readonly Rule[]> {
+  return (Bun.YAML.parse(await Bun.file(file).text()) as RuleFile).groups.flatMap(group => group.rules)
+}
+
+/** Names of all series that the miner exports or the fleet's rules record. */
+async function queryable(): Promise<Set<string>> {
+  const recorded = (await rulesIn(`${FLEET}/fleet.yml`)).flatMap(({ record = [] }) => record)
+  return (await knownNames()).union(new Set(recorded))
 }
 
 /** Replaces Grafana's variables by values. */
@@ -63,8 +79,8 @@ describe.each(["host", "fleet"])("the %s dashboard", name => {
     }
   })
 
-  test("queries only series that the miner exports", async () => {
-    const known = await knownNames()
+  test("queries only series that the miner exports or rules record", async () => {
+    const known = await queryable()
     const all = await targets()
     expect(all.length).toBeGreaterThan(20)
     for (const { expr, datasource } of all) {
@@ -91,41 +107,89 @@ test("the two dashboards show every series that the miner exports", async () => 
   for (const name of await knownNames()) if (!aside.test(name)) expect(shown).toContain(name)
 })
 
-test("the documents name only series that the miner exports", async () => {
-  const known = await knownNames()
+test("the documents name only series that the miner exports or rules record", async () => {
+  const known = await queryable()
   for (const name of [...known]) known.add(name.replace(/_(bucket|sum|count)$/, ""))
   const texts = ["README.md", "docs/metrics.md"].map(path => Bun.file(`${SYSTEMD}/../${path}`).text())
   const named = namesIn((await Promise.all(texts)).join("\n")).filter(name => !name.endsWith("_"))
   for (const name of named) expect(known).toContain(name)
 })
 
-describe("the alerts", () => {
-  const file = `${SYSTEMD}/prometheus/alerts.yml`
-
-  test("query only series that the miner exports", async () => {
-    const known = await knownNames()
-    const expressions = (Bun.YAML.parse(await Bun.file(file).text()) as AlertFile).groups.flatMap(group => group.rules)
-    expect(expressions.length).toBeGreaterThanOrEqual(7)
-    for (const { expr } of expressions) for (const series of namesIn(expr)) expect(known).toContain(series)
+describe.each(RULES)("the rules in %s", (file, testFile) => {
+  test("query only series that the miner exports or rules record", async () => {
+    const known = await queryable()
+    const rules = await rulesIn(file)
+    expect(rules.length).toBeGreaterThanOrEqual(7)
+    for (const { expr } of rules) for (const series of namesIn(expr)) expect(known).toContain(series)
   })
 
   test.skipIf(!promtool)("pass promtool check rules (skipped without promtool)", () => {
     expect(run("check", "rules", file)).toContain("SUCCESS")
   })
 
-  test.skipIf(!promtool)("pass promtool test rules (skipped without promtool)", () => {
-    expect(run("test", "rules", `${SYSTEMD}/prometheus/alerts.test.yml`)).toContain("SUCCESS")
-  })
+  test.skipIf(!promtool)(
+    "pass promtool test rules (skipped without promtool)",
+    () => {
+      expect(run("test", "rules", testFile)).toContain("SUCCESS")
+    },
+    60_000,
+  )
 
   test("each have a unit test", async () => {
-    const tests = await Bun.file(`${SYSTEMD}/prometheus/alerts.test.yml`).text()
-    const { groups } = Bun.YAML.parse(await Bun.file(file).text()) as AlertFile
-    for (const { alert } of groups.flatMap(group => group.rules)) expect(tests).toContain(`alertname: ${alert}\n`)
+    const tests = await Bun.file(testFile).text()
+    for (const { alert, record } of await rulesIn(file)) {
+      expect(tests).toContain(record === undefined ? `alertname: ${alert}\n` : record)
+    }
   })
 })
 
-interface AlertFile {
-  readonly groups: readonly { readonly rules: readonly { readonly alert: string; readonly expr: string }[] }[]
+describe("the discovery examples", () => {
+  const configurations = [...new Bun.Glob("*.yml").scanSync(FLEET)].filter(name => !name.startsWith("fleet."))
+
+  test("cover files, DNS, Kubernetes and EC2", () => {
+    expect(configurations.sort()).toEqual(["dns.yml", "ec2.yml", "file.yml", "kubernetes.yml"])
+  })
+
+  test.skipIf(!promtool)(
+    "pass promtool check config, with every file they name (skipped without promtool)",
+    async () => {
+      const root = await mkdtemp(`${tmpdir()}/discovery-`)
+      await cp(FLEET, root, { recursive: true })
+      await cp(`${SYSTEMD}/prometheus/alerts.yml`, `${root}/alerts.yml`)
+      for (const name of ["miner-metrics-token", "miner-ca.pem"]) await Bun.write(`${root}/${name}`, "")
+      for (const name of configurations) {
+        const text = await Bun.file(`${FLEET}/${name}`).text()
+        await Bun.write(`${root}/${name}`, JSON.stringify(supported(text.replaceAll("/etc/prometheus", root))))
+        expect(run("check", "config", `${root}/${name}`)).toContain("SUCCESS: 2 rule files found")
+      }
+      await rm(root, { recursive: true })
+    },
+  )
+})
+
+/** A configuration without discoveries that this promtool was built without, as Debian's is without Kubernetes. */
+function supported(text: string): object {
+  const configuration = Bun.YAML.parse(text) as { scrape_configs: Record<string, unknown>[] }
+  for (const scrape of configuration.scrape_configs) {
+    for (const key of Object.keys(scrape)) if (key.endsWith("_sd_configs") && !knows(key)) delete scrape[key]
+  }
+  return configuration
+}
+
+function knows(discovery: string): boolean {
+  const probe = `scrape_configs: [{ job_name: probe, ${discovery}: [] }]`
+  const { stdout, stderr } = Bun.spawnSync([promtool!, "check", "config", "/dev/stdin"], { stdin: Buffer.from(probe) })
+  return !`${stdout}${stderr}`.includes(`field ${discovery} not found`)
+}
+
+interface Rule {
+  readonly alert?: string
+  readonly record?: string
+  readonly expr: string
+}
+
+interface RuleFile {
+  readonly groups: readonly { readonly rules: readonly Rule[] }[]
 }
 
 /** Runs promtool; its output fails the test if promtool fails. */

@@ -20,9 +20,14 @@ describe.skipIf(!prometheus)("Prometheus", () => {
     directory = mkdtempSync(join(tmpdir(), "quantus-prometheus-"))
     const config = {
       global: { scrape_interval: "1s", evaluation_interval: "1s" },
-      rule_files: [`${import.meta.dir}/../../systemd/prometheus/alerts.yml`],
-      scrape_configs: [{ job_name: "quantus-miner", static_configs: [{ targets: [`127.0.0.1:${miner.port}`] }] }],
+      rule_files: [
+        `${import.meta.dir}/../../systemd/prometheus/alerts.yml`,
+        `${import.meta.dir}/../../deploy/prometheus/fleet.yml`,
+      ],
+      scrape_configs: [{ job_name: "quantus-miner", file_sd_configs: [{ files: [join(directory, "targets.yml")] }] }],
     }
+    const targets = [{ targets: [`127.0.0.1:${miner.port}`], labels: { site: "hamburg", rack: "1" } }]
+    await Bun.write(join(directory, "targets.yml"), JSON.stringify(targets))
     await Bun.write(join(directory, "prometheus.yml"), JSON.stringify(config))
     const address = `127.0.0.1:${await freePort()}`
     url = `http://${address}`
@@ -69,8 +74,16 @@ describe.skipIf(!prometheus)("Prometheus", () => {
     const { data } = await ask("/api/v1/rules")
     const rules = data.groups?.flatMap(group => group.rules) ?? []
     expect(rules.length).toBeGreaterThanOrEqual(7)
-    for (const rule of rules) expect(rule).toMatchObject({ health: "ok", state: "inactive" })
+    for (const rule of rules) {
+      expect(rule).toMatchObject(rule.type === "alerting" ? { health: "ok", state: "inactive" } : { health: "ok" })
+    }
   })
+
+  test("records the hash rate of a site and rack that the discovery names", async () => {
+    const series = 'job_site_rack:miner_hash_rate:sum{site="hamburg",rack="1"}'
+    await until(async () => (await query(series)) > 0)
+    expect(await query(series)).toBeWithin(900_000, 1_100_000)
+  }, 30_000)
 
   /** The value of a query's first series; NaN if absent. */
   async function query(expression: string): Promise<number> {
@@ -87,7 +100,7 @@ interface Answer {
   readonly data: {
     readonly result?: readonly { readonly value: readonly [time: number, value: string] }[]
     readonly activeTargets?: readonly object[]
-    readonly groups?: readonly { readonly rules: readonly object[] }[]
+    readonly groups?: readonly { readonly rules: readonly { readonly type: string }[] }[]
   }
 }
 
