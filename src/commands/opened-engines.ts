@@ -6,7 +6,14 @@ import { Interrupted } from "../engines/cpu/calibrate.ts"
 import { fileCache } from "../engines/cpu/calibration-cache.ts"
 import { chooseEngine } from "../engines/cpu/choose.ts"
 import { type CpuEngine, createCpuEngine } from "../engines/cpu/cpu-engine.ts"
-import { ABOUT, KERNELS, kernelNames, renderedKernel, usableFeatures, variantsOf } from "../engines/cpu/kernels.ts"
+import {
+  aboutKernel,
+  KERNELS,
+  kernelNames,
+  renderedKernel,
+  usableFeatures,
+  variantsOf,
+} from "../engines/cpu/kernels.ts"
 import { isNative, refusedByTrial } from "../engines/cpu/trial.ts"
 import { loadTunings, TUNINGS_FILE, tunedRenderer } from "../engines/cpu/tuned-kernels.ts"
 import type { Engine } from "../engines/engine.ts"
@@ -122,7 +129,7 @@ export class OpenedEngines {
     }
     const usable = await this.#tried(kernels)
     if (usable.length > 1) {
-      const known = usable.map(name => `${name} (${ABOUT[name]})`).join(", ")
+      const known = usable.map(name => `${name} (${aboutKernel(name)})`).join(", ")
       this.#log.info(`engines: ${known}; the fastest is kept, --recalibrate measures again`)
     }
     const { engine, others, calibrate } = await chooseEngine({

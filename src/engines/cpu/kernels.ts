@@ -42,8 +42,7 @@ export const KERNELS: KernelTable = {
   "wasm-narrow": wasm("wasm-narrow"),
 }
 
-/** What each engine is, for people. */
-export const ABOUT: Readonly<Record<string, string>> = {
+const ABOUT: Readonly<Record<string, string>> = {
   avx512: "AVX-512 machine code with IFMA",
   "avx512-limbs": "AVX-512 machine code",
   avx2: "AVX2 machine code",
@@ -72,6 +71,9 @@ export const variantsOf = (engine: string): readonly string[] =>
 
 /** @returns the public name of a kernel's engine */
 export const engineOf = (kernel: string): string => VARIANTS[kernel]?.engine ?? kernel
+
+/** @returns what a kernel is, for people; the variants of an engine have the same text */
+export const aboutKernel = (kernel: string): string => ABOUT[engineOf(kernel)]!
 
 /** Kernels that are slower than another one wherever both can run, with the name of that one. */
 export const FALLBACK_OF: Readonly<Record<string, string>> = {
