@@ -13,7 +13,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   miner: ["top", "pow", "engines/engine.ts", "engines/sequence.ts", "sources/source.ts"],
   pausing: ["top", "miner/pauses.ts"],
   devnode: ["top", "pow", "sources", "host"],
-  config: ["top", "host", "pausing/schedule.ts", "engines/gpu/select-devices.ts"],
+  config: ["top", "host", "http/server.ts", "pausing/schedule.ts", "engines/gpu/select-devices.ts"],
   commands: [
     "top",
     "pow",

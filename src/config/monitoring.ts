@@ -1,7 +1,9 @@
 /** Token and TLS identity of the metrics server. */
+
 import { createPrivateKey, X509Certificate } from "node:crypto"
 import type { Environment } from "../environment.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
+import type { TlsIdentity } from "../http/server.ts"
 import { credentialFile, handedOver } from "./credentials.ts"
 import { type Files, readGivenFile } from "./files.ts"
 import { looseMode, MissingSecret, type Secret, type SecretKind, TOKEN } from "./secrets.ts"
@@ -16,12 +18,6 @@ export interface MonitoringConfig {
 export interface TlsFiles {
   /** Returns the current content. @throws OperatorError (config) if it is unusable */
   read(): TlsIdentity
-}
-
-/** Certificate chain and private key, both PEM. */
-export interface TlsIdentity {
-  readonly cert: string
-  readonly key: string
 }
 
 export interface MonitoringInputs {

@@ -1,7 +1,7 @@
-/** Renders the search program as machine code. Each entry point takes the context's address in x0. */
+/** Renders the search program as arm64 machine code. Its entry points take the context's address in x0. */
 import { WIDTH } from "../../pow/constants.ts"
-import { permutation } from "../permutation.ts"
-import { columnPart, crossing, firstRound, hashElement, plane, rowPart } from "../search.ts"
+import type { SearchEntry } from "../native/native-kernel.ts"
+import { type BatchCount, SearchCode } from "../native/search-code.ts"
 import {
   type HardwareRegister,
   type Label,
@@ -56,15 +56,9 @@ export function renderKernel(recipe: Recipe): RenderedKernel & KernelListing {
   const routine = new Routine(routineOptions(recipe, layout))
   const steps = new Steps(routine, layout, recipe.sets.some(set => set !== "word") ? 2 : 1)
   const ops = opsOf(recipe, steps, layout)
-  const renderer = new Renderer(routine, steps, ops, layout)
-  const labels = {
-    permute: renderer.permute(),
-    preparePlane: renderer.preparePlane(),
-    searchRow: renderer.searchRow(),
-    searchRange: renderer.searchRange(),
-    synchronise: synchronise(routine, layout),
-  }
-  renderer.test()
+  const search = new Arm64SearchCode(routine, steps, ops, layout)
+  const labels = { ...search.entries(), synchronise: synchronise(routine, layout) }
+  search.test()
   routine.endBlock()
   routine.hot = true
   steps.finish()
@@ -73,164 +67,164 @@ export function renderKernel(recipe: Recipe): RenderedKernel & KernelListing {
     EntryName,
     number
   >
-  const batch = renderer.batchParts.flatMap(([from, to]) => routine.listing(from, to))
+  const batch = search.batchParts.flatMap(([from, to]) => routine.listing(from, to))
   return { code, layout, lanes: ops.lanes, entries, steps: steps.listings, batch, codeLength: routine.codeLength }
 }
 
-class Renderer {
-  readonly #routine: Routine
+type Lanes = LaneOps<unknown, unknown>
+
+class Arm64SearchCode extends SearchCode<Routine, ContextLayout, Lanes, Lanes> {
+  protected readonly resultBytes: number
   readonly #steps: Steps
-  readonly #ops: LaneOps<unknown, unknown>
-  readonly #layout: ContextLayout
-  readonly #testEntry: Label
   /** Where the code of a row's batch outside steps starts and ends. */
   readonly batchParts: (readonly [from: Label, to: Label])[] = []
+  #entry: SearchEntry | undefined
 
-  constructor(routine: Routine, steps: Steps, ops: LaneOps<unknown, unknown>, layout: ContextLayout) {
-    this.#routine = routine
+  constructor(routine: Routine, steps: Steps, ops: Lanes, layout: ContextLayout) {
+    super(routine, layout, { shared: ops, group: ops, batch: ops })
+    this.resultBytes = 4 * ops.lanes
     this.#steps = steps
-    this.#ops = ops
-    this.#layout = layout
-    this.#testEntry = routine.label("test")
   }
 
-  /** Computes OUTPUT from INPUT. */
-  permute(): Label {
-    const [ops, layout] = [this.#ops, this.#layout]
-    return this.#entry("permute", () => {
-      this.#keep(
-        layout.output,
-        permutation(ops, this.#everywhere(layout.input)).map(x => ops.canonical(x)),
-      )
-    })
+  protected entry(name: SearchEntry, body: () => void): Label {
+    const label = this.routine.label(name)
+    this.routine.bind(label)
+    this.#entry = name
+    begin(this.routine, this.#steps, this.layout)
+    body()
+    end(this.routine, this.layout)
+    return label
   }
 
-  /** Computes PLANE and COLUMNS from INPUT. */
-  preparePlane(): Label {
-    const [ops, layout] = [this.#ops, this.#layout]
-    return this.#entry("preparePlane", () => {
-      this.#keep(layout.plane, plane(ops, this.#everywhere(layout.input)))
-      this.#overBatches({ count: layout.rowBatches }, () => {
-        const counters = ops.counters(at(layout.nextCounter), 0)
-        const columns = columnPart(ops, this.#everywhere(layout.plane), counters)
-        const place = this.#columns()
-        for (const [i, x] of columns.entries()) ops.store(place(i), ops.canonical(x))
-      })
-    })
-  }
-
-  /** Computes RESULTS of row FIRST of the plane. */
-  searchRow(): Label {
-    const [ops, layout] = [this.#ops, this.#layout]
-    return this.#entry("searchRow", () => {
-      this.#keep(layout.rowPart, rowPart(ops, this.#everywhere(layout.plane), ops.broadcast(at(layout.first))))
-      const loop = this.#overBatches({ count: layout.rowBatches }, () => {
-        const place = this.#columns()
-        const columns = Array.from({ length: WIDTH }, (_, i) => ops.load(place(i)))
-        ops.storeState(crossing(ops, this.#everywhere(layout.rowPart), columns))
-        this.#routine.control("bl label", this.#testEntry)
-      })
-      this.batchParts.push(loop)
-    })
-  }
-
-  /** Computes RESULTS of BATCHES batches of counters from FIRST on. */
-  searchRange(): Label {
-    const [ops, layout] = [this.#ops, this.#layout]
-    return this.#entry("searchRange", () => {
-      this.#overBatches({ at: layout.batches }, () => {
-        const limbs = ops.reverseSum(ops.counters(at(layout.nextCounter), 0), at(layout.first))
-        const state = this.#everywhere(layout.input)
-        const last = ops.reduce(ops.add(ops.widen(state[7]), ops.widen(limbs)))
-        ops.storeState(firstRound(ops, state.with(7, last)))
-        this.#routine.control("bl label", this.#testEntry)
-      })
-    })
-  }
-
-  /** Renders the subroutine that stores which lanes' hashes are above the target, from the state after the first round. */
-  test(): void {
-    const [ops, layout, routine] = [this.#ops, this.#layout, this.#routine]
-    routine.bind(this.#testEntry)
+  protected subroutine(label: Label, body: () => void): void {
+    const { routine, layout } = this
+    routine.bind(label)
     routine.control("str Xd, [Xn, #i*8]", LINK, at(layout.testLink))
-    const hash = ops.canonical(hashElement(ops, ops.loadState(WIDTH)))
-    // The hash's first eight bytes are its first element in little-endian order. The U512 reads them in big-endian order.
-    ops.storeFlags(memory(this.#pointer(layout.nextResults)), hash, at(layout.target))
-    this.#advance(layout.nextResults, 4 * ops.lanes)
+    body()
     routine.control("ldr Xd, [Xn, #i*8]", LINK, at(layout.testLink))
     routine.control("ret")
     const end = routine.label("end")
     routine.bind(end)
-    this.batchParts.push([this.#testEntry, end])
+    this.batchParts.push([label, end])
   }
 
-  /** Returns where the loop starts and ends. */
-  #overBatches(
-    count: { readonly count: number } | { readonly at: number },
-    ofBatch: () => void,
-  ): readonly [from: Label, to: Label] {
-    const [routine, layout, ops] = [this.#routine, this.#layout, this.#ops]
-    const [next, end] = [routine.label("batch"), routine.label("end")]
-    if ("at" in count) routine.control("ldr Xd, [Xn, #i*8]", SCRATCH, at(count.at))
-    else routine.control("mov Xd, #i", SCRATCH, count.count)
-    routine.control("str Xd, [Xn, #i*8]", SCRATCH, at(layout.batchesLeft))
-    for (const [pointer, start] of [
-      [layout.nextColumns, layout.columns],
-      [layout.nextResults, layout.results],
-    ] as const) {
-      routine.control("mov Xd, #i", SCRATCH, start)
-      routine.control("add Xd, Xn, Xm", SCRATCH, SCRATCH, CONTEXT)
-      routine.control("str Xd, [Xn, #i*8]", SCRATCH, at(pointer))
-    }
-    routine.control("mov Xd, #i", SCRATCH, 0)
-    routine.control("str Xd, [Xn, #i*8]", SCRATCH, at(layout.nextCounter))
-    routine.bind(next)
+  protected call(label: Label): void {
+    this.routine.control("bl label", label)
+  }
+
+  protected sharedState(offset: number): unknown[] {
+    return this.everywhere(offset)
+  }
+
+  protected sharedWord(offset: number): unknown {
+    return this.shared.broadcast(at(offset))
+  }
+
+  protected storeShared(offset: number, state: readonly unknown[]): void {
+    for (const [i, x] of state.entries()) this.shared.storeFirst(at(offset + 8 * i), x)
+  }
+
+  protected storeCanonical(offset: number, state: readonly unknown[]): void {
+    this.storeShared(
+      offset,
+      state.map(x => this.shared.canonical(x)),
+    )
+  }
+
+  protected everywhere(offset: number): unknown[] {
+    return Array.from({ length: WIDTH }, (_, i) => this.group.broadcast(at(offset + 8 * i)))
+  }
+
+  protected everywhereWithCounters(offset: number) {
+    const counters = this.#counters()
+    return { state: this.everywhere(offset), counters }
+  }
+
+  protected lastLimbs(): () => unknown {
+    const limbs = this.group.reverseSum(this.#counters(), at(this.layout.first))
+    return () => limbs
+  }
+
+  protected storeColumns(columns: readonly unknown[]): void {
+    const place = this.#columns()
+    for (const [i, x] of columns.entries()) this.group.store(place(i), this.group.canonical(x))
+  }
+
+  protected loadColumns(): unknown[] {
+    const place = this.#columns()
+    return Array.from({ length: WIDTH }, (_, i) => this.group.load(place(i)))
+  }
+
+  /** Stores a flag per nonce: 0 for a candidate. */
+  protected storeResults(hash: unknown): void {
+    const { batch, layout } = this
+    const canonical = batch.canonical(hash)
+    // The hash's first eight bytes are its first element in little-endian order. The U512 reads them in big-endian order.
+    batch.storeFlags(memory(this.#pointer(layout.nextResults)), canonical, at(layout.target))
+  }
+
+  protected setCount(word: number, count: BatchCount): void {
+    if (typeof count === "number") this.routine.control("mov Xd, #i", SCRATCH, count)
+    else this.routine.control("ldr Xd, [Xn, #i*8]", SCRATCH, at(count.at))
+    this.#storeScratch(word)
+  }
+
+  protected setPointer(word: number, area: number): void {
+    this.routine.control("mov Xd, #i", SCRATCH, area)
+    this.routine.control("add Xd, Xn, Xm", SCRATCH, SCRATCH, CONTEXT)
+    this.#storeScratch(word)
+  }
+
+  protected clear(word: number): void {
+    this.setCount(word, 0)
+  }
+
+  protected advance(word: number, by: number): void {
+    this.routine.control("ldr Xd, [Xn, #i*8]", SCRATCH, at(word))
+    this.routine.control("add Xd, Xn, #i", SCRATCH, SCRATCH, by)
+    this.#storeScratch(word)
+  }
+
+  protected countDown(word: number, label: Label): void {
+    this.routine.control("ldr Xd, [Xn, #i*8]", SCRATCH, at(word))
+    this.routine.control("sub Xd, Xn, #i", SCRATCH, SCRATCH, 1)
+    this.#storeScratch(word)
+    this.routine.control("cbnz Xd, label", SCRATCH, label)
+  }
+
+  /** A batch is one group. */
+  protected groups(ofGroup: () => void, ofBatch: () => void): void {
+    ofGroup()
     ofBatch()
-    this.#advance(layout.nextColumns, 8 * ops.lanes)
-    this.#advance(layout.nextCounter, ops.lanes)
-    routine.control("ldr Xd, [Xn, #i*8]", SCRATCH, at(layout.batchesLeft))
-    routine.control("sub Xd, Xn, #i", SCRATCH, SCRATCH, 1)
-    routine.control("str Xd, [Xn, #i*8]", SCRATCH, at(layout.batchesLeft))
-    routine.control("cbnz Xd, label", SCRATCH, next)
-    routine.bind(end)
-    return [next, end]
+    this.advance(this.layout.nextColumns, 8 * this.group.lanes)
+    this.advance(this.layout.nextCounter, this.group.lanes)
   }
 
-  #advance(offset: number, by: number): void {
-    this.#routine.control("ldr Xd, [Xn, #i*8]", SCRATCH, at(offset))
-    this.#routine.control("add Xd, Xn, #i", SCRATCH, SCRATCH, by)
-    this.#routine.control("str Xd, [Xn, #i*8]", SCRATCH, at(offset))
+  protected override loopEnded(start: Label): void {
+    const end = this.routine.label("end")
+    this.routine.bind(end)
+    if (this.#entry === "searchRow") this.batchParts.push([start, end])
   }
 
-  #entry(name: string, body: () => void): Label {
-    const label = this.#routine.label(name)
-    this.#routine.bind(label)
-    begin(this.#routine, this.#steps, this.#layout)
-    body()
-    end(this.#routine, this.#layout)
-    return label
+  #storeScratch(word: number): void {
+    this.routine.control("str Xd, [Xn, #i*8]", SCRATCH, at(word))
   }
 
-  /** Returns the place of the batch's words of each element of COLUMNS. */
+  #counters(): unknown {
+    return this.group.counters(at(this.layout.nextCounter), 0)
+  }
+
+  /** @returns a function from an element to the place of the batch's words in COLUMNS */
   #columns(): (element: number) => Place {
-    const base = this.#pointer(this.#layout.nextColumns)
-    return element => memory(base, 8 * this.#layout.columnStride * element)
+    const base = this.#pointer(this.layout.nextColumns)
+    return element => memory(base, 8 * this.layout.columnStride * element)
   }
 
   /** Loads a pointer from the context into a register, until the block ends. */
   #pointer(offset: number): VirtualRegister {
-    const pointer = this.#routine.register("integer")
-    this.#routine.emit("ldr Xd, [Xn, #i*8]", pointer, at(offset))
+    const pointer = this.routine.register("integer")
+    this.routine.emit("ldr Xd, [Xn, #i*8]", pointer, at(offset))
     return pointer
-  }
-
-  /** Loads a state at an offset of the context into every lane. */
-  #everywhere(offset: number): unknown[] {
-    return Array.from({ length: WIDTH }, (_, i) => this.#ops.broadcast(at(offset + 8 * i)))
-  }
-
-  #keep(offset: number, state: readonly unknown[]): void {
-    for (const [i, x] of state.entries()) this.#ops.storeFirst(at(offset + 8 * i), x)
   }
 }
 

@@ -7,8 +7,8 @@ import { TableColumns } from "../compiler/table-columns.ts"
 import type { ConstantTable, Step, TableEntry } from "../ops.ts"
 import type { StatefulOps } from "../together.ts"
 
-/** What steps need of a routine. */
-interface Code {
+/** What steps and search code need of a routine. */
+export interface Code {
   label(name: string): Label
   bind(label: Label): void
   data(label: Label, words: readonly bigint[]): void

@@ -13,7 +13,7 @@
 
 import { P } from "../../../pow/field.ts"
 import { type Multiplier, multiplier } from "../../digits.ts"
-import { EPS } from "../../goldilocks.ts"
+import { EPS, PHI } from "../../goldilocks.ts"
 import type { Constant, ConstantTable, Step } from "../../ops.ts"
 import type { LaneSet } from "../registers/lane-set.ts"
 import type { Vector, Vectors } from "../registers/vectors.ts"
@@ -73,7 +73,6 @@ interface Product {
 type Range = readonly [min: bigint, max: bigint]
 
 const WORD = 2n ** 64n
-const PHI = 2n ** 32n
 /** If |c| + |d| reaches this bound, x0 |c| + x1 |d| is assumed to exceed any sum that it is subtracted from. */
 const LARGE_DIGITS = 2n ** 29n
 /** Limbs below this bound leave room for one product: the probability of an overflow is below 2^-27. */

@@ -1,19 +1,16 @@
 /**
- * Renders the search program as machine code: entry points that take the address of the context in rdi, and the
- * subroutines that they share.
+ * Renders the search program as x86-64 machine code. Its entry points take the address of the context in rdi.
  */
 import { WIDTH } from "../../../pow/constants.ts"
 import type { Schedules } from "../../compiler/block-schedule.ts"
 import type { HotBlock, RoutineOptions, Statistics } from "../../compiler/recorder.ts"
-import { permutation } from "../../permutation.ts"
-import { columnPart, crossing, firstRound, hashElement, plane, rowPart } from "../../search.ts"
+import { type BatchCount, SearchCode } from "../../native/search-code.ts"
 import type { AssemblyObserver } from "../assembler/assembler.ts"
 import {
   immediate,
   type Label,
   type Memory,
   memory,
-  type Operand,
   type Register,
   r64,
   rax,
@@ -71,14 +68,9 @@ export function renderKernel(renderTarget: RenderTarget, observer?: AssemblyObse
   const routine = new Routine(renderTarget.routine, observer)
   const { layout } = renderTarget
   const ops = renderTarget.ops(routine)
-  const renderer = new Renderer(routine, ops, layout)
-  const labels = {
-    permute: renderer.permute(),
-    preparePlane: renderer.preparePlane(),
-    searchRow: renderer.searchRow(),
-    searchRange: renderer.searchRange(),
-  }
-  renderer.test()
+  const search = new X64SearchCode(routine, ops, layout)
+  const labels = search.entries()
+  search.test()
   routine.hot = true
   for (const each of ops.steps) each.finish()
   const end = routine.label("end")
@@ -103,16 +95,10 @@ export function renderKernel(renderTarget: RenderTarget, observer?: AssemblyObse
   }
 }
 
-class Renderer {
-  readonly #routine: Routine
+class X64SearchCode extends SearchCode<Routine, ContextLayout, IntegerOps, BatchOps<unknown, unknown>> {
+  protected readonly resultBytes: number
   readonly #steps: Steps
-  readonly #layout: ContextLayout
-  readonly #testEntry: Label
-  readonly #one: IntegerOps
-  readonly #batch: BatchOps<unknown, unknown>
-  /** The first group. The same code runs for all groups. */
-  readonly #group: BatchOps<unknown, unknown>
-  /** Groups per batch. */
+  /** Groups per batch. The same code runs for all. */
   readonly #groups: number
   /** The number, within the group, of each lane set's first lane. */
   readonly #firstLanes: readonly number[]
@@ -120,180 +106,160 @@ class Renderer {
   readonly #groupLanes: number
 
   constructor(routine: Routine, { one, batch, groups, steps }: RenderOps, layout: ContextLayout) {
-    this.#routine = routine
+    super(routine, layout, { shared: one, group: groups[0]!, batch })
+    this.resultBytes = 4 * batch.laneSets.length
     this.#steps = steps[0]
-    this.#layout = layout
-    this.#testEntry = routine.label("test")
-    this.#one = one
-    this.#batch = batch
-    this.#group = groups[0]!
     this.#groups = groups.length
     let lanes = 0
-    this.#firstLanes = this.#group.laneSets.map(laneSet => (lanes += laneSet.lanes) - laneSet.lanes)
+    this.#firstLanes = this.group.laneSets.map(laneSet => (lanes += laneSet.lanes) - laneSet.lanes)
     this.#groupLanes = lanes
   }
 
-  /** Entry point: OUTPUT = the permutation of INPUT. */
-  permute(): Label {
-    return this.#entry("permute", () => {
-      const [laneSet] = this.#one.laneSets
-      permutation(this.#one, this.#input()).forEach((x, i) => {
-        laneSet!.store(this.#at(this.#layout.output + 8 * i), this.#one.toWords(x)[0]!)
-      })
-    })
-  }
-
-  /** Entry point: computes PLANE and COLUMNS from INPUT. */
-  preparePlane(): Label {
-    return this.#entry("preparePlane", () => {
-      this.#one.storeAt(this.#at(this.#layout.plane), plane(this.#one, this.#input()))
-      this.#overBatches(immediate(this.#layout.rowBatches), () => {
-        const columns = columnPart(
-          this.#group,
-          this.#everywhere(this.#layout.plane),
-          this.#group.fromWords(this.#counters()),
-        )
-        const places = this.#columns()
-        columns.forEach((x, i) => {
-          this.#group.toWords(x).forEach((words, k) => {
-            this.#group.laneSets[k]!.store(places(i, k), words)
-          })
-        })
-      })
-    })
-  }
-
-  /** Entry point: computes the RESULTS of row t0 = FIRST of the plane. */
-  searchRow(): Label {
-    return this.#entry("searchRow", () => {
-      const plane = this.#one.elementsAt(this.#at(this.#layout.plane), WIDTH)
-      this.#one.storeAt(this.#at(this.#layout.rowPart), rowPart(this.#one, plane, this.#at(this.#layout.first)))
-      this.#overBatches(
-        immediate(this.#layout.rowBatches),
-        () => {
-          const places = this.#columns()
-          const columns = Array.from({ length: WIDTH }, (_, i) =>
-            this.#group.fromWords(this.#perLaneSet((laneSet, k) => laneSet.load(places(i, k)))),
-          )
-          this.#group.storeState(crossing(this.#group, this.#everywhere(this.#layout.rowPart), columns))
-        },
-        this.#test,
-      )
-    })
-  }
-
-  /** Entry point: computes the RESULTS of BATCHES batches of counters, starting at FIRST, on the state INPUT. */
-  searchRange(): Label {
-    return this.#entry("searchRange", () => {
-      this.#overBatches(
-        this.#at(this.#layout.batches),
-        () => {
-          const counters = this.#counters()
-          const limbs = this.#perLaneSet((laneSet, k) =>
-            laneSet.reverseLowBytes(laneSet.add(counters[k]!, laneSet.broadcastWord(this.#at(this.#layout.first)))),
-          )
-          const state = this.#everywhere(this.#layout.input)
-          const last = this.#group.add(this.#group.widen(state[7]!), this.#group.widen(this.#group.fromWords(limbs)))
-          this.#group.storeState(firstRound(this.#group, state.with(7, this.#group.reduce(last))))
-        },
-        this.#test,
-      )
-    })
-  }
-
-  /** Subroutine: hashes the batch from its state after the first round and stores a mask of the lanes above TARGET. */
-  test(): void {
-    const [layout, routine] = [this.#layout, this.#routine]
-    const batch = this.#batch
-    routine.bind(this.#testEntry)
-    const hashes = batch.toWords(hashElement(batch, batch.loadState(WIDTH)))
-    const masks = this.#pointer(layout.nextResults)
-    batch.laneSets.forEach((laneSet, k) => {
-      // The first element is written to the hash in little-endian order; the target compares the hash as big-endian.
-      const top = laneSet.xor(laneSet.reverseBytes(hashes[k]!), laneSet.constant(2n ** 63n))
-      laneSet.storeAbove(memory(masks, 4 * k), top, laneSet.broadcastWord(this.#at(layout.target)))
-    })
-    routine.control("add", this.#at(layout.nextResults), immediate(4 * batch.laneSets.length))
-    routine.control("ret")
-  }
-
-  /**
-   * Loop over batches: `ofGroup` runs once per group, with `STATE_POINTER` at the group's state, then `ofBatch` once.
-   * @param count number of batches
-   */
-  #overBatches(count: Operand, ofGroup: () => void, ofBatch: () => void = () => {}): void {
-    const [layout, routine] = [this.#layout, this.#routine]
-    const [nextBatch, nextGroup] = [routine.label("batch"), routine.label("group")]
-    routine.control("mov", rax, count)
-    routine.control("mov", this.#at(layout.batchesLeft), rax)
-    for (const [next, start] of [
-      [layout.nextColumns, layout.columns],
-      [layout.nextResults, layout.results],
-    ] as const) {
-      routine.control("lea", rax, this.#at(start))
-      routine.control("mov", this.#at(next), rax)
-    }
-    routine.control("mov", this.#at(layout.nextCounter), immediate(0))
-    routine.bind(nextBatch)
-    routine.control("mov", this.#at(layout.groupsLeft), immediate(this.#groups))
-    routine.bind(nextGroup)
-    ofGroup()
-    routine.control("add", STATE_POINTER, immediate(this.#group.stateBytes))
-    routine.control("add", this.#at(layout.nextColumns), immediate(8 * this.#groupLanes))
-    routine.control("add", this.#at(layout.nextCounter), immediate(this.#groupLanes))
-    routine.control("sub", this.#at(layout.groupsLeft), immediate(1))
-    routine.control("jnz", nextGroup)
-    routine.control("sub", STATE_POINTER, immediate(this.#batch.stateBytes))
-    ofBatch()
-    routine.control("sub", this.#at(layout.batchesLeft), immediate(1))
-    routine.control("jnz", nextBatch)
-  }
-
-  readonly #test = (): void => this.#routine.control("call", this.#testEntry)
-
-  #entry(name: string, body: () => void): Label {
-    const label = this.#routine.label(name)
-    this.#routine.bind(label)
-    for (const register of PRESERVED) this.#routine.control("push", register)
+  protected entry(name: string, body: () => void): Label {
+    const { routine } = this
+    const label = routine.label(name)
+    routine.bind(label)
+    for (const register of PRESERVED) routine.control("push", register)
     this.#steps.begin()
     body()
     this.#steps.end()
-    for (const register of PRESERVED.toReversed()) this.#routine.control("pop", register)
-    this.#routine.control("ret")
+    for (const register of PRESERVED.toReversed()) routine.control("pop", register)
+    routine.control("ret")
     return label
   }
 
-  #input(): Value[] {
-    return this.#one.elementsAt(this.#at(this.#layout.input), WIDTH)
+  protected subroutine(label: Label, body: () => void): void {
+    this.routine.bind(label)
+    body()
+    this.routine.control("ret")
+  }
+
+  protected call(label: Label): void {
+    this.routine.control("call", label)
+  }
+
+  protected sharedState(offset: number): Value[] {
+    return this.shared.elementsAt(this.#at(offset), WIDTH)
+  }
+
+  protected sharedWord(offset: number): Value {
+    return this.#at(offset)
+  }
+
+  protected storeShared(offset: number, state: readonly Value[]): void {
+    this.shared.storeAt(this.#at(offset), state)
+  }
+
+  protected storeCanonical(offset: number, state: readonly Value[]): void {
+    const [laneSet] = this.shared.laneSets
+    for (const [i, x] of state.entries()) laneSet!.store(this.#at(offset + 8 * i), this.shared.toWords(x)[0]!)
+  }
+
+  protected everywhere(offset: number): unknown[] {
+    return Array.from({ length: WIDTH }, (_, i) =>
+      this.group.fromWords(this.#perLaneSet(laneSet => laneSet.broadcastWord(this.#at(offset + 8 * i)))),
+    )
+  }
+
+  protected everywhereWithCounters(offset: number) {
+    const state = this.everywhere(offset)
+    return { state, counters: this.group.fromWords(this.#counters()) }
+  }
+
+  protected lastLimbs(): () => unknown {
+    const counters = this.#counters()
+    const first = this.#at(this.layout.first)
+    const limbs = this.#perLaneSet((laneSet, k) =>
+      laneSet.reverseLowBytes(laneSet.add(counters[k]!, laneSet.broadcastWord(first))),
+    )
+    return () => this.group.fromWords(limbs)
+  }
+
+  protected storeColumns(columns: readonly unknown[]): void {
+    const place = this.#columns()
+    columns.forEach((x, i) => {
+      this.group.toWords(x).forEach((words, k) => {
+        this.group.laneSets[k]!.store(place(i, k), words)
+      })
+    })
+  }
+
+  protected loadColumns(): unknown[] {
+    const place = this.#columns()
+    return Array.from({ length: WIDTH }, (_, i) =>
+      this.group.fromWords(this.#perLaneSet((laneSet, k) => laneSet.load(place(i, k)))),
+    )
+  }
+
+  /** Stores a mask of the lanes above TARGET for each lane set. */
+  protected storeResults(hash: unknown): void {
+    const hashes = this.batch.toWords(hash)
+    const masks = this.#pointer(this.layout.nextResults)
+    this.batch.laneSets.forEach((laneSet, k) => {
+      // The first element is written to the hash in little-endian order; the target compares the hash as big-endian.
+      const top = laneSet.xor(laneSet.reverseBytes(hashes[k]!), laneSet.constant(2n ** 63n))
+      laneSet.storeAbove(memory(masks, 4 * k), top, laneSet.broadcastWord(this.#at(this.layout.target)))
+    })
+  }
+
+  protected setCount(word: number, count: BatchCount): void {
+    this.routine.control("mov", rax, typeof count === "number" ? immediate(count) : this.#at(count.at))
+    this.routine.control("mov", this.#at(word), rax)
+  }
+
+  protected setPointer(word: number, area: number): void {
+    this.routine.control("lea", rax, this.#at(area))
+    this.routine.control("mov", this.#at(word), rax)
+  }
+
+  protected clear(word: number): void {
+    this.routine.control("mov", this.#at(word), immediate(0))
+  }
+
+  protected advance(word: number, by: number): void {
+    this.routine.control("add", this.#at(word), immediate(by))
+  }
+
+  protected countDown(word: number, label: Label): void {
+    this.routine.control("sub", this.#at(word), immediate(1))
+    this.routine.control("jnz", label)
+  }
+
+  /** `ofGroup` runs once per group, with `STATE_POINTER` at the group's state. */
+  protected groups(ofGroup: () => void, ofBatch: () => void): void {
+    const { routine, layout } = this
+    const next = routine.label("group")
+    routine.control("mov", this.#at(layout.groupsLeft), immediate(this.#groups))
+    routine.bind(next)
+    ofGroup()
+    routine.control("add", STATE_POINTER, immediate(this.group.stateBytes))
+    this.advance(layout.nextColumns, 8 * this.#groupLanes)
+    this.advance(layout.nextCounter, this.#groupLanes)
+    this.countDown(layout.groupsLeft, next)
+    routine.control("sub", STATE_POINTER, immediate(this.batch.stateBytes))
+    ofBatch()
   }
 
   /** The numbers of the group's nonces within the row or range, by lane set. */
   #counters(): Value[] {
-    return this.#perLaneSet((laneSet, k) => laneSet.counters(this.#at(this.#layout.nextCounter), this.#firstLanes[k]!))
+    return this.#perLaneSet((laneSet, k) => laneSet.counters(this.#at(this.layout.nextCounter), this.#firstLanes[k]!))
   }
 
   /** @returns a function from an element and a lane set to the address of the group's column parts */
   #columns(): (element: number, laneSet: number) => Place {
-    const columns = this.#pointer(this.#layout.nextColumns)
-    return (element, laneSet) => memory(columns, 8 * (this.#layout.rowColumns * element + this.#firstLanes[laneSet]!))
+    const columns = this.#pointer(this.layout.nextColumns)
+    return (element, laneSet) => memory(columns, 8 * (this.layout.columnStride * element + this.#firstLanes[laneSet]!))
   }
 
   /** Loads a pointer from the context into a register, valid until the block ends. */
   #pointer(offset: number): VirtualRegister {
-    const pointer = this.#routine.register("r64")
-    this.#routine.emit("mov", pointer, this.#at(offset))
+    const pointer = this.routine.register("r64")
+    this.routine.emit("mov", pointer, this.#at(offset))
     return pointer
   }
 
-  /** @returns the state of 12 words at an offset, repeated in every lane of the group */
-  #everywhere(offset: number): unknown[] {
-    return Array.from({ length: WIDTH }, (_, i) =>
-      this.#group.fromWords(this.#perLaneSet(laneSet => laneSet.broadcastWord(this.#at(offset + 8 * i)))),
-    )
-  }
-
   #perLaneSet<T>(of: (laneSet: LaneSet, k: number) => T): T[] {
-    return this.#group.laneSets.map(of)
+    return this.group.laneSets.map(of)
   }
 
   #at(offset: number): Memory {
