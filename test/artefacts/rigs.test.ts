@@ -99,7 +99,7 @@ describe.skipIf(absent !== undefined)(`rigs${absent ? ` (skipped: needs ${absent
         expect(statSync(agent.path(name, "settings.conf")).mode & 0o777).toBe(0o600)
         expect(readFileSync(log, "utf8")).toContain(`stratum+tcp://127.0.0.1:${pool.port}`)
       } finally {
-        screen.kill("SIGINT")
+        screen.pressControlC()
         await screen.exited
       }
       expect(screen.text).toContain("stopped after")
@@ -131,9 +131,12 @@ describe.skipIf(absent !== undefined)(`rigs${absent ? ` (skipped: needs ${absent
         for (const secret of Object.values(secrets))
           expect(screen.text + readFileSync(log, "utf8")).not.toContain(secret)
       } finally {
-        screen.kill("SIGINT")
-        await screen.exited
+        await screen.quit()
       }
+      await poll(
+        () => agent.stats(name),
+        ({ stats }) => stats === null,
+      )
     })
   })
 

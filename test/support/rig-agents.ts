@@ -83,15 +83,15 @@ export class HiveAgent {
     succeed(this.#bash(`${HIVE_EXPORTS}; ${configure(name, sheet)}`))
   }
 
-  /** `miner start`: the loop in the miner's screen. */
-  start(name: string, sheet: FlightSheet): LoggedProcess {
+  /** `miner start`: the loop in a window of `screen`. */
+  start(name: string, sheet: FlightSheet): Screen {
     const loop = [
       HIVE_EXPORTS,
       configure(name, sheet),
       'cd "$MINER_DIR/$CUSTOM_MINER"',
       'while true; do "$MINER_DIR/$CUSTOM_MINER/h-run.sh"; echo "custom exited, waiting to cooldown a bit"; sleep 3; done',
     ].join("\n")
-    return new LoggedProcess(this.#bash(loop), { env: this.#env(), group: true })
+    return new Screen(this.#bash(loop), this.#root)
   }
 
   async stats(name: string): Promise<HiveStats> {
@@ -114,12 +114,49 @@ export class HiveAgent {
     return { ...(JSON.parse(readFileSync(result, "utf8")) as Omit<HiveStats, "printed">), printed }
   }
 
-  #env(): Record<string, string | undefined> {
-    return { PATH: process.env["PATH"], HOME: this.#root }
-  }
-
   #bash(script: string): string[] {
     return ["bash", "-c", `MINER_DIR=${this.#custom}\n${script}`]
+  }
+}
+
+/** A window of `screen`, which HiveOS starts from a service. */
+export class Screen {
+  text = ""
+  readonly #process: Bun.Subprocess
+
+  constructor(command: string[], home: string) {
+    this.#process = Bun.spawn(command, {
+      env: { PATH: process.env["PATH"], HOME: home, INVOCATION_ID: "0123456789abcdef0123456789abcdef" },
+      // Log lines are searched for texts that must not be broken.
+      terminal: {
+        cols: 1000,
+        rows: 50,
+        data: (_, bytes) => {
+          this.text += Buffer.from(bytes).toString()
+        },
+      },
+    })
+  }
+
+  get exited(): Promise<number> {
+    return this.#process.exited
+  }
+
+  /** Settles when the window shows `text`. */
+  async shows(text: string): Promise<void> {
+    for (const end = performance.now() + 60_000; !this.text.includes(text); await Bun.sleep(10))
+      if (performance.now() > end) throw new Error(`the screen shows ${this.text}`)
+  }
+
+  /** What `miner stop` does first. */
+  pressControlC(): void {
+    this.#process.terminal!.write("\x03")
+  }
+
+  /** What `miner stop` does if the window has not ended after 15 s. */
+  async quit(): Promise<void> {
+    this.#process.terminal!.close()
+    await this.exited
   }
 }
 

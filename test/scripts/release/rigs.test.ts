@@ -92,8 +92,8 @@ describe.skipIf(absent !== undefined)(`packages for rigs${absent ? ` (skipped: n
     /** Runs the miner until it has recorded what it was given, then stops it as `miner stop` does. */
     async function run(sheet: FlightSheet): Promise<ReturnType<typeof recorded>> {
       const screen = agent.start(name, sheet)
-      await screen.line(/^ready$/)
-      screen.kill("SIGINT")
+      await screen.shows("ready")
+      screen.pressControlC()
       await screen.exited
       expect(screen.text).not.toContain("cooldown")
       return recorded()
