@@ -20,15 +20,13 @@
 import { WIDTH } from "../../../pow/constants.ts"
 import { layOut, roomBytes, rowOf, type SearchLayout, wordsFrom } from "../../native/context.ts"
 
-/** Sizes that determine the layout. */
+/** What determines the layout. */
 export interface Shape {
   readonly vectorBytes: number
-  /** Size in bytes of the states of all lane sets. */
+  /** Size in bytes of the states of all vocabularies. */
   readonly stateBytes: number
-  /** Nonces per batch. */
-  readonly lanes: number
-  /** Lane sets of a batch. */
-  readonly laneSets: number
+  /** Lanes of each lane set of a batch. */
+  readonly lanes: readonly number[]
 }
 
 export interface ContextLayout extends SearchLayout {
@@ -36,28 +34,29 @@ export interface ContextLayout extends SearchLayout {
   readonly groupsLeft: number
 }
 
-export const spillRooms = ({ vectorBytes }: Pick<Shape, "vectorBytes">) => ({
+/** The areas before STATE, whose sizes are the same for every kernel. */
+const BEFORE_STATE = { input: 8 * WIDTH, target: 8, first: 8, batches: 8, loop: 8 * 5, output: 8 * WIDTH }
+
+/** Byte offset of STATE. */
+export const STATE_OFFSET = layOut(BEFORE_STATE).size
+
+export const spillRooms = (vectorBytes: number) => ({
   vector: { bytes: vectorBytes, max: 128 },
   integer: { bytes: 8, max: 64 },
 })
 
-export function contextLayout({ vectorBytes, stateBytes, lanes, laneSets }: Shape): ContextLayout {
-  const row = rowOf(lanes)
-  const { vector, integer } = spillRooms({ vectorBytes })
+export function contextLayout({ vectorBytes, stateBytes, lanes }: Shape): ContextLayout {
+  const row = rowOf(lanes.reduce((sum, each) => sum + each, 0))
+  const { vector, integer } = spillRooms(vectorBytes)
   const { loop, ...areas } = layOut({
-    input: 8 * WIDTH,
-    target: 8,
-    first: 8,
-    batches: 8,
-    loop: 8 * 5,
-    output: 8 * WIDTH,
+    ...BEFORE_STATE,
     state: stateBytes,
     spilledVectors: roomBytes(vector),
     spilledIntegers: roomBytes(integer),
     plane: 8 * WIDTH,
     rowPart: 8 * WIDTH,
     columns: 8 * WIDTH * row.rowColumns,
-    results: 4 * laneSets * row.rowBatches,
+    results: 4 * lanes.length * row.rowBatches,
   })
   const pointers = wordsFrom(loop, ["nextColumns", "nextResults", "nextCounter", "batchesLeft", "groupsLeft"])
   return { ...areas, ...pointers, ...row, columnStride: row.rowColumns }

@@ -1,8 +1,7 @@
 /** The render targets: vector width, representation of elements, core model, and nonces in integer registers. */
 
 import type { CoreModel } from "../../compiler/architecture.ts"
-import { spillOffsets } from "../../native/context.ts"
-import { memory, rax, rbx, rcx, rdi, rdx, rsi, rsp } from "../assembler/operands.ts"
+import { rax, rbx, rcx, rdi, rdx, rsi, rsp } from "../assembler/operands.ts"
 import { sapphireRapids, zen3 } from "../compiler/core-models.ts"
 import type { BatchOps } from "../ops/batch-ops.ts"
 import { IfmaOps } from "../ops/ifma-ops.ts"
@@ -14,7 +13,7 @@ import { TogetherOps } from "../ops/together-ops.ts"
 import { Integers } from "../registers/integers.ts"
 import { Vectors } from "../registers/vectors.ts"
 import { type CpuIdentity, isAmd } from "../runtime/cpuid.ts"
-import { contextLayout, type Shape, spillRooms } from "./context.ts"
+import { STATE_OFFSET } from "./context.ts"
 import type { RenderTarget } from "./render.ts"
 
 interface Recipe {
@@ -36,67 +35,48 @@ const range = (count: number) => Array.from({ length: count }, (_, i) => i)
 const INTEGERS = range(16).filter(n => ![rdx, rcx, rbx, rsp, rsi, rdi].some(other => other.n === n))
 
 function vectorTarget({ bits, core, pressure, vectors, integers, ops }: Recipe): RenderTarget {
-  const vectorBytes = bits / 8
-  const groupBytes = vectorStateBytes(vectorBytes) + integers * INTEGER_STATE_BYTES
-  const shape: Shape = {
-    vectorBytes,
-    // Without integer nonces, the single state follows the batch's states.
-    stateBytes: vectors * groupBytes + (integers === 0 ? INTEGER_STATE_BYTES : 0),
-    lanes: vectors * (bits / 64 + integers),
-    laneSets: vectors * (1 + integers),
-  }
-  const layout = contextLayout(shape)
-  const spillOffset = spillOffsets(layout, spillRooms(shape))
   return {
-    layout,
+    vectorBytes: bits / 8,
     routine: {
       core,
       window: 150,
       pressure: { integer: Number.POSITIVE_INFINITY, vector: pressure },
       readOnly: new Set([ENTRY_POINTER.n]),
       registers: { integer: INTEGERS, vector: range(bits === 512 ? 32 : 16) },
-      spillLocation: (file, n) => memory(rdi, spillOffset(file, n)),
     },
     ops: routine => {
       const vectorSet = new Vectors(routine, bits)
-      const steps = new Steps(vectorSet, layout.state)
-      const singleSteps = new Steps(vectorSet, layout.state)
+      const steps = new Steps(vectorSet, STATE_OFFSET)
       const integerSet = new Integers(routine)
       const group = (offset: number) => {
-        const integerStates = offset + vectorStateBytes(vectorBytes)
+        const vector = ops(vectorSet, steps, offset)
+        const integerStates = offset + vector.stateBytes
         const integerOps = range(integers).map(
           i => new IntegerOps(integerSet, steps, integerStates + i * INTEGER_STATE_BYTES),
         )
-        return new TogetherOps([ops(vectorSet, steps, offset), ...integerOps], steps, false)
+        return new TogetherOps([vector, ...integerOps], steps, false)
       }
-      const groups = range(vectors).map(g => group(g * groupBytes))
+      const first = group(0)
+      const groups = range(vectors).map(g => (g === 0 ? first : group(g * first.stateBytes)))
       const batch = new TogetherOps(groups, steps, true)
-      return {
-        batch,
-        groups,
-        one:
-          integers > 0
-            ? new IntegerOps(integerSet, steps, vectorStateBytes(vectorBytes), batch)
-            : new IntegerOps(integerSet, singleSteps, vectors * groupBytes),
-        steps: integers > 0 ? [steps] : [steps, singleSteps],
+      const { stateBytes } = batch
+      if (integers > 0) {
+        const one = new IntegerOps(integerSet, steps, vectorStateBytes(bits / 8), batch)
+        return { batch, groups, one, steps: [steps], stateBytes }
       }
+      // Without integer nonces, the single state follows the batch's states.
+      const singleSteps = new Steps(vectorSet, STATE_OFFSET)
+      const one = new IntegerOps(integerSet, singleSteps, stateBytes)
+      return { batch, groups, one, steps: [steps, singleSteps], stateBytes: stateBytes + one.stateBytes }
     },
   }
 }
 
 /** @param nonces nonces per batch: the S-box of one leaves the multiplier idle */
 function scalarTarget(nonces: number, hasBmi2: boolean): RenderTarget {
-  const shape: Shape = {
+  return {
     // There are no vectors; 8 bytes keep the spill area small.
     vectorBytes: 8,
-    stateBytes: nonces * INTEGER_STATE_BYTES,
-    lanes: nonces,
-    laneSets: nonces,
-  }
-  const layout = contextLayout(shape)
-  const spillOffset = spillOffsets(layout, spillRooms(shape))
-  return {
-    layout,
     routine: {
       // Integer code keeps its order, so no core model applies.
       core: zen3,
@@ -104,14 +84,14 @@ function scalarTarget(nonces: number, hasBmi2: boolean): RenderTarget {
       pressure: { integer: Number.POSITIVE_INFINITY, vector: Number.POSITIVE_INFINITY },
       readOnly: new Set([ENTRY_POINTER.n]),
       registers: { integer: hasBmi2 ? INTEGERS : INTEGERS.filter(n => n !== rax.n), vector: [] },
-      spillLocation: (file, n) => memory(rdi, spillOffset(file, n)),
     },
     ops: routine => {
       const integers = new Integers(routine, hasBmi2)
-      const steps = new Steps(integers, layout.state)
+      const steps = new Steps(integers, STATE_OFFSET)
       const groups = range(nonces).map(i => new IntegerOps(integers, steps, i * INTEGER_STATE_BYTES))
       const batch = new TogetherOps(groups, steps, true)
-      return { batch, groups, one: new IntegerOps(integers, steps, 0, batch), steps: [steps] }
+      const one = new IntegerOps(integers, steps, 0, batch)
+      return { batch, groups, one, steps: [steps], stateBytes: batch.stateBytes }
     },
   }
 }

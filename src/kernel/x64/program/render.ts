@@ -2,8 +2,10 @@
  * Renders the search program as x86-64 machine code. Its entry points take the address of the context in rdi.
  */
 import { WIDTH } from "../../../pow/constants.ts"
+import type { RegisterFile } from "../../compiler/architecture.ts"
 import type { Schedules } from "../../compiler/block-schedule.ts"
 import type { HotBlock, RoutineOptions, Statistics } from "../../compiler/recorder.ts"
+import { spillOffsets } from "../../native/context.ts"
 import { type BatchCount, SearchCode } from "../../native/search-code.ts"
 import type { AssemblyObserver } from "../assembler/assembler.ts"
 import {
@@ -25,12 +27,12 @@ import type { BatchOps } from "../ops/batch-ops.ts"
 import type { IntegerOps } from "../ops/integer-ops.ts"
 import { STATE_POINTER, type Steps } from "../ops/steps.ts"
 import type { LaneSet, Place, Value } from "../registers/lane-set.ts"
-import type { ContextLayout } from "./context.ts"
+import { type ContextLayout, contextLayout, spillRooms } from "./context.ts"
 
 /** An instruction set, a representation and a core model that kernels are rendered for. */
 export interface RenderTarget {
-  readonly routine: RoutineOptions
-  readonly layout: ContextLayout
+  readonly routine: Omit<RoutineOptions, "spillLocation">
+  readonly vectorBytes: number
   ops(routine: Routine): RenderOps
 }
 
@@ -43,6 +45,8 @@ export interface RenderOps {
   readonly one: IntegerOps
   /** The steps of all vocabularies above, the batch's first, to be rendered after the entry points. */
   readonly steps: readonly [Steps, ...Steps[]]
+  /** Size in bytes of the states of all vocabularies above. */
+  readonly stateBytes: number
 }
 
 export interface RenderedKernel {
@@ -63,11 +67,23 @@ export interface RenderedKernel {
   readonly schedules: Schedules
 }
 
+/**
+ * Begins a routine, with the vocabularies of a render target and the context that these need.
+ * @param observer receives labels and instructions in address order
+ */
+export function beginRoutine({ routine: options, vectorBytes, ops: opsOf }: RenderTarget, observer?: AssemblyObserver) {
+  const spillLocation = (file: RegisterFile, n: number) => memory(rdi, spillOffset(file, n))
+  const routine = new Routine({ ...options, spillLocation }, observer)
+  const ops = opsOf(routine)
+  const lanes = ops.batch.laneSets.map(laneSet => laneSet.lanes)
+  const layout = contextLayout({ vectorBytes, stateBytes: ops.stateBytes, lanes })
+  const spillOffset = spillOffsets(layout, spillRooms(vectorBytes))
+  return { routine, ops, layout, lanes }
+}
+
 /** @param observer receives labels and instructions in address order */
 export function renderKernel(renderTarget: RenderTarget, observer?: AssemblyObserver): RenderedKernel {
-  const routine = new Routine(renderTarget.routine, observer)
-  const { layout } = renderTarget
-  const ops = renderTarget.ops(routine)
+  const { routine, ops, layout, lanes } = beginRoutine(renderTarget, observer)
   const search = new X64SearchCode(routine, ops, layout)
   const labels = search.entries()
   search.test()
@@ -81,7 +97,7 @@ export function renderKernel(renderTarget: RenderTarget, observer?: AssemblyObse
     code,
     codeBytes: offset(end),
     layout,
-    lanes: ops.batch.laneSets.map(({ lanes }) => lanes),
+    lanes,
     needs: routine.needs,
     entries: {
       permute: offset(labels.permute),

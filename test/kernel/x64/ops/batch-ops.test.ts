@@ -4,8 +4,7 @@ import { mapPages } from "../../../../src/kernel/native/memory.ts"
 import { permutation } from "../../../../src/kernel/permutation.ts"
 import { memory, rdi } from "../../../../src/kernel/x64/assembler/operands.ts"
 import type { Feature } from "../../../../src/kernel/x64/assembler/table.ts"
-import { Routine } from "../../../../src/kernel/x64/compiler/routine.ts"
-import type { RenderTarget } from "../../../../src/kernel/x64/program/render.ts"
+import { beginRoutine, type RenderTarget } from "../../../../src/kernel/x64/program/render.ts"
 import { avx2, avx512, avx512Limbs, scalar, scalarBmi2 } from "../../../../src/kernel/x64/program/render-targets.ts"
 import { cpuFeatures } from "../../../../src/kernel/x64/runtime/cpuid.ts"
 import { loadX64Code } from "../../../../src/kernel/x64/runtime/load-x64.ts"
@@ -50,10 +49,8 @@ function suites(name: string, renderTarget: RenderTarget, needs: readonly Featur
 }
 
 function setUp(renderTarget: RenderTarget) {
-  const routine = new Routine(renderTarget.routine)
-  const { layout } = renderTarget
-  const { batch, steps } = renderTarget.ops(routine)
-  return { routine, layout, steps: steps[0], ops: batch }
+  const { routine, layout, ops } = beginRoutine(renderTarget)
+  return { routine, layout, steps: ops.steps[0], ops: ops.batch }
 }
 
 /** @returns a function from input words to the result words of a lane set's last lane */

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test"
-import { Routine } from "../../../../src/kernel/x64/compiler/routine.ts"
 import { StateMemory } from "../../../../src/kernel/x64/ops/state-memory.ts"
+import { beginRoutine } from "../../../../src/kernel/x64/program/render.ts"
 import { avx2 } from "../../../../src/kernel/x64/program/render-targets.ts"
 import { Vectors } from "../../../../src/kernel/x64/registers/vectors.ts"
 
@@ -8,7 +8,7 @@ const LOADS = 4
 const STORES = 4
 
 function setUp() {
-  const routine = new Routine(avx2.routine)
+  const { routine } = beginRoutine(avx2)
   const memory = new StateMemory(new Vectors(routine, 256), 0)
   const instructions = () => {
     routine.control("ret")
