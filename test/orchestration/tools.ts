@@ -3,7 +3,7 @@ import { existsSync } from "node:fs"
 import { join } from "node:path"
 
 export const ROOT = join(import.meta.dir, "../..")
-const TOOLS = join(ROOT, "node_modules/.cache/orchestration")
+export const TOOLS = join(ROOT, "node_modules/.cache/orchestration")
 
 export interface Output {
   readonly exitCode: number
@@ -17,7 +17,7 @@ export function lacking(...names: readonly string[]): string {
   return missing.length === 0 ? "" : ` (skipped: needs ${missing.join(", ")} of scripts/orchestration-tools.sh)`
 }
 
-function pathOf(name: string): string {
+export function pathOf(name: string): string {
   const native = join(TOOLS, "bin", name)
   return existsSync(native) ? native : join(TOOLS, "python/bin", name)
 }
