@@ -5,7 +5,7 @@ stats=$(
   . "${BASH_SOURCE[0]%/*}/h-manifest.conf"
   curl --silent --fail --max-time 5 "http://127.0.0.1:$CUSTOM_API_PORT/hive-stats" 2>/dev/null
 )
-if ! khs=$(jq --exit-status --raw-output '[.hs[] | numbers] | add // ""' <<< "${stats:-null}" 2>/dev/null); then
+if ! khs=$(jq --exit-status --raw-output '[.hs[]] | add // ""' <<< "${stats:-null}" 2>/dev/null); then
   khs=0
   stats=null
 fi
