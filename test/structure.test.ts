@@ -201,3 +201,35 @@ test("texts avoid unclear turns of phrase", async () => {
   expect(files.length).toBeGreaterThan(300)
   expect(wrong).toEqual([])
 })
+
+test("log lines and errors for operators begin in lower case and end without a period", () => {
+  const wrong = [...texts].flatMap(([file, text]) =>
+    [...text.matchAll(/(?:new OperatorError|\blog\.(?:debug|info|warn|error|success))\(\s*([`"])((?:(?!\1).)*)\1/g)]
+      .filter(([, , message]) => /^[A-Z][a-z]+ |[a-z)}]\.$/.test(message!))
+      .map(([, , message]) => `${file}: ${message}`),
+  )
+  expect(wrong).toEqual([])
+})
+
+/** Rooms of `kernel`, and the rooms of `kernel` that each may import; files of the room itself are free. */
+const KERNEL_ROOMS: Readonly<Record<string, readonly string[]>> = {
+  compiler: [],
+  limbs: [],
+  native: ["compiler"],
+  wasm: [],
+  ptx: ["limbs"],
+  opencl: ["limbs"],
+  x64: ["compiler", "native"],
+  arm64: ["compiler", "native"],
+}
+
+test("renderers share neutral rooms and do not know each other", () => {
+  const kernelRoom = (path: string) => /^kernel\/(\w+)\//.exec(path)?.[1]
+  const rooms = new Set([...texts.keys()].map(kernelRoom).filter(room => room !== undefined))
+  expect([...rooms].sort()).toEqual(Object.keys(KERNEL_ROOMS).sort())
+  const wrong = imports.filter(({ file, imported, relative }) => {
+    const [from, to] = [kernelRoom(file), relative ? kernelRoom(imported) : undefined]
+    return from !== undefined && to !== undefined && from !== to && !KERNEL_ROOMS[from]!.includes(to)
+  })
+  expect(wrong.map(show)).toEqual([])
+})

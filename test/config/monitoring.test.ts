@@ -45,7 +45,7 @@ describe("the metrics token", () => {
     expect((await monitoring({}, {})).token).toBeUndefined()
   })
 
-  test("is taken from the service manager, whose empty default means none", async () => {
+  test("is taken from the service manager, whose empty default means that it is absent", async () => {
     const env = { CREDENTIALS_DIRECTORY: "/run/credentials" }
     const given = await monitoring(env, { "/run/credentials/miner-metrics-token": "handed\n" })
     expect(given.token?.read()).toBe("handed")

@@ -73,7 +73,7 @@ describe("without memory for machine code the miner says so in one line and hash
     )
   }
 
-  test("and what it measured then does not count for a start with it", async () => {
+  test("and what it measured then is not used by a start with it", async () => {
     const miner = mine([], `--state-dir=${state}`)
     await seal(miner)
     expect(warnings(miner)).toEqual([])

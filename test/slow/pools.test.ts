@@ -41,7 +41,7 @@ test("demo mines for the development pool", async () => {
   expect(pool.text).toMatch(/\b[5-9]\d* accepted shares, \d+ stale, 0 duplicate, 0 low, 0 malformed/)
 }, 60_000)
 
-test("a pool takes over from a node that is gone, and gives back when it has returned", async () => {
+test("a pool takes over from a node that is gone, and the node takes over again when it returns", async () => {
   const dir = mkdtempSync(join(tmpdir(), "quantus-miner-failover-"))
   const node = (port: number) =>
     startNode({ address: "127.0.0.1", port, dir, difficulty: 20_000n, intervalMs: 60_000, clock, onEvent() {} })

@@ -79,7 +79,7 @@ describe.skipIf(why !== undefined)("systemd", () => {
     rmSync(directory, { recursive: true, force: true })
   })
 
-  test("runs as it has to under all of its hardening", async () => {
+  test("runs with everything that it needs under its hardening", async () => {
     await configure({ flags: "--verbose --x y" })
     expect(systemctl("start", service).success).toBe(true)
     expect(facts()).toEqual({

@@ -137,7 +137,7 @@ const problem = (status: number, message: string, jobId = ""): Answer =>
 
 function listenError(name: string, error: unknown): OperatorError {
   return new OperatorError(
-    `Cannot serve the job API on ${name}: ${listenProblem(error)}; choose another --host or --port.`,
+    `cannot serve the job API on ${name}: ${listenProblem(error)}; choose another --host or --port`,
     ExitCode.config,
   )
 }

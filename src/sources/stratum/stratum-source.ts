@@ -288,7 +288,7 @@ class StratumSource implements JobSource {
   #rejectedForGood({ reason, message }: Drop): OperatorError | undefined {
     this.#rejections = reason === "rejected" && blamesLogin(message) ? this.#rejections + 1 : 0
     if (this.#record.accepted || this.#rejections < MAX_REJECTIONS) return undefined
-    return new OperatorError(`${this.name}: ${message}. Check --login and --password.`, ExitCode.rejected)
+    return new OperatorError(`${this.name}: ${message}; check --login and --password`, ExitCode.rejected)
   }
 }
 

@@ -23,7 +23,7 @@ function setup(args: string[], env: Record<string, string> = {}): { code: number
 describe("the configuration file", () => {
   const answers: Answers = { url: "quic://192.0.2.7:9833", cpuWorkers: 4, gpuDevices: "0,2" }
 
-  test("has the answers, whatever characters they have", async () => {
+  test("holds the answers, whatever characters they contain", async () => {
     const text = configText({ ...answers, token: { value: 'a"b\\c' }, pin: { file: "/p q" }, metricsPort: 9900 })
     const { given, sources } = await readConfigFile("miner.toml", text, {})
     expect([...given].map(([name, { text }]) => [name, text])).toEqual([

@@ -16,7 +16,7 @@ const child =
     return end
   }
 
-test("a real child lists what this process would", async () => {
+test("a real child lists the same devices as this process", async () => {
   const found = await findDevicesApart({ clock })
   expect(found).toEqual(JSON.parse(JSON.stringify(findDevices())))
 }, 30_000)
