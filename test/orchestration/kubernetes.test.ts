@@ -4,6 +4,8 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import packageJson from "../../package.json" with { type: "json" }
+import { resolveConfig } from "../../src/config/config.ts"
+import type { Files } from "../../src/config/files.ts"
 import { OPTION_NAMES, variablesOf } from "../../src/config/options.ts"
 import { lacking, ROOT, run } from "./tools.ts"
 
@@ -48,6 +50,16 @@ const variablesIn = (manifests: ReadonlyMap<string, Manifest>): readonly Variabl
 const variable = (manifests: ReadonlyMap<string, Manifest>, name: string) =>
   variablesIn(manifests).find(one => one.name === name)?.value
 
+/** The projected volume of secrets. */
+const mounted: Files = {
+  read: path => (path.endsWith("/pin") ? "00".repeat(32) : "0123456789abcdef0123456789abcdef"),
+  mode: () => 0o440,
+  isReadOnly: () => true,
+  isRereadable: () => true,
+  isDirectory: () => false,
+  list: () => [],
+}
+
 const noHelm = lacking("helm")
 
 describe.skipIf(noHelm !== "")(`the chart${noHelm}`, () => {
@@ -78,6 +90,20 @@ describe.skipIf(noHelm !== "")(`the chart${noHelm}`, () => {
     expect(names.filter(name => name.startsWith("MINER_") && !known.includes(name))).toEqual([])
     expect(new Set(names).size).toBe(names.length)
   })
+
+  test.each(EXAMPLES)(
+    "is a configuration that the miner and its probe accept without a warning, with %s",
+    async example => {
+      const variables = variablesIn(rendered(...exampleFile(example)))
+      // What comes from the pod's fields and from Secrets.
+      const given: Record<string, string> = { MINER_NAME: "machine-7", MINER_LOGIN: "address.{name}" }
+      const env = Object.fromEntries(variables.map(({ name, value }) => [name, value ?? given[name]]))
+      const serve = await resolveConfig("serve", [], env, mounted)
+      expect(serve.notes.filter(({ level }) => level === "warn")).toEqual([])
+      expect(serve.sources.length).toBe((env["MINER_URL"] ?? "node").split(",").length)
+      expect((await resolveConfig("health", [], env, mounted)).settings.metricsPort).toBe(9900)
+    },
+  )
 
   test.each(EXAMPLES)("is confined, with %s", example => {
     const pod = podOf(rendered(...exampleFile(example)))
