@@ -13,13 +13,15 @@
  *
  * NAME is `avx512`, `avx512-limbs` or `avx2`, with `:N` for N integer nonces per vector and `@CORE` for the
  * schedules found on that core (`zen4`), `scalar`, `scalar:bmi2`, or an arm64 engine; `time` takes no arm64 engine, but
- * `wasm` and `wasm-narrow`. SAMPLES sets the number of samples. `cycles` and `mca` without a NAME list
+ * `wasm` and `wasm-narrow`. SAMPLES sets the number of samples; PERF_MAP=1 names the code for `perf`. `cycles` and `mca` without a NAME list
  * all arm64 engines; CORE selects one core.
  */
 
+import { writeFileSync } from "node:fs"
 import { RECIPES } from "../src/kernel/arm64/targets.ts"
 import { createWasmKernel } from "../src/kernel/wasm/wasm-kernel.ts"
 import { renderKernel } from "../src/kernel/x64/program/render.ts"
+import { loadX64Code } from "../src/kernel/x64/runtime/load-x64.ts"
 import { loadKernel, shareKernel } from "../src/kernel/x64/x64-kernel.ts"
 import { runs } from "./arm64-tables.ts"
 import { CORES } from "./kernel/arm64-cores.ts"
@@ -28,6 +30,7 @@ import { compareKernels } from "./kernel/compare.ts"
 import { DIGESTS_FILE, type Digest, digestsOfAll, x64Target } from "./kernel/digests.ts"
 import { countSection, listKernel } from "./kernel/listing.ts"
 import { mcaCyclesPerPass } from "./kernel/llvm-mca.ts"
+import { perfMapOf } from "./kernel/perf-map.ts"
 
 const USAGE =
   "usage: npm run kernel -- digest [--write] | dump NAME | count NAME | time NAME... | starts NAME [N] | cycles [NAME...] | mca [NAME...]"
@@ -79,11 +82,15 @@ function count(name: string): void {
 }
 
 function time(names: readonly string[]): void {
-  const kernels = names.map(name =>
-    name === "wasm" || name === "wasm-narrow"
-      ? createWasmKernel(name)
-      : loadKernel(name, renderKernel(x64Target(name))),
-  )
+  let perfMap = ""
+  const kernels = names.map(name => {
+    if (name === "wasm" || name === "wasm-narrow") return createWasmKernel(name)
+    const { kernel, sections } = listKernel(x64Target(name))
+    const { address } = loadX64Code(kernel.code)
+    perfMap += perfMapOf(name, sections, address)
+    return loadKernel(name, { ...kernel, address })
+  })
+  if (process.env["PERF_MAP"]) writeFileSync(`/tmp/perf-${process.pid}.map`, perfMap)
   for (const { name, median, best, ratio } of compareKernels(kernels, Number(process.env["SAMPLES"] ?? 300))) {
     const [mega, top] = [median, best].map(rate => (rate / 1e6).toFixed(3))
     console.log(`${name.padEnd(16)} median ${mega} MH/s  best ${top} MH/s  ratio ${ratio.toFixed(4)}`)

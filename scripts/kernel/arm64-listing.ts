@@ -92,7 +92,7 @@ export function countsOf(kernel: RenderedKernel & KernelListing): KernelCounts {
   return {
     instructions: Math.round(instructions / kernel.lanes),
     spills: Math.round(spills / kernel.lanes),
-    codeBytes: kernel.codeLength,
+    codeBytes: kernel.codeBytes,
   }
 }
 

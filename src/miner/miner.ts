@@ -273,7 +273,9 @@ export class Miner {
     const hash = isNonceOf(job, nonce) ? verifySeal(job.header, nonce, target) : undefined
     if (!hash && !(isNonceOf(job, nonce) && isNearMiss(nonceHash(job.header, nonce), target))) {
       events.mismatch(unit)
-      log.error(`${unit} reported nonce ${nonce.toHex()}, which failed verification for job ${job.id}: not submitted`)
+      log.error(
+        `${unit} reported nonce ${nonce.toHex()}, which failed verification for job ${job.id}, header ${job.header.toHex()}: not submitted`,
+      )
     }
     if (!hash || !search.addSeal(nonce)) {
       if (this.#pauses.reasons.length === 0) engine.resume(sequence)

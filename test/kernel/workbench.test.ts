@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test"
 import { compareKernels } from "../../scripts/kernel/compare.ts"
 import { countSection, listKernel } from "../../scripts/kernel/listing.ts"
+import { perfMapOf } from "../../scripts/kernel/perf-map.ts"
 import type { Kernel } from "../../src/kernel/kernel.ts"
 import { avx2 } from "../../src/kernel/x64/program/render-targets.ts"
 
@@ -13,6 +14,19 @@ test("a listing covers all code, and its spills equal the allocator's count", ()
   const internal = sections.find(({ label }) => label.startsWith("internal-round"))!
   expect(internal.instructions[0]!.text).toMatch(/^[a-z]\w* /)
   expect(countSection(internal).vector).toBeGreaterThan(100)
+})
+
+test("the map for perf names all code, at its address", () => {
+  const { kernel, sections } = listKernel(avx2)
+  const lines = perfMapOf("avx2", sections, 0x10000).trimEnd().split("\n")
+  expect(lines[0]).toMatch(/^10000 [0-9a-f]+ avx2:permute\.\d+$/)
+  let next = 0x10000
+  for (const line of lines) {
+    const [address, size] = line.split(" ").map(field => Number.parseInt(field, 16))
+    expect(address).toBe(next)
+    next += size!
+  }
+  expect(next).toBe(0x10000 + kernel.codeBytes)
 })
 
 test("timings are rates, and ratios to the first kernel's rate per sample", () => {

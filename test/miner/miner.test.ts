@@ -148,6 +148,7 @@ describe("a candidate", () => {
     expect(events).toContain("mismatch a/0")
     expect(engine.resumed).toEqual([engine.work!.sequence])
     expect(lines().at(-1)).toStartWith("error a/0 reported nonce 00")
+    expect(lines().at(-1)).toContain(`for job 1, header ${engine.work!.header.toHex()}: not submitted`)
     await stop()
   })
 

@@ -47,7 +47,7 @@ export interface KernelListing {
   /** The instructions that a batch of a row executes outside steps. */
   readonly batch: readonly string[]
   /** Bytes of instructions. */
-  readonly codeLength: number
+  readonly codeBytes: number
 }
 
 /** Renders a kernel. */
@@ -68,7 +68,7 @@ export function renderKernel(recipe: Recipe): RenderedKernel & KernelListing {
     number
   >
   const batch = search.batchParts.flatMap(([from, to]) => routine.listing(from, to))
-  return { code, layout, lanes: ops.lanes, entries, steps: steps.listings, batch, codeLength: routine.codeLength }
+  return { code, layout, lanes: ops.lanes, entries, steps: steps.listings, batch, codeBytes: routine.codeBytes }
 }
 
 type Lanes = LaneOps<unknown, unknown>

@@ -52,7 +52,7 @@ export class Routine extends Recorder<Instruction, RegisterFile> {
   offsetOf = (label: Label): number => this.#assembler.offsetOf(label)
   listing = (from: Label, to?: Label): string[] => this.#assembler.listing(from, to)
 
-  get codeLength(): number {
+  get codeBytes(): number {
     return this.#assembler.length
   }
 
