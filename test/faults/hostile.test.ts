@@ -118,16 +118,23 @@ describe("a node", () => {
     const { miner, peer } = await start()
     await seal(peer)
     await miner.line(/; using /)
-    const before = miner.memory
-    peer.sendBytes(new Uint8Array(4 * 100_000))
-    for (let i = 0; i < 100; i++) {
-      const messages = Array.from({ length: 1000 }, (_, k) => encodeFrame(`{"Unknown${1000 * i + k}":1}`))
-      peer.sendBytes(Buffer.concat(messages))
-      await Bun.sleep(5)
+    const send = async (from: number) => {
+      peer.sendBytes(new Uint8Array(4 * 50_000))
+      for (let i = from; i < from + 50; i++) {
+        const messages = Array.from({ length: 1000 }, (_, k) => encodeFrame(`{"Unknown${1000 * i + k}":1}`))
+        peer.sendBytes(Buffer.concat(messages))
+        await Bun.sleep(5)
+      }
+      await seal(peer, 20)
     }
-    await seal(peer, 20)
+    await send(0)
+    const before = miner.memory
+    await send(50)
     const [grown, warnings] = [(miner.memory - before) / MEBIBYTE, miner.text.match(/\[warn\]/g)!.length]
-    figure("200,000 messages that mean nothing", `${warnings} warnings, ${grown.toFixed(0)} MiB more resident`)
+    figure(
+      "200,000 messages that mean nothing",
+      `${warnings} warnings, ${grown.toFixed(0)} MiB more resident in the second half`,
+    )
     expect(node.peers).toHaveLength(1)
     expect(warnings).toBeLessThanOrEqual(16)
     expect(grown).toBeLessThan(50)
@@ -154,7 +161,8 @@ describe("an operator", () => {
   test("may leave the log unread", async () => {
     const unread = 'exec "$@" --verbose 2> >(exec sleep 30)'
     const { miner, peer } = await start({ prefix: ["bash", "-c", unread, "bash"] })
-    await seal(peer, 500)
+    // Until then memory grows by compiled code and by the log's buffer, which is limited.
+    await seal(peer, 6000)
     const before = miner.memory
     await seal(peer, 4000)
     const grown = (miner.memory - before) / MEBIBYTE

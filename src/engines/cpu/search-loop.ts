@@ -46,6 +46,7 @@ class Search {
       if (work !== null) {
         this.#slot.take(work)
         this.#kernel.setTarget(work.top)
+        this.#nonces.renew()
         if (work.range) this.#searchRange(work)
         else this.#searchPlanes(work)
       }

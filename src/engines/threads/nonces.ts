@@ -30,6 +30,7 @@ export interface NoncesOptions {
 export class Nonces {
   readonly #options: NoncesOptions
   readonly #commits: Commits
+  #plane: Plane | undefined
   /** What the kernel was prepared for last. */
   #prepared: Plane | { readonly kind: "range"; readonly sequence: number; readonly head: Uint8Array } | undefined
 
@@ -38,15 +39,19 @@ export class Nonces {
     this.#commits = commits
   }
 
+  /** Has midstates computed again, so that a wrong one, whose candidates fail verification, costs one candidate. */
+  renew(): void {
+    this.#prepared = undefined
+  }
+
   /** The plane of `work` that the kernel is prepared for, with at least one row left. */
   plane(work: SharedWork): Plane {
     const { slot, salt, kernel } = this.#options
-    const current = this.#prepared
-    if (current?.kind === "plane" && current.sequence === work.sequence && current.rowsLeft > 0) return current
-    const plane = new Plane(work.sequence, baseNonce(work.prefix, salt, slot.index, slot.nextPlane()))
-    kernel.preparePlane(this.#sponge(work, plane.base))
-    this.#prepared = plane
-    return plane
+    if (this.#plane?.sequence !== work.sequence || this.#plane.rowsLeft === 0)
+      this.#plane = new Plane(work.sequence, baseNonce(work.prefix, salt, slot.index, slot.nextPlane()))
+    if (this.#prepared !== this.#plane) kernel.preparePlane(this.#sponge(work, this.#plane.base))
+    this.#prepared = this.#plane
+    return this.#plane
   }
 
   /**

@@ -240,15 +240,15 @@ describe("nonces", () => {
     expect(candidates(slot)[0]!.nonce >> 480n).toBe(0xdeadbeefn)
   })
 
-  test("a resumed search continues in its plane", () => {
-    let planes = 0
+  test("a resumed search continues in its plane, with a midstate computed again", () => {
+    let prepared = 0
     const rows: number[] = []
-    const { memory, slot, run } = setUp({ preparePlane: () => planes++, row: t0 => rows.push(t0) })
+    const { memory, slot, run } = setUp({ preparePlane: () => prepared++, row: t0 => rows.push(t0) })
     let naps = 0
     memory.sleep = () => (++naps === 5 ? slot.leave() : memory.reopen())
     memory.assign(work(1, 1))
     run()
-    expect(planes).toBe(1)
+    expect(prepared).toBe(5)
     expect(rows).toEqual([0, 1, 2, 3, 4])
   })
 })
