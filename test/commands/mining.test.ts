@@ -132,7 +132,9 @@ describe("serve", () => {
     }
     await miner.line(/was sent/)
     expect(await post("/-/pause")).toBe("paused (http)\n")
-    const hashes = await metric("miner_hashes_total")
+    // The row under way still counts.
+    let hashes = -1
+    for (let now = 0; now !== hashes; await Bun.sleep(20)) [hashes, now] = [now, await metric("miner_hashes_total")]
     miner.kill("SIGUSR1")
     await miner.line(/pause \(signal\): now paused \(http, signal\)/)
     expect(await post("/-/resume")).toBe("paused (signal)\n")
