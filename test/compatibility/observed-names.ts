@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { MinerProcess } from "../support/miner-process.ts"
+import { ROUTES } from "../support/routes.ts"
 
 /** Each list holds texts that operators, dashboards and scripts depend on. */
 export interface PublicNames {
@@ -21,17 +22,6 @@ export interface PublicNames {
 }
 
 const ENGINE = ["--engine", "wasm", "--cpu-workers", "1", "--gpu-devices", "0"]
-const ROUTES = [
-  "/",
-  "/metrics",
-  "/-/healthy",
-  "/-/ready",
-  "/hive-stats",
-  "/mmpos",
-  "/2/summary",
-  "/api/snapshot",
-  "/api/history",
-]
 
 export async function observedNames(wanted: PublicNames): Promise<PublicNames> {
   const directory = mkdtempSync(join(tmpdir(), "quantus-names-"))

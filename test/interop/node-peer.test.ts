@@ -5,6 +5,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { nonceHash } from "../../src/pow/nonce-hash.ts"
 import { freeUdpPort } from "../support/free-port.ts"
+import { linesOf } from "../support/lines-of.ts"
 import { MinerProcess } from "../support/miner-process.ts"
 import { builtPeer, peerMissing } from "./peer.ts"
 
@@ -121,11 +122,5 @@ async function startPeer(args: readonly string[]) {
 }
 
 async function readLines(stream: ReadableStream<Uint8Array>, take: (line: string) => void): Promise<void> {
-  const decoder = new TextDecoder()
-  let rest = ""
-  for await (const chunk of stream) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n")
-    rest = lines.pop()!
-    for (const line of lines) take(line)
-  }
+  for await (const line of linesOf(stream)) take(line)
 }

@@ -10,6 +10,7 @@ import { PIN_FILE, TOKEN_FILE } from "../../src/devnode/identity.ts"
 import { distribution, figure } from "../faults/figures.ts"
 import { nodeMissing, RealNode } from "../node/real-node.ts"
 import { freeUdpPort } from "../support/free-port.ts"
+import { linesOf } from "../support/lines-of.ts"
 import { MinerProcess } from "../support/miner-process.ts"
 import type { FleetEvent } from "./fleet-connections.ts"
 
@@ -200,14 +201,8 @@ class Holder {
   }
 
   async #read(stdout: ReadableStream<Uint8Array>): Promise<void> {
-    const decoder = new TextDecoder()
-    let rest = ""
-    for await (const chunk of stdout) {
-      const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n")
-      rest = lines.pop()!
-      const at = performance.now()
-      for (const line of lines) this.events.push({ event: JSON.parse(line) as FleetEvent, at })
-    }
+    for await (const line of linesOf(stdout))
+      this.events.push({ event: JSON.parse(line) as FleetEvent, at: performance.now() })
   }
 }
 

@@ -1,3 +1,5 @@
+import { linesOf } from "./lines-of.ts"
+
 export interface Line {
   readonly text: string
   /** `performance.now()` when it was read. */
@@ -75,12 +77,8 @@ export class LoggedProcess {
   }
 
   async #readLines(stream: ReadableStream<Uint8Array>): Promise<void> {
-    const decoder = new TextDecoder()
-    let rest = ""
-    for await (const chunk of stream) {
-      const texts = (rest + decoder.decode(chunk, { stream: true })).split("\n")
-      rest = texts.pop()!
-      for (const text of texts) this.lines.push({ text, at: performance.now() })
+    for await (const text of linesOf(stream)) {
+      this.lines.push({ text, at: performance.now() })
       this.#wake()
     }
   }

@@ -183,7 +183,7 @@ export function rateBetween(before: readonly Reading[], after: readonly Reading[
   }, 0)
 }
 
-/** CPU time leaves out what other programs took; without it, time in the kernel has to do. */
+/** CPU time, which leaves out what other programs took, or time in the kernel if the system does not report it. */
 const msBetween = (start: Reading, end: Reading): number =>
   start.cpuMs === undefined || end.cpuMs === undefined ? end.busyMs - start.busyMs : end.cpuMs - start.cpuMs
 

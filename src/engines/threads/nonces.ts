@@ -39,7 +39,7 @@ export class Nonces {
     this.#commits = commits
   }
 
-  /** Has midstates computed again, so that a wrong one, whose candidates fail verification, costs one candidate. */
+  /** Discards the kernel's midstates: a wrong one, whose candidates fail verification, then costs one candidate. */
   renew(): void {
     this.#prepared = undefined
   }
