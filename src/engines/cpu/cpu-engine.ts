@@ -1,6 +1,7 @@
 /** An engine of CPU workers, all of which run the same kernel. */
 import { workerEntry } from "../../worker-entry.ts"
-import { ThreadEngine, type ThreadEngineOptions } from "../threads/thread-engine.ts"
+import type { ThreadEngineOptions } from "../threads/options.ts"
+import { ThreadEngine } from "../threads/thread-engine.ts"
 import { engineOf, renderedKernel } from "./kernels.ts"
 
 /** The kernel that a worker loads. */
@@ -81,7 +82,7 @@ export class CpuEngine extends ThreadEngine<CpuTask> {
     return this.units.flatMap(unit => {
       if (!unit.current?.ready) return []
       const { index, hashes, busyMs } = unit.current.slot
-      return [{ worker: index, hashes: Number(hashes), busyMs, cpuMs: this.activityOf(unit)?.cpuMs }]
+      return [{ worker: index, hashes: Number(hashes), busyMs, cpuMs: unit.activity?.cpuMs }]
     })
   }
 }

@@ -5,8 +5,9 @@ import type { Clock } from "../../clock.ts"
 import type { Log } from "../../log.ts"
 import { workerEntry } from "../../worker-entry.ts"
 import { RefusedKernel } from "../engine.ts"
+import type { Patience } from "../threads/options.ts"
 import { SharedFlag } from "../threads/shared-memory.ts"
-import { type Patience, ThreadEngine } from "../threads/thread-engine.ts"
+import { ThreadEngine } from "../threads/thread-engine.ts"
 import type { DeviceTask } from "./worker-main.ts"
 
 export interface GpuEngineOptions extends Omit<DeviceTask, "launchMs" | "paused"> {

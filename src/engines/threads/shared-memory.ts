@@ -58,7 +58,6 @@ const NO_LESSEE = 2 ** LESSEE_BITS - 1
 /** How long a worker sleeps before it beats again, in milliseconds. */
 const NAP_MS = 250
 
-/** A fresh memory. Pages of slots that are never used cost nothing. */
 /** A flag that one thread sets and others read. */
 export class SharedFlag {
   /** For the other threads. */
@@ -79,6 +78,7 @@ export class SharedFlag {
   }
 }
 
+/** A fresh memory. Pages of slots that are never used cost nothing. */
 export const createMemory = (slots: number): EngineMemory => SharedMemory.create(slots)
 
 /** The memory that a worker's order refers to. */

@@ -1,3 +1,4 @@
+import type { Platform, ThreadActivity } from "../../host/platform.ts"
 import type { Unit } from "../engine.ts"
 import type { EngineSlot } from "./views.ts"
 import type { WorkerThread } from "./worker-thread.ts"
@@ -14,6 +15,16 @@ export interface CurrentThread<Task> {
   threadId?: number | undefined
   /** True once the system has reported what the thread does, so that a missing report means that it has ended. */
   isObserved: boolean
+}
+
+export interface ThreadUnitOptions {
+  readonly id: string
+  readonly kind: Unit["kind"]
+  readonly index: number
+  /** Returns the sequence that the engine's workers search now, 0 if none. */
+  readonly searching: () => number
+  /** What a thread of this process does. */
+  readonly activity: Platform["threadActivity"]
 }
 
 /** A unit of an engine over all the threads that it has had. */
@@ -42,13 +53,14 @@ export class ThreadUnit<Task> implements Unit {
   /** Counts at the last renaming. */
   #before = { hashes: 0n, expectedSeals: 0 }
   readonly #searching: () => number
+  readonly #activity: Platform["threadActivity"]
 
-  /** @param searching returns the sequence that the engine's workers search now, 0 if none */
-  constructor(id: string, kind: Unit["kind"], index: number, searching: () => number) {
+  constructor({ id, kind, index, searching, activity }: ThreadUnitOptions) {
     this.#id = id
     this.kind = kind
     this.index = index
     this.#searching = searching
+    this.#activity = activity
   }
 
   get id(): string {
@@ -85,6 +97,12 @@ export class ThreadUnit<Task> implements Unit {
   get sequence(): number {
     const sequence = this.#searching()
     return this.current?.slot.sequence === sequence ? sequence : 0
+  }
+
+  /** What its thread does; undefined if it has ended, has never been ready, or the system does not report it. */
+  get activity(): ThreadActivity | undefined {
+    const { threadId } = this.current ?? {}
+    return threadId === undefined ? undefined : this.#activity(threadId)
   }
 
   /** Adds the counts of former threads that have ended to the past. @returns their slots, which are free again */
