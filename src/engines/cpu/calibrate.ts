@@ -25,8 +25,8 @@ export interface CalibrateOptions {
 
 export interface Calibrated {
   readonly calibration: Calibration
-  /** False if a measurement is invalid or a worker could not be started, so that the next start should measure again. */
-  readonly isConclusive: boolean
+  /** Why the next start should measure again; undefined if the measurement can be kept. */
+  readonly doubt: string | undefined
 }
 
 /**
@@ -45,6 +45,11 @@ const ALIKE = 0.98
 
 /** A kernel below this fraction of the highest rate was deprived of the CPU, so its measurement is invalid. */
 const PLAUSIBLE = 0.02
+
+/** The doubt about a measurement that leaves out a kernel which may work at the next start. */
+export const NOT_ALL = "not all kernels could be measured"
+
+const TOO_BUSY = "this machine is too busy to measure all kernels"
 
 /** The engine was closed during the calibration. */
 export class Interrupted extends Error {
@@ -68,7 +73,7 @@ class Calibrator {
   readonly #rates = new Map<string, number>()
   /** The kernel that the workers have; undefined after a failed load. */
   #loaded: string | undefined
-  #isConclusive = true
+  #doubt: string | undefined
 
   constructor(options: CalibrateOptions) {
     this.#options = options
@@ -79,12 +84,12 @@ class Calibrator {
     const { engine, candidates } = this.#options
     for (const name of candidates) if (!this.#rates.has(FALLBACK_OF[name] ?? "")) await this.#measure(name)
     for (const name of this.#unclear()) await this.#measure(name)
-    if (!this.#allPlausible) this.#isConclusive = false
+    if (!this.#allPlausible) this.#doubt ??= TOO_BUSY
     const ranking = this.#ranking()
     await this.#loadFirst(ranking.map(({ name }) => name))
     engine.adopt()
     const workers = await this.#settleWorkers()
-    return { calibration: { kernels: ranking, workers }, isConclusive: this.#isConclusive }
+    return { calibration: { kernels: ranking, workers }, doubt: this.#doubt }
   }
 
   async #measure(name: string): Promise<void> {
@@ -103,7 +108,7 @@ class Calibrator {
       this.#loaded = name
     } catch (error) {
       if (engine.isClosed) throw new Interrupted()
-      this.#isConclusive &&= error instanceof RefusedKernel
+      if (!isUnsupported(error)) this.#doubt ??= NOT_ALL
       logRefusal(log, name, error)
     }
     return this.#loaded === name
@@ -164,7 +169,7 @@ class Calibrator {
     await engine.resize(fewerWorkers)
     await this.#sleep(WARM_UP_MS)
     const fewer = Math.max(await this.#bestSlice(), await this.#bestSlice())
-    if (fewer <= PLAUSIBLE * all) this.#isConclusive = false
+    if (fewer <= PLAUSIBLE * all) this.#doubt ??= TOO_BUSY
     const count = fewer > all ? fewerWorkers : workers
     log.info(
       `${workers} workers hash ${megahashes(all)}, ${fewerWorkers} (one for each core) ${megahashes(fewer)}: using ${count}`,
@@ -186,6 +191,9 @@ export function rateBetween(before: readonly Reading[], after: readonly Reading[
 /** CPU time, which leaves out what other programs took, or time in the kernel if the system does not report it. */
 const msBetween = (start: Reading, end: Reading): number =>
   start.cpuMs === undefined || end.cpuMs === undefined ? end.busyMs - start.busyMs : end.cpuMs - start.cpuMs
+
+/** Whether a kernel cannot run on this machine. Any other failure may be transient. */
+export const isUnsupported = (error: unknown): boolean => error instanceof RefusedKernel && error.unsupported
 
 /** Logs why a kernel is not used. */
 export function logRefusal(log: Log, kernel: string, error: unknown): void {

@@ -6,7 +6,7 @@ import type { Clock } from "../../clock.ts"
 import { ExitCode, OperatorError } from "../../errors.ts"
 import type { Log } from "../../log.ts"
 import { RefusedKernel } from "../engine.ts"
-import { calibrate, logRefusal, megahashes } from "./calibrate.ts"
+import { calibrate, isUnsupported, logRefusal, megahashes, NOT_ALL } from "./calibrate.ts"
 import type { Calibration, CalibrationCache, CalibrationKey } from "./calibration-cache.ts"
 import type { CpuEngine } from "./cpu-engine.ts"
 
@@ -42,9 +42,7 @@ export interface Choice {
 /** The reason why a kernel cannot be used. */
 interface Refusal {
   readonly kernel: string
-  readonly why: string
-  /** True if the kernel itself was refused; false if its workers could not be started. */
-  readonly permanent: boolean
+  readonly error: unknown
 }
 
 /**
@@ -93,8 +91,7 @@ async function firstUsable(
       await engine.prepare()
       return { engine, others: kernels.slice(i + 1) }
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error)
-      refusals.push({ kernel: name, why, permanent: error instanceof RefusedKernel })
+      refusals.push({ kernel: name, error })
       logRefusal(options.log, name, error)
     }
   }
@@ -111,12 +108,14 @@ async function measured(
   const { fewerWorkers, clock, log, machine } = options
   const { units } = engine
   const candidates = [engine.kernel, ...others]
-  const { calibration, isConclusive } = await calibrate({ engine, candidates, fewerWorkers, clock, log })
+  const { calibration, doubt } = await calibrate({ engine, candidates, fewerWorkers, clock, log })
   const { kernels } = calibration
   const count = `${units.length} ${units.length === 1 ? "worker" : "workers"}`
   log.info(`${machine.cpu || "this CPU"}: ${describe(kernels)} on ${count}; using ${engine.kernel}`)
-  if (!isConclusive) log.warn("this machine is too busy to measure all kernels: the next start measures again")
-  else if (key.candidates.length > 1 && refusals.every(({ permanent }) => permanent)) save(options, key, calibration)
+  // A kernel that failed its self-test once may pass it at the next start.
+  const why = doubt ?? (refusals.every(({ error }) => isUnsupported(error)) ? undefined : NOT_ALL)
+  if (why !== undefined) log.warn(`${why}: the next start measures again`)
+  else if (key.candidates.length > 1) save(options, key, calibration)
   const ranking = kernels.map(({ name }) => name)
   const unmeasured = others.filter(name => !ranking.includes(name))
   return [...ranking, ...unmeasured].filter(name => name !== engine.kernel)
@@ -133,8 +132,10 @@ function save({ cache, log }: ChooseOptions, key: CalibrationKey, calibration: C
 
 /** Workers that failed to start for lack of memory or threads may start next time; a refused kernel will not. */
 function noneUsable(refusals: readonly Refusal[]): OperatorError {
-  const whys = refusals.map(({ kernel, why }) => `${kernel}: ${why}`).join("; ")
-  const mayStartLater = refusals.some(({ permanent }) => !permanent)
+  const whys = refusals
+    .map(({ kernel, error }) => `${kernel}: ${error instanceof Error ? error.message : String(error)}`)
+    .join("; ")
+  const mayStartLater = refusals.some(({ error }) => !(error instanceof RefusedKernel))
   return mayStartLater
     ? new OperatorError(`no engine could be started (${whys})`, ExitCode.lost)
     : new OperatorError(`no engine can be used on this machine (${whys})`, ExitCode.selfTest)
