@@ -8,11 +8,9 @@ import { Assembler, formOf } from "../../src/kernel/arm64/assembler/assembler.ts
 import { memory, v, x } from "../../src/kernel/arm64/assembler/operands.ts"
 import { parseTable } from "../../src/kernel/arm64/assembler/table.ts"
 import { narrowCore, scalableCore } from "../../src/kernel/arm64/compiler/core-models.ts"
-import { Routine } from "../../src/kernel/arm64/compiler/routine.ts"
 import { inContext, SAVED_INTEGERS, SAVED_VECTORS } from "../../src/kernel/arm64/registers.ts"
-import { begin, ENTRIES, end } from "../../src/kernel/arm64/render.ts"
-import { Steps } from "../../src/kernel/arm64/steps.ts"
-import { type Arm64KernelName, layoutOf, opsOf, type Recipe, routineOptions } from "../../src/kernel/arm64/targets.ts"
+import { begin, beginRoutine, ENTRIES, end } from "../../src/kernel/arm64/render.ts"
+import type { Arm64KernelName, Recipe } from "../../src/kernel/arm64/targets.ts"
 import { label } from "../../src/kernel/compiler/operands.ts"
 import { loadCode, mapPages } from "../../src/kernel/native/memory.ts"
 import { kernelSuite } from "../kernel/kernel-suite.ts"
@@ -44,10 +42,7 @@ function operations(title: string, recipe: Recipe, lane: number): void {
 }
 
 async function compile(recipe: Recipe, program: Program, inputs: number, lane: number) {
-  const layout = layoutOf(recipe)
-  const routine = new Routine(routineOptions(recipe, layout))
-  const steps = new Steps(routine, layout, 2)
-  const ops = opsOf(recipe, steps, layout)
+  const { routine, steps, ops, layout } = beginRoutine(recipe)
   const stride = ops.lanes + (ops.lanes % 2)
   begin(routine, steps, layout)
   const words = Array.from({ length: inputs }, (_, i) => ops.broadcast(inContext(layout.input + 8 * i)))

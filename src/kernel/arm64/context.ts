@@ -22,10 +22,22 @@ import { layOut, roomBytes, rowOf, type SearchLayout, wordsFrom } from "../nativ
 export interface ContextLayout extends SearchLayout {
   /** The caller's registers. */
   readonly saved: number
-  /** Return addresses of the test of a batch and of a step. */
+  /** Return address of the test of a batch. */
   readonly testLink: number
-  readonly stepLink: number
 }
+
+/** The areas before STATE, whose sizes are the same for every kernel. */
+const BEFORE_STATE = { saved: 8 * 20, input: 8 * WIDTH, scalars: 8 * 3, loop: 8 * 6, output: 8 * WIDTH }
+
+const { size, loop } = layOut(BEFORE_STATE)
+
+const LOOP = wordsFrom(loop, ["nextColumns", "nextResults", "nextCounter", "batchesLeft", "testLink", "stepLink"])
+
+/** Byte offset of STATE. */
+export const STATE_OFFSET = size
+
+/** Byte offset of the return address of a step. */
+export const STEP_LINK_OFFSET = LOOP.stepLink
 
 export const SPILL_ROOMS = { vector: { bytes: 16, max: 96 }, integer: { bytes: 8, max: 96 } } as const
 
@@ -33,12 +45,8 @@ export const SPILL_ROOMS = { vector: { bytes: 16, max: 96 }, integer: { bytes: 8
 export function contextLayout(lanes: number, stateBytes: number): ContextLayout {
   const row = rowOf(lanes)
   const columnStride = row.rowColumns + (row.rowColumns % 2)
-  const { scalars, loop, ...areas } = layOut({
-    saved: 8 * 20,
-    input: 8 * WIDTH,
-    scalars: 8 * 3,
-    loop: 8 * 6,
-    output: 8 * WIDTH,
+  const { scalars, ...areas } = layOut({
+    ...BEFORE_STATE,
     state: stateBytes,
     spilledVectors: roomBytes(SPILL_ROOMS.vector),
     spilledIntegers: roomBytes(SPILL_ROOMS.integer),
@@ -48,6 +56,5 @@ export function contextLayout(lanes: number, stateBytes: number): ContextLayout 
     columns: 8 * WIDTH * columnStride,
   })
   const parameters = wordsFrom(scalars, ["target", "first", "batches"])
-  const loopWords = ["nextColumns", "nextResults", "nextCounter", "batchesLeft", "testLink", "stepLink"] as const
-  return { ...areas, ...parameters, ...wordsFrom(loop, loopWords), ...row, columnStride }
+  return { ...areas, ...parameters, ...LOOP, ...row, columnStride }
 }

@@ -66,12 +66,10 @@ export interface NeonOptions {
   readonly isScalable: boolean
 }
 
-export const VECTOR_STATE_BYTES = 16 * WIDTH
-
 export class NeonOps implements LaneOps<Element, VectorSum> {
   readonly productsTakeConstants = false
   readonly lanes = 2
-  readonly stateBytes = VECTOR_STATE_BYTES
+  readonly stateBytes = 16 * WIDTH
   readonly #steps: Steps
   readonly #stateOffset: number
   readonly #isScalable: boolean

@@ -1,5 +1,7 @@
 /** Renders the search program as arm64 machine code. Its entry points take the context's address in x0. */
 import { WIDTH } from "../../pow/constants.ts"
+import type { RegisterFile } from "../compiler/architecture.ts"
+import { spillOffsets } from "../native/context.ts"
 import type { SearchEntry } from "../native/native-kernel.ts"
 import { type BatchCount, SearchCode } from "../native/search-code.ts"
 import {
@@ -12,7 +14,7 @@ import {
   x,
 } from "./assembler/operands.ts"
 import { Routine } from "./compiler/routine.ts"
-import type { ContextLayout } from "./context.ts"
+import { type ContextLayout, contextLayout, SPILL_ROOMS } from "./context.ts"
 import type { LaneOps } from "./lane-set.ts"
 import {
   inContext as at,
@@ -27,7 +29,7 @@ import {
   SCRATCH,
 } from "./registers.ts"
 import { type StepListing, Steps } from "./steps.ts"
-import { layoutOf, opsOf, type Recipe, routineOptions } from "./targets.ts"
+import { opsOf, type Recipe, routineOptions } from "./targets.ts"
 
 export const ENTRIES = ["permute", "preparePlane", "searchRow", "searchRange", "synchronise"] as const
 export type EntryName = (typeof ENTRIES)[number]
@@ -50,12 +52,20 @@ export interface KernelListing {
   readonly codeBytes: number
 }
 
+/** Begins a routine, with the vocabulary of a recipe and the context that it needs. */
+export function beginRoutine(recipe: Recipe) {
+  const spillLocation = (file: RegisterFile, n: number) => at(spillOffset(file, n))
+  const routine = new Routine({ ...routineOptions(recipe), spillLocation })
+  const steps = new Steps(routine, recipe.sets.some(set => set !== "word") ? 2 : 1)
+  const ops = opsOf(recipe, steps)
+  const layout = contextLayout(ops.lanes, ops.stateBytes)
+  const spillOffset = spillOffsets(layout, SPILL_ROOMS)
+  return { routine, steps, ops, layout }
+}
+
 /** Renders a kernel. */
 export function renderKernel(recipe: Recipe): RenderedKernel & KernelListing {
-  const layout = layoutOf(recipe)
-  const routine = new Routine(routineOptions(recipe, layout))
-  const steps = new Steps(routine, layout, recipe.sets.some(set => set !== "word") ? 2 : 1)
-  const ops = opsOf(recipe, steps, layout)
+  const { routine, steps, ops, layout } = beginRoutine(recipe)
   const search = new Arm64SearchCode(routine, steps, ops, layout)
   const labels = { ...search.entries(), synchronise: synchronise(routine, layout) }
   search.test()

@@ -6,7 +6,7 @@ import { RolledSteps } from "../native/rolled-steps.ts"
 import type { Constant, ConstantTable, Step } from "../ops.ts"
 import { type HardwareRegister, type Label, type Memory, memory, type VirtualRegister } from "./assembler/operands.ts"
 import type { Routine } from "./compiler/routine.ts"
-import type { ContextLayout } from "./context.ts"
+import { STEP_LINK_OFFSET } from "./context.ts"
 import type { LaneOps } from "./lane-set.ts"
 import { ENTRIES_LEFT, inContext, LINK, POOL, TABLE_POINTER } from "./registers.ts"
 
@@ -31,11 +31,7 @@ export class Steps extends RolledSteps<Routine> {
   #loaded: { readonly block: object; readonly constants: Map<string, VirtualRegister> } | undefined
 
   /** @param repeated copies of each word in a table: 2 if vectors read it */
-  constructor(
-    routine: Routine,
-    readonly layout: ContextLayout,
-    repeated: 1 | 2,
-  ) {
+  constructor(routine: Routine, repeated: 1 | 2) {
     super(routine)
     this.#repeated = repeated
     this.poolLabel = routine.label("pool")
@@ -52,10 +48,10 @@ export class Steps extends RolledSteps<Routine> {
   }
 
   protected subroutine(name: string, _entry: Label, render: () => void, entryWords: () => number): void {
-    const { routine, layout } = this
+    const { routine } = this
     const [loop, end] = [routine.label("loop"), routine.label("end")]
     // Blocks may use the link register.
-    routine.control("str Xd, [Xn, #i*8]", LINK, inContext(layout.stepLink))
+    routine.control("str Xd, [Xn, #i*8]", LINK, inContext(STEP_LINK_OFFSET))
     routine.bind(loop)
     const before = { ...routine.statistics }
     render()
@@ -65,7 +61,7 @@ export class Steps extends RolledSteps<Routine> {
     routine.control("sub Xd, Xn, #i", ENTRIES_LEFT, ENTRIES_LEFT, 1)
     routine.control("cbnz Xd, label", ENTRIES_LEFT, loop)
     routine.bind(end)
-    routine.control("ldr Xd, [Xn, #i*8]", LINK, inContext(layout.stepLink))
+    routine.control("ldr Xd, [Xn, #i*8]", LINK, inContext(STEP_LINK_OFFSET))
     routine.control("ret")
   }
 

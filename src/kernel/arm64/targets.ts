@@ -1,13 +1,12 @@
 /** The recipes of the kernels: lane sets that are combined, and the core model that the code is scheduled for. */
 import type { CoreModel } from "../compiler/architecture.ts"
 import type { RoutineOptions } from "../compiler/recorder.ts"
-import { spillOffsets } from "../native/context.ts"
 import { narrowCore, scalableCore, wideCore } from "./compiler/core-models.ts"
-import { type ContextLayout, contextLayout, SPILL_ROOMS } from "./context.ts"
+import { STATE_OFFSET } from "./context.ts"
 import { IntegerOps } from "./integer-ops.ts"
 import type { LaneOps } from "./lane-set.ts"
-import { NeonOps, VECTOR_STATE_BYTES } from "./neon-ops.ts"
-import { INTEGERS, inContext, POOL, TABLE_POINTER, VECTORS } from "./registers.ts"
+import { NeonOps } from "./neon-ops.ts"
+import { INTEGERS, POOL, TABLE_POINTER, VECTORS } from "./registers.ts"
 import type { Steps } from "./steps.ts"
 import { TogetherOps } from "./together-ops.ts"
 
@@ -42,34 +41,26 @@ export type Arm64KernelName = keyof typeof RECIPES
 /** Whether the kernel uses SVE2. */
 export const needsSve2 = (name: Arm64KernelName): boolean => RECIPES[name].sets.some(kind => kind === "sve2")
 
-export const layoutOf = ({ sets }: Recipe): ContextLayout =>
-  contextLayout(
-    sets.reduce((sum, kind) => sum + (kind === "word" ? 1 : 2), 0),
-    sets.reduce((sum, kind) => sum + stateBytes(kind), 0),
-  )
-
-const stateBytes = (kind: LaneSetKind): number => (kind === "word" ? 96 : VECTOR_STATE_BYTES)
-
-export function opsOf({ sets, isShifted }: Recipe, steps: Steps, layout: ContextLayout): LaneOps<unknown, unknown> {
-  let offset = layout.state
+/** Computes on a whole batch of nonces. */
+export function opsOf({ sets, isShifted }: Recipe, steps: Steps): LaneOps<unknown, unknown> {
+  let offset = STATE_OFFSET
   const each = sets.map((kind): LaneOps<unknown, unknown> => {
-    const at = offset
-    offset += stateBytes(kind)
-    return kind === "word"
-      ? new IntegerOps(steps, at, { isShifted })
-      : new NeonOps(steps, at, { isScalable: kind === "sve2" })
+    const ops =
+      kind === "word"
+        ? new IntegerOps(steps, offset, { isShifted })
+        : new NeonOps(steps, offset, { isScalable: kind === "sve2" })
+    offset += ops.stateBytes
+    return ops
   })
   return new TogetherOps(each, steps)
 }
 
-export function routineOptions({ core, window }: Recipe, layout: ContextLayout): RoutineOptions {
-  const spillOffset = spillOffsets(layout, SPILL_ROOMS)
+export function routineOptions({ core, window }: Recipe): Omit<RoutineOptions, "spillLocation"> {
   return {
     core,
     window,
     pressure: { integer: INTEGERS.length - 3, vector: VECTORS.length - 3 },
     registers: { integer: INTEGERS, vector: VECTORS },
     readOnly: new Set([TABLE_POINTER.n, POOL.n]),
-    spillLocation: (file, n) => inContext(spillOffset(file, n)),
   }
 }

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test"
-import { contextLayout as arm64Layout, SPILL_ROOMS } from "../../../src/kernel/arm64/context.ts"
+import { SPILL_ROOMS } from "../../../src/kernel/arm64/context.ts"
+import { beginRoutine as beginArm64Routine } from "../../../src/kernel/arm64/render.ts"
+import { RECIPES } from "../../../src/kernel/arm64/targets.ts"
 import { ROW } from "../../../src/kernel/kernel.ts"
 import { layOut, rowOf, spillOffsets, wordsFrom } from "../../../src/kernel/native/context.ts"
 import { beginRoutine } from "../../../src/kernel/x64/program/render.ts"
@@ -18,7 +20,7 @@ test("a row has whole batches", () => {
 describe.each([
   ["avx2", beginRoutine(avx2).layout, { vector: { bytes: 32, max: 128 }, integer: { bytes: 8, max: 64 } }],
   ["avx512", beginRoutine(avx512).layout, { vector: { bytes: 64, max: 128 }, integer: { bytes: 8, max: 64 } }],
-  ["arm64", arm64Layout(3, 400), SPILL_ROOMS],
+  ["arm64", beginArm64Routine(RECIPES["arm64-mixed"]).layout, SPILL_ROOMS],
 ] as const)("spilled values of %s", (_, layout, rooms) => {
   const offset = spillOffsets(layout, rooms)
 
