@@ -4,9 +4,9 @@
  */
 import { ExitCode, OperatorError } from "../errors.ts"
 import { COMMANDS, type Command, type CommandInfo } from "./commands.ts"
-import type { Given, GivenOptions } from "./given.ts"
+import { type Given, type GivenOptions, givenText } from "./given.ts"
 import { flagsOf, OPTION_NAMES, type OptionName, optionOf, optionsOf, shortFlagOf } from "./options.ts"
-import { isBoolean } from "./parse.ts"
+import { invisibleCharacter, isBoolean } from "./parse.ts"
 
 export interface Argv {
   readonly given: GivenOptions
@@ -43,7 +43,8 @@ export function readArgv(command: Command, args: readonly string[]): Argv {
 
     const before = given.get(name)
     if (before && !option.repeatable) throw usage(`${origin} is specified twice`)
-    given.set(name, { layer: "flag", origin, text: before ? `${before.text},${text}` : text })
+    const added = givenText(name, { layer: "flag", origin, text })
+    given.set(name, { layer: "flag", origin, text: before ? `${before.text},${added}` : added })
   }
   return { given, positionals: checkPositionals(command, positionals) }
 }
@@ -60,6 +61,8 @@ function nameOf(command: Command, flag: string): OptionName {
   if (name) return name
   const elsewhere = OPTION_NAMES.find(named)
   const owners = elsewhere && optionOf(elsewhere).commands.join(", ")
+  const hidden = invisibleCharacter(flag)
+  if (hidden) throw usage(`the flag ${flag} has ${hidden}: remove it`)
   throw usage(
     owners
       ? `${command} has no flag ${flag}: it is a flag of ${owners}`

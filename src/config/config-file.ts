@@ -7,9 +7,9 @@ import { dirname, resolve } from "node:path"
 import type { Environment } from "../environment.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
 import { type Entry, SyntaxFault, type Value } from "./entries.ts"
-import type { Given, GivenOptions } from "./given.ts"
+import { type Given, type GivenOptions, givenText } from "./given.ts"
 import { fileKeyOf, OPTION_NAMES, type OptionName, optionOf } from "./options.ts"
-import type { Kind } from "./parse.ts"
+import { invisibleCharacter, type Kind } from "./parse.ts"
 
 /** The content of the file; values are not parsed yet. */
 export interface ConfigFile {
@@ -106,6 +106,8 @@ function unknownKey(key: string, inSource: boolean): string {
   const known = OPTION_NAMES.filter(name => !inSource || optionOf(name).perSource).flatMap(
     name => fileKeyOf(name) ?? [],
   )
+  const hidden = invisibleCharacter(key)
+  if (hidden) return `has ${hidden}: remove it`
   const underscored = key.replaceAll("-", "_")
   if (known.includes(underscored)) return `is unknown: write ${underscored}`
   return inSource
@@ -115,10 +117,10 @@ function unknownKey(key: string, inSource: boolean): string {
 
 function textOf(path: string, origin: string, name: OptionName, value: Value, inSource: boolean): string {
   const { parser, repeatable } = optionOf(name)
-  if (repeatable && !inSource && value.kind === "list") {
-    return value.items.map(item => scalarText(origin, item, parser.kind)).join(",")
-  }
-  const text = scalarText(origin, value, parser.kind)
+  const textIn = (value: Value) =>
+    givenText(name, { layer: "file", origin, text: scalarText(origin, value, parser.kind) })
+  if (repeatable && !inSource && value.kind === "list") return value.items.map(textIn).join(",")
+  const text = textIn(value)
   return parser.kind === "path" && text !== "" ? resolve(dirname(path), text) : text
 }
 

@@ -10,7 +10,7 @@ import type { Command } from "./commands.ts"
 import { type ConfigFile, readConfigFile } from "./config-file.ts"
 import { CREDENTIALS, findCredential } from "./credentials.ts"
 import { type Files, readGivenFile } from "./files.ts"
-import { type Given, parseGiven } from "./given.ts"
+import { type Given, givenText, parseGiven } from "./given.ts"
 import { type MonitoringConfig, resolveMonitoring } from "./monitoring.ts"
 import { OPTION_NAMES, type OptionName, optionOf, optionsOf, type Settings, variablesOf } from "./options.ts"
 import { looseMode, type Secret } from "./secrets.ts"
@@ -121,7 +121,9 @@ function readVariables(command: Command, env: Environment, warn: (message: strin
   const isSet = (variable: string) => env[variable] !== undefined && env[variable] !== "" && !linked.includes(variable)
   for (const name of optionsOf(command)) {
     const origin = variablesOf(name).find(isSet)
-    if (origin !== undefined) given.set(name, { layer: "variable", origin, text: env[origin]! })
+    if (origin === undefined) continue
+    const layer = "variable"
+    given.set(name, { layer, origin, text: givenText(name, { layer, origin, text: env[origin]! }) })
   }
   for (const { name, variable, means } of FOREIGN) {
     const text = env[variable] ?? ""

@@ -1,7 +1,7 @@
 /** A value as the operator specified it, with its origin for error messages. */
 import { ExitCode, OperatorError } from "../errors.ts"
-import type { OptionName } from "./options.ts"
-import { Malformed, type Parser } from "./parse.ts"
+import { type OptionName, optionOf } from "./options.ts"
+import { invisibleCharacter, Malformed, type Parser } from "./parse.ts"
 
 /** Flags take precedence over variables, variables over the file. */
 export type Layer = "flag" | "variable" | "file"
@@ -16,6 +16,18 @@ export interface Given {
   /** `--node-addr`, `MINER_NODE_ADDR`, `miner.toml:3: node_addr`. */
   readonly origin: string
   readonly text: string
+}
+
+/**
+ * The text of a value as it enters. It has no invisible character, which an operator could not find in an error and a
+ * server would not accept; a secret may end with the newline of the file that it was copied from.
+ * @throws OperatorError naming the character and its position
+ */
+export function givenText(name: OptionName, { layer, origin, text }: Given): string {
+  const { parser, secret } = optionOf(name)
+  const hidden = invisibleCharacter(secret ? text.replace(/\n+$/, "") : text, parser.kind)
+  if (hidden) throw givenError({ layer }, `${origin} has ${hidden}: remove it`)
+  return text
 }
 
 /** @throws OperatorError naming the origin, and the value unless it is secret */

@@ -18,7 +18,7 @@ import {
   type Parser,
   path,
   text,
-  visibleText,
+  unquotedText,
 } from "./parse.ts"
 import { proxyUrl } from "./proxy-url.ts"
 import { cpuAffinity, engineName, gpuSelection, gpuValues, schedule } from "./selections.ts"
@@ -155,7 +155,7 @@ export const OPTIONS = {
   }),
   chain: option({
     category: "source",
-    parser: visibleText,
+    parser: unquotedText,
     commands: CONNECTING,
     value: "CHAIN",
     perSource: true,
@@ -163,7 +163,7 @@ export const OPTIONS = {
   }),
   login: option({
     category: "source",
-    parser: visibleText,
+    parser: unquotedText,
     commands: CONNECTING,
     value: "ADDRESS.WORKER",
     perSource: true,
@@ -233,7 +233,7 @@ export const OPTIONS = {
   }),
   name: option({
     category: "monitoring",
-    parser: visibleText,
+    parser: unquotedText,
     commands: [...MINING, "sources"],
     value: "TEXT",
     help: "Miner name, for {name} in logins and tokens; the host name if absent",

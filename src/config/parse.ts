@@ -48,19 +48,22 @@ export const isBoolean = (text: string): boolean => BOOLEANS.has(text.toLowerCas
 /** Any text. */
 export const text: Parser<string> = { kind: "text", parse: value => value }
 
-/** Text without control or invisible characters and without surrounding quotes. */
-export const visibleText: Parser<string> = {
+/** Text without surrounding quotes. */
+export const unquotedText: Parser<string> = {
   kind: "text",
-  parse(value) {
-    const hidden = invisibleCharacter(value)
-    if (hidden) return refuse(`text without ${hidden}`)
-    return /^(["']).*\1$/.test(value) ? refuse("text without quotes around it") : value
-  },
+  parse: value => (/^(["']).*\1$/.test(value) ? refuse("text without quotes around it") : value),
 }
 
-/** Describes the first control, format or non-ASCII space character: `U+200B at position 7`, counted from 1. */
-export function invisibleCharacter(value: string): string | undefined {
-  const at = [...value].findIndex(character => /[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}/u.test(character))
+/** Control, format and unassigned characters, and spaces outside ASCII. */
+const INVISIBLE = /[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}/u
+
+/** Of these, those that no file name needs; joiners shape letters and emoji. */
+const INVISIBLE_IN_PATH = /(?![\u200C\u200D])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u
+
+/** Describes the first invisible character: `U+200B at position 7`, counted from 1. */
+export function invisibleCharacter(value: string, kind: Kind = "text"): string | undefined {
+  const invisible = kind === "path" ? INVISIBLE_IN_PATH : INVISIBLE
+  const at = [...value].findIndex(character => invisible.test(character))
   if (at < 0) return
   const code = [...value][at]!.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0")
   return `U+${code} at position ${at + 1}`
@@ -73,7 +76,7 @@ export const labels: Parser<Readonly<Record<string, string>>> = {
     const entries = value.split(",").map(entry => {
       const [, name = "", text = ""] = /^\s*([^=]*?)\s*=\s*(.*?)\s*$/s.exec(entry) ?? []
       const isName = /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && !name.startsWith("__") && name !== "name"
-      if (!isName || text === "" || invisibleCharacter(text)) refuse(LABELS)
+      if (!isName || text === "") refuse(LABELS)
       return [name, text] as const
     })
     return new Set(entries.map(([name]) => name)).size === entries.length ? Object.fromEntries(entries) : refuse(LABELS)

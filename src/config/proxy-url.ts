@@ -18,7 +18,7 @@ export const proxyUrl: Parser<ProxyUrl> = {
   kind: "text",
   parse(value) {
     const [, scheme, credentials, rest] = /^(socks5h?|http):\/\/(?:([^@]*)@)?([^@/]*)\/?$/.exec(value) ?? []
-    if (scheme === undefined || invisibleCharacter(value)) return refuse(WANTED)
+    if (scheme === undefined) return refuse(WANTED)
     const protocol = scheme === "http" ? "http" : "socks5"
     const address = addressOf(rest!, protocol === "socks5" ? SOCKS_PORT : undefined)
     if (!address) return refuse(WANTED)
@@ -29,10 +29,13 @@ export const proxyUrl: Parser<ProxyUrl> = {
 }
 
 function decoded(text: string): string {
+  let value: string
   try {
-    const value = decodeURIComponent(text)
-    return Buffer.byteLength(value) > MAX_CREDENTIAL_BYTES ? refuse(WANTED) : value
+    value = decodeURIComponent(text)
   } catch {
     return refuse(WANTED)
   }
+  const hidden = invisibleCharacter(value)
+  if (hidden) return refuse(`a URL whose user and password have no ${hidden}`)
+  return Buffer.byteLength(value) > MAX_CREDENTIAL_BYTES ? refuse(WANTED) : value
 }

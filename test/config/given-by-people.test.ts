@@ -3,8 +3,18 @@ import { afterAll, describe, expect, test } from "bun:test"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { hostname, tmpdir } from "node:os"
 import { join } from "node:path"
+import type { Command } from "../../src/config/commands.ts"
 import { resolveConfig } from "../../src/config/config.ts"
 import { systemFiles } from "../../src/config/files.ts"
+import {
+  fileKeyOf,
+  flagsOf,
+  OPTION_NAMES,
+  type OptionName,
+  optionOf,
+  optionsOf,
+  variablesOf,
+} from "../../src/config/options.ts"
 import { invisibleCharacter } from "../../src/config/parse.ts"
 import { PIN } from "../../src/config/secrets.ts"
 import { sourceUrl } from "../../src/config/source-url.ts"
@@ -167,8 +177,61 @@ describe("invisible characters and quotes", () => {
     expect(await errorOf(serve([...POOL, "--login", "abcdef\u200Bg"], {}))).toContain("U+200B at position 7")
     expect(await errorOf(serve([...POOL], { MINER_LOGIN: "a.b\r" }))).toContain("U+000D at position 4")
     expect(await errorOf(serve(["--auth-token", "to\u00ADken"]))).toBe(
-      "64 --auth-token has U+00AD at position 3 in the token: remove it",
+      "64 --auth-token has U+00AD at position 3: remove it",
     )
+  })
+
+  const HIDDEN = ["\r", "\u0000", "\u200B", "\u202E", "\uFEFF", "\u2028"]
+  const code = (character: string) => `U+${character.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}`
+  const commandOf = (name: OptionName) => optionOf(name).commands[0]!
+
+  test("are named wherever an option takes a value: flags, variables, files and their sources", async () => {
+    const inFile = (command: Command, text: string) =>
+      resolveConfig(command, ["--config", "/m.json"], {}, memoryFiles({ "/m.json": text }))
+    const readers = optionsOf("serve")
+    for (const name of OPTION_NAMES) {
+      for (const character of HIDDEN) {
+        const value = `abcdef${character}g`
+        const named = ` has ${code(character)} at position 7: remove it`
+        for (const flag of flagsOf(name)) {
+          const resolved = resolveConfig(commandOf(name), [`--${flag}=${value}`], {}, memoryFiles({}))
+          expect(await errorOf(resolved)).toBe(`64 --${flag}${named}`)
+        }
+        for (const variable of variablesOf(name)) {
+          const resolved = resolveConfig(commandOf(name), [], { [variable]: value }, memoryFiles({}))
+          expect(await errorOf(resolved)).toBe(`64 ${variable}${named}`)
+        }
+        const key = fileKeyOf(name)
+        // JSON holds what TOML's syntax excludes; a boolean is no text there.
+        if (key === undefined || optionOf(name).parser.kind === "boolean" || !readers.includes(name)) continue
+        const text = JSON.stringify({ [key]: value })
+        expect(await errorOf(inFile("serve", text))).toBe(`78 /m.json:1: ${key}${named}`)
+        if (!optionOf(name).perSource) continue
+        const source = JSON.stringify({ source: [{ url: "quic://node", ...JSON.parse(text) }] })
+        expect(await errorOf(inFile("serve", source))).toBe(`78 /m.json:1: ${key}${named}`)
+      }
+    }
+  })
+
+  test("are named in the name of a flag or key, and in each value of a list", async () => {
+    expect(await errorOf(serve(["--login\u200B=a.b"]))).toContain("has U+200B at position 8: remove it")
+    expect(await errorOf(serve(["--config", "/m.json"], {}, { "/m.json": '{"login\u00A0": "a.b"}' }))).toContain(
+      "has U+00A0 at position 6: remove it",
+    )
+    const labels = ["--label", "site=a", "--label", "rack=\u200B3"]
+    expect(await errorOf(serve(labels))).toBe("64 --label has U+200B at position 6: remove it")
+  })
+
+  test("in a proxy's password are refused however they are written", async () => {
+    const proxied = serve([...POOL, "--login", "a.b", "--proxy", "socks5://user:pass%0Dword@proxy:1"], {})
+    expect(await errorOf(proxied)).toContain("U+000D at position 5")
+  })
+
+  test("are accepted where they are usual: the last newline of a secret, joiners and spaces of a path", async () => {
+    const { sources } = await serve([], { ...CREDENTIALS, MINER_AUTH_TOKEN: "token\n" })
+    expect((sources[0] as QuicSourceConfig).token.read()).toBe("token")
+    const path = "/\u{1F468}\u200D\u{1F4BB}/log\u3000file"
+    expect((await serve(["--log-file", path])).settings.logFile).toBe(path)
   })
 
   test("quotes copied from an environment file are an error", async () => {
