@@ -7,7 +7,8 @@ export function releaseNotes(version: string, changelog: string): string {
   const section = [version, "Unreleased"].map(title => sections.find(text => text.startsWith(title))).find(Boolean)
   if (section === undefined) throw new Error(`the changelog has no section ${version}`)
   const rows = TARGETS.map(
-    ({ name, archive, needs, tested }) => `| quantus-miner-${version}-${name}.${archive} | ${needs} | ${tested} |`,
+    ({ name, archive, upstreamAsset, needs, tested }) =>
+      `| quantus-miner-${version}-${name}.${archive}${upstreamAsset ? `, ${upstreamAsset}` : ""} | ${needs} | ${tested} |`,
   )
   return [
     `# quantus-miner ${version}`,
@@ -19,9 +20,11 @@ export function releaseNotes(version: string, changelog: string): string {
     "|---|---|---|",
     ...rows,
     "",
-    "The .deb and .rpm were installed, upgraded and removed under systemd on x86-64; the image ran under Podman on x86-64.",
-    "Their arm64 variants contain the tested executable and were not installed. The packages for HiveOS and mmpOS were run by",
-    "stand-ins for the systems' agents, never on a rig.",
+    "The .deb and .rpm need the same as their executable. They were installed, upgraded and removed under systemd on x86-64; those",
+    "for arm64 were not installed, but differ in the executable and the architecture alone. The image ran under Podman on x86-64, and",
+    "its arm64 variant on an emulated CPU. The packages for HiveOS and mmpOS were run by stand-ins for the systems' agents, the one",
+    "for arm64 on an emulated CPU, never on a rig. The templates for package managers were filled and parsed; no package manager",
+    "installed from them.",
     "",
     "## Changes",
     "",

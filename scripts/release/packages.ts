@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { gzipSync } from "node:zlib"
 import { COMPLETIONS } from "../../src/config/completions.ts"
 import { manPage } from "../man-page.ts"
+import { GLIBC } from "./targets.ts"
 
 const NFPM = "github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.1"
 
@@ -47,6 +48,7 @@ export function writePackages(input: PackageInput): void {
     STAGED: staged,
     ROOT: root,
     MAINTAINER,
+    GLIBC,
   }
   writeFileSync(config, fill(readFileSync(join(root, "deploy/packages/nfpm.yaml"), "utf8"), values))
   for (const packager of ["deb", "rpm"])

@@ -15,6 +15,9 @@ export interface Target {
   readonly tested: string
 }
 
+/** The newest version of glibc of which an executable needs a function. */
+export const GLIBC = "2.17"
+
 const SSE42 = "SSE4.2"
 const MUSL = "musl 1.2.4, libstdc++ and libgcc_s"
 const unix = { runtimePath: "package/bin/bun", archive: "tar.xz" } as const
@@ -25,7 +28,7 @@ export const TARGETS: readonly Target[] = [
     bun: "bun-linux-x64",
     runtimePackage: "@oven/bun-linux-x64",
     upstreamAsset: "quantus-miner-linux-x86_64",
-    needs: `glibc and ${SSE42}`,
+    needs: `glibc ${GLIBC} and ${SSE42}`,
     tested: "natively, and on an emulated CPU without AVX",
     ...unix,
   },
@@ -34,7 +37,7 @@ export const TARGETS: readonly Target[] = [
     bun: "bun-linux-arm64",
     runtimePackage: "@oven/bun-linux-aarch64",
     upstreamAsset: "quantus-miner-linux-aarch64",
-    needs: "glibc",
+    needs: `glibc ${GLIBC}`,
     tested: "on an emulated CPU",
     ...unix,
   },

@@ -42,7 +42,8 @@ test("an archive that the release lacks is an error", () => {
 
 test("the notes name each archive, how it was tested, and what changed", () => {
   const notes = releaseNotes(version, "# Changelog\n\n## 1.2.3\n\n- new\n\n## 1.2.2\n\n- old\n")
-  for (const name of archives) expect(notes).toContain(`| ${name} |`)
+  for (const [i, { upstreamAsset }] of TARGETS.entries())
+    expect(notes).toContain(`| ${archives[i]}${upstreamAsset ? `, ${upstreamAsset}` : ""} |`)
   expect(notes).toContain("built, never run")
   expect(notes).toContain("- new")
   expect(notes).not.toContain("- old")
