@@ -2,12 +2,11 @@
  * Makes a release on a Linux x64 machine: executables and archives for every platform, packages, a container image,
  * checksums, inventories and provenance. The bytes depend on the commit alone.
  *
- *     bun scripts/release.ts [--outdir DIR] [--executables]
+ *     bun scripts/release.ts [--outdir DIR]
  *
- * `--executables` makes only the executables, uncompressed. The working tree must be committed. MINISIGN_KEY names a
- * secret key of minisign, which signs SHA256SUMS. RELEASE_BUILDER is a URI for the provenance statement, RELEASE_URL the
- * place of the published files for the templates of package managers. AUTHENTICODE_PKCS12 names a certificate that signs
- * the executable for Windows.
+ * The working tree must be committed. MINISIGN_KEY names a secret key of minisign, which signs SHA256SUMS. RELEASE_BUILDER
+ * is a URI for the provenance statement, RELEASE_URL the place of the published files for the templates of package
+ * managers. AUTHENTICODE_PKCS12 names a certificate that signs the executable for Windows.
  */
 import { createHash } from "node:crypto"
 import {
@@ -32,7 +31,7 @@ import { signChecksums } from "./release/minisign.ts"
 import { releaseNotes } from "./release/notes.ts"
 import { type Architecture, ociImage } from "./release/oci.ts"
 import { nfpm, writePackages } from "./release/packages.ts"
-import { RIG_SYSTEMS, type RigSystem, rigArchive, rigArchiveName } from "./release/rigs.ts"
+import { RIG_PACKAGES, rigArchive, rigArchiveName } from "./release/rigs.ts"
 import { lockedPackages, runtimeFor } from "./release/runtimes.ts"
 import { type ArchiveEntry, writeTar } from "./release/tar.ts"
 import { TARGETS, type Target } from "./release/targets.ts"
@@ -51,9 +50,7 @@ try {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: { outdir: { type: "string", default: join(ROOT, "dist/release") }, executables: { type: "boolean" } },
-  })
+  const { values } = parseArgs({ options: { outdir: { type: "string", default: join(ROOT, "dist/release") } } })
   const { outdir } = values
   const release = describeRelease()
   rmSync(outdir, { recursive: true, force: true })
@@ -62,19 +59,15 @@ async function main(): Promise<void> {
   try {
     const executables = new Map<Target, string>()
     for (const target of TARGETS) executables.set(target, await buildExecutable(target, release, scratch))
-    if (values.executables) {
-      for (const [{ name }, path] of executables) copyFileSync(path, join(outdir, name))
-    } else {
-      for (const [target, path] of executables) publish(target, path, release, outdir)
-      const linux = linuxExecutables(executables)
-      writeLinuxPackages(linux, release, scratch, outdir)
-      writeRigPackages(linux.get("amd64")!, release, outdir)
-      await writeImage(linux, release, outdir)
-      writeInventories(release, outdir)
-      writeTemplates(release, outdir)
-      const changelog = readFileSync(join(ROOT, "CHANGELOG.md"), "utf8")
-      writeFileSync(join(outdir, "RELEASE_NOTES.md"), releaseNotes(release.version, changelog))
-    }
+    for (const [target, path] of executables) publish(target, path, release, outdir)
+    const linux = linuxExecutables(executables)
+    writeLinuxPackages(linux, release, scratch, outdir)
+    writeRigPackages(linux, release, outdir)
+    await writeImage(linux, release, outdir)
+    writeInventories(release, outdir)
+    writeTemplates(release, outdir)
+    const changelog = readFileSync(join(ROOT, "CHANGELOG.md"), "utf8")
+    writeFileSync(join(outdir, "RELEASE_NOTES.md"), releaseNotes(release.version, changelog))
     writeChecksums(release, outdir)
   } finally {
     rmSync(scratch, { recursive: true, force: true })
@@ -149,12 +142,18 @@ function writeLinuxPackages(
     writePackages({ root: ROOT, version, time, executable, architecture, scratch, outdir, nfpm: tool })
 }
 
-function writeRigPackages(executable: string, { version, time }: Release, outdir: string): void {
-  for (const system of Object.keys(RIG_SYSTEMS) as RigSystem[])
+function writeRigPackages(
+  executables: ReadonlyMap<Architecture, string>,
+  { version, time }: Release,
+  outdir: string,
+): void {
+  for (const rig of RIG_PACKAGES) {
+    const executable = executables.get(rig.architecture)!
     writeFileSync(
-      join(outdir, rigArchiveName(system, version)),
-      rigArchive(system, { root: ROOT, version, time, executable }),
+      join(outdir, rigArchiveName(rig.name, version)),
+      rigArchive(rig, { root: ROOT, version, time, executable }),
     )
+  }
 }
 
 async function writeImage(

@@ -1,17 +1,26 @@
 /** The packages for HiveOS and mmpOS, installed, run and stopped by stand-ins for the systems' agents. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import packageJson from "../../package.json" with { type: "json" }
-import { rigArchive, rigArchiveName } from "../../scripts/release/rigs.ts"
+import { RIG_PACKAGES, rigArchive, rigArchiveName } from "../../scripts/release/rigs.ts"
 import { systemClock as clock } from "../../src/clock.ts"
 import { PIN_FILE, TOKEN_FILE } from "../../src/devnode/identity.ts"
 import { type DevNode, startNode } from "../../src/devnode/node.ts"
 import { type DevPool, startPool } from "../../src/devnode/pool.ts"
 import { freeTcpPort } from "../support/free-port.ts"
 import { HiveAgent, type HiveStats, MmposAgent } from "../support/rig-agents.ts"
-import { RELEASE, unpack } from "./artefacts.ts"
+import { ARTEFACTS, RELEASE, unpack } from "./artefacts.ts"
 
 const ROOT = join(import.meta.dir, "../..")
 const NEWER = "999.0.0"
@@ -47,15 +56,16 @@ describe.skipIf(absent !== undefined)(`rigs${absent ? ` (skipped: needs ${absent
     throw new Error(`the last answer was ${JSON.stringify(answers.at(-1))}`)
   }
 
+  const hive = (name: string) => RIG_PACKAGES.find(rig => rig.name === name)!
+
   describe("HiveOS", () => {
     const agent = new HiveAgent(directory, freeTcpPort())
     const log = join(directory, "var/log/miner/custom/custom.log")
     const state = join(directory, "var/lib/quantus-miner")
-    let name = ""
+    const { name } = hive("quantus-miner-hiveos")
 
     test("the package is in the release, and its name is the miner's", () => {
-      name = agent.install(join(RELEASE, rigArchiveName("hiveos", packageJson.version)))
-      expect(name).toBe("quantus-miner-hiveos")
+      expect(agent.install(join(RELEASE, rigArchiveName(name, packageJson.version)))).toBe(name)
       const mode = (file: string) => statSync(agent.path(name, file)).mode & 0o777
       for (const file of ["h-config.sh", "h-run.sh", "h-stats.sh", "quantus-miner"])
         expect([file, mode(file)]).toEqual([file, 0o755])
@@ -110,9 +120,9 @@ describe.skipIf(absent !== undefined)(`rigs${absent ? ` (skipped: needs ${absent
     test("an update keeps the measurements; a node's flight sheet mines with it", async () => {
       const measurements = readdirSync(state)
       expect(measurements).not.toEqual([])
-      const archive = join(directory, rigArchiveName("hiveos", NEWER))
+      const archive = join(directory, rigArchiveName(name, NEWER))
       const newer = { root: ROOT, version: NEWER, time: 0, executable: unpack("linux-x64") }
-      writeFileSync(archive, rigArchive("hiveos", newer))
+      writeFileSync(archive, rigArchive(hive(name), newer))
       expect(agent.install(archive)).toBe(name)
       expect(existsSync(agent.path(name, "settings.conf"))).toBe(false)
       expect(readdirSync(state)).toEqual(measurements)
@@ -140,9 +150,38 @@ describe.skipIf(absent !== undefined)(`rigs${absent ? ` (skipped: needs ${absent
     })
   })
 
+  const emulated = ARTEFACTS.find(artefact => artefact.name === "linux-arm64")!
+  const lacks = emulated.missing ? ` (skipped: needs ${emulated.missing})` : ""
+
+  test.skipIf(lacks !== "")(`HiveOS on an emulated arm64 CPU: a pool's flight sheet${lacks}`, async () => {
+    const agent = new HiveAgent(mkdtempSync(join(directory, "arm64-")), freeTcpPort())
+    const name = agent.install(join(RELEASE, rigArchiveName("quantus-miner-hiveos-arm64", packageJson.version)))
+    // What the kernel does on a machine of another architecture that has an emulator registered.
+    const program = agent.path(name, "quantus-miner")
+    renameSync(program, `${program}.arm64`)
+    const emulator = emulated.command().slice(0, -1).join(" ")
+    writeFileSync(program, `#!/bin/sh\nexec ${emulator} "$0.arm64" "$@"\n`, { mode: 0o755 })
+    const screen = agent.start(name, {
+      CUSTOM_URL: `127.0.0.1:${pool.port}`,
+      CUSTOM_TEMPLATE: "qzABC.%WORKER_NAME%",
+      CUSTOM_USER_CONFIG: `${FEW} --engine arm64`,
+    })
+    try {
+      await poll(
+        () => agent.stats(name),
+        ({ khs, stats }) => Number(khs) > 0 && acceptedOf(stats) > 0,
+      )
+    } finally {
+      await screen.quit()
+    }
+  })
+
   test("mmpOS: a pool's profile, stats while it starts, while it mines, and when it is down", async () => {
     const agent = new MmposAgent(directory)
-    agent.install("https://example.invalid/a.tar.gz", join(RELEASE, rigArchiveName("mmpos", packageJson.version)))
+    agent.install(
+      "https://example.invalid/a.tar.gz",
+      join(RELEASE, rigArchiveName("quantus-miner-mmpos", packageJson.version)),
+    )
     const down = "Miner API connection failed"
     const pooled = ["--pool", `stratum+tcp://127.0.0.1:${pool.port}`, "--user", "qzABC.rig7", "--password", "x"]
     const miner = agent.start(["./mmp-launch.sh", ...pooled, "--api-port", `${freeTcpPort()}`, ...FEW.split(" ")])

@@ -3,13 +3,12 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, wri
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { gunzipSync } from "node:zlib"
-import { RIG_SYSTEMS, type RigSystem, rigArchive, rigArchiveName } from "../../../scripts/release/rigs.ts"
+import { RIG_PACKAGES, rigArchive, rigArchiveName } from "../../../scripts/release/rigs.ts"
 import { readTar } from "../../../scripts/release/tar.ts"
 import { flagsOf, OPTION_NAMES, variablesOf } from "../../../src/config/options.ts"
 import { type FlightSheet, HiveAgent, MmposAgent } from "../../support/rig-agents.ts"
 
 const ROOT = join(import.meta.dir, "../../..")
-const SYSTEMS = Object.keys(RIG_SYSTEMS) as RigSystem[]
 const PIN = "ab".repeat(32)
 
 /** Records its variables and arguments, and runs until it is interrupted. */
@@ -23,7 +22,8 @@ while true; do sleep 0.01; done
 
 test.each(["hiveos", "mmpos"])("docs/%s.md names the package and options that exist", page => {
   const text = readFileSync(join(ROOT, `docs/${page}.md`), "utf8")
-  expect(text).toContain(`\`quantus-miner-${page}-VERSION.tar.gz\``)
+  for (const { name } of RIG_PACKAGES.filter(({ system }) => system === page))
+    expect(text).toContain(`\`${rigArchiveName(name, "VERSION")}\``)
   const launcher = ["--pool", "--user", "--api-port"]
   const known = [...OPTION_NAMES.flatMap(flagsOf).map(flag => `--${flag}`), ...launcher]
   const named = text.match(/--[a-z][a-z-]*/g)!
@@ -50,9 +50,9 @@ describe.skipIf(absent !== undefined)(`packages for rigs${absent ? ` (skipped: n
     fetch: () => (answer === undefined ? new Response("", { status: 500 }) : Response.json(answer)),
   })
 
-  function archive(system: RigSystem, version: string): string {
-    const path = join(directory, rigArchiveName(system, version))
-    writeFileSync(path, rigArchive(system, input(version)))
+  function archive(name: string, version: string): string {
+    const path = join(directory, rigArchiveName(name, version))
+    writeFileSync(path, rigArchive(RIG_PACKAGES.find(rig => rig.name === name)!, input(version)))
     return path
   }
 
@@ -65,11 +65,11 @@ describe.skipIf(absent !== undefined)(`packages for rigs${absent ? ` (skipped: n
     rmSync(directory, { recursive: true, force: true })
   })
 
-  test.each(SYSTEMS)("%s: one folder of the miner's name, the same bytes each time", system => {
-    const bytes = rigArchive(system, input("1.2.3"))
-    expect(Bun.hash(rigArchive(system, input("1.2.3")))).toBe(Bun.hash(bytes))
+  test.each(RIG_PACKAGES)("$name: one folder of the miner's name, the same bytes each time", rig => {
+    const bytes = rigArchive(rig, input("1.2.3"))
+    expect(Bun.hash(rigArchive(rig, input("1.2.3")))).toBe(Bun.hash(bytes))
     const entries = readTar(gunzipSync(bytes))
-    expect(entries.map(({ path }) => path.split("/")[0])).toEqual(entries.map(() => `quantus-miner-${system}`))
+    expect(entries.map(({ path }) => path.split("/")[0])).toEqual(entries.map(() => rig.name))
     for (const { path, mode } of entries)
       expect([path, mode]).toEqual([path, /\.sh$|-miner$/.test(path) ? 0o755 : 0o644])
     const settings = entries.find(({ path }) => path.endsWith(".conf"))!
@@ -77,14 +77,14 @@ describe.skipIf(absent !== undefined)(`packages for rigs${absent ? ` (skipped: n
   })
 
   test("a name of a version with a hyphen still ends in the miner's name and the version", () => {
-    expect(rigArchiveName("hiveos", "1.2.3-rc.1")).toBe("quantus-miner-hiveos-1.2.3_rc.1.tar.gz")
+    expect(rigArchiveName("quantus-miner-hiveos", "1.2.3-rc.1")).toBe("quantus-miner-hiveos-1.2.3_rc.1.tar.gz")
   })
 
   describe("HiveOS", () => {
     const agent = new HiveAgent(directory, server.port!)
     let name = ""
     beforeAll(() => {
-      name = agent.install(archive("hiveos", "1.2.3"))
+      name = agent.install(archive("quantus-miner-hiveos", "1.2.3"))
     })
 
     const settings = () => agent.path(name, "settings.conf")
@@ -99,10 +99,15 @@ describe.skipIf(absent !== undefined)(`packages for rigs${absent ? ` (skipped: n
       return recorded()
     }
 
-    test("the manifest's name is the folder's, as a flight sheet has to give it", () => {
-      expect(name).toBe("quantus-miner-hiveos")
-      expect(readFileSync(agent.path(name, "h-manifest.conf"), "utf8")).toContain(`CUSTOM_NAME=${name}\n`)
-    })
+    test.each(RIG_PACKAGES.filter(({ system }) => system === "hiveos"))(
+      "$name: the manifest's name is the folder's, as a flight sheet has to give it",
+      rig => {
+        expect(agent.install(archive(rig.name, "1.2.3"))).toBe(rig.name)
+        const manifest = readFileSync(agent.path(rig.name, "h-manifest.conf"), "utf8")
+        expect(manifest).toContain(`CUSTOM_NAME=${rig.name}\n`)
+        expect(manifest).toContain(`CUSTOM_CONFIG_FILENAME=${agent.path(rig.name, "settings.conf")}\n`)
+      },
+    )
 
     test.each([
       [
@@ -192,13 +197,13 @@ describe.skipIf(absent !== undefined)(`packages for rigs${absent ? ` (skipped: n
 
     test("stats while down: nobody listens", async () => {
       const alone = new HiveAgent(mkdtempSync(join(directory, "alone-")), 1)
-      alone.install(archive("hiveos", "1.2.3"))
+      alone.install(archive("quantus-miner-hiveos", "1.2.3"))
       expect(await alone.stats(name)).toEqual({ khs: "0", stats: null, printed: "" })
     })
 
     test("an update replaces the folder", () => {
       agent.configure(name, sheet)
-      expect(agent.install(archive("hiveos", "1.2.4"))).toBe(name)
+      expect(agent.install(archive("quantus-miner-hiveos", "1.2.4"))).toBe(name)
       expect(readFileSync(agent.path(name, "h-manifest.conf"), "utf8")).toContain("CUSTOM_VERSION=1.2.4\n")
       expect(existsSync(settings())).toBe(false)
       agent.configure(name, sheet)
@@ -208,7 +213,7 @@ describe.skipIf(absent !== undefined)(`packages for rigs${absent ? ` (skipped: n
 
   describe("mmpOS", () => {
     const agent = new MmposAgent(directory)
-    beforeAll(() => agent.install("https://example.invalid/a.tar.gz", archive("mmpos", "1.2.3")))
+    beforeAll(() => agent.install("https://example.invalid/a.tar.gz", archive("quantus-miner-mmpos", "1.2.3")))
 
     async function run(...args: string[]) {
       const miner = agent.start(["./mmp-launch.sh", ...args])
@@ -245,6 +250,14 @@ describe.skipIf(absent !== undefined)(`packages for rigs${absent ? ` (skipped: n
         "MINER_URL=quic://192.0.2.7:9833",
       ])
       for (const secret of ["to$ken", PIN]) expect(cmdline).not.toContain(secret)
+    })
+
+    test("another URL installs another version, which starts and answers", async () => {
+      const before = agent.path("mmp-external.conf")
+      agent.install("https://example.invalid/b.tar.gz", archive("quantus-miner-mmpos", "1.2.4"))
+      expect(agent.path("mmp-external.conf")).not.toBe(before)
+      expect(readFileSync(agent.path("mmp-external.conf"), "utf8")).toContain("EXTERNAL_VERSION=1.2.4\n")
+      expect((await run("--pool", "pool.example:1", "--user", "login")).args).toEqual(["serve"])
     })
 
     test("stats are the miner's object, at the profile's port", async () => {
