@@ -42,7 +42,7 @@ export const ARTEFACTS: readonly Artefact[] = [
     by: "an emulated x64 CPU without AVX",
     ...needs("qemu-x86_64"),
     emulated: true,
-    engines: WASM,
+    engines: ["scalar", ...WASM],
     command: () => [qemu("x86_64"), "-cpu", "Nehalem", unpack("linux-x64")],
   },
   {
