@@ -1,10 +1,11 @@
-/** The configuration file and the state directory of 0.1.0 load. */
+/** The configuration file and the state directory of 0.1.0 load, and its dashboards and alerts find what they query. */
 import { afterAll, describe, expect, test } from "bun:test"
 import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { resolveConfig } from "../../src/config/config.ts"
 import { systemFiles } from "../../src/config/files.ts"
+import { HISTOGRAMS, METRICS } from "../../src/observe/metrics.ts"
 import { MinerProcess } from "../support/miner-process.ts"
 
 const old = join(import.meta.dir, "0.1.0")
@@ -38,6 +39,30 @@ test("a configuration file has the meaning that it had", async () => {
   expect(node!["token"]!.read()).toBe("token-of-0.1.0")
   expect(node!["pin"]!.read()).toBe("cd".repeat(32))
   expect(pool!["password"]!.read()).toBe("x")
+})
+
+describe("a query of the dashboards and alerts", () => {
+  /** Those that Prometheus adds. */
+  const common = ["job", "instance"]
+  const labelsOf = new Map([
+    ["up", common],
+    ...METRICS.map(({ name, labels }) => [name, [...labels, ...common]] as const),
+    ...HISTOGRAMS.map(({ name }) => [`${name}_bucket`, ["le", ...common]] as const),
+  ])
+  const words = (text: string): string[] => text.match(/\w+/g) ?? []
+  const queries = readFileSync(join(old, "queries.txt"), "utf8").trim().split("\n")
+
+  test.each(queries)("%s", query => {
+    const series = [...query.matchAll(/\b((?:miner|process)_\w+|up)\b(?:\{([^}]*)\})?/g)]
+    expect(series.length).toBeGreaterThan(0)
+    for (const [, name, matchers = ""] of series) {
+      expect([...labelsOf.keys()]).toContain(name!)
+      for (const label of words(matchers.replace(/"[^"]*"/g, ""))) expect(labelsOf.get(name!)).toContain(label)
+    }
+    const known = series.flatMap(([, name]) => labelsOf.get(name!) ?? [])
+    for (const [, grouping] of query.matchAll(/\b(?:by|on) \(([^)]*)\)/g))
+      for (const label of words(grouping!)) expect(known).toContain(label)
+  })
 })
 
 describe("a state directory", () => {
