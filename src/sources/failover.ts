@@ -1,8 +1,8 @@
 /**
  * Several sources as one, in order of preference. When a source has had no job for too long, the next one is started
- * and takes over with its first job. A preferred source stays connected, or keeps trying to connect, and takes over
- * again with its next job; one that loses its connections before they have worked must first prove itself. Only the
- * active source's jobs are handed over.
+ * and takes over with its first job. A job whose search ended with a seal no longer counts. A preferred source stays
+ * connected, or keeps trying to connect, and takes over again with its next job; one that loses its connections before
+ * they have worked must first prove itself. Only the active source's jobs are handed over.
  */
 import type { Clock } from "../clock.ts"
 import { sleep } from "../clock.ts"
@@ -92,8 +92,7 @@ class Failover implements JobSource {
     submissions.add(submission)
     const verdict = await submission
     submissions.delete(submission)
-    const isGood = verdict.result === "accepted" || verdict.result === "sent"
-    if (isGood && place.source === source && this.#events) this.#hasWorked(place, this.#events)
+    if (place.source === source && this.#events) this.#hasSealed(place, seal.job, verdict, this.#events)
     return verdict
   }
 
@@ -176,6 +175,14 @@ class Failover implements JobSource {
     else this.#startPatience(place)
   }
 
+  /** A job whose search ends with its seal is no job any more, until the source sends the next. */
+  #hasSealed(place: Place, job: Job, { result }: Verdict, events: SourceEvents): void {
+    const isOver = job.afterSeal === "wait" && place.job === job
+    if (isOver) place.job = undefined
+    if (result === "accepted" || result === "sent") this.#hasWorked(place, events)
+    else if (isOver) this.#lostJob(place)
+  }
+
   /** The source has had a job for `WORKED_MS`, or one of its seals was accepted or sent. */
   #hasWorked(place: Place, events: SourceEvents): void {
     place.cancelWorked?.()
@@ -183,7 +190,8 @@ class Failover implements JobSource {
     place.worked = true
     place.overdue = false
     place.losses = 0
-    if (place.job) this.#stopPatience(place)
+    this.#stopPatience(place)
+    if (!place.job) this.#startPatience(place)
     this.#choose(events)
   }
 

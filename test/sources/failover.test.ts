@@ -47,14 +47,14 @@ class Puppet implements JobSource {
     this.events!.disconnected("closed", "gone", 1000, this.name)
   }
 
-  job(id: string): Job {
+  job(id: string, afterSeal: Job["afterSeal"] = "wait"): Job {
     const job: Job = {
       id,
       source: this.name,
       header: headerOf(1),
       difficulty: 1n,
       prefix: new Uint8Array(),
-      afterSeal: "wait",
+      afterSeal,
       receivedAt: 0,
     }
     this.events!.job(job)
@@ -157,19 +157,60 @@ describe("the next source", () => {
     expect([jobs().at(-1), latest("b").closed]).toEqual(["a3", true])
   })
 
-  test.each(["accepted", "sent"] as const)("is not needed by a first source whose seal was %s", async result => {
+  test.each([
+    ["accepted", "continue", 300],
+    ["sent", "wait", 0],
+  ] as const)("is not needed by a first source whose seal was %s", async (result, afterSeal, aliveMs) => {
     for (let i = 0; i < 5; i++) {
       latest("a").up()
-      const job = latest("a").job(`a${i}`)
-      const verdict = failover.submit(sealOf(job))
+      const verdict = failover.submit(sealOf(latest("a").job(`a${i}`, afterSeal)))
       latest("a").answer({ result })
       await verdict
-      await clock.advance(300)
+      await clock.advance(aliveMs)
       latest("a").down()
       await clock.advance(PATIENCE - 1)
     }
     expect(counts()).toEqual([1, 0, 0])
   })
+
+  test.each(["says nothing more", "withdraws its job", "is lost"] as const)(
+    "is started after the seal of a job that was to be replaced if the first %s",
+    async what => {
+      latest("a").up()
+      const job = latest("a").job("a1")
+      await clock.advance(60_000)
+      const verdict = failover.submit(sealOf(job))
+      if (what === "withdraws its job") latest("a").events!.noJob()
+      if (what === "is lost") latest("a").down()
+      latest("a").answer({ result: "sent" })
+      await verdict
+      await clock.advance(PATIENCE - 1)
+      expect(counts()).toEqual([1, 0, 0])
+      await clock.advance(1)
+      expect(counts()).toEqual([1, 1, 0])
+      latest("b").up()
+      latest("b").job("b1")
+      latest("a").job("a2")
+      expect(jobs()).toEqual(["a1", "b1", "a2"])
+    },
+  )
+
+  test.each(["sent", "stale"] as const)(
+    "is not needed after a %s seal if the next job comes, or came before the verdict",
+    async result => {
+      latest("a").up()
+      const verdict = failover.submit(sealOf(latest("a").job("a1")))
+      latest("a").answer({ result })
+      await verdict
+      await clock.advance(PATIENCE - 1)
+      const late = failover.submit(sealOf(latest("a").job("a2")))
+      latest("a").job("a3")
+      latest("a").answer({ result })
+      await late
+      await clock.advance(600_000)
+      expect(counts()).toEqual([1, 0, 0])
+    },
+  )
 
   test("is started immediately when the first is unusable, and hands over when the first has worked", async () => {
     latest("a").up()
