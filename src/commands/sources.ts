@@ -3,6 +3,7 @@ import type { Clock } from "../clock.ts"
 import type { QuicSourceConfig, SourceConfig, StratumSourceConfig } from "../config/sources.ts"
 import type { Log } from "../log.ts"
 import type { StatsSink } from "../observe/stats.ts"
+import { newAcceptance } from "../sources/acceptance.ts"
 import { createFailover } from "../sources/failover.ts"
 import type { Transport } from "../sources/quic/transport.ts"
 import type { JobSource } from "../sources/source.ts"
@@ -48,6 +49,7 @@ async function quicMaker(
     import("../sources/quic/node-quic.ts"),
     import("../sources/quic/resolve.ts"),
   ])
+  const acceptance = newAcceptance()
   return (opened = () => {}) => {
     const transport = createTransport()
     const noted: Transport = {
@@ -61,7 +63,7 @@ async function quicMaker(
         }),
       close: () => transport.close(),
     }
-    return createQuicSource({ ...config, transport: noted, resolve: resolveHost, ...context })
+    return createQuicSource({ ...config, transport: noted, resolve: resolveHost, acceptance, ...context })
   }
 }
 
@@ -73,10 +75,10 @@ async function stratumMaker(
     import("../sources/stratum/stratum-source.ts"),
     import("../sources/stratum/socket.ts"),
   ])
-  const { name, login, password } = config
+  const { name, login, password, pin } = config
   const connect = connectTo(addressOf(config))
   const credentials = () => ({ login, password: password.read(), agent: `quantus-miner/${version}` })
-  const record = { accepted: false }
+  const acceptance = newAcceptance()
   return (opened = () => {}) => {
     const noted: Connect = events =>
       connect({
@@ -86,7 +88,7 @@ async function stratumMaker(
           events.open(certificate)
         },
       })
-    return createStratumSource({ name, connect: noted, credentials, record, ...context })
+    return createStratumSource({ name, connect: noted, credentials, password, pin, acceptance, ...context })
   }
 }
 

@@ -6,6 +6,7 @@
 import type { Clock } from "../../clock.ts"
 import { ExitCode, OperatorError } from "../../errors.ts"
 import type { Log } from "../../log.ts"
+import { type Acceptance, newAcceptance, whyNotFinal } from "../acceptance.ts"
 import { WORKED_MS } from "../backoff.ts"
 import type { Credential } from "../credential.ts"
 import { HeldSeals, isBelowTarget } from "../held-seals.ts"
@@ -35,6 +36,7 @@ export interface QuicSourceOptions {
   readonly log: Log
   /** Uniform in 0 … 1, for jitter. */
   readonly random?: () => number
+  readonly acceptance?: Acceptance
 }
 
 /** A close within this time after `Ready` means that the token was rejected. */
@@ -70,6 +72,7 @@ class QuicSource implements JobSource {
   readonly name: string
   readonly #dialer: Dialer
   readonly #held: HeldSeals
+  readonly #acceptance: Acceptance
   readonly #warned = new Set<string>()
   #events: SourceEvents | undefined
   #connection: Connection | undefined
@@ -80,14 +83,13 @@ class QuicSource implements JobSource {
   /** Runs while the connection has a job, until it has worked. */
   #cancelWorked: (() => void) | undefined
   #refusals = 0
-  /** A job was received, so the token was valid once. */
-  #hadJob = false
   #current: Current | undefined
   #written: Written[] = []
 
   constructor(options: QuicSourceOptions) {
     this.#options = options
     this.name = options.name
+    this.#acceptance = options.acceptance ?? newAcceptance()
     this.#held = new HeldSeals(options.log)
     this.#dialer = new Dialer(
       { ...options, random: options.random ?? Math.random },
@@ -198,12 +200,17 @@ class QuicSource implements JobSource {
   #refused(): void {
     // A node that was unreachable in between keeps restarting: its closes do not concern the token.
     this.#refusals = this.#dialer.wasAway ? 1 : this.#refusals + 1
-    if (this.#refusals >= MAX_REFUSALS && !this.#hadJob) {
-      this.#reject(tokenError(this.name, this.#options.token), this.#options.token)
-      return
+    const { token } = this.#options
+    const message = "the node closed the connection right after the token"
+    if (this.#acceptance.hadJob) {
+      const advice = `, which it has accepted before; if its token has changed, renew ${token.description}`
+      this.#dialAgain("refused", { reason: "rejected", message: message + advice })
+    } else if (this.#refusals >= MAX_REFUSALS) {
+      this.#reject(tokenError(this.name, token), token)
+    } else {
+      const count = `${this.#refusals} of ${MAX_REFUSALS}`
+      this.#dialAgain("refused", { reason: "rejected", message: `${message} (${count})` })
     }
-    const message = `the node closed the connection right after the token (${this.#refusals} of ${MAX_REFUSALS})`
-    this.#dialAgain("refused", { reason: "rejected", message })
   }
 
   #dialAgain(occasion: Occasion, { reason, message }: SessionEnd): void {
@@ -230,7 +237,7 @@ class QuicSource implements JobSource {
 
   #take(connection: Connection, message: JobMessage): void {
     if (connection !== this.#connection) return
-    this.#hadJob = true
+    this.#acceptance.hadJob = true
     this.#confirm()
     if (message.kind === "badJob") {
       this.#warnOnce(`the node sent a job that cannot be mined: ${message.problem}; such jobs are answered "failed"`)
@@ -275,6 +282,7 @@ class QuicSource implements JobSource {
     const connection = this.#connection!
     connection.send(completedMessage(seal.job.id, seal.nonce, seal.hashes, seal.seconds))
     this.#current!.sent.add(seal.nonce)
+    this.#acceptance.hadSeal = true
     this.#hasWorked()
     this.#written = [...this.#inDoubt(connection), { seal, bytesReceived: connection.bytesReceived }].slice(
       -MAX_WAITING,
@@ -299,16 +307,16 @@ class QuicSource implements JobSource {
     this.#options.log.warn(message)
   }
 
-  /** A credential in a file may be renewed: it is read again at growing intervals. Any other rejection is final. */
+  /** A rejection that is not final is tried again at growing intervals. */
   #reject(error: OperatorError, credential: Credential): void {
-    if (!credential.isRenewable) {
+    const hope = whyNotFinal(credential, this.#acceptance)
+    if (hope === undefined) {
       this.#fail(error)
       return
     }
-    this.#refusals = 0
     const retryIn = this.#dialer.dial("rejected")
     if (this.#connection) return
-    this.#events?.disconnected("rejected", `${error.message}; waiting for it to be renewed`, retryIn, this.name)
+    this.#events?.disconnected("rejected", `${error.message}; ${hope}`, retryIn, this.name)
   }
 
   #fail(error: OperatorError): void {

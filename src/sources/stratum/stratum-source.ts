@@ -5,7 +5,9 @@
 import type { Clock } from "../../clock.ts"
 import { ExitCode, OperatorError } from "../../errors.ts"
 import type { Log } from "../../log.ts"
+import { type Acceptance, newAcceptance, whyNotFinal } from "../acceptance.ts"
 import { Backoff, type BackoffOptions, doublingBackoff, WORKED_MS } from "../backoff.ts"
+import type { Credential } from "../credential.ts"
 import { type HeldSeal, HeldSeals, isBelowTarget } from "../held-seals.ts"
 import {
   isSameJob,
@@ -27,17 +29,14 @@ export interface StratumOptions {
   readonly connect: Connect
   /** Called before each login, since a file may have changed; may throw an OperatorError. */
   readonly credentials: () => Credentials
+  /** The pin that `connect` checks, and the password of `credentials`: their files may be renewed. */
+  readonly pin?: Credential | undefined
+  readonly password?: Credential
   readonly clock: Clock
   readonly log: Log
   /** Uniform in 0 … 1, for the back-off's jitter. */
   readonly random?: () => number
-  /** What this process has learned about the pool; kept by a caller that creates its source again. */
-  readonly record?: PoolRecord
-}
-
-export interface PoolRecord {
-  /** Whether the pool accepted any share: its login was valid once, so a rejection may pass. */
-  accepted: boolean
+  readonly acceptance?: Acceptance
 }
 
 /** Login rejections in a row after which the pool counts as down, or the login as wrong. */
@@ -51,7 +50,7 @@ const MAX_LOGINS = 2
 /** Jobs of a session whose shares the pool may still accept (`clean_jobs: false`). */
 const MAX_OPEN_JOBS = 8
 
-/** For a pool that can be reached and refuses shares: a ban may pass. */
+/** For a pool that can be reached and refuses: a ban may pass, a pin may be renewed. */
 const downBackoff: BackoffOptions = { firstMs: 10_000, capMs: 300_000, steady: 1 }
 
 export function createStratumSource(options: StratumOptions): JobSource {
@@ -66,7 +65,7 @@ interface OpenJob {
 class StratumSource implements JobSource {
   readonly name: string
   readonly #options: StratumOptions
-  readonly #record: PoolRecord
+  readonly #acceptance: Acceptance
   readonly #backoff: Backoff
   readonly #downBackoff: Backoff
   readonly #held: HeldSeals
@@ -83,10 +82,10 @@ class StratumSource implements JobSource {
   #logins = 0
 
   constructor(options: StratumOptions) {
-    const { name, log, random = Math.random, record = { accepted: false } } = options
+    const { name, log, random = Math.random, acceptance = newAcceptance() } = options
     this.name = name
     this.#options = options
-    this.#record = record
+    this.#acceptance = acceptance
     this.#backoff = new Backoff(doublingBackoff, random)
     this.#downBackoff = new Backoff(downBackoff, random)
     this.#held = new HeldSeals(log)
@@ -208,7 +207,7 @@ class StratumSource implements JobSource {
 
   #accepted(): void {
     this.#refusals = this.#silences = this.#logins = 0
-    this.#record.accepted = true
+    this.#acceptance.hadSeal = true
     this.#backoff.reset()
     this.#downBackoff.reset()
   }
@@ -244,16 +243,40 @@ class StratumSource implements JobSource {
 
   #ended(end: Drop | OperatorError): void {
     this.#leave()
-    const permanent = end instanceof OperatorError ? end : this.#rejectedForGood(end)
-    if (permanent) {
-      this.#held.discardAll()
-      this.#events?.failed(permanent)
-      return
-    }
-    const drop = end as Drop
-    if (drop.silent && ++this.#silences >= MAX_SILENCES) this.#countAsDown(drop.reason, drop.message)
+    if (end instanceof OperatorError) this.#pinRejected(end)
+    else this.#dropped(end)
+  }
+
+  #pinRejected(error: OperatorError): void {
+    const hope = whyNotFinal(this.#options.pin, this.#acceptance)
+    if (hope === undefined) this.#fail(error)
+    else this.#retry({ reason: "rejected", message: `${error.message}; ${hope}` }, this.#downBackoff)
+  }
+
+  #dropped(drop: Drop): void {
+    if (this.#isLoginRejected(drop)) this.#loginRejected(drop)
+    else if (drop.silent && ++this.#silences >= MAX_SILENCES) this.#countAsDown(drop.reason, drop.message)
     else if (this.#isLockedOut(drop)) this.#countAsDown(drop.reason, drop.message)
     else this.#retry(drop)
+  }
+
+  /** Whether this is one of several consecutive rejections that blame the login. */
+  #isLoginRejected({ reason, message }: Drop): boolean {
+    this.#rejections = reason === "rejected" && blamesLogin(message) ? this.#rejections + 1 : 0
+    return this.#rejections >= MAX_REJECTIONS
+  }
+
+  #loginRejected({ reason, message }: Drop): void {
+    const { password } = this.#options
+    const hope = whyNotFinal(/password/i.test(message) ? password : undefined, this.#acceptance)
+    const problem = `${this.name}: ${message}; check --login and --password`
+    if (hope === undefined) this.#fail(new OperatorError(problem, ExitCode.rejected))
+    else this.#countAsDown(reason, `${message}; ${hope}`)
+  }
+
+  #fail(error: OperatorError): void {
+    this.#held.discardAll()
+    this.#events?.failed(error)
   }
 
   #leave(): void {
@@ -278,17 +301,9 @@ class StratumSource implements JobSource {
     this.#events?.disconnected(reason, message, retryIn, this.name)
   }
 
-  /** Whether a login that was valid once is rejected again and again. */
+  /** Whether the login that ended is rejected again and again. */
   #isLockedOut({ reason }: Drop): boolean {
-    if (reason !== "rejected") return false
-    if (this.#logins > 0 && ++this.#logins > MAX_LOGINS) return true
-    return this.#record.accepted && this.#rejections >= MAX_REJECTIONS
-  }
-
-  #rejectedForGood({ reason, message }: Drop): OperatorError | undefined {
-    this.#rejections = reason === "rejected" && blamesLogin(message) ? this.#rejections + 1 : 0
-    if (this.#record.accepted || this.#rejections < MAX_REJECTIONS) return undefined
-    return new OperatorError(`${this.name}: ${message}; check --login and --password`, ExitCode.rejected)
+    return reason === "rejected" && this.#logins > 0 && ++this.#logins > MAX_LOGINS
   }
 }
 

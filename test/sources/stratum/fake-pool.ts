@@ -1,7 +1,7 @@
 import type { OperatorError } from "../../../src/errors.ts"
 import type { JobSource } from "../../../src/sources/source.ts"
 import type { Connect, Drop, SocketEvents } from "../../../src/sources/stratum/socket.ts"
-import { createStratumSource } from "../../../src/sources/stratum/stratum-source.ts"
+import { createStratumSource, type StratumOptions } from "../../../src/sources/stratum/stratum-source.ts"
 import { collectLog } from "../../support/collect-log.ts"
 import { FakeClock } from "../../support/fake-clock.ts"
 import type { OfferedJob, Peer } from "../contract.ts"
@@ -38,7 +38,7 @@ export class FakePool implements Peer {
   #events: SocketEvents | undefined
   #wake = () => {}
 
-  constructor(host = "pool.test") {
+  constructor(host = "pool.test", options: Partial<StratumOptions> = {}) {
     this.name = `stratum+tcp://${host}:3333`
     this.source = createStratumSource({
       name: this.name,
@@ -47,6 +47,7 @@ export class FakePool implements Peer {
       clock: this.clock,
       log: this.log,
       random: () => 0,
+      ...options,
     })
   }
 

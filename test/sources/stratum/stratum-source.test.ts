@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test"
 import fc from "fast-check"
 import { ExitCode, OperatorError } from "../../../src/errors.ts"
 import { U512_MAX } from "../../../src/pow/u512.ts"
+import { newAcceptance } from "../../../src/sources/acceptance.ts"
 import type { JobSource } from "../../../src/sources/source.ts"
 import { settle } from "../../support/fake-clock.ts"
 import { headerOf, Recorder, sealOf } from "../recorder.ts"
@@ -79,6 +80,23 @@ describe("login", () => {
     expect(error.exitCode).toBe(ExitCode.rejected)
     expect(error.message).toContain("--login")
     expect(pool.connections).toBe(3)
+  })
+
+  test("three in a row that blame a password in a file wait for it to be renewed", async () => {
+    const password = { description: "the password in /pool/password", isRenewable: true, read: () => "x" }
+    pool = new FakePool("pool.test", { password })
+    source = pool.source
+    pool.logins = ["Invalid password"]
+    source.start(events)
+    await pool.elapse(3_600_000)
+    expect(events.count("failed")).toBe(0)
+    expect(events.events).toContainEqual({
+      kind: "unusable",
+      message: "the pool rejects the login: Invalid password; waiting for it to be renewed",
+    })
+    pool.logins = [undefined]
+    await pool.elapse(300_000)
+    expect(events.count("connected")).toBe(1)
   })
 
   test("rejections for other reasons are retried without end", async () => {
@@ -377,6 +395,28 @@ describe("a login that ends", () => {
     expect(events.count("connected")).toBe(2)
   })
 
+  test("five refused shares after every attempt are tried again at intervals that grow to 5 min", async () => {
+    const job = await startWith()
+    pool.rejectWith("You are banned")
+    const waits: number[] = []
+    for (let attempt = 0; attempt < 7; attempt++) {
+      for (let i = 0; i < 5; i++) await source.submit(sealOf(job, 5 * attempt + i))
+      waits.push((await events.next("disconnected")).retryIn)
+      await pool.elapse(waits.at(-1)!)
+    }
+    expect(waits).toEqual([10_000, 20_000, 40_000, 80_000, 160_000, 300_000, 300_000])
+    expect([unusable(), events.count("failed")]).toEqual([7, 0])
+  })
+
+  test("an accepted share between refused ones begins their count again", async () => {
+    const job = await startWith()
+    for (let i = 0; i < 20; i++) {
+      pool.rejectWith(i % 5 === 4 ? undefined : "low difficulty share")
+      await source.submit(sealOf(job, i))
+    }
+    expect(unusable()).toBe(0)
+  })
+
   test("late shares of a replaced job are no reason", async () => {
     const job = await startWith()
     pool.stopAnswering()
@@ -550,6 +590,60 @@ describe("connection", () => {
     pool.raw(`\ufeff${JSON.stringify(wireJob({ job_id: "a" }))}\n`)
     expect((await events.nextJob()).id).toBe("a")
     expect(pool.log.lines).toEqual([])
+  })
+
+  describe("a certificate other than the pinned one", () => {
+    const wrong = () => new OperatorError("The certificate is not the pinned one: renew the pin.", ExitCode.rejected)
+    const renewable = { description: "the pin in /pool/pin", isRenewable: true, read: () => "" }
+
+    /** The waits after this many connections on which the pin does not match. */
+    const waitsAfter = async (count: number) => {
+      pool.failures = Array.from({ length: count }, wrong)
+      pool.drop()
+      await pool.elapse(1000)
+      const waits = events.events.flatMap(event => (event.kind === "disconnected" ? [event.retryIn] : [])).slice(1)
+      for (let i = 1; i < count; i++) {
+        await pool.elapse(waits.at(-1)!)
+        waits.push((events.events.at(-1) as { retryIn: number }).retryIn)
+      }
+      return waits
+    }
+
+    test("is tried again at growing intervals if the pin was valid before", async () => {
+      await source.submit(sealOf(await startWith()))
+      expect(await waitsAfter(7)).toEqual([10_000, 20_000, 40_000, 80_000, 160_000, 300_000, 300_000])
+      expect(events.events.at(-1)).toMatchObject({
+        reason: "rejected",
+        message: expect.stringMatching(/renew the pin\.; it was valid before, so it is tried again/),
+      })
+      await pool.elapse(300_000)
+      expect([events.count("failed"), events.count("connected")]).toEqual([0, 2])
+    })
+
+    test("is waited for if the pin is in a file", async () => {
+      pool = new FakePool("pool.test", { pin: renewable })
+      source = pool.source
+      await startWith()
+      expect(await waitsAfter(2)).toEqual([10_000, 20_000])
+      expect(events.events.at(-1)).toMatchObject({ message: expect.stringContaining("waiting for it to be renewed") })
+      expect(events.count("failed")).toBe(0)
+    })
+
+    test("is known to a source that is created again after an accepted share", async () => {
+      const acceptance = newAcceptance()
+      pool = new FakePool("pool.test", { acceptance })
+      source = pool.source
+      await source.submit(sealOf(await startWith()))
+      await source.close()
+      const again = new FakePool("pool.test", { acceptance })
+      again.failures = [wrong()]
+      again.logins = ["Invalid payment address provided"]
+      source = again.source
+      const later = new Recorder()
+      source.start(later)
+      await again.elapse(600_000)
+      expect([later.count("failed"), later.count("unusable") > 0]).toEqual([0, true])
+    })
   })
 
   test("a permanent failure is reported once", async () => {
