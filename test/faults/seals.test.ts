@@ -1,16 +1,18 @@
 /** Large numbers of seals: each is valid and sent once, and the hash counts agree with luck. */
 import { expect, test } from "bun:test"
-import { createKernel, KERNELS } from "../../src/engines/cpu/kernels.ts"
+import { createKernel, KERNELS, variantsOf } from "../../src/engines/cpu/kernels.ts"
 import { readEffectiveCpus } from "../../src/host/linux/effective-cpus.ts"
 import { refusalOf } from "../support/kernels.ts"
 import { MinerProcess } from "../support/miner-process.ts"
 import { figure } from "./figures.ts"
-import { isValid, startScriptedNode } from "./scripted-node.ts"
+import { isValid, startScriptedNode, type TestPeer } from "./scripted-node.ts"
 
 const { SEALS = "100000", SEALS_OF_OTHERS = "10000" } = process.env
 /** Run in parallel, so that a CPU is busy while one of them waits for the network. */
 const MINERS = 2
 const DIFFICULTY = 500
+/** Too hard to be sealed while a test lasts. */
+const TOO_HARD = 10n ** 30n
 
 /** Usually fastest first. */
 const engines = Object.keys(KERNELS).filter(engine => {
@@ -28,12 +30,12 @@ for (const [i, engine] of engines.entries()) {
       workers: 1,
       options: [`--engine=${engine}`],
     }
-    const kernel = createKernel(engine)
-    const { row } = kernel
-    kernel.close()
     const shares = await Promise.all(Array.from({ length: MINERS }, () => mine(share)))
     // A single worker tests nonces in order, so its count is the seal's position.
-    for (const { works, counts } of shares) expect(counts).toEqual(works.map(work => placeOf(work, row)))
+    for (const { works, counts, kernel } of shares) {
+      const row = rowOf(kernel ?? engine)
+      expect(counts).toEqual(works.map(work => placeOf(work, row)))
+    }
     judge(`${wanted} seals by ${engine}`, DIFFICULTY, shares)
   }, 600_000)
 }
@@ -95,6 +97,7 @@ async function mine({ wanted, difficulty, workers, options, ofAJob = 1 }: Share)
   const miner = new MinerProcess(["serve", ...where, `--cpu-workers=${workers}`, ...options])
   const peer = await node.peer()
   expect(miner.workers).toHaveLength(workers)
+  const kernel = await chosenKernel(miner, peer, options)
   const works: string[] = []
   const counts: number[] = []
   let [valid, next] = [0, 0]
@@ -114,7 +117,25 @@ async function mine({ wanted, difficulty, workers, options, ofAJob = 1 }: Share)
   expect(await miner.stop()).toBe(0)
   await node.close()
   const restarts = miner.lines.filter(({ text }) => /^\[warn\].*was replaced:/.test(text)).length
-  return { works, counts, valid, restarts }
+  return { works, counts, valid, restarts, kernel }
+}
+
+/**
+ * Waits until the miner has measured the variants of its engine that suit this CPU.
+ * @returns the fastest one's name; undefined if there is no choice
+ */
+async function chosenKernel(miner: MinerProcess, peer: TestPeer, options: readonly string[]) {
+  const engine = options.find(option => option.startsWith("--engine="))?.slice("--engine=".length)
+  if (engine && variantsOf(engine).length === 1) return undefined
+  peer.sendJob(TOO_HARD)
+  const { text } = await miner.line(/; using /)
+  return /; using ([^ ,]+)/.exec(text)![1]!
+}
+
+function rowOf(name: string): number {
+  const kernel = createKernel(name)
+  kernel.close()
+  return kernel.row
 }
 
 function judge(what: string, difficulty: number, shares: readonly Awaited<ReturnType<typeof mine>>[]): void {
@@ -130,7 +151,8 @@ function judge(what: string, difficulty: number, shares: readonly Awaited<Return
   )
   expect([valid, new Set(works).size]).toEqual([works.length, works.length])
   if (difficulty === 1) expect(shares.flatMap(share => share.counts).filter(count => count !== 1)).toEqual([])
-  expect(deviations).toBeLessThan(3)
+  // One run in 16,000 is further away by chance.
+  expect(deviations).toBeLessThan(4)
 }
 
 /** A nonce's position in its plane (see `kernel/nonce-plane.ts`), counted from 1; the base's second half has equal limbs. */
