@@ -11,6 +11,8 @@ export async function checkUpdates(url: URL, log: Log, own: string = version): P
     const answer = await fetch(url, {
       signal: AbortSignal.timeout(TIMEOUT_MS),
       headers: { accept: "application/json, text/*" },
+      // Otherwise NODE_TLS_REJECT_UNAUTHORIZED decides.
+      tls: { rejectUnauthorized: true },
     })
     const newest = newestIn((await answer.text()).slice(0, MAX_CHARACTERS))
     if (answer.ok && newest !== undefined && Bun.semver.order(newest, own) > 0) {

@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from "bun:test"
 import { checkUpdates, newestIn } from "../../src/commands/check-updates.ts"
 import { collectLog } from "../support/collect-log.ts"
+import { createPem } from "../support/pem.ts"
 
 const servers: Bun.Server<undefined>[] = []
 afterEach(() => {
@@ -30,6 +31,27 @@ test("a failure is silent", async () => {
   const log = collectLog()
   await checkUpdates(new URL("http://127.0.0.1:1/"), log, "0.2.0")
   expect(log.lines).toEqual([])
+})
+
+test("a page with a certificate that nobody vouches for is no reason for a line, whatever the environment says", async () => {
+  const server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    tls: await createPem(),
+    fetch: () => new Response("9.0.0"),
+  })
+  servers.push(server)
+  const variable = "NODE_TLS_REJECT_UNAUTHORIZED"
+  const before = process.env[variable]
+  process.env[variable] = "0"
+  try {
+    const log = collectLog()
+    await checkUpdates(new URL(`https://127.0.0.1:${server.port}/`), log, "0.2.0")
+    expect(log.lines).toEqual([])
+  } finally {
+    if (before === undefined) delete process.env[variable]
+    else process.env[variable] = before
+  }
 })
 
 test("of several versions the highest counts", () => {

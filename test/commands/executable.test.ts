@@ -1,6 +1,6 @@
 /** The built executable, run in an empty directory. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { version } from "../../package.json" with { type: "json" }
@@ -12,13 +12,19 @@ const directory = mkdtempSync(join(tmpdir(), "quantus-miner-test-"))
 const executable = join(directory, "bin", "quantus-miner")
 const empty = join(directory, "empty")
 
+/** Files that change what the runtime does, and what its output shows if it reads them. */
+const CANARIES = [
+  { file: "bunfig.toml", text: 'preload = ["../preload.ts"]', shows: "preloaded" },
+  { file: ".env", text: "MINER_ENGINE=from-dot-env", shows: "from-dot-env" },
+  { file: "package.json", text: "{ canary", shows: "package.json" },
+  { file: "tsconfig.json", text: "{ canary", shows: "tsconfig.json" },
+]
+
 beforeAll(async () => {
   mkdirSync(join(directory, "bin"))
   copyFileSync(builtExecutable(), executable)
-  // Files that would change the behaviour of the runtime if they were read.
   writeFileSync(join(directory, "preload.ts"), 'console.log("preloaded")')
-  await Bun.write(join(empty, "bunfig.toml"), 'preload = ["../preload.ts"]')
-  await Bun.write(join(empty, ".env"), "MINER_ENGINE=from-dot-env")
+  for (const { file, text } of CANARIES) await Bun.write(join(empty, file), text)
 }, 60_000)
 
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
@@ -76,10 +82,21 @@ test.each([
   { BUN_OPTIONS: `--preload=${join(directory, "preload.ts")}` },
   { BUN_INSPECT: "127.0.0.1:0" },
   { BUN_INSPECT_PRELOAD: join(directory, "preload.ts") },
+  { BUN_CONFIG_VERBOSE_FETCH: "1" },
+  { BUN_JSC_dumpOptions: "2" },
+  { BUN_JSC_notAnOption: "1" },
+  { JSC_dumpOptions: "2" },
   { NODE_OPTIONS: `--require=${join(directory, "preload.ts")}` },
   { BUN_CONFIG_FILE: join(empty, "bunfig.toml") },
 ])("the runtime's variables change nothing: %o", env => {
   expect(run(["--version"], { env })).toEqual({ code: 0, out: `quantus-miner ${version}\n`, err: "" })
+})
+
+test("the runtime's variables let it write nothing", () => {
+  const written = join(directory, "written")
+  const env = { BUN_BYTECODE_ORDER_OUT: written, BUN_BYTECODE_DIGEST_OUT: written }
+  expect(run(["--version"], { env }).code).toBe(0)
+  expect(existsSync(written)).toBe(false)
 })
 
 test("without arguments it prints its usage, and each command has its usage", () => {
@@ -168,9 +185,24 @@ describe("hash", () => {
 })
 
 describe("the working directory has no effect", () => {
-  test("bunfig.toml and .env of the working directory are not read", () => {
-    expect(run(["--version"]).out).not.toContain("preloaded")
-    const { code } = run(["hash", ZEROS.header, ZEROS.nonce])
+  test("though each file would show in the output of the runtime alone", async () => {
+    for (const { file, text, shows } of CANARIES) {
+      const alone = join(directory, `with-${file}`)
+      await Bun.write(join(alone, file), text)
+      await Bun.write(join(alone, "main.ts"), "console.log(process.env.MINER_ENGINE); await import('absent')")
+      const { stdout, stderr } = Bun.spawnSync([process.execPath, "main.ts"], { cwd: alone, env: { HOME: alone } })
+      expect(`${stdout}${stderr}`, file).toContain(shows)
+    }
+  })
+
+  const commands: readonly string[][] = [
+    ["--version"],
+    ["hash", ZEROS.header, ZEROS.nonce],
+    ["demo", "--difficulty=2000", "--seals=1", "--cpu-workers=1", "--gpu-devices=0"],
+  ]
+  test.each(commands.map(args => [args] as const))("on %j", args => {
+    const { code, out, err } = run(args)
+    expect(`${out}${err}`).not.toMatch(new RegExp(CANARIES.map(({ shows }) => shows.replace(".", "\\.")).join("|")))
     expect(code).toBe(0)
   })
 })

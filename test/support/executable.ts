@@ -21,6 +21,7 @@ export function builtExecutable(): string {
 function isStale(): boolean {
   const built = statSync(EXECUTABLE, { throwIfNoEntry: false })
   if (!built) return true
-  const sources = ["scripts/build.ts", "package-lock.json", ...new Bun.Glob("src/**").scanSync({ cwd: ROOT })]
+  const scripts = ["build.ts", "bundle.ts", "cpu-check.ts", "runtime-switches.ts"].map(name => `scripts/${name}`)
+  const sources = [...scripts, "package-lock.json", ...new Bun.Glob("src/**").scanSync({ cwd: ROOT })]
   return sources.some(source => statSync(join(ROOT, source)).mtimeMs > built.mtimeMs)
 }
