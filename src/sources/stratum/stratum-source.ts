@@ -79,7 +79,10 @@ class StratumSource implements JobSource {
   #rejections = 0
   #refusals = 0
   #silences = 0
+  /** Consecutive logins that ended without an accepted share in between. */
   #logins = 0
+  /** Increases with every login that the pool answers. */
+  #loginNumber = 0
 
   constructor(options: StratumOptions) {
     const { name, log, random = Math.random, acceptance = newAcceptance() } = options
@@ -128,6 +131,7 @@ class StratumSource implements JobSource {
     return new StratumSession(connect, credentials(), clock, log, {
       loggedIn: () => {
         this.#rejections = 0
+        this.#loginNumber++
         this.#events?.connected(this.name)
       },
       job: (job, clean) => this.#take(job, clean),
@@ -174,11 +178,13 @@ class StratumSource implements JobSource {
       settle({ result: sentBefore ? "lost" : "stale" })
       return
     }
+    const login = this.#loginNumber
     const answer = await this.#session!.submit(open.wireId, seal.nonce, seal.hash)
-    this.#answered(held, answer)
+    this.#answered(held, answer, login)
   }
 
-  #answered(held: HeldSeal, answer: Answer): void {
+  /** @param login the number of the login that the share was sent with */
+  #answered(held: HeldSeal, answer: Answer, login: number): void {
     const { seal, sentBefore, settle } = held
     switch (answer.result) {
       case "accepted":
@@ -197,7 +203,9 @@ class StratumSource implements JobSource {
           this.#accepted()
           settle({ result: "accepted" })
         } else if (endsLogin(answer.reason) && this.#events) {
-          this.#loginEnded(held, answer.reason)
+          // The answer may come after the next login, which it does not concern.
+          if (this.#online && login !== this.#loginNumber) void this.#send(held)
+          else this.#loginEnded(held, answer.reason)
         } else {
           settle(answer)
           this.#refused(seal, answer.reason)

@@ -357,6 +357,23 @@ describe("a login that ends", () => {
     expect(pool.sent.filter(({ method }) => method === "login")).toHaveLength(2)
   })
 
+  test("is renewed once, although a share sent before is refused only after the new login", async () => {
+    const job = await startWith()
+    pool.stopAnswering()
+    const verdicts = [1, 2].map(salt => source.submit(sealOf(job, salt)))
+    await pool.arrived(2)
+    await settle()
+    const [first, second] = pool.submits()
+    pool.answering = true
+    for (const { id } of [first!, second!]) {
+      pool.answer(id, undefined, { code: 25, message: "Unauthenticated" })
+      await settle()
+    }
+    expect(await Promise.all(verdicts)).toEqual([{ result: "accepted" }, { result: "accepted" }])
+    expect([pool.connections, pool.submits().length, unusable()]).toEqual([1, 4, 0])
+    expect(pool.sent.filter(({ method }) => method === "login")).toHaveLength(2)
+  })
+
   test("a second time is renewed on a new connection; a third time the pool counts as down", async () => {
     const job = await startWith()
     pool.rejectWith("Unauthenticated")
