@@ -25,7 +25,7 @@ export interface Scenario {
   /** No fallback is configured. */
   readonly alone?: boolean
   readonly env?: Readonly<Record<string, string>>
-  /** Takes half a minute or more. */
+  /** Takes half a minute or more, up to six. */
   readonly slow?: boolean
 }
 
@@ -62,6 +62,9 @@ const HIGH = 400_000n
 /** Few shares in half a minute. */
 const SLOW = 100_000n
 const SLOW_JOB = job("1", { difficulty: String(SLOW) })
+
+/** No share in any time. */
+const NEVER = 10n ** 15n
 
 /** Any number of shares is mined and counted; no fallback, one login. */
 const mines = (title: string, script: Partial<Script>, more: Partial<Scenario> = {}): Scenario => ({
@@ -294,6 +297,23 @@ export const SCENARIOS: readonly Scenario[] = [
       says: [/counts as down: the pool is silent/],
     },
   ),
+  fails(
+    "7 a pool that says nothing more after its first jobs",
+    {
+      login: [
+        [
+          loggedIn({ job: job("1", { difficulty: String(NEVER) }) }),
+          ...["2", "3", "4"].map(id => newJob(job(id, { difficulty: String(NEVER) }), { after: 1000 })),
+        ],
+      ],
+    },
+    {
+      slow: true,
+      fallbackWithin: 200_000,
+      logins: { min: 2, max: 2 },
+      says: [/the pool is silent: no byte for \d+ s; next attempt/, /counts as down: the pool is silent: no byte for/],
+    },
+  ),
   {
     title: "8 a job is withdrawn, and its source takes over again with the next",
     script: {
@@ -332,6 +352,19 @@ export const SCENARIOS: readonly Scenario[] = [
     alone: true,
     slow: true,
     ends: /idle for 6\d s: no job from stratum/,
+    logins: { max: 1 },
+  },
+  {
+    title: "11 a miner whose shares a talking pool never answers says so",
+    script: {
+      login: [[loggedIn({ job: SLOW_JOB }), ...Array<Send>(80).fill(newJob(SLOW_JOB, { after: 5000 }))]],
+      share: [[IGNORED]],
+      difficulty: { 1: SLOW },
+    },
+    alone: true,
+    slow: true,
+    ends: /no share accepted by stratum\S+ for 3\d\d s: \d+\.\d were expected/,
+    neverSays: /counts as down|was rejected/,
     logins: { max: 1 },
   },
   {
