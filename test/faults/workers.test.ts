@@ -48,17 +48,11 @@ async function freezeWorker(): Promise<FrozenThread> {
   for (;;) {
     frozen = await freeze(miner.pid, hashingThreads()[0]!)
     // A thread that is frozen while it holds a lock of the runtime stops all threads, which is not the subject here.
-    if (await answers()) return frozen
+    if (frozen.isInKernel) return frozen
     frozen.resume()
-    await Bun.sleep(50)
+    await Bun.sleep(5)
   }
 }
-
-const answers = (): Promise<boolean> =>
-  fetch(`http://127.0.0.1:${metricsPort}/-/healthy`, { signal: AbortSignal.timeout(500) }).then(
-    () => true,
-    () => false,
-  )
 
 /** The worker threads by CPU time, most first: others were only measured. */
 function hashingThreads(): readonly number[] {

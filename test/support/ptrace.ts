@@ -40,10 +40,23 @@ export class FrozenThread {
     call(DETACH, this.thread)
   }
 
-  /** Makes the thread exit; the rest of the process is not notified. */
-  async end(): Promise<void> {
+  /** True if the thread is in machine code that the process itself mapped, where it holds no lock of the runtime. */
+  get isInKernel(): boolean {
+    const at = this.#registers()[RIP]!
+    return readFileSync(`/proc/${this.pid}/maps`, "utf8")
+      .split("\n")
+      .some(line => isKernel(line, at))
+  }
+
+  #registers(): BigInt64Array {
     const registers = new BigInt64Array(REGISTERS)
     call(GETREGS, this.thread, registers)
+    return registers
+  }
+
+  /** Makes the thread exit; the rest of the process is not notified. */
+  async end(): Promise<void> {
+    const registers = this.#registers()
     registers[RAX] = SYS_EXIT
     registers[RDI] = 0n
     // No system call to restart.
@@ -82,6 +95,17 @@ export async function freeze(pid: number, thread: number): Promise<FrozenThread>
 
 function call(request: number, thread: number, data: BigInt64Array | null = null): void {
   if (libc().ptrace(request, thread, null, data) !== 0n) throw new Error(`ptrace ${request} of thread ${thread} failed`)
+}
+
+/** The runtime's own compiled code is in one large mapping. */
+const MAX_KERNEL_BYTES = 2n ** 20n
+
+/** @returns true if a line of `/proc/PID/maps` is a kernel's code that contains the address */
+function isKernel(line: string, address: bigint): boolean {
+  const [, from, to] = /^([0-9a-f]+)-([0-9a-f]+) r-xp 00000000 00:00 0 *$/.exec(line) ?? []
+  if (!from || !to) return false
+  const [start, end] = [BigInt(`0x${from}`), BigInt(`0x${to}`)]
+  return end - start <= MAX_KERNEL_BYTES && address >= start && address < end
 }
 
 /** Address of a system call instruction: the vdso, which is mapped into every process, contains some. */
