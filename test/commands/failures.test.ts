@@ -64,12 +64,6 @@ describe("signals", () => {
     rmSync(dir, { recursive: true, force: true })
   }, 30_000)
 
-  test("are handled before other modules load", async () => {
-    const text = await Bun.file(`${import.meta.dir}/../../src/main.ts`).text()
-    const [first] = text.match(/^import .*$/gm)!
-    expect(first).toBe('import "./early-signals.ts"')
-  })
-
   test("to pause and resume do not end a long-running command while modules load", async () => {
     const early = `${import.meta.dir}/../../src/early-signals.ts`
     const code = `

@@ -61,15 +61,48 @@ describe("encodings", () => {
     expect([source!.token.read(), source!.pin.read()]).toEqual(["token", DIGITS])
   })
 
-  test.each([
-    ["little-endian with a mark", Buffer.from("\uFEFFtoken", "utf16le")],
-    ["big-endian with a mark", Buffer.from("\uFEFFtoken", "utf16le").swap16()],
-    ["little-endian", Buffer.from("token", "utf16le")],
-  ])("UTF-16, %s, is reported", async (name, bytes) => {
-    const path = file(name.replaceAll(" ", "-"), bytes)
-    expect(await errorOf(resolveConfig("serve", ["--auth-token-file", path], {}, systemFiles))).toBe(
-      `78 --auth-token-file: ${path} is UTF-16 text: save it as UTF-8`,
-    )
+  test("nor of a configuration in JSON, a password or a metrics token", async () => {
+    const password = file("password", "\uFEFFsecret\n")
+    const metricsToken = file("metrics-token", "\uFEFFbearer\n")
+    const text = JSON.stringify({ password_file: password, metrics_token_file: metricsToken, metrics_port: 1 })
+    const config = file("bom.json", `\uFEFF${text}`)
+    const args = ["--config", config, ...POOL, "--login", "a.b"]
+    const { sources, monitoring } = await resolveConfig("serve", args, {}, systemFiles)
+    expect((sources[0] as StratumSourceConfig).password.read()).toBe("secret")
+    expect(monitoring.token?.read()).toBe("bearer")
+  })
+
+  const ENCODINGS = {
+    "little-endian with a mark": (text: string) => Buffer.from(`\uFEFF${text}`, "utf16le"),
+    "big-endian with a mark": (text: string) => Buffer.from(`\uFEFF${text}`, "utf16le").swap16(),
+    "little-endian": (text: string) => Buffer.from(text, "utf16le"),
+    "big-endian": (text: string) => Buffer.from(text, "utf16le").swap16(),
+  }
+  const TEXTS = [
+    ["--config", "cpu_workers = 2"],
+    ["--config", '{"cpu_workers": 2}'],
+    ["--auth-token-file", "token"],
+    ["--tls-cert-sha256-file", DIGITS],
+    ["--password-file", "secret"],
+    ["--metrics-token-file", "bearer"],
+    ["--metrics-tls-cert", "-----BEGIN CERTIFICATE-----"],
+  ] as const
+  const others = {
+    "--password-file": [...POOL, "--login", "a.b"],
+    "--metrics-token-file": ["--metrics-port", "1"],
+    "--metrics-tls-cert": ["--metrics-port", "1", "--metrics-tls-key", "/dev/null"],
+    "--tls-cert-sha256-file": ["--auth-token", "token"],
+  }
+
+  test.each(Object.entries(ENCODINGS))("UTF-16, %s, is named whatever the file holds", async (name, encoded) => {
+    for (const [flag, text] of TEXTS) {
+      const path = file(`${name}${flag}`.replaceAll(" ", "-"), encoded(text))
+      const args = [flag, path, ...(others[flag as keyof typeof others] ?? [])]
+      const env = flag.startsWith("--metrics") ? CREDENTIALS : {}
+      expect(await errorOf(resolveConfig("serve", args, env, systemFiles))).toBe(
+        `78 ${flag}: ${path} is UTF-16 text: save it as UTF-8`,
+      )
+    }
   })
 })
 

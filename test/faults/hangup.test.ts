@@ -5,6 +5,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { builtExecutable } from "../support/executable.ts"
 import { MinerProcess } from "../support/miner-process.ts"
+import { catches } from "../support/process-status.ts"
 import { figure } from "./figures.ts"
 
 const DEMO = "demo --cpu-workers=1 --engine=wasm --gpu-devices=0 --difficulty=20000 --seals=1000000"
@@ -112,8 +113,15 @@ describe("SIGHUP without a terminal", () => {
     const miner = mine({})
     await miner.line(/was sent/)
     miner.kill("SIGHUP")
-    await miner.exited
+    expect(await miner.exited).toBe(0)
     expect(miner.text).toMatch(/stopped after [\d,]+ hashes/)
+  }, 60_000)
+
+  test("ends the miner with 0 as soon as it handles the signal", async () => {
+    const miner = mine({})
+    await until(() => catches(miner.pid, "SIGHUP"), 20_000)
+    miner.kill("SIGHUP")
+    expect(await miner.exited).toBe(0)
   }, 60_000)
 
   for (const variable of ["INVOCATION_ID", "NOTIFY_SOCKET"]) {
@@ -125,7 +133,7 @@ describe("SIGHUP without a terminal", () => {
       miner.kill("SIGHUP")
       await miner.line(/was sent/, miner.lines.length)
       miner.kill("SIGTERM")
-      await miner.exited
+      expect(await miner.exited).toBe(0)
     }, 60_000)
   }
 })

@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { MinerProcess } from "../support/miner-process.ts"
+import { catches, cpuMs } from "../support/process-status.ts"
 import { figure } from "./figures.ts"
 import { type ScriptedNode, startScriptedNode } from "./scripted-node.ts"
 
@@ -29,6 +30,18 @@ function mine(port = node.port): MinerProcess {
   })
 }
 
+/** Looks at a process until a condition holds. @throws Error if it ends first */
+async function until(condition: () => boolean, miner: MinerProcess): Promise<void> {
+  let ended = false
+  void miner.exited.then(() => {
+    ended = true
+  })
+  while (!condition()) {
+    if (ended) throw new Error(`the miner ended:\n${miner.text}`)
+    await Bun.sleep(1)
+  }
+}
+
 /** Milliseconds from the signal to the end, which must be in good order. */
 async function stop(miner: MinerProcess, signal: NodeJS.Signals): Promise<number> {
   const start = performance.now()
@@ -43,16 +56,14 @@ describe("a signal ends the miner within 2 s", () => {
 
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     test(`${signal} while it starts`, async () => {
-      // Before its handlers are there a signal has the system's own effect, which is an end as well.
-      for (let delay = 0; delay <= 400; delay += 50) {
+      // Moments by the CPU time that the process has used, which are the same on a busy machine.
+      for (const cpu of [0, 0, 20, 50, 80, 120, 160, 200, 300, 400]) {
         const miner = mine()
-        await Bun.sleep(delay)
-        const start = performance.now()
-        miner.kill(signal)
-        await miner.exited
-        times.push(performance.now() - start)
+        // Before its handlers are there a signal has the system's own effect.
+        await until(() => catches(miner.pid, signal) && cpuMs(miner.pid) >= cpu, miner)
+        times.push(await stop(miner, signal))
       }
-    }, 30_000)
+    }, 60_000)
 
     test(`${signal} during the handshake and in back-off`, async () => {
       const silent = await Bun.udpSocket({ hostname: "127.0.0.1" })

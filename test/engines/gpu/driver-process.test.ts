@@ -4,7 +4,7 @@ import { systemClock as clock } from "../../../src/clock.ts"
 import type { DriverReport } from "../../../src/engines/gpu/driver-child.ts"
 import { findDevicesApart, proveApart } from "../../../src/engines/gpu/driver-process.ts"
 import { findDevices } from "../../../src/engines/gpu/find-devices.ts"
-import type { ChildEnd, ChildOptions } from "../../../src/host/child-task.ts"
+import { type ChildEnd, type ChildOptions, runChild } from "../../../src/host/child-task.ts"
 import { FakeClock } from "../../support/fake-clock.ts"
 import { DEVICE } from "./fake-compute.ts"
 
@@ -20,6 +20,40 @@ test("a real child lists the same devices as this process", async () => {
   const found = await findDevicesApart({ clock })
   expect(found).toEqual(JSON.parse(JSON.stringify(findDevices())))
 }, 30_000)
+
+test("a driver has 30 s to list its devices, or what a test passes", async () => {
+  const limits: number[] = []
+  const run = async ({ timeoutMs }: ChildOptions): Promise<ChildEnd> => {
+    limits.push(timeoutMs)
+    return { kind: "hung" }
+  }
+  const options = { clock: new FakeClock(), run }
+  const failure = (seconds: string) =>
+    ["CUDA", "OpenCL"].map(api =>
+      expect.stringMatching(
+        new RegExp(`^the ${api} driver .* did not answer within ${seconds} s while its devices were listed$`),
+      ),
+    )
+  expect((await findDevicesApart(options)).failures).toEqual(failure("30"))
+  expect((await findDevicesApart({ ...options, timeoutMs: 200 })).failures).toEqual(failure("0.2"))
+  expect(limits).toEqual([30_000, 30_000, 200, 200])
+})
+
+test("a real child that reports nothing within its limit is ended", async () => {
+  const clock = new FakeClock()
+  const order = { kind: "list", api: "cuda" }
+  const reports: unknown[] = []
+  let end: ChildEnd | undefined
+  const ending = runChild({ order, timeoutMs: 30_000, clock, report: report => reports.push(report) }).then(how => {
+    end = how
+  })
+  // The child needs longer to start than these turns of the event loop take.
+  await clock.advance(29_999)
+  expect(end).toBeUndefined()
+  await clock.advance(1)
+  await ending
+  expect({ end, reports }).toEqual({ end: { kind: "hung" }, reports: [] })
+})
 
 describe("a driver that fails", () => {
   const options = { clock: new FakeClock(), timeoutMs: 5000 }
