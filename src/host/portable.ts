@@ -7,7 +7,7 @@ import type { Platform } from "./platform.ts"
 import { SILENT } from "./service-manager.ts"
 
 /** The number of logical CPUs, at least 1. The runtime's list of CPUs is empty on some systems. */
-export const logicalCpuCount = (): number => Math.max(1, systemCpus().length || availableParallelism())
+export const logicalCpuCount = (listed = systemCpus().length): number => Math.max(1, listed || availableParallelism())
 
 export const portable: Platform = {
   openLibrary(name, table) {

@@ -63,6 +63,13 @@ test("version --json is one JSON object with commit and target", () => {
   expect(run(["version"]).out).toBe(`quantus-miner ${version}\n`)
 })
 
+test("without a home directory, a line says that measurements are not kept", () => {
+  const args = ["benchmark", "--duration", "0.1", "--cpu-workers", "1", "--gpu-devices", "0"]
+  const { code, err } = run(args, { env: { HOME: "" } })
+  expect(code).toBe(0)
+  expect(err).toContain("measurements are not kept for the next start: no state directory is known")
+}, 60_000)
+
 test("doctor reports what is wrong as a finding and exits with 1, also as JSON", () => {
   const args = ["doctor", "--node-addr", "127.0.0.1:9", "--cpu-workers", "1", "--engine", "wasm"]
   const wrong = run([...args, "--auth-token-file", join(empty, "absent"), "--json"])

@@ -1,12 +1,16 @@
 import { expect, test } from "bun:test"
-import { cpus } from "node:os"
-import { portable } from "../../src/host/portable.ts"
+import { availableParallelism, cpus } from "node:os"
+import { logicalCpuCount, portable } from "../../src/host/portable.ts"
 
 test("an unknown system has all of its logical CPUs, in their order, and at least one", async () => {
   const { count, cpus: usable, decidedBy } = await portable.effectiveCpus()
   expect(count).toBe(cpus().length)
   expect(decidedBy).toBe("logical CPUs")
   expect(await portable.placement(usable)).toEqual({ order: usable, cores: usable.length })
+})
+
+test("a system whose list of CPUs is empty has as many as the runtime uses", () => {
+  expect(logicalCpuCount(0)).toBe(availableParallelism())
 })
 
 test("an unknown system opens no library by name", () => {
