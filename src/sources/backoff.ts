@@ -7,16 +7,15 @@ export interface BackoffOptions {
   readonly capMs: number
   /** Number of waits of `firstMs` before they double. */
   readonly steady: number
+  /** Fraction by which each wait is shortened at most, at random, so that the miners of one node do not return in step. */
+  readonly jitter: number
 }
 
 /** Waits of 1 s that double up to 30 s. */
-export const doublingBackoff: BackoffOptions = { firstMs: 1000, capMs: 30_000, steady: 1 }
+export const doublingBackoff: BackoffOptions = { firstMs: 1000, capMs: 30_000, steady: 1, jitter: 0.25 }
 
 /** A connection that had a job for this long has worked: it resets back-off and failover's patience. */
 export const WORKED_MS = 30_000
-
-/** Each wait is shortened at random by up to this fraction, so that the miners of one node do not return in step. */
-const JITTER = 0.25
 
 export class Backoff {
   readonly #options: BackoffOptions
@@ -29,12 +28,12 @@ export class Backoff {
     this.#random = random
   }
 
-  /** The next wait in milliseconds: between three quarters of this step's wait and the whole wait. */
+  /** The next wait in milliseconds: this step's wait, shortened by the jitter. */
   next(): number {
-    const { firstMs, capMs, steady } = this.#options
+    const { firstMs, capMs, steady, jitter } = this.#options
     const doublings = Math.min(Math.max(0, this.#waits + 1 - steady), 32)
     this.#waits++
-    return Math.min(capMs, firstMs * 2 ** doublings) * (1 - JITTER * this.#random())
+    return Math.min(capMs, firstMs * 2 ** doublings) * (1 - jitter * this.#random())
   }
 
   /** Starts again from the first wait. */

@@ -9,12 +9,13 @@ import { PIN_FILE, TOKEN_FILE } from "../../src/devnode/identity.ts"
 import { createTransport } from "../../src/sources/quic/node-quic.ts"
 import { createQuicSource } from "../../src/sources/quic/quic-source.ts"
 import { resolveHost } from "../../src/sources/quic/resolve.ts"
+import type { Transport } from "../../src/sources/quic/transport.ts"
 import { collectLog } from "../support/collect-log.ts"
 
 /** What happened to connection `id`. */
 export interface FleetEvent {
   readonly id: number
-  readonly type: "connected" | "disconnected" | "job" | "failed"
+  readonly type: "connected" | "disconnected" | "refused" | "job" | "failed"
   readonly reason?: string
 }
 
@@ -27,6 +28,21 @@ const credential = (file: string) => ({
   read: () => readFileSync(join(directory, file), "utf8").trim(),
 })
 
+/** Reports every refused handshake; a source reports the first of several. */
+function watchRefusals(transport: Transport, id: number): Transport {
+  return {
+    connect: (address, events) =>
+      transport.connect(address, {
+        ...events,
+        closed(end) {
+          if (end.reason === "refused") emit({ id, type: "refused" })
+          events.closed(end)
+        },
+      }),
+    close: () => transport.close(),
+  }
+}
+
 const sources = Array.from({ length: Number(count) }, (_, id) => {
   const source = createQuicSource({
     name: `quic://127.0.0.1:${port}`,
@@ -35,7 +51,7 @@ const sources = Array.from({ length: Number(count) }, (_, id) => {
     token: credential(TOKEN_FILE),
     pin: credential(PIN_FILE),
     keepMining: false,
-    transport: createTransport(),
+    transport: watchRefusals(createTransport(), id),
     resolve: resolveHost,
     clock: systemClock,
     log: collectLog(),

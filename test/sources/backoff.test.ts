@@ -19,17 +19,19 @@ describe("back-off", () => {
   })
 
   test("repeats the first wait during the steady phase", () => {
-    const backoff = new Backoff({ firstMs: 500, capMs: 4000, steady: 3 }, () => 0)
+    const backoff = new Backoff({ firstMs: 500, capMs: 4000, steady: 3, jitter: 0 }, () => 0)
     expect(waits(backoff, 7)).toEqual([500, 500, 500, 1000, 2000, 4000, 4000])
   })
 
-  test("shortens each wait by up to a quarter", () => {
+  test("shortens each wait by up to the jitter", () => {
+    const fraction = fc.double({ min: 0, max: 1, noNaN: true })
     fc.assert(
-      fc.property(fc.double({ min: 0, max: 1, noNaN: true }), fc.nat(100), (random, skipped) => {
-        const [plain, jittered] = [new Backoff(doublingBackoff, () => 0), new Backoff(doublingBackoff, () => random)]
+      fc.property(fraction, fraction, fc.nat(100), (random, jitter, skipped) => {
+        const options = { ...doublingBackoff, jitter }
+        const [plain, jittered] = [new Backoff(options, () => 0), new Backoff(options, () => random)]
         waits(plain, skipped)
         waits(jittered, skipped)
-        expect(jittered.next()).toBeCloseTo(plain.next() * (1 - random / 4))
+        expect(jittered.next()).toBeCloseTo(plain.next() * (1 - random * jitter))
       }),
     )
   })

@@ -1,20 +1,33 @@
 /**
- * Dials a node until a connection opens. An absent node sends no refusal, only silence, so rounds overlap: each round
- * starts a handshake with every address of the host, and unanswered handshakes are abandoned after 3 s. A round begins
- * every second, so a node is reached within a second of its return; after ten minutes of silence the interval doubles
- * up to 30 s. If the node refuses the handshake, or closes connections before they have worked, the wait is 1 s,
- * doubling up to 30 s.
+ * Dials a node until a connection opens. An absent node sends no refusal, only silence, so a round begins every two seconds:
+ * it starts a handshake with every address of the host in place of the unanswered one before it. The runtime repeats a
+ * handshake's first datagram in between, so a node is reached within a second of its return. After ten minutes of silence
+ * the interval doubles up to 30 s.
+ *
+ * A node admits few handshakes at a time (32), refuses the others, and keeps the place of one whose miner falls silent for
+ * 10 s. Therefore a miner has one handshake with an address at a time, closes it when it gives it up, and returns after 2
+ * to 5 s, at random, if it was refused for want of a place. If the node refuses for another reason, or closes
+ * connections before they have worked, the wait is 1 s, doubling up to 30 s.
  */
 import type { Clock } from "../../clock.ts"
 import { Backoff, type BackoffOptions, doublingBackoff } from "../backoff.ts"
 import type { Resolve } from "./resolve.ts"
 import type { PeerAddress, Session, SessionEnd, Transport } from "./transport.ts"
 
-/** One round per second for ten minutes, in which most nodes restart. */
-const silentBackoff: BackoffOptions = { firstMs: 1000, capMs: 30_000, steady: 600 }
+/** A round every two seconds for ten minutes, in which most nodes restart. */
+const silentBackoff: BackoffOptions = { firstMs: 2000, capMs: 30_000, steady: 300, jitter: 0.25 }
 
-/** Maximum duration of a handshake. */
-const HANDSHAKE_MS = 3000
+/** A node that refuses has too many handshakes at once, as after its restart: its miners spread over 3 s, later over 6 s and more. */
+const crowdBackoff: BackoffOptions = { firstMs: 5000, capMs: 30_000, steady: 2, jitter: 0.6 }
+
+/** Maximum time until a handshake is answered. */
+const ANSWER_MS = 3000
+
+/** Every fifth round lets the previous handshake continue, for a node that takes longer than a round to answer. */
+const PATIENT_ROUNDS = 5
+
+/** Maximum duration of a handshake: the node's own limit. */
+const HANDSHAKE_MS = 10_000
 
 /** Interval between the addresses of a host (RFC 8305), and how many of them are tried. */
 const ADDRESS_GAP_MS = 250
@@ -30,7 +43,7 @@ export interface Receiver {
 }
 
 export interface DialEvents {
-  /** The first successful handshake; all others have been abandoned. @param certificate DER */
+  /** The first successful handshake; all others have been closed. @param certificate DER */
   opened(session: Session, certificate: Uint8Array): Receiver
   /** An attempt failed; the next begins in `retryIn` milliseconds. Reported when the reason changes, and every 30 s. */
   failed(end: SessionEnd, retryIn: number): void
@@ -53,15 +66,23 @@ export interface DialOptions {
 export type Occasion = "start" | "lost" | "refused" | "rejected"
 
 /** A rejected credential is renewed by a person: waits of 10 s that double up to 5 min. */
-const rejectionBackoff: BackoffOptions = { firstMs: 10_000, capMs: 300_000, steady: 1 }
+const rejectionBackoff: BackoffOptions = { firstMs: 10_000, capMs: 300_000, steady: 1, jitter: 0.25 }
+
+/** A handshake that has not ended. */
+interface Attempt {
+  readonly address: PeerAddress
+  readonly session: Session
+  cancelTimeout(): void
+}
 
 export class Dialer {
   readonly #options: DialOptions
   readonly #events: DialEvents
   readonly #silence: Backoff
   readonly #refusal: Backoff
+  readonly #crowd: Backoff
   readonly #rejection: Backoff
-  readonly #attempts = new Set<Session>()
+  readonly #attempts = new Set<Attempt>()
   #addresses: readonly string[] = []
   #lookingUp = false
   #dialing = false
@@ -75,6 +96,7 @@ export class Dialer {
     this.#events = events
     this.#silence = new Backoff(silentBackoff, options.random)
     this.#refusal = new Backoff(doublingBackoff, options.random)
+    this.#crowd = new Backoff(crowdBackoff, options.random)
     this.#rejection = new Backoff(rejectionBackoff, options.random)
   }
 
@@ -95,6 +117,7 @@ export class Dialer {
   /** A connection has worked: the next refusal is the first one. */
   worked(): void {
     this.#refusal.reset()
+    this.#crowd.reset()
     this.#rejection.reset()
   }
 
@@ -115,8 +138,7 @@ export class Dialer {
   stop(): void {
     this.#dialing = false
     this.#cancelRound()
-    for (const session of this.#attempts) session.abandon()
-    this.#attempts.clear()
+    for (const attempt of this.#attempts) this.#drop(attempt)
   }
 
   #firstWait(occasion: Occasion): number {
@@ -137,9 +159,9 @@ export class Dialer {
     this.#rounds++
     this.#plan(this.#silence.next())
     this.#lookUp().then(addresses => {
+      // The first one, too, from a timer: answers that have arrived are read before.
       for (const [i, ip] of addresses.slice(0, MAX_ADDRESSES).entries()) {
-        if (i === 0) this.#attempt({ ip, port: this.#options.port })
-        else this.#options.clock.after(i * ADDRESS_GAP_MS, () => this.#attempt({ ip, port: this.#options.port }))
+        this.#options.clock.after(i * ADDRESS_GAP_MS, () => this.#attempt({ ip, port: this.#options.port }))
       }
     })
   }
@@ -161,40 +183,69 @@ export class Dialer {
   }
 
   #attempt(address: PeerAddress): void {
-    if (!this.#dialing) return
+    if (!this.#dialing || !this.#makeWay(address)) return
     const { transport, clock } = this.#options
     let receiver: Receiver | undefined
-    const forget = () => {
-      cancelTimeout()
-      this.#attempts.delete(session)
-    }
     const session = transport.connect(address, {
       opened: certificate => {
-        forget()
+        this.#forget(attempt)
         this.stop()
         this.#silence.reset()
         receiver = this.#events.opened(session, certificate)
       },
       data: chunks => receiver?.data(chunks),
       closed: end => {
-        forget()
+        this.#forget(attempt)
         if (receiver) receiver.closed(end)
-        else this.#refused(end)
+        else this.#refused(address, end)
       },
     })
-    this.#attempts.add(session)
-    const cancelTimeout = clock.after(HANDSHAKE_MS, () => {
-      forget()
-      session.abandon()
-      this.#report({ reason: "timeout", message: `no answer from ${address.ip} port ${address.port}` })
-    })
+    const attempt: Attempt = {
+      address,
+      session,
+      cancelTimeout: clock.after(ANSWER_MS, () => {
+        if (session.bytesReceived === 0n) this.#giveUp(attempt)
+        else attempt.cancelTimeout = clock.after(HANDSHAKE_MS - ANSWER_MS, () => this.#giveUp(attempt))
+      }),
+    }
+    this.#attempts.add(attempt)
+  }
+
+  /** Gives up the unanswered handshake with the address. @returns whether none with it was answered */
+  #makeWay(address: PeerAddress): boolean {
+    for (const attempt of this.#attemptsAt(address)) {
+      if (attempt.session.bytesReceived > 0n) return false
+      if (this.#rounds % PATIENT_ROUNDS !== 0) this.#giveUp(attempt)
+    }
+    return true
+  }
+
+  #attemptsAt({ ip }: PeerAddress): Attempt[] {
+    return [...this.#attempts].filter(attempt => attempt.address.ip === ip)
+  }
+
+  #giveUp(attempt: Attempt): void {
+    this.#drop(attempt)
+    const { ip, port } = attempt.address
+    this.#report({ reason: "timeout", message: `no answer from ${ip} port ${port}` })
   }
 
   /** The peer or the local network refused an attempt. */
-  #refused(end: SessionEnd): void {
+  #refused(address: PeerAddress, end: SessionEnd): void {
     if (!this.#dialing) return
-    this.#plan(this.#refusal.next())
+    for (const attempt of this.#attemptsAt(address)) this.#drop(attempt)
+    this.#plan((end.reason === "refused" ? this.#crowd : this.#refusal).next())
     this.#report(end)
+  }
+
+  #drop(attempt: Attempt): void {
+    this.#forget(attempt)
+    attempt.session.close()
+  }
+
+  #forget(attempt: Attempt): void {
+    attempt.cancelTimeout()
+    this.#attempts.delete(attempt)
   }
 
   #report(end: SessionEnd): void {

@@ -121,13 +121,7 @@ class NodeQuicSession implements Session {
     if (this.#over) return
     this.#over = true
     this.#writer?.end()
-    await Promise.race([this.#session?.close().catch(() => {}), Bun.sleep(GOODBYE_MS)])
-    this.#destroy()
-  }
-
-  abandon(): void {
-    this.#over = true
-    this.#destroy()
+    if (this.#session) await goodbye(this.#session)
   }
 
   async #run(open: () => Promise<QuicSession>): Promise<void> {
@@ -139,7 +133,7 @@ class NodeQuicSession implements Session {
     session.opened.catch(() => {})
     const closed = session.closed.then(() => orderlyEnd, endOf)
     if (this.#over) {
-      this.#destroy()
+      await goodbye(session)
       return
     }
     await session.opened
@@ -183,6 +177,11 @@ class NodeQuicSession implements Session {
   #destroy(): void {
     if (this.#session && !this.#session.destroyed) this.#session.destroy()
   }
+}
+
+async function goodbye(session: QuicSession): Promise<void> {
+  await Promise.race([session.close().catch(() => {}), Bun.sleep(GOODBYE_MS)])
+  if (!session.destroyed) session.destroy()
 }
 
 const orderlyEnd: SessionEnd = { reason: "closed", message: "the node closed the connection" }

@@ -19,7 +19,7 @@ export interface SessionEvents {
   opened(certificate: Uint8Array): void
   /** All bytes of the stream that have arrived since the last call. */
   data(chunks: readonly Uint8Array[]): void
-  /** Once, last; not after `close` or `abandon`. */
+  /** Once, last; not after `close`. */
   closed(end: SessionEnd): void
 }
 
@@ -28,13 +28,15 @@ export interface Session {
   /** Writes to the stream; to be called after `opened`. */
   send(bytes: Uint8Array): void
   /**
-   * Total bytes of all received datagrams; if it stays constant for longer than a ping interval, the peer may be gone.
+   * Total bytes of all received datagrams, also before `opened`; if it stays constant for longer than a ping interval, the
+   * peer may be gone.
    */
   readonly bytesReceived: bigint
-  /** Delivers the data sent, closes in order and frees everything; settles within half a second. No event follows. */
+  /**
+   * Delivers the data sent, closes in order and frees everything; settles within half a second. No event follows. A
+   * handshake is closed too: a node that is not told keeps its place for 10 s, and has few places.
+   */
   close(): Promise<void>
-  /** Frees everything and sends nothing. No event follows. */
-  abandon(): void
 }
 
 export interface Transport {

@@ -51,7 +51,7 @@ const MAX_LOGINS = 2
 const MAX_OPEN_JOBS = 8
 
 /** For a pool that can be reached and refuses: a ban may pass, a pin may be renewed. */
-const downBackoff: BackoffOptions = { firstMs: 10_000, capMs: 300_000, steady: 1 }
+const downBackoff: BackoffOptions = { firstMs: 10_000, capMs: 300_000, steady: 1, jitter: 0.25 }
 
 export function createStratumSource(options: StratumOptions): JobSource {
   return new StratumSource(options)

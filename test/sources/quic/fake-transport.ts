@@ -8,7 +8,7 @@ export class FakeSession implements Session {
   bytesReceived = 0n
   /** The JSON of every frame sent. */
   readonly sent: string[] = []
-  state: "open" | "closed" | "abandoned" = "open"
+  state: "open" | "closed" = "open"
   readonly #decoder = new FrameDecoder()
 
   constructor(
@@ -22,10 +22,6 @@ export class FakeSession implements Session {
 
   async close(): Promise<void> {
     this.state = "closed"
-  }
-
-  abandon(): void {
-    this.state = "abandoned"
   }
 
   /** The handshake succeeds. */
@@ -72,7 +68,7 @@ export class FakeTransport implements Transport {
     return this.sessions.at(-1)!
   }
 
-  /** Attempts and connections that were neither closed nor abandoned. */
+  /** Attempts and connections that were not closed. */
   get open(): number {
     return this.sessions.filter(({ state }) => state === "open").length
   }

@@ -1,5 +1,7 @@
 /** The real transport, over loopback. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { createSocket } from "node:dgram"
+import { once } from "node:events"
 import { createIdentity, type Identity } from "../../../src/devnode/identity.ts"
 import { listenForMiners, type Peer, type Server, type ServerOptions } from "../../../src/devnode/server.ts"
 import { createTransport } from "../../../src/sources/quic/node-quic.ts"
@@ -101,6 +103,22 @@ describe("a session", () => {
     await session.close()
     await until(serverEnded)
     expect(received.byServer).toBe(5001)
+  })
+
+  test("that is closed during the handshake tells the node, which would keep its place otherwise", async () => {
+    const node = createSocket("udp4")
+    node.bind(0, "127.0.0.1")
+    await once(node, "listening")
+    const hello = once(node, "message")
+    const session = transport.connect(
+      { ip: "127.0.0.1", port: node.address().port },
+      { opened() {}, data() {}, closed() {} },
+    )
+    await hello
+    const goodbye = once(node, "message")
+    await session.close()
+    await goodbye
+    node.close()
   })
 
   test("of another protocol fails at the handshake, with an explanation", async () => {

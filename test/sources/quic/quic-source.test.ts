@@ -587,17 +587,17 @@ describe("the loss of a node", () => {
     expect(await waitsAfter(bench, 2, bad, 60_000)).toEqual([1000, 2000])
   })
 
-  test("dials an absent node every second, three attempts at a time, and reports it every 30 s", async () => {
+  test("dials an absent node every two seconds, one attempt at a time, and reports it every 30 s", async () => {
     const { clock, transport, take } = setUp()
     await clock.advance(60_000)
-    expect(transport.sessions.length).toBe(61)
-    expect(transport.open).toBe(3)
+    expect(transport.sessions.length).toBe(31)
+    expect(transport.open).toBe(1)
     expect(take().map(line => line.split(",")[0])).toEqual(["timeout", "timeout"])
     transport.last.open()
     expect(transport.open).toBe(1)
   })
 
-  test("reaches a node within a second of its return", async () => {
+  test("begins a handshake within two seconds of a node's return", async () => {
     const { clock, transport, open, take } = setUp()
     for (const away of [1000, 10_000, 60_000, 61_234]) {
       const session = transport.sessions.length === 0 ? await open() : transport.last
@@ -606,7 +606,7 @@ describe("the loss of a node", () => {
       const back = clock.now()
       const before = transport.sessions.length
       while (transport.sessions.length === before) await clock.advance(50)
-      expect(clock.now() - back).toBeLessThanOrEqual(1050)
+      expect(clock.now() - back).toBeLessThanOrEqual(2050)
       transport.last.open()
       take()
     }
@@ -622,7 +622,42 @@ describe("the loss of a node", () => {
     }
     const gaps = times.slice(1).map((time, i) => time - times[i]!)
     expect(Math.max(...gaps)).toBe(30_000)
-    expect(gaps.filter(gap => gap === 1000).length).toBeGreaterThan(590)
+    expect(gaps.filter(gap => gap === 2000).length).toBeGreaterThan(290)
+  })
+
+  test("does not dial beside a handshake that was answered, and gives it 10 s", async () => {
+    const { clock, transport, take } = setUp()
+    await clock.advance(0)
+    const answered = transport.last
+    answered.heard()
+    await clock.advance(9900)
+    expect([transport.sessions.length, answered.state, take()]).toEqual([1, "open", []])
+    await clock.advance(100)
+    expect([answered.state, take()[0]]).toEqual(["closed", "timeout, again in 0"])
+    await clock.advance(0)
+    expect(transport.sessions.length).toBe(2)
+  })
+
+  test("closes every other handshake with a node that refuses one, and returns after 2 to 5 s", async () => {
+    for (const [random, waits] of [
+      [0, [5000, 5000, 10_000, 20_000, 30_000]],
+      [1, [2000, 2000, 4000, 8000, 12_000]],
+    ] as const) {
+      const { clock, transport } = setUp({ random: () => random })
+      // The fifth round leaves the handshake of the fourth its time.
+      await clock.advance(8000 - 2000 * random)
+      const [first, second] = transport.sessions.slice(-2)
+      expect([first!.state, second!.state]).toEqual(["open", "open"])
+      for (const wait of waits) {
+        transport.last.end("refused", "the node refuses connections")
+        expect([first!.state, second!.state]).toEqual(["closed", "open"])
+        const before = transport.sessions.length
+        await clock.advance(wait - 1)
+        expect(transport.sessions.length).toBe(before)
+        await clock.advance(2)
+        expect(transport.sessions.length).toBe(before + 1)
+      }
+    }
   })
 
   test("doubles the wait if the node refuses the handshake", async () => {
@@ -696,7 +731,7 @@ describe("the loss of a node", () => {
     await clock.advance(300)
     expect(transport.sessions.map(({ address }) => address.ip)).toEqual(["10.0.0.1", "fd00::1"])
     addresses = ["10.0.0.2"]
-    await clock.advance(700)
+    await clock.advance(1700)
     expect(transport.last.address).toEqual({ ip: "10.0.0.2", port: 9833 })
   })
 
@@ -708,9 +743,9 @@ describe("the loss of a node", () => {
     }
     const { clock, transport, take } = setUp({ host: "node.example", resolve })
     await clock.advance(5000)
-    expect(take()).toEqual(["unreachable, again in 1000"])
+    expect(take()).toEqual(["unreachable, again in 2000"])
     known = true
-    await clock.advance(1000)
+    await clock.advance(2000)
     expect(transport.sessions).toHaveLength(1)
   })
 })
@@ -732,7 +767,7 @@ describe("closing", () => {
 
   test("works while nothing is connected", async () => {
     const { source, clock, transport, take } = setUp()
-    await clock.advance(2500)
+    await clock.advance(1500)
     await source.close()
     await clock.advance(60_000)
     expect([transport.open, clock.pending, take()]).toEqual([0, 0, []])
@@ -744,7 +779,7 @@ test("closes by a node that keeps restarting are no rejection of the token", asy
   await clock.advance(0)
   for (let i = 0; i < 5; i++) {
     // The node leaves the first attempt unanswered, as it is starting.
-    await clock.advance(1000)
+    await clock.advance(2000)
     transport.last.open()
     await clock.advance(20)
     transport.last.end()
