@@ -7,6 +7,7 @@ import { systemClock as clock } from "../../src/clock.ts"
 import { PIN_FILE, TOKEN_FILE } from "../../src/devnode/identity.ts"
 import { startNode } from "../../src/devnode/node.ts"
 import { startPool } from "../../src/devnode/pool.ts"
+import { type ScriptedNode, startScriptedNode } from "../faults/scripted-node.ts"
 import { MinerProcess } from "../support/miner-process.ts"
 
 const running: MinerProcess[] = []
@@ -84,3 +85,34 @@ test("a pool takes over from a node that is gone, and the node takes over again 
   await pool.close()
   rmSync(dir, { recursive: true })
 }, 120_000)
+
+const NOTHING = { job_id: "none", mining_hash: "", difficulty: "0" }
+
+test.each([
+  ["says nothing more", () => {}],
+  ["withdraws its job", (node: ScriptedNode) => node.peers[0]!.send(JSON.stringify({ NewJob: NOTHING }))],
+] as const)(
+  "a pool takes over from a connected node that %s after a seal, until the node's next job",
+  async (_what, then) => {
+    const node = await startScriptedNode()
+    const pool = await startPool({
+      ...{ address: "127.0.0.1", port: 0, difficulty: 5000n, intervalMs: 0, clock },
+      onEvent() {},
+    })
+    const [quic, stratum] = [`quic://127.0.0.1:${node.port}`, `stratum+tcp://127.0.0.1:${pool.port}`]
+    const options = ["--login", "miner.1", "--cpu-workers=1", "--engine=wasm", "--failover-patience=3"]
+    const miner = start("serve", "--url", `${quic},${stratum}`, ...node.credentials, ...options)
+    const peer = await node.peer()
+    await peer.resultOf(peer.sendJob(1000n).id)
+    then(node)
+    await miner.line(new RegExp(`accepted by ${stratum.replace("+", "\\+")}`))
+    const { id } = peer.sendJob(1000n)
+    await peer.resultOf(id)
+    await miner.line(new RegExp(`${id} by .* sent to ${quic}`))
+    expect(node.peers).toHaveLength(1)
+    expect(await miner.stop()).toBe(0)
+    await node.close()
+    await pool.close()
+  },
+  120_000,
+)
