@@ -42,14 +42,16 @@ describe.skipIf(!Bun.which("bash"))("bash", () => {
   })
 })
 
-test.skipIf(!Bun.which("zsh"))("zsh accepts its script", () => {
+const lacks = (shell: string): string => (Bun.which(shell) ? "" : ` (skipped: ${shell} is not installed)`)
+
+test.skipIf(!Bun.which("zsh"))(`zsh accepts its script${lacks("zsh")}`, () => {
   const script = `autoload -U compinit && compinit -u -D; ${COMPLETIONS["zsh"]!()}; print \${_comps[quantus-miner]}`
   const { stdout, stderr } = Bun.spawnSync(["zsh", "-f", "-c", script])
   expect(stderr.toString()).toBe("")
   expect(stdout.toString()).toBe("_quantus_miner\n")
 })
 
-test.skipIf(!Bun.which("fish"))("fish offers commands, flags and values", () => {
+test.skipIf(!Bun.which("fish"))(`fish offers commands, flags and values${lacks("fish")}`, () => {
   const complete = (line: string) => {
     const script = `${COMPLETIONS["fish"]!()}complete -C '${line}'`
     const { stdout } = Bun.spawnSync(["fish", "--no-config", "-c", script])

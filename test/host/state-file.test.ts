@@ -56,11 +56,16 @@ test("a value that cannot be written leaves the old one and no temporary file", 
   expect(readdirSync(join(path, ".."))).toEqual(["state.json"])
 })
 
-test.skipIf(process.getuid?.() === 0)("a directory that cannot be written is an error", () => {
-  const directory = tmp.directory()
-  chmodSync(directory, 0o500)
-  expect(() => saveState(join(directory, "state.json"), "rate", key, 7)).toThrow("EACCES")
-})
+const isRoot = process.getuid?.() === 0
+
+test.skipIf(isRoot)(
+  `a directory that cannot be written is an error${isRoot ? " (skipped: root may write everywhere)" : ""}`,
+  () => {
+    const directory = tmp.directory()
+    chmodSync(directory, 0o500)
+    expect(() => saveState(join(directory, "state.json"), "rate", key, 7)).toThrow("EACCES")
+  },
+)
 
 test("a file below something that is not a directory is absent", () => {
   expect(load("/dev/null/state.json")).toEqual({ kind: "absent" })

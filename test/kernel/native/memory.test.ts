@@ -47,7 +47,9 @@ describe.skipIf(process.platform !== "linux")("executable pages", () => {
   }
 })
 
-describe.skipIf(process.platform !== "win32")("pages on Windows", () => {
+const elsewhere = process.platform === "win32" ? "" : " (skipped: this machine is not Windows)"
+
+describe.skipIf(elsewhere !== "")(`pages on Windows${elsewhere}`, () => {
   /** `Protect` of MEMORY_BASIC_INFORMATION for the page at `address`. */
   const protectionOf = (address: number): number => {
     const { symbols } = host.openLibrary("kernel32.dll", {
