@@ -6,8 +6,8 @@ export interface ToyHooks {
   row?(t0: number): void
   /** Before consecutive nonces are tested. */
   range?(first: number, count: number): void
-  preparePlane?(): void
-  prepareRange?(): void
+  preparePlane?(state: BigUint64Array): void
+  prepareRange?(state: BigUint64Array): void
 }
 
 /**
@@ -28,14 +28,15 @@ export class ToyKernel implements Kernel {
     this.#state = seed
   }
 
+  /** Wrong for every state. */
   permute(): void {}
 
   setTarget(top: bigint): void {
     this.#top = top
   }
 
-  preparePlane(): void {
-    this.hooks.preparePlane?.()
+  preparePlane(state: BigUint64Array): void {
+    this.hooks.preparePlane?.(state)
   }
 
   searchRow(t0: number): number {
@@ -43,8 +44,8 @@ export class ToyKernel implements Kernel {
     return this.#search(ROW)
   }
 
-  prepareRange(): void {
-    this.hooks.prepareRange?.()
+  prepareRange(state: BigUint64Array): void {
+    this.hooks.prepareRange?.(state)
   }
 
   searchRange(first: number, count: number): number {

@@ -34,7 +34,7 @@ class Search {
     this.#slot = slot
     this.#kernel = kernel
     this.#commits = new Commits(options)
-    this.#nonces = new Nonces({ ...options, permute: state => kernel.permute(state) }, this.#commits)
+    this.#nonces = new Nonces(options, this.#commits)
   }
 
   run(): void {

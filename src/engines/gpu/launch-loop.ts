@@ -5,9 +5,6 @@
  */
 import { HITS } from "../../kernel/device-program.ts"
 import { ROW } from "../../kernel/kernel.ts"
-import type { PermuteInPlace } from "../../kernel/nonce-plane.ts"
-import { mod } from "../../pow/field.ts"
-import { permute } from "../../pow/poseidon2.ts"
 import { Commits } from "../threads/commits.ts"
 import { Nonces, type Plane } from "../threads/nonces.ts"
 import type { SharedWork, WorkerMemory, WorkerSlot } from "../threads/views.ts"
@@ -54,11 +51,13 @@ class LaunchLoop {
   readonly #commits: Commits
   readonly #nonces: Nonces
   readonly #queued: Queued[] = []
+  /** Version of the work that the device was prepared for last. */
+  #version = 0
 
   constructor(options: LaunchLoopOptions) {
     this.#options = options
     this.#commits = new Commits(options)
-    this.#nonces = new Nonces({ ...options, kernel: options.device, permute: permuteOnHost }, this.#commits)
+    this.#nonces = new Nonces({ ...options, kernel: options.device }, this.#commits)
   }
 
   run(): void {
@@ -84,6 +83,8 @@ class LaunchLoop {
   /** Queues one launch, or settles the oldest if the queue is full. Throttled devices have one launch queued. */
   #search(work: SharedWork, version: number): void {
     const { slot, device } = this.#options
+    if (version !== this.#version) this.#nonces.renew()
+    this.#version = version
     slot.take(work)
     device.setTarget(work.top)
     if (work.range) this.#searchChunk(work, version)
@@ -133,6 +134,3 @@ class LaunchLoop {
     this.#commits.commit(version, work, chunk.tested(launch.nonces, device.take(launch)))
   }
 }
-
-/** Computes midstates on the host: on the device their permutations would wait for the queued launches. */
-const permuteOnHost: PermuteInPlace = state => state.set(permute([...state].map(mod)))

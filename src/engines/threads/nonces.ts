@@ -3,13 +3,14 @@
  * for a work with a range.
  */
 import { type PermuteInPlace, PLANE_ROWS, planeNonce, spongeBeforeLast } from "../../kernel/nonce-plane.ts"
+import { permute } from "../../pow/poseidon2.ts"
 import { baseNonce } from "./base-nonce.ts"
 import { type Chunk, currentChunk } from "./chunks.ts"
 import type { Commits, Tested } from "./commits.ts"
 import { rangeOf } from "./range.ts"
 import type { SharedWork, WorkerMemory, WorkerSlot } from "./views.ts"
 
-/** The part of a kernel or device search that takes midstates; preparing one discards the other. */
+/** The part of a kernel or device search that takes midstates, which must be exact; preparing one discards the other. */
 export interface Preparable {
   preparePlane(state: BigUint64Array): void
   prepareRange(state: BigUint64Array): void
@@ -23,8 +24,6 @@ export interface NoncesOptions {
   /** Makes the engine look at the slot. */
   readonly notify: () => void
   readonly kernel: Preparable
-  /** Computes midstates: two permutations for each plane, or each 2^32 nonces of a range. */
-  readonly permute: PermuteInPlace
 }
 
 export class Nonces {
@@ -39,8 +38,12 @@ export class Nonces {
     this.#commits = commits
   }
 
-  /** Discards the kernel's midstates: a wrong one, whose candidates fail verification, then costs one candidate. */
+  /**
+   * Gives up the plane and what the kernel is prepared for, when a search begins or resumes. If that was wrong, by a dropped
+   * carry or a fault of the hardware, it costs one candidate, after which the search resumes.
+   */
   renew(): void {
+    this.#plane = undefined
     this.#prepared = undefined
   }
 
@@ -80,9 +83,15 @@ export class Nonces {
   }
 
   #sponge(work: SharedWork, nonce: Uint8Array): BigUint64Array {
-    return spongeBeforeLast(work.header, nonce, this.#options.permute)
+    return spongeBeforeLast(work.header, nonce, permuteExactly)
   }
 }
+
+/**
+ * Computes midstates: two permutations for each plane, or each 2^32 nonces of a range. Some kernels' permutations drop a
+ * carry in one of a million midstates; all candidates of the plane would be wrong.
+ */
+const permuteExactly: PermuteInPlace = state => state.set(permute([...state]))
 
 /** A plane that one worker searches from its first row on. */
 export class Plane {

@@ -129,6 +129,16 @@ test("launches queued for replaced work finish, but are neither counted nor repo
   expect(slot.hashes).toBe(BigInt(4 * LAUNCH))
 })
 
+test("a resumed search begins another plane, so that a plane that was prepared wrongly costs one candidate", () => {
+  const { nonces } = run(
+    work({ stopAtCandidate: false }),
+    (row, t1) => row === 0 && t1 === 0,
+    3,
+    (turn, memory) => turn === 0 && memory.reopen(),
+  )
+  expect(nonces).toHaveLength(1)
+})
+
 test("launches are small if nearly every nonce is a candidate", () => {
   const { slot } = run(work({ top: 2n ** 64n - 1n }), () => false, 2)
   expect(slot.hashesOf(1)).toBe(3n * 256n)
