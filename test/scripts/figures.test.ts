@@ -29,15 +29,29 @@ describe("every block has a place, and every place a block", () => {
 const FIGURE = /\d[\d.,]*\s*(?:[kMG]?H\/s|ms\b|[MG]i?B\b|instructions\b)/
 const COMMAND = /npm run |npx |bun test|quantus-miner (?:benchmark|devices)|scripts\//
 
+/** The figures of a document that have no command within five lines. A table counts as one line. */
+function figuresWithoutCommand(text: string): string[] {
+  const lines = text
+    .replace(/<!-- (.+?) -->[\s\S]*?<!-- \/\1 -->/g, "")
+    .replace(/^\|.*\n(?:\|.*\n)+/gm, table => `${table.trimEnd().replaceAll("\n", " ")}\n`)
+    .split("\n")
+  const isNear = (at: number) => lines.slice(Math.max(0, at - 5), at + 6).some(line => COMMAND.test(line))
+  return lines.filter((line, at) => FIGURE.test(line) && !isNear(at))
+}
+
 describe("a figure outside a block has its command within five lines", () => {
-  for (const path of ["README.md", "docs/performance.md"]) {
-    test(path, () => {
-      const lines = read(path)
-        .replace(/<!-- figures (\w+) -->[\s\S]*?<!-- \/figures \1 -->/g, block => block.replace(/[^\n]/g, ""))
-        .replace(/<!-- options -->[\s\S]*?<!-- \/options -->/g, block => block.replace(/[^\n]/g, ""))
-        .split("\n")
-      const isNear = (at: number) => lines.slice(Math.max(0, at - 5), at + 6).some(line => COMMAND.test(line))
-      expect(lines.flatMap((line, at) => (FIGURE.test(line) && !isNear(at) ? [`${at + 1}: ${line}`] : []))).toEqual([])
-    })
-  }
+  const paths = ["README.md", ...new Bun.Glob("docs/*.md").scanSync({ cwd: root })].sort()
+  test.each(paths)("%s", path => {
+    expect(figuresWithoutCommand(read(path))).toEqual([])
+  })
+
+  test("which the check tells apart", () => {
+    const table = "| a |\n|---|\n| 1 ms |\n| 2 ms |\n"
+    const blanks = "\n".repeat(6)
+    expect(figuresWithoutCommand("It takes 1.5 ms.")).toEqual(["It takes 1.5 ms."])
+    expect(figuresWithoutCommand(`It takes 1.5 ms.${blanks}npm run bench`)).toHaveLength(1)
+    expect(figuresWithoutCommand(`npm run bench\n${table}`)).toEqual([])
+    expect(figuresWithoutCommand(`npm run bench${blanks}${table}`)).toHaveLength(1)
+    expect(figuresWithoutCommand("<!-- figures a -->\n1.5 ms\n<!-- /figures a -->\n")).toEqual([])
+  })
 })
