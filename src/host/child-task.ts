@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url"
 import type { Clock } from "../clock.ts"
 import { inExecutable } from "../worker-entry.ts"
 import { host } from "./host.ts"
+import { linesOf } from "./lines-of.ts"
 
 /** The child's only argument. It is refused without the variable, which holds a token that marks the child's reports. */
 const ARGUMENT = "child-task"
@@ -65,7 +66,10 @@ export async function runChild({ order, timeoutMs, clock, report }: ChildOptions
     cancel = clock.after(timeoutMs, hung)
     report(message.report)
   }
-  const read = eachLine(child.stdout, take)
+  const readLines = async (): Promise<void> => {
+    for await (const line of linesOf(child.stdout)) take(line)
+  }
+  const read = readLines()
   void child.exited.then(async code => {
     // A process that the library started may hold the pipe open.
     await Promise.race([read, Bun.sleep(DRAIN_MS)])
@@ -107,13 +111,3 @@ const program = (): string[] =>
 
 const withoutSettings = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
   Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith("MINER_")))
-
-async function eachLine(stream: ReadableStream<Uint8Array>, take: (text: string) => void): Promise<void> {
-  const decoder = new TextDecoder()
-  let rest = ""
-  for await (const chunk of stream) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n")
-    rest = lines.pop()!
-    for (const line of lines) take(line)
-  }
-}

@@ -1,4 +1,4 @@
-import { linesOf } from "./lines-of.ts"
+import { linesOf } from "../../src/host/lines-of.ts"
 
 export interface Line {
   readonly text: string
