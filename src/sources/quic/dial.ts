@@ -26,8 +26,8 @@ const ANSWER_MS = 3000
 /** Every fifth round lets the previous handshake continue, for a node that takes longer than a round to answer. */
 const PATIENT_ROUNDS = 5
 
-/** Maximum duration of a handshake: the node's own limit. */
-const HANDSHAKE_MS = 10_000
+/** Maximum duration of a handshake, of which datagrams may be lost while a node is crowded. */
+const HANDSHAKE_MS = 5000
 
 /** Interval between the addresses of a host (RFC 8305), and how many of them are tried. */
 const ADDRESS_GAP_MS = 250
@@ -83,6 +83,8 @@ export class Dialer {
   readonly #crowd: Backoff
   readonly #rejection: Backoff
   readonly #attempts = new Set<Attempt>()
+  /** Addresses that refused since the last round began. */
+  readonly #refusing = new Set<string>()
   #addresses: readonly string[] = []
   #lookingUp = false
   #dialing = false
@@ -117,7 +119,6 @@ export class Dialer {
   /** A connection has worked: the next refusal is the first one. */
   worked(): void {
     this.#refusal.reset()
-    this.#crowd.reset()
     this.#rejection.reset()
   }
 
@@ -157,6 +158,7 @@ export class Dialer {
 
   #round(): void {
     this.#rounds++
+    this.#refusing.clear()
     this.#plan(this.#silence.next())
     this.#lookUp().then(addresses => {
       // The first one, too, from a timer: answers that have arrived are read before.
@@ -183,7 +185,7 @@ export class Dialer {
   }
 
   #attempt(address: PeerAddress): void {
-    if (!this.#dialing || !this.#makeWay(address)) return
+    if (!this.#dialing || this.#refusing.has(address.ip) || !this.#makeWay(address)) return
     const { transport, clock } = this.#options
     let receiver: Receiver | undefined
     const session = transport.connect(address, {
@@ -191,6 +193,7 @@ export class Dialer {
         this.#forget(attempt)
         this.stop()
         this.#silence.reset()
+        this.#crowd.reset()
         receiver = this.#events.opened(session, certificate)
       },
       data: chunks => receiver?.data(chunks),
@@ -233,6 +236,7 @@ export class Dialer {
   /** The peer or the local network refused an attempt. */
   #refused(address: PeerAddress, end: SessionEnd): void {
     if (!this.#dialing) return
+    this.#refusing.add(address.ip)
     for (const attempt of this.#attemptsAt(address)) this.#drop(attempt)
     this.#plan((end.reason === "refused" ? this.#crowd : this.#refusal).next())
     this.#report(end)

@@ -625,17 +625,47 @@ describe("the loss of a node", () => {
     expect(gaps.filter(gap => gap === 2000).length).toBeGreaterThan(290)
   })
 
-  test("does not dial beside a handshake that was answered, and gives it 10 s", async () => {
+  test("does not dial beside a handshake that was answered, and gives it 5 s", async () => {
     const { clock, transport, take } = setUp()
     await clock.advance(0)
     const answered = transport.last
     answered.heard()
-    await clock.advance(9900)
+    await clock.advance(4900)
     expect([transport.sessions.length, answered.state, take()]).toEqual([1, "open", []])
     await clock.advance(100)
-    expect([answered.state, take()[0]]).toEqual(["closed", "timeout, again in 0"])
-    await clock.advance(0)
+    expect([answered.state, take()[0]]).toEqual(["closed", "timeout, again in 1000"])
+    await clock.advance(1000)
     expect(transport.sessions.length).toBe(2)
+  })
+
+  test("forgets refusals for want of a place with the next handshake", async () => {
+    const { clock, transport, open } = setUp()
+    for (let i = 0; i < 5; i++) {
+      const session = await open()
+      session.end()
+      await clock.advance(60_000)
+      transport.last.end("refused", "the node refuses connections")
+      const before = transport.sessions.length
+      await clock.advance(4999)
+      expect(transport.sessions.length).toBe(before)
+      await clock.advance(2)
+      expect(transport.sessions.length).toBe(before + 1)
+    }
+  })
+
+  test("does not begin a handshake with an address that refused while its round was resolved", async () => {
+    let resolved = () => {}
+    const addresses = new Promise<string[]>(resolve => {
+      resolved = () => resolve(["10.0.0.1"])
+    })
+    let lookups = 0
+    const resolve = async () => (lookups++ === 0 ? ["10.0.0.1"] : await addresses)
+    const { clock, transport } = setUp({ resolve })
+    await clock.advance(2000)
+    transport.last.end("refused", "the node refuses connections")
+    resolved()
+    await clock.advance(4000)
+    expect(transport.sessions.length).toBe(1)
   })
 
   test("closes every other handshake with a node that refuses one, and returns after 2 to 5 s", async () => {
