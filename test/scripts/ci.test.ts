@@ -61,7 +61,7 @@ function runCi({ root = true, has = ["apt-get", "cargo", "cc", "go", "python3"],
     [ ! -f "$act" ] || cat "$act"
     [ ! -f "$act.code" ] || exit "$(cat "$act.code")"`
   for (const name of [...has, "npm", "git"]) program(`bin/${name}`, stub)
-  for (const name of ["orchestration-tools.sh", "lint-workflows.sh"]) program(`scripts/${name}`, stub)
+  for (const name of ["orchestration-tools.sh", "lint-workflows.sh", "newer-go.sh"]) program(`scripts/${name}`, stub)
   program("bin/id", `echo ${root ? 0 : 1000}`)
   for (const [command, { prints = "", code = 0 }] of Object.entries(acts)) {
     writeFileSync(join(checkout, "acts", nameOf(command)), prints)
@@ -168,6 +168,15 @@ describe("what is missing", () => {
     const install = installed({})?.split(" ")
     expect(install).toContain("strace")
     for (const name of ["cargo", "gcc", "golang", "python3", "python3-pip"]) expect(install).not.toContain(name)
+  })
+
+  test.each([
+    ["go1.19.8", true],
+    ["go1.26.8", false],
+  ])("includes a Go that builds the tools beside %s: %p", (version, isFetched) => {
+    const { exitCode, called } = runCi({ acts: { ...GREEN, "go env GOVERSION": { prints: `${version}\n` } } })
+    expect(exitCode).toBe(0)
+    expect(called.includes("newer-go.sh")).toBe(isFetched)
   })
 
   test("fails a strict run of a user who may install nothing", () => {
