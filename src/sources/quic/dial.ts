@@ -1,5 +1,5 @@
 /**
- * Dials a node until a connection opens. An absent node sends no refusal, only silence, so a round begins every two seconds:
+ * Dials a node until a connection opens. An absent node sends no refusal, only silence, so a round begins every 1.5 s:
  * it starts a handshake with every address of the host in place of the unanswered one before it. The runtime repeats a
  * handshake's first datagram in between, so a node is reached within a second of its return. After ten minutes of silence
  * the interval doubles up to 30 s.
@@ -14,20 +14,17 @@ import { Backoff, type BackoffOptions, doublingBackoff } from "../backoff.ts"
 import type { Resolve } from "./resolve.ts"
 import type { PeerAddress, Session, SessionEnd, Transport } from "./transport.ts"
 
-/** A round every two seconds for ten minutes, in which most nodes restart. */
-const silentBackoff: BackoffOptions = { firstMs: 2000, capMs: 30_000, steady: 300, jitter: 0.25 }
+/** A round every 1.5 s for ten minutes, in which most nodes restart. */
+const silentBackoff: BackoffOptions = { firstMs: 1500, capMs: 30_000, steady: 400, jitter: 0.25 }
 
 /** A node that refuses has too many handshakes at once, as after its restart: its miners spread over 3 s, later over 6 s and more. */
 const crowdBackoff: BackoffOptions = { firstMs: 5000, capMs: 30_000, steady: 2, jitter: 0.6 }
 
-/** Maximum time until a handshake is answered. */
-const ANSWER_MS = 3000
+/** Maximum duration of a handshake. */
+const HANDSHAKE_MS = 3000
 
 /** Every fifth round lets the previous handshake continue, for a node that takes longer than a round to answer. */
 const PATIENT_ROUNDS = 5
-
-/** Maximum duration of a handshake, of which datagrams may be lost while a node is crowded. */
-const HANDSHAKE_MS = 5000
 
 /** Interval between the addresses of a host (RFC 8305), and how many of them are tried. */
 const ADDRESS_GAP_MS = 250
@@ -72,7 +69,7 @@ const rejectionBackoff: BackoffOptions = { firstMs: 10_000, capMs: 300_000, stea
 interface Attempt {
   readonly address: PeerAddress
   readonly session: Session
-  cancelTimeout(): void
+  readonly cancelTimeout: () => void
 }
 
 export class Dialer {
@@ -206,10 +203,7 @@ export class Dialer {
     const attempt: Attempt = {
       address,
       session,
-      cancelTimeout: clock.after(ANSWER_MS, () => {
-        if (session.bytesReceived === 0n) this.#giveUp(attempt)
-        else attempt.cancelTimeout = clock.after(HANDSHAKE_MS - ANSWER_MS, () => this.#giveUp(attempt))
-      }),
+      cancelTimeout: clock.after(HANDSHAKE_MS, () => this.#giveUp(attempt)),
     }
     this.#attempts.add(attempt)
   }
