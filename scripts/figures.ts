@@ -14,7 +14,7 @@ import { host } from "../src/host/host.ts"
 import { fillBlock, hasBlock, markdownTable } from "./document-blocks.ts"
 
 const root = join(import.meta.dir, "..")
-const DOCUMENTS = ["README.md", "docs/performance.md", "docs/reliability.md"]
+const DOCUMENTS = ["README.md", "docs/performance.md", "docs/reliability.md", "docs/fleet.md"]
 
 const SLOW = ["npx", "bun", "test", "--path-ignore-patterns=", "--timeout", "600000"]
 
@@ -26,6 +26,7 @@ export const BLOCKS: Readonly<Record<string, Block>> = {
   },
   start: { command: [...SLOW, "./test/slow/footprint.test.ts"], render: figureTable },
   latency: { command: [...SLOW, "./test/faults/jobs.test.ts", "-t", "from NewJob"], render: figureTable },
+  fleet: { command: [...SLOW, "./test/slow/fleet.test.ts", "./test/slow/fleet-costs.test.ts"], render: figureTable },
   clients: { command: [...SLOW, "./test/slow/unfinished-requests.test.ts"], render: figureTable },
   faults: { command: ["npm", "run", "-s", "test:faults"], render: figureTable },
 }

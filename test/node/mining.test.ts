@@ -9,6 +9,9 @@ import { MinerProcess } from "../support/miner-process.ts"
 import { type Credentials, credentialsIn, nodeMissing, RealNode } from "./real-node.ts"
 
 const TEST_MS = 300_000
+/** Seals that the miners find together for their luck, and how far it may be from one; by chance it is further once in 370 runs. */
+const LUCK_SEALS = 20
+const DEVIATIONS = 3
 /** An absent node is dialed about every second. */
 const REJOINED_MS = 3000
 const SENT = /the seal of (\S+) by \S+ was sent to/
@@ -43,6 +46,30 @@ nodeTest("a block is imported for every job that two miners seal", async () => {
     "blocks that a quantus-node imported from two miners",
     `${jobs.size} for ${jobs.size} sealed jobs, ${seals.map(({ length }) => length).join(" and ")} seals`,
   )
+})
+
+nodeTest("several miners are as lucky as their hashes, by the node's count of blocks", async () => {
+  const node = await startNode()
+  const ports = Array.from({ length: 3 }, () => freeTcpPort())
+  const miners = ports.map(port => serve(node.port, [...fileOptions(node.credentials), `--metrics-port=${port}`]))
+  // A fixed number of seals, so that the expected number is the uncertain one: its deviation is the same root.
+  const found = () => miners.reduce((sum, miner) => sum + sealedJobs(miner).length, 0)
+  while (found() < LUCK_SEALS) await Bun.sleep(50)
+  for (const miner of miners) miner.kill("SIGUSR1")
+  await Promise.all(miners.map(miner => miner.line(/pause \(signal\)/)))
+  const pages = await Promise.all(ports.map(async port => (await fetch(`http://127.0.0.1:${port}/metrics`)).text()))
+  const expected = pages.reduce((sum, page) => sum + Number(/^miner_expected_seals_total (\S+)$/m.exec(page)![1]), 0)
+  expect(await Promise.all(miners.map(ended))).toEqual(miners.map(() => 0))
+  const seals = miners.flatMap(miner => sealedJobs(miner))
+  const jobs = new Set(seals)
+  const blocks = (await node.importsOf(jobs.size)).length
+  figure(
+    `luck of ${miners.length} miners at a quantus-node`,
+    `${seals.length} seals and ${blocks} blocks of ${expected.toFixed(1)} expected, ` +
+      `${((seals.length - expected) / Math.sqrt(expected)).toFixed(2)} deviations`,
+  )
+  expect(blocks).toBe(jobs.size)
+  expect(Math.abs(seals.length - expected)).toBeLessThan(DEVIATIONS * Math.sqrt(expected))
 })
 
 nodeTest("mining and imports continue after the node was killed and restarted", async () => {

@@ -18,7 +18,7 @@ test("a block names machine, date and command", () => {
 })
 
 describe("every block has a place, and every place a block", () => {
-  const documents = ["README.md", "docs/performance.md", "docs/reliability.md"].map(read)
+  const documents = ["README.md", "docs/performance.md", "docs/reliability.md", "docs/fleet.md"].map(read)
   const places = new Set(
     documents.flatMap(text => [...text.matchAll(/<!-- figures (\w+) -->/g)].map(([, name]) => name!)),
   )
