@@ -14,7 +14,7 @@ const MAIN = join(import.meta.dir, "../../src/main.ts")
 const { ENDURANCE_JOBS = "2000" } = process.env
 const JOBS = Number(ENDURANCE_JOBS)
 /** In the first jobs the runtime compiles hot code, which stays. */
-const WARM_UP_JOBS = 300
+const WARM_UP_JOBS = 600
 /** 5,000 reconnects and 1,000 scrapes in 200,000 jobs. */
 const JOBS_A_CONNECTION = 40
 const JOBS_A_SCRAPE = 200

@@ -11,6 +11,8 @@ const { SEALS = "100000", SEALS_OF_OTHERS = "10000" } = process.env
 /** Run in parallel, so that a CPU is busy while one of them waits for the network. */
 const MINERS = 2
 const DIFFICULTY = 500
+/** Candidates that fail verification, because a carry was dropped: one in 15 runs of 100,000 seals has one, none has three. */
+const MAX_FAILED = 2
 /** Too hard to be sealed while a test lasts. */
 const TOO_HARD = 10n ** 30n
 
@@ -31,11 +33,12 @@ for (const [i, engine] of engines.entries()) {
       options: [`--engine=${engine}`],
     }
     const shares = await Promise.all(Array.from({ length: MINERS }, () => mine(share)))
-    // A single worker tests nonces in order, so its count is the seal's position.
-    for (const { works, counts, kernel } of shares) {
+    // A single worker tests nonces in order, so its count is the seal's position, after that of a candidate that failed.
+    for (const { works, failed, counts, kernel } of shares) {
       const row = rowOf(kernel ?? engine)
-      expect(counts).toEqual(works.map(work => placeOf(work, row)))
+      expect(counts).toEqual(works.map((work, i) => sum([...failed[i]!, work].map(nonce => placeOf(nonce, row)))))
     }
+    expect(shares.flatMap(share => share.failed.flat()).length).toBeLessThanOrEqual(MAX_FAILED)
     judge(`${wanted} seals by ${engine}`, DIFFICULTY, shares)
   }, 600_000)
 }
@@ -100,6 +103,7 @@ async function mine({ wanted, difficulty, workers, options, ofAJob = 1 }: Share)
   const kernel = await chosenKernel(miner, peer, options)
   const works: string[] = []
   const counts: number[] = []
+  const jobs: string[] = []
   let [valid, next] = [0, 0]
   while (works.length < wanted) {
     const job = peer.sendJob(BigInt(difficulty))
@@ -111,13 +115,15 @@ async function mine({ wanted, difficulty, workers, options, ofAJob = 1 }: Share)
       next = peer.results.indexOf(arrival, next) + 1
       counts.push(Number(result.hash_count))
       works.push(result.work!)
+      jobs.push(job.id)
       if (isValid(job, result)) valid++
     }
   }
   expect(await miner.stop()).toBe(0)
   await node.close()
   const restarts = miner.lines.filter(({ text }) => /^\[warn\].*was replaced:/.test(text)).length
-  return { works, counts, valid, restarts, kernel }
+  const failed = failedCandidates(miner)
+  return { works, failed: jobs.map(job => failed.get(job) ?? []), counts, valid, restarts, kernel }
 }
 
 /**
@@ -130,6 +136,16 @@ async function chosenKernel(miner: MinerProcess, peer: TestPeer, options: readon
   peer.sendJob(TOO_HARD)
   const { text } = await miner.line(/; using /)
   return /; using ([^ ,]+)/.exec(text)![1]!
+}
+
+/** @returns the nonces that failed verification, by job */
+function failedCandidates({ lines }: MinerProcess): Map<string, string[]> {
+  const failed = new Map<string, string[]>()
+  for (const { text } of lines) {
+    const [, nonce, job] = / reported nonce (\w+), which failed verification for job ([^,]+),/.exec(text) ?? []
+    if (job) failed.set(job, [...(failed.get(job) ?? []), nonce!])
+  }
+  return failed
 }
 
 function rowOf(name: string): number {
@@ -147,7 +163,8 @@ function judge(what: string, difficulty: number, shares: readonly Awaited<Return
   figure(
     what,
     `${valid} valid, ${new Set(works).size} different; ${effort.toFixed(4)} of the hashes expected, ` +
-      `${deviations.toFixed(2)} standard deviations; ${sum(shares.map(share => share.restarts))} workers replaced`,
+      `${deviations.toFixed(2)} standard deviations; ${sum(shares.map(share => share.restarts))} workers replaced, ` +
+      `${shares.flatMap(share => share.failed.flat()).length} candidates failed verification`,
   )
   expect([valid, new Set(works).size]).toEqual([works.length, works.length])
   if (difficulty === 1) expect(shares.flatMap(share => share.counts).filter(count => count !== 1)).toEqual([])
