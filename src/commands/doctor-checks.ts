@@ -5,6 +5,7 @@ import { dirname } from "node:path"
 import type { Clock } from "../clock.ts"
 import type { Config } from "../config/config.ts"
 import type { SourceConfig } from "../config/sources.ts"
+import { describeKind, kindsAmong } from "../host/core-kinds.ts"
 import { describeEffectiveCpus } from "../host/effective-cpus.ts"
 import { host } from "../host/host.ts"
 import { canMakeMachineCode } from "../host/machine-code.ts"
@@ -71,7 +72,8 @@ async function cpus(): Promise<readonly Finding[]> {
   const effective = await host.effectiveCpus()
   const { model } = await host.cpuInfo()
   const workers = defaultWorkers(effective.count)
-  const text = `${model ?? "unknown CPU"}: ${describeEffectiveCpus(effective)}; ${workers} workers by default`
+  const kinds = kindsAmong(await host.coreKinds(), effective.cpus).map(kind => `${describeKind(kind)}; `)
+  const text = `${model ?? "unknown CPU"}: ${describeEffectiveCpus(effective)}; ${kinds.join("")}${workers} workers by default`
   return [...effective.warnings.map(warning => found("CPUs", "warning", warning)), found("CPUs", "ok", text)]
 }
 

@@ -18,6 +18,7 @@ import { isNative, refusedByTrial } from "../engines/cpu/trial.ts"
 import { loadTunings, TUNINGS_FILE, tunedRenderer } from "../engines/cpu/tuned-kernels.ts"
 import type { Engine } from "../engines/engine.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
+import { describeKind, kindsAmong } from "../host/core-kinds.ts"
 import { detectEffectiveCpus, type EffectiveCpus } from "../host/effective-cpus.ts"
 import { host } from "../host/host.ts"
 import { canMakeMachineCode } from "../host/machine-code.ts"
@@ -53,6 +54,8 @@ export async function openEngines(options: OpenOptions): Promise<OpenedEngines> 
   const gpus = await Promise.race([listing, ...(requested === 0 ? [] : [sleep(clock, LISTING_MS)])])
   const workers = resolveWorkers({ requested, effective: cpus.count, gpus: gpus?.engines.length ?? 0, log })
   const placement = await host.placement(cpus.cpus)
+  const kinds = kindsAmong(await host.coreKinds(), cpus.cpus)
+  if (kinds.length > 0) log.info(`the cores differ: ${kinds.map(describeKind).join(", ")}`)
   const native = canMakeMachineCode()
   if (!native) log.warn(NO_MACHINE_CODE)
   const opened = new OpenedEngines(options, cpus, placement, gpus ?? listing, native, workers)

@@ -5,7 +5,7 @@ import type { Placement } from "./platform.ts"
 export interface CpuOfCore {
   readonly cpu: number
   readonly core: string
-  readonly capacity: number
+  readonly speed: number
 }
 
 /** Gives each worker a whole core while cores are left, the fastest first. */
@@ -16,6 +16,6 @@ export function placementOf(threads: readonly CpuOfCore[]): Placement {
     used.set(thread.core, rank + 1)
     return { ...thread, rank }
   })
-  ranked.sort((a, b) => a.rank - b.rank || b.capacity - a.capacity || a.cpu - b.cpu)
+  ranked.sort((a, b) => a.rank - b.rank || b.speed - a.speed || a.cpu - b.cpu)
   return { order: ranked.map(thread => thread.cpu), cores: used.size }
 }

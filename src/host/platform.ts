@@ -2,6 +2,7 @@
 import type { FFIFunction, Library } from "bun:ffi"
 import type { Environment } from "../environment.ts"
 import type { Log } from "../log.ts"
+import type { CoreKind } from "./core-kinds.ts"
 import type { EffectiveCpus } from "./effective-cpus.ts"
 import type { GpuKnobs } from "./gpu-settings.ts"
 import type { SensorSource } from "./sensor-source.ts"
@@ -56,6 +57,8 @@ export interface Platform {
   effectiveCpus(): Promise<EffectiveCpus>
   /** @param cpus ascending */
   placement(cpus: readonly number[]): Promise<Placement>
+  /** The kinds of core of the whole machine, fastest first; none if the system does not tell them or binds no threads. */
+  coreKinds(): Promise<readonly CoreKind[]>
 
   /** The directory for state kept between starts, which may not exist yet; undefined if the user has none. */
   stateDirectory(env: Environment): string | undefined

@@ -27,6 +27,7 @@ export const portable: Platform = {
   cpuInfo: async () => ({ model: systemCpus()[0]?.model, vendor: undefined, microcode: undefined }),
   effectiveCpus: async () => allLogicalCpus(logicalCpuCount()),
   placement: async cpus => ({ order: cpus, cores: cpus.length }),
+  coreKinds: async () => [],
   stateDirectory({ XDG_STATE_HOME: state, HOME: home }) {
     if (state) return join(state, "quantus-miner")
     return home ? join(home, ".local/state/quantus-miner") : undefined

@@ -6,6 +6,7 @@ import type { Platform } from "../platform.ts"
 import { portable } from "../portable.ts"
 import { currentThreadId, setThreadAffinity } from "./affinity.ts"
 import { amdgpuKnobs } from "./amdgpu-knobs.ts"
+import { readCoreKinds } from "./core-kinds.ts"
 import { readCpuInfo } from "./cpu-info.ts"
 import { cpuTemperature } from "./cpu-temperature.ts"
 import { readEffectiveCpus } from "./effective-cpus.ts"
@@ -45,6 +46,7 @@ export const linux: Platform = {
   cpuInfo: () => readCpuInfo(),
   effectiveCpus: () => readEffectiveCpus(),
   placement: cpus => readPlacement(cpus),
+  coreKinds: () => readCoreKinds(),
   stateDirectory(env) {
     // A service may have several, separated by colons.
     const [service] = (env["STATE_DIRECTORY"] ?? "").split(":")

@@ -1,4 +1,5 @@
-/** CPU affinity of threads, effective CPUs, and the order in which workers take them. */
+/** CPU affinity of threads, effective CPUs, the order in which workers take them, and the kinds of their cores. */
+import { type CoreKind, kindsBySpeed } from "../core-kinds.ts"
 import { allLogicalCpus, type EffectiveCpus } from "../effective-cpus.ts"
 import { placementOf } from "../placement.ts"
 import type { Placement } from "../platform.ts"
@@ -66,7 +67,15 @@ export function placement(cpus: readonly number[], processors: Processors | unde
   return placementOf(
     cpus.map(cpu => {
       const core = cores.find(core => core.cpus.includes(cpu))
-      return { cpu, core: core?.cpus.join() ?? `${cpu}`, capacity: core?.speed ?? 0 }
+      return { cpu, core: core?.cpus.join() ?? `${cpu}`, speed: core?.speed ?? 0 }
     }),
   )
+}
+
+/** Fastest first; none if the system does not report cores. */
+export function coreKinds(processors: Processors | undefined = systemProcessors()): readonly CoreKind[] {
+  const sizes = processors?.groupSizes() ?? []
+  const cores = processors?.cores() ?? []
+  const cpus = cores.flatMap(core => cpusIn(core, sizes).map(cpu => ({ cpu, speed: core.efficiencyClass + 1 })))
+  return kindsBySpeed(cpus, speed => `cores of efficiency class ${speed - 1}`)
 }

@@ -1,7 +1,7 @@
 /** Windows. */
 import type { Platform } from "../platform.ts"
 import { portable } from "../portable.ts"
-import { currentThreadId, effectiveCpus, placement, setThreadAffinity } from "./affinity.ts"
+import { coreKinds, currentThreadId, effectiveCpus, placement, setThreadAffinity } from "./affinity.ts"
 import { readCpuInfo } from "./cpu-info.ts"
 import { nodeDirectory, stateDirectory } from "./directories.ts"
 import { openLibrary } from "./libraries.ts"
@@ -23,6 +23,7 @@ export const windows: Platform = {
   cpuInfo: async () => readCpuInfo(),
   effectiveCpus: async () => effectiveCpus(),
   placement: async cpus => placement(cpus),
+  coreKinds: async () => coreKinds(),
   stateDirectory,
   nodeDirectory,
   hasFileModes: false,

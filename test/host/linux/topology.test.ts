@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from "bun:test"
 import { readPlacement } from "../../../src/host/linux/topology.ts"
-import { scratch } from "../support.ts"
+import { scratch, writeTree } from "../support.ts"
 
 const tmp = scratch()
 afterAll(() => tmp.cleanUp())
@@ -11,6 +11,7 @@ const cpu = (n: number) => `sys/devices/system/cpu/cpu${n}`
 function machine(siblings: string[], { capacities = [] as number[], name = "core_cpus_list" } = {}) {
   return tmp.root({
     ...Object.fromEntries(siblings.map((list, n) => [`${cpu(n)}/topology/${name}`, `${list}\n`])),
+    "sys/devices/system/cpu/present": `0-${siblings.length - 1}\n`,
     ...Object.fromEntries(capacities.map((capacity, n) => [`${cpu(n)}/cpu_capacity`, `${capacity}\n`])),
   })
 }
@@ -36,6 +37,12 @@ test("one thread per core", async () => {
 
 test("fast cores before slow cores, slow cores before second threads", async () => {
   const root = machine(["0", "1", "2-3", "2-3"], { capacities: [600, 600, 1024, 1024] })
+  expect(await readPlacement([0, 1, 2, 3], root)).toEqual({ order: [2, 0, 1, 3], cores: 3 })
+})
+
+test("P cores before E cores, E cores before second threads", async () => {
+  const root = machine(["0", "1", "2-3", "2-3"])
+  writeTree(root, { "sys/devices/cpu_core/cpus": "2-3\n", "sys/devices/cpu_atom/cpus": "0-1\n" })
   expect(await readPlacement([0, 1, 2, 3], root)).toEqual({ order: [2, 0, 1, 3], cores: 3 })
 })
 

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from "bun:test"
 import { cpus as systemCpus } from "node:os"
-import { effectiveCpus, placement, setThreadAffinity } from "../../../src/host/windows/affinity.ts"
+import { coreKinds, effectiveCpus, placement, setThreadAffinity } from "../../../src/host/windows/affinity.ts"
 import { quotaOf } from "../../../src/host/windows/job.ts"
 import { openLibrary } from "../../../src/host/windows/libraries.ts"
 import {
@@ -123,6 +123,19 @@ test("workers take whole cores first, the faster ones before", () => {
   const { processors } = machine({ sizes: [4, 1], cores })
   expect(placement([0, 1, 2, 3, 4], processors)).toEqual({ order: [2, 4, 0, 3, 1], cores: 3 })
   expect(placement([0, 1], machine({ sizes: [2] }).processors)).toEqual({ order: [0, 1], cores: 2 })
+})
+
+test("the kinds of core are the efficiency classes, fastest first", () => {
+  const cores = [
+    { group: 0, mask: 0b0011n, efficiencyClass: 0 },
+    { group: 0, mask: 0b1100n, efficiencyClass: 1 },
+    { group: 1, mask: 0b1n, efficiencyClass: 0 },
+  ]
+  expect(coreKinds(machine({ sizes: [4, 1], cores }).processors)).toEqual([
+    { name: "cores of efficiency class 1", cpus: [2, 3] },
+    { name: "cores of efficiency class 0", cpus: [0, 1, 4] },
+  ])
+  expect(coreKinds(machine({ sizes: [4] }).processors)).toEqual([])
 })
 
 test("records of cores are read by their sizes", () => {
