@@ -4,10 +4,11 @@ import type { Config } from "../config/config.ts"
 import { DeviceError } from "../engines/gpu/compute.ts"
 import type { GpuDevice } from "../engines/gpu/device.ts"
 import { lockDevice } from "../engines/gpu/device-lock.ts"
-import { findDevicesApart, proveApart } from "../engines/gpu/driver-process.ts"
+import { findDevicesApart, type Tuned, tuneApart } from "../engines/gpu/driver-process.ts"
 import { UnsupportedDevice } from "../engines/gpu/library.ts"
 import { selectDevices } from "../engines/gpu/select-devices.ts"
-import { isTuned, measure, openTuned, WrongDevice } from "../engines/gpu/tuning.ts"
+import { loadTuning, saveTuning } from "../engines/gpu/stored-tuning.ts"
+import { measure, openStart, type Start, WrongDevice } from "../engines/gpu/tuning.ts"
 import { formatRate } from "../observe/units.ts"
 import { version } from "../version.ts"
 import { aligned } from "./aligned.ts"
@@ -61,17 +62,25 @@ async function rateOf(device: GpuDevice, stateDir: string | undefined): Promise<
   const locked = lockDevice(device)
   if (locked.kind === "taken") return { problem: `used by process ${locked.process}` }
   try {
-    const problem = isTuned(device, { stateDir, version }) ? undefined : await proveApart(device, { clock })
-    return problem === undefined ? measured(device, stateDir) : { problem }
+    const start = await startOf(device, stateDir)
+    return start.kind === "unusable" ? { problem: start.why } : measured(device, start)
   } finally {
     if (locked.kind === "locked") locked.lock.release()
   }
 }
 
-function measured(device: GpuDevice, stateDir: string | undefined): Outcome {
+async function startOf(device: GpuDevice, stateDir: string | undefined): Promise<Tuned> {
+  const stored = loadTuning(device, { stateDir, version })
+  if (stored) return { kind: "tuned", tuning: stored }
+  const tuned = await tuneApart(device, { clock })
+  if (tuned.kind === "tuned") saveTuning(device, { stateDir, version }, tuned.tuning)
+  return tuned
+}
+
+function measured(device: GpuDevice, start: Start): Outcome {
   const now = () => performance.now()
   try {
-    const { search } = openTuned(device, { stateDir, version, recalibrate: false, now })
+    const { search } = openStart(device, start, { now })
     try {
       return { hashesPerSecond: measure(search, now) }
     } finally {

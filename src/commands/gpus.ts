@@ -5,11 +5,11 @@ import type { GpuValues } from "../config/selections.ts"
 import type { Engine } from "../engines/engine.ts"
 import type { GpuDevice } from "../engines/gpu/device.ts"
 import { lockDevice } from "../engines/gpu/device-lock.ts"
-import { type DriverOptions, findDevicesApart, proveApart } from "../engines/gpu/driver-process.ts"
+import { type DriverOptions, findDevicesApart, type Tuned, tuneApart } from "../engines/gpu/driver-process.ts"
 import type { FoundDevice, FoundDevices } from "../engines/gpu/find-devices.ts"
 import { createGpuEngine, type GpuEngine } from "../engines/gpu/gpu-engine.ts"
 import { selectDevices } from "../engines/gpu/select-devices.ts"
-import { isTuned } from "../engines/gpu/tuning.ts"
+import { loadTuning, saveTuning, validFor } from "../engines/gpu/stored-tuning.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
 import { GpuLimits } from "../host/gpu-limits.ts"
 import type { GpuKnobs } from "../host/gpu-settings.ts"
@@ -24,8 +24,8 @@ import { version } from "../version.ts"
 export interface GpusOptions {
   /** Lists the GPUs of all drivers; replaced by tests. */
   readonly find?: (options: DriverOptions) => Promise<FoundDevices>
-  /** Tries a driver that is new with a device; replaced by tests. */
-  readonly prove?: typeof proveApart
+  /** Tunes a GPU; replaced by tests. */
+  readonly tune?: typeof tuneApart
   /** Sensors and settings of GPUs; the host's own by default. */
   readonly openSensors?: (clock: Clock) => readonly SensorSource[]
   readonly knobs?: () => readonly GpuKnobs[]
@@ -87,8 +87,8 @@ export class Gpus {
   readonly #devices = new Map<string, GpuDevice>()
   readonly #numbers = { cuda: 0, opencl: 0 }
   readonly #sensors: SensorWatch
-  /** The outcome of trying a new driver; equal GPUs share it. */
-  readonly #proofs = new Map<string, Promise<string | undefined>>()
+  /** The outcome of a tuning; equal GPUs share it. */
+  readonly #tunings = new Map<string, Promise<Tuned>>()
 
   constructor(options: GpusOptions, cards: readonly FoundDevice[]) {
     this.#options = options
@@ -139,35 +139,43 @@ export class Gpus {
     }
   }
 
-  #prove(device: GpuDevice): Promise<string | undefined> {
-    const { clock, prove = proveApart, log } = this.#options
-    const { api, platform, name, driver, architecture } = device
-    const key = JSON.stringify([api, platform, name, driver, architecture])
-    const known = this.#proofs.get(key)
+  /** The stored tuning, or that of an equal GPU, or a new one, which is stored. */
+  async #startOf(device: GpuDevice, unit: string): Promise<Tuned> {
+    const { settings, stateDir, log } = this.#options
+    const refused = (why: string) => log.withTag("gpu").info(`${unit}: the stored tuning ${why}`)
+    const stored = settings.recalibrate ? undefined : loadTuning(device, { stateDir, version }, refused)
+    if (stored) return { kind: "tuned", tuning: stored }
+    const tuned = await this.#tuned(device)
+    if (tuned.kind === "tuned") saveTuning(device, { stateDir, version }, tuned.tuning)
+    return tuned
+  }
+
+  #tuned(device: GpuDevice): Promise<Tuned> {
+    const { clock, tune = tuneApart } = this.#options
+    const key = JSON.stringify([device.api, device.platform, validFor(device, version)])
+    const known = this.#tunings.get(key)
     if (known) return known
-    log.withTag("gpu").info(`the first compilation for ${name} runs in a separate process`)
-    const proof = prove(device, { clock })
-    this.#proofs.set(key, proof)
-    return proof
+    const log = this.#options.log.withTag("gpu")
+    log.info(`${device.name} is tuned in a separate process for at most 60 s`)
+    const tuning = tune(device, { clock, progress: what => log.info(`${device.name}: ${what}`) })
+    this.#tunings.set(key, tuning)
+    return tuning
   }
 
   #create(device: GpuDevice, other: GpuDevice | undefined): Engine {
-    const { settings, stateDir, clock, log } = this.#options
+    const { settings, clock, log } = this.#options
     const number = this.#numbers[device.api]++
+    const unit = `${device.api}/${number}`
     const engine = createGpuEngine({
       device,
       number,
       batchSize: settings.gpuBatchSize,
       throttleMs: settings.gpuThrottleMs,
-      recalibrate: settings.recalibrate,
-      stateDir,
-      version,
       random: bytes => crypto.getRandomValues(new Uint8Array(bytes)),
       clock,
       log: log.withTag("gpu"),
-      prove: isTuned(device, { stateDir, version }) ? undefined : () => this.#prove(device),
+      tune: () => this.#startOf(device, unit),
     })
-    const unit = `${device.api}/${number}`
     log.withTag("gpu").info(`${unit} is ${nameOf(device)}, driven by ${device.driver}`)
     this.#devices.set(unit, device)
     this.#cards.set(engine, { device, other, unit })

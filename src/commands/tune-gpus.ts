@@ -3,10 +3,11 @@ import { systemClock as clock } from "../clock.ts"
 import type { Config } from "../config/config.ts"
 import type { GpuDevice } from "../engines/gpu/device.ts"
 import { lockDevice } from "../engines/gpu/device-lock.ts"
-import { findDevicesApart, proveApart } from "../engines/gpu/driver-process.ts"
+import { findDevicesApart, tuneApart } from "../engines/gpu/driver-process.ts"
 import { UnsupportedDevice } from "../engines/gpu/library.ts"
 import { selectDevices } from "../engines/gpu/select-devices.ts"
-import { allBuildsFor, nameOfBuild, save, type Tried, type Tuning, tryBuild } from "../engines/gpu/tuning.ts"
+import { saveTuning } from "../engines/gpu/stored-tuning.ts"
+import { allBuildsFor, nameOfBuild, type Tried, type Tuning, tryBuild } from "../engines/gpu/tuning.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
 import type { SensorSource } from "../host/sensor-source.ts"
 import { sensorSources } from "../host/sensors.ts"
@@ -48,7 +49,7 @@ export async function tuneGpus({ settings, stateDir, notes }: Config<"tune">): P
   const sources = sensorSources(clock)
   const entries: object[] = []
   for (const { device } of selectDevices(devices, settings.gpuDevices, settings.allowIntegrated)) {
-    const problem = await unusable(device)
+    const problem = await unusable(device, log)
     if (problem !== undefined) {
       log.warn(`${device.name} is left out: ${problem}`)
       continue
@@ -61,7 +62,7 @@ export async function tuneGpus({ settings, stateDir, notes }: Config<"tune">): P
       readWatts: () => wattsOf(device, sources),
     })
     if (!outcome) continue
-    save(device, { stateDir, version }, outcome.best.tuning)
+    saveTuning(device, { stateDir, version }, outcome.best.tuning)
     entries.push(entryOf(device, outcome))
     if (!settings.json) console.log(reportOf(device, outcome))
   }
@@ -101,9 +102,12 @@ export async function tuneGpu({
 }
 
 /** Locks the GPU until the process ends, and tries a driver in a child process first. */
-async function unusable(device: GpuDevice): Promise<string | undefined> {
+async function unusable(device: GpuDevice, log: Log): Promise<string | undefined> {
   const locked = lockDevice(device)
-  return locked.kind === "taken" ? `process ${locked.process} uses it` : proveApart(device, { clock })
+  if (locked.kind === "taken") return `process ${locked.process} uses it`
+  log.info(`${device.name}: its driver is tried in a separate process first for at most 60 s`)
+  const tuned = await tuneApart(device, { clock })
+  return tuned.kind === "unusable" ? tuned.why : undefined
 }
 
 function tryBuildOf(device: GpuDevice, build: Parameters<TuneGpuOptions["tryBuild"]>[0]): Tried {

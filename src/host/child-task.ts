@@ -17,21 +17,30 @@ const VARIABLE = "QUANTUS_MINER_CHILD"
 /** Time for reports that the child wrote before its end to arrive. */
 const DRAIN_MS = 200
 
+/** Time for a killed child to end, which then no longer uses a device. One that a driver holds may take longer. */
+const END_MS = 2000
+
 export interface ChildOptions {
   /** The task, for `serveChild`; JSON. */
   readonly order: unknown
   /** Longest time without a report. */
   readonly timeoutMs: number
+  /** Longest time from the start to the end; unlimited by default. */
+  readonly limitMs?: number | undefined
   readonly clock: Clock
   /** Receives each report of the child, in order. */
   readonly report: (report: unknown) => void
 }
 
-/** How a child ended: it returned, it crashed or exited early (`how`: `SIGSEGV`, `exit code 1`), or it was too slow. */
+/**
+ * How a child ended: it returned, it crashed or exited early (`how`: `SIGSEGV`, `exit code 1`), it reported nothing for
+ * too long, or it was stopped at its limit.
+ */
 export type ChildEnd =
   | { readonly kind: "done" }
   | { readonly kind: "crashed"; readonly how: string }
   | { readonly kind: "hung" }
+  | { readonly kind: "stopped" }
   | { readonly kind: "unstarted"; readonly why: string }
 
 const running = new Set<Bun.Subprocess>()
@@ -40,7 +49,7 @@ process.on("exit", () => {
 })
 
 /** Runs a task. The child has ended, or was killed and is no longer waited for, when this settles. */
-export async function runChild({ order, timeoutMs, clock, report }: ChildOptions): Promise<ChildEnd> {
+export async function runChild({ order, timeoutMs, limitMs, clock, report }: ChildOptions): Promise<ChildEnd> {
   const token = randomUUID()
   let child: Bun.Subprocess<Blob, "pipe", "ignore">
   try {
@@ -58,6 +67,7 @@ export async function runChild({ order, timeoutMs, clock, report }: ChildOptions
   const { promise, resolve } = Promise.withResolvers<ChildEnd>()
   const hung = () => resolve({ kind: "hung" })
   let cancel = clock.after(timeoutMs, hung)
+  const cancelLimit = limitMs === undefined ? () => {} : clock.after(limitMs, () => resolve({ kind: "stopped" }))
   const take = (text: string) => {
     if (!text.startsWith(token)) return
     const message = JSON.parse(text.slice(token.length)) as { readonly report?: unknown; readonly done?: true }
@@ -77,8 +87,13 @@ export async function runChild({ order, timeoutMs, clock, report }: ChildOptions
   })
   const end = await promise
   cancel()
+  cancelLimit()
   running.delete(child)
   child.kill("SIGKILL")
+  const late = Promise.withResolvers<void>()
+  const cancelLate = clock.after(END_MS, late.resolve)
+  await Promise.race([child.exited, late.promise])
+  cancelLate()
   child.unref()
   return end
 }

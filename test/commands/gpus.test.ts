@@ -1,9 +1,14 @@
 /** Which GPUs a command opens, and what it logs about the others. */
 import { expect, test } from "bun:test"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { openGpus } from "../../src/commands/gpus.ts"
 import type { HashingSettings } from "../../src/config/options.ts"
 import type { FoundDevices } from "../../src/engines/gpu/find-devices.ts"
+import { loadTuning } from "../../src/engines/gpu/stored-tuning.ts"
 import type { Knob } from "../../src/host/gpu-settings.ts"
+import { version } from "../../src/version.ts"
 import { DEVICE } from "../engines/gpu/fake-compute.ts"
 import { collectLog } from "../support/collect-log.ts"
 import { FakeClock, settle } from "../support/fake-clock.ts"
@@ -37,26 +42,66 @@ test("the absence of a requested GPU causes a warning and an error", async () =>
   expect(lines()).toEqual(["warn no GPU found: there is no libcuda.so.1"])
 })
 
-test("equal GPUs of a new driver are tried once, and one that crashes it is refused with the reason", async () => {
+test("equal GPUs are tuned once, and those of a driver that crashes are refused with the reason", async () => {
   const devices = [1, 2].map(i => ({ device: { ...DEVICE, index: i, pci: `0000:0${i}:00.0` }, other: undefined }))
   const settings = { gpuDevices: { kind: "all" }, allowIntegrated: true } as HashingSettings
-  const proved: string[] = []
+  const tuned: string[] = []
   const gpus = await openGpus({
     settings: { ...settings, gpuDevices: { kind: "count", count: 2 } },
     stateDir: undefined,
     clock: new FakeClock(),
     log: collectLog(),
     find: () => Promise.resolve({ devices, missing: [], failures: [], notes: [] }),
-    prove: device => {
-      proved.push(device.name)
-      return Promise.resolve("the driver crashed (SIGSEGV)")
+    tune: device => {
+      tuned.push(device.name)
+      return Promise.resolve({ kind: "unusable", why: "the driver crashed (SIGSEGV)" })
     },
   })
   const events = { candidate() {}, exhausted() {}, switched() {}, restarted() {}, failed() {} }
   for (const engine of gpus.engines) expect(engine.start(events)).rejects.toThrow("the driver crashed (SIGSEGV)")
   await Promise.allSettled(gpus.engines.map(engine => engine.start(events)))
-  expect(proved).toEqual([DEVICE.name])
+  expect(tuned).toEqual([DEVICE.name])
   await Promise.all(gpus.engines.map(engine => engine.close()))
+})
+
+test("a tuning is stored for every equal GPU, and not made again unless --recalibrate asks for it", async () => {
+  const stateDir = mkdtempSync(join(tmpdir(), "gpus-"))
+  const devices = [1, 2].map(i => ({ ...DEVICE, index: i, uuid: `card-${i}` }))
+  const tuning = { layout: { groupSize: 64, groups: 32 }, hashesPerSecond: 1e6 }
+  let tunings = 0
+  let starts = 0
+  const start = async (recalibrate: boolean) => {
+    starts += 1
+    // A process keeps its locks, which are those of addresses.
+    const addressOf = (i: number) => `0000:e${starts}:0${i}.0`
+    const gpus = await openGpus({
+      settings: { gpuDevices: { kind: "count", count: 2 }, allowIntegrated: true, recalibrate } as HashingSettings,
+      stateDir,
+      clock: new FakeClock(),
+      log: collectLog(),
+      find: () =>
+        Promise.resolve({
+          devices: devices.map((device, i) => ({ device: { ...device, pci: addressOf(i) }, other: undefined })),
+          missing: [],
+          failures: [],
+          notes: [],
+        }),
+      tune: () => {
+        tunings += 1
+        return Promise.resolve({ kind: "tuned", tuning })
+      },
+    })
+    const events = { candidate() {}, exhausted() {}, switched() {}, restarted() {}, failed() {} }
+    // The GPUs do not exist.
+    await Promise.allSettled(gpus.engines.map(engine => engine.start(events)))
+    await Promise.all(gpus.engines.map(engine => engine.close()))
+    return tunings
+  }
+  expect(await start(false)).toBe(1)
+  for (const device of devices) expect(loadTuning(device, { stateDir, version })).toEqual(tuning)
+  expect(await start(false)).toBe(1)
+  expect(await start(true)).toBe(2)
+  rmSync(stateDir, { recursive: true })
 })
 
 const one = (pci: string): FoundDevices => ({

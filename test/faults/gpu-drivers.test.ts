@@ -70,7 +70,7 @@ describe("CPUs mine, and the log names the library", () => {
 test("a signal ends the miner while a driver hangs, and leaves nothing behind", async () => {
   for (const [moment, pattern, signal] of [
     ["list", /effective CPU/, "SIGTERM"],
-    ["compile", /runs in a separate process/, "SIGINT"],
+    ["compile", /is tuned in a separate process/, "SIGINT"],
     ["load", /was sent/, "SIGKILL"],
   ] as const) {
     await mining(["cuda", moment, "hang"], async (miner, stub) => {

@@ -4,7 +4,7 @@ import { openCuda } from "../../src/engines/gpu/cuda/api.ts"
 import { cudaDevices } from "../../src/engines/gpu/cuda/devices.ts"
 import type { GpuDevice } from "../../src/engines/gpu/device.ts"
 import { testDevice } from "../../src/engines/gpu/device-test.ts"
-import { measure, openTuned } from "../../src/engines/gpu/tuning.ts"
+import { buildsFor, measure, openStart } from "../../src/engines/gpu/tuning.ts"
 import { nvmlSensors } from "../../src/host/nvml/sensors.ts"
 import { formatRate } from "../../src/observe/units.ts"
 
@@ -19,7 +19,7 @@ describe("CUDA", () => {
   }
   for (const device of devices)
     test(`${device.name} passes its self-test at its measured rate`, async () => {
-      const { search, tuning } = openTuned(device, { stateDir: undefined, version: "test", recalibrate: true, now })
+      const { search, tuning } = openStart(device, { kind: "default", build: buildsFor(device)[0]! }, { now })
       try {
         expect(testDevice(search)).toBeUndefined()
         const rate = measure(search, now)

@@ -1,12 +1,10 @@
 /** Whole searches on every OpenCL device of the host, including the processor if PoCL lists it. */
 import { describe, expect, test } from "bun:test"
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { systemClock as clock } from "../../src/clock.ts"
 import type { Candidate, Work } from "../../src/engines/engine.ts"
 import { DeviceSearch } from "../../src/engines/gpu/device-search.ts"
 import { testDevice } from "../../src/engines/gpu/device-test.ts"
+import { tuneApart } from "../../src/engines/gpu/driver-process.ts"
 import { createGpuEngine } from "../../src/engines/gpu/gpu-engine.ts"
 import { openOpenClCompute } from "../../src/engines/gpu/opencl/compute.ts"
 import { openClDevices } from "../../src/engines/gpu/opencl/devices.ts"
@@ -47,7 +45,6 @@ describe("OpenCL", () => {
 })
 
 function searches(device: ReturnType<typeof openClDevices>[number]): void {
-  const stateDir = mkdtempSync(join(tmpdir(), "gpu-test-"))
   const { handle: _, ...plain } = device
 
   test(`${device.name} passes its self-test, finds seals and searches a range exactly`, async () => {
@@ -56,9 +53,7 @@ function searches(device: ReturnType<typeof openClDevices>[number]): void {
       number: 0,
       batchSize: undefined,
       throttleMs: 0,
-      stateDir,
-      recalibrate: false,
-      version: "test",
+      tune: () => tuneApart(plain, { clock }),
       random: bytes => crypto.getRandomValues(new Uint8Array(bytes)),
       clock,
       log: SILENT,
@@ -111,7 +106,6 @@ function searches(device: ReturnType<typeof openClDevices>[number]): void {
       expect(Math.abs(seals.length - 100)).toBeLessThan(60)
     } finally {
       await engine.close()
-      rmSync(stateDir, { recursive: true })
     }
   })
 }

@@ -72,6 +72,7 @@ function problemOf(end: ChildEnd): string | undefined {
     case "crashed":
       return `it crashed a child process (${end.how}) in which it was tried`
     case "hung":
+    case "stopped":
       return `it did not end within ${TIMEOUT_MS / 1000} s in the child process in which it was tried`
     case "unstarted":
       return `the child process in which it was to be tried cannot be started: ${end.why}`

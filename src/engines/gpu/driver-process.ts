@@ -1,17 +1,22 @@
-/** Lists GPUs and compiles for them in a child process, so that a driver that hangs or crashes costs its GPUs only. */
+/** Lists and tunes GPUs in a child process, so that a driver that hangs or crashes costs its GPUs only. */
 import { readdirSync, readFileSync } from "node:fs"
 import { basename, join } from "node:path"
 import type { Clock } from "../../clock.ts"
 import { type ChildEnd, runChild } from "../../host/child-task.ts"
 import { CUDA_LIBRARY } from "./cuda/api.ts"
 import type { GpuApi, GpuDevice } from "./device.ts"
-import type { DriverOrder, DriverReport } from "./driver-child.ts"
+import type { DriverOrder, DriverReport, TuningReport } from "./driver-child.ts"
 import { combine, type FoundDevices, type Listing } from "./find-devices.ts"
 import { libraryNames } from "./library.ts"
+import type { Build } from "./open-device.ts"
 import { OPENCL_LIBRARY } from "./opencl/api.ts"
+import { buildsFor, fastest, nameOfBuild, type Start, type Tuning } from "./tuning.ts"
 
 /** Time for a driver to list its devices, and to compile and test one build. */
 const TIMEOUT_MS = 30_000
+
+/** Time to tune a device. The build that is compiled or measured then is abandoned. */
+const TUNING_MS = 60_000
 
 /** @param run a test may pass its own @param timeoutMs a test may pass its own */
 export interface DriverOptions {
@@ -31,29 +36,96 @@ async function listApart(api: GpuApi, options: DriverOptions): Promise<Listing> 
   let step = "while its devices were listed"
   const end = await run({ kind: "list", api }, options, report => {
     if (report.kind === "listed") listing = report.listing
-    else step = report.what
+    if (report.kind === "step") step = report.what
   })
   const problem = problemOf(end, api, step, options)
   return problem === undefined ? listing! : { devices: [], missing: problem, isFailure: true }
 }
 
+/** What a device can be opened with, or why its driver cannot be used. */
+export type Tuned = Start | { readonly kind: "unusable"; readonly why: string }
+
+export interface TuneOptions extends DriverOptions {
+  /** Receives a sentence about each step. */
+  readonly progress?: (what: string) => void
+}
+
 /**
- * Compiles and tests every build for a device in a child process.
- * @returns a sentence if the driver hangs or crashes; undefined if it can be used, or reports an error itself
+ * Tunes a device in a child process, which is killed after `TUNING_MS`: the fastest build measured until then is
+ * returned, or a build that is not measured. A driver that answers nothing for `TIMEOUT_MS` before any build works counts
+ * as hung. An error that it reports is left to the miner's own attempt.
  */
-export async function proveApart(device: GpuDevice, options: DriverOptions): Promise<string | undefined> {
-  let step = `while it was opened for ${device.name}`
-  const end = await run({ kind: "prove", device }, options, report => {
-    if (report.kind === "step") step = report.what
-  })
-  return problemOf(end, device.api, step, options, device.platform)
+export async function tuneApart(device: GpuDevice, options: TuneOptions): Promise<Tuned> {
+  const { clock, progress = () => {} } = options
+  const begin = clock.now()
+  const state = new TuningState(device, progress)
+  const end = await run({ kind: "tune", device }, options, report => state.receive(report as TuningReport), TUNING_MS)
+  const isStopped = end.kind === "stopped" || (end.kind === "hung" && state.proved !== undefined)
+  const problem = isStopped ? undefined : problemOf(end, device.api, state.step, options, device.platform)
+  if (problem !== undefined) return { kind: "unusable", why: problem }
+  if (isStopped) progress(state.stopped((clock.now() - begin) / 1000))
+  return state.start()
+}
+
+/** What a child has reported about a tuning. */
+class TuningState {
+  /** The first build that works. */
+  proved: Build | undefined
+  step: string
+  readonly #name: string
+  readonly #progress: (what: string) => void
+  readonly #builds: readonly Build[]
+  readonly #tunings: Tuning[] = []
+
+  constructor(device: GpuDevice, progress: (what: string) => void) {
+    this.step = `while it was opened for ${device.name}`
+    this.#name = device.name
+    this.#progress = progress
+    this.#builds = buildsFor(device)
+  }
+
+  receive(report: TuningReport): void {
+    switch (report.kind) {
+      case "begun": {
+        const place = `build ${report.place + 1}`
+        this.step = `while ${place} was compiled and tested for ${this.#name}`
+        this.#progress(`measuring ${place} of ${this.#builds.length}: ${nameOfBuild(report.build)}`)
+        return
+      }
+      case "proved":
+        this.proved ??= report.build
+        return
+      case "measured":
+        this.#tunings.push(report.tuning)
+        return
+      case "left":
+        this.#progress(`${nameOfBuild(report.build)} cannot be used: ${report.why}`)
+    }
+  }
+
+  stopped(seconds: number): string {
+    const measured = `stopped after ${seconds.toFixed(0)} s: ${this.#tunings.length} of ${this.#builds.length} builds measured`
+    return `${measured}; "quantus-miner tune --gpu" measures every build`
+  }
+
+  start(): Start {
+    if (this.#tunings.length === 0) {
+      const build = this.proved ?? this.#builds[0]!
+      this.#progress(`no build is measured; ${nameOfBuild(build)} is used`)
+      return { kind: "default", build }
+    }
+    const tuning = fastest(this.#tunings)
+    this.#progress(`the fastest is ${nameOfBuild(tuning.layout)}, ${tuning.layout.groups} groups`)
+    return { kind: "tuned", tuning }
+  }
 }
 
 const run = (
   order: DriverOrder,
   { clock, run = runChild, timeoutMs = TIMEOUT_MS }: DriverOptions,
   report: (report: DriverReport) => void,
-): Promise<ChildEnd> => run({ order, timeoutMs, clock, report: report as (report: unknown) => void })
+  limitMs?: number,
+): Promise<ChildEnd> => run({ order, timeoutMs, limitMs, clock, report: report as (report: unknown) => void })
 
 function problemOf(
   end: ChildEnd,
@@ -65,6 +137,7 @@ function problemOf(
   const driver = driverOf(api, platform)
   switch (end.kind) {
     case "done":
+    case "stopped":
       return undefined
     case "crashed":
       return `${driver} crashed (${end.how}) ${step}`

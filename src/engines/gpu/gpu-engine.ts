@@ -8,9 +8,11 @@ import { RefusedKernel } from "../engine.ts"
 import type { Patience } from "../threads/options.ts"
 import { SharedFlag } from "../threads/shared-memory.ts"
 import { ThreadEngine } from "../threads/thread-engine.ts"
+import type { Tuned } from "./driver-process.ts"
+import type { Start } from "./tuning.ts"
 import type { DeviceTask } from "./worker-main.ts"
 
-export interface GpuEngineOptions extends Omit<DeviceTask, "launchMs" | "paused"> {
+export interface GpuEngineOptions extends Omit<DeviceTask, "launchMs" | "paused" | "start"> {
   /** Number of the unit within its API: 0 for `cuda/0`. */
   readonly number: number
   readonly random: (bytes: number) => Uint8Array
@@ -18,8 +20,8 @@ export interface GpuEngineOptions extends Omit<DeviceTask, "launchMs" | "paused"
   readonly log: Log
   /** A module that calls `serveDevice`; the miner's own by default. */
   readonly entry?: string | URL
-  /** Tries a driver that is new before the device is opened. @returns why it cannot be used; undefined if it can */
-  readonly prove?: (() => Promise<string | undefined>) | undefined
+  /** Finds what the device is opened with, which may take as long as a tuning. */
+  readonly tune: () => Promise<Tuned>
 }
 
 /** Duration of a launch: long enough to hide the host's overhead, short enough to switch to a new job quickly. */
@@ -29,9 +31,9 @@ const LAUNCH_MS = 100
 const DISPLAY_LAUNCH_MS = 15
 
 /**
- * Drivers compile the program at start-up, up to six times at the first one, and some take a minute each time. A device
- * without progress for five seconds counts as hung; its thread and context are replaced. At the third failure within an
- * hour the device is dropped. The hour is long enough for three starts that hang.
+ * Drivers compile the program when a thread opens the device, and some take a minute. A device without progress for five
+ * seconds counts as hung; its thread and context are replaced. At the third failure within an hour the device is dropped.
+ * The hour is long enough for three starts that hang.
  */
 const PATIENCE: Patience = { startMs: 600_000, maxStillLooks: 20, maxFailures: 2, failureWindowMs: 3_600_000 }
 
@@ -39,29 +41,32 @@ const PATIENCE: Patience = { startMs: 600_000, maxStillLooks: 20, maxFailures: 2
 export const createGpuEngine = (options: GpuEngineOptions): GpuEngine => new GpuEngine(options)
 
 export class GpuEngine extends ThreadEngine<DeviceTask> {
-  readonly #prove: GpuEngineOptions["prove"]
+  readonly #tune: GpuEngineOptions["tune"]
+  readonly #task: { start: Start | undefined }
   readonly #paused: SharedFlag
-  #proved: Promise<void> | undefined
+  #tuned: Promise<void> | undefined
   #closed = false
 
   constructor(options: GpuEngineOptions) {
-    const { number, random, clock, log, entry = workerEntry("engines/gpu"), prove, ...rest } = options
+    const { number, random, clock, log, entry = workerEntry("engines/gpu"), tune, ...rest } = options
     const launchMs = options.device.display ? DISPLAY_LAUNCH_MS : LAUNCH_MS
     const paused = new SharedFlag()
-    const task: DeviceTask = { ...rest, launchMs, paused: paused.buffer }
+    const task = { ...rest, launchMs, paused: paused.buffer, start: undefined as Start | undefined }
     super({
       name: options.device.api,
       kind: "gpu",
       firstUnit: number,
       workers: 1,
       entry,
-      task: () => task,
+      // Threads are started after `#prepare` has set `start`.
+      task: () => task as DeviceTask,
       patience: PATIENCE,
       random,
       clock,
       log,
     })
-    this.#prove = prove
+    this.#tune = tune
+    this.#task = task
     this.#paused = paused
   }
 
@@ -71,8 +76,8 @@ export class GpuEngine extends ThreadEngine<DeviceTask> {
   }
 
   override prepare(): Promise<void> {
-    this.#proved ??= this.#prepare()
-    return this.#proved
+    this.#tuned ??= this.#prepare()
+    return this.#tuned
   }
 
   override close(): Promise<void> {
@@ -81,8 +86,9 @@ export class GpuEngine extends ThreadEngine<DeviceTask> {
   }
 
   async #prepare(): Promise<void> {
-    const problem = await this.#prove?.()
-    if (problem !== undefined) throw new RefusedKernel(problem, true)
+    const tuned = await this.#tune()
+    if (tuned.kind === "unusable") throw new RefusedKernel(tuned.why, true)
+    this.#task.start = tuned
     if (this.#closed) throw new RefusedKernel("the miner stops", true)
     await super.prepare()
   }

@@ -1,14 +1,12 @@
 /**
- * Tuning of a device. Layouts are measured at the first start, and the fastest is stored for later starts. A layout is
- * a build and a number of groups, which determines the nonces per thread. On CUDA the build's register limit determines
- * the threads that a multiprocessor holds. Layouts that a driver rejects or compiles wrongly are skipped.
+ * Tuning of a device: layouts are measured, and the fastest is used. A layout is a build and a number of groups, which
+ * determines the nonces per thread. On CUDA the build's register limit determines the threads that a multiprocessor
+ * holds. Layouts that a driver rejects or compiles wrongly are skipped.
  */
-import { join } from "node:path"
-import { loadState, saveState } from "../../host/state-file.ts"
 import { MAX_NONCES } from "../../kernel/device-program.ts"
 import { ROW } from "../../kernel/kernel.ts"
 import { DeviceError } from "./compute.ts"
-import { deviceKey, type GpuDevice } from "./device.ts"
+import type { GpuDevice } from "./device.ts"
 import { DeviceSearch } from "./device-search.ts"
 import { testDevice } from "./device-test.ts"
 import { type Build, openDevice } from "./open-device.ts"
@@ -24,18 +22,10 @@ export interface Tuning {
   readonly hashesPerSecond: number
 }
 
-export interface TuningOptions {
-  /** Directory of the stored tunings; undefined disables storing. */
-  readonly stateDir: string | undefined
-  /** Version of the miner; a tuning of another version is not used. */
-  readonly version: string
-  /** Whether to measure even if a tuning is stored. */
-  readonly recalibrate: boolean
-  /** Monotonic milliseconds. */
-  readonly now: () => number
-  /** Receives a sentence about each step of the tuning. */
-  readonly progress?: ((what: string) => void) | undefined
-}
+/** What a device is opened with: a tuning, or a build whose rate is measured when it is opened. */
+export type Start =
+  | { readonly kind: "tuned"; readonly tuning: Tuning }
+  | { readonly kind: "default"; readonly build: Build }
 
 /** How a device is opened and tested. Tests replace it to simulate faults. */
 export interface DeviceAccess {
@@ -61,15 +51,12 @@ const REPEATS = 3
 
 /**
  * Groups of a launch, in multiples of those that the device holds at a time, so that no compute unit idles while others
- * finish a last wave. Builds are compared with the first number; the fastest is also measured with the others.
+ * finish a last wave. A build that is not tuned takes the first number.
  */
 const WAVES = [4, 1, 16] as const
 
 /** Groups that a compute unit holds, where the API does not report it. */
 const USUAL_RESIDENT = 16
-
-/** Time after which a first start measures no further build. Compiling one takes seconds. */
-const BUDGET_MS = 45_000
 
 /** Rows of the first launch, doubled until a launch takes `MEASURE_MS`. */
 const FIRST_ROWS = 16
@@ -161,27 +148,74 @@ export function tryBuild(device: GpuDevice, build: Build, now: () => number, acc
   return { kind: outcome instanceof WrongDevice ? "wrong" : "refused", why: outcome.message }
 }
 
-/** Whether a tuning is stored that is valid for the device and its driver, which then has compiled every build. */
-export const isTuned = (device: GpuDevice, options: Pick<TuningOptions, "stateDir" | "version">): boolean =>
-  load(device, options) !== undefined
+/** Receives the steps of a tuning. */
+export interface TuningEvents {
+  /** A build is about to be compiled. */
+  begun(place: number, build: Build): void
+  /** The build is compiled, and computes right hashes. */
+  proved(build: Build): void
+  measured(tuning: Tuning): void
+  left(build: Build, why: string): void
+}
+
+/** Tries the builds of a device one after the other. @throws UnsupportedDevice */
+export function tryBuilds(
+  device: GpuDevice,
+  now: () => number,
+  events: TuningEvents,
+  { open, test }: DeviceAccess = DEVICES,
+): void {
+  for (const [place, build] of buildsFor(device).entries()) {
+    events.begun(place, build)
+    const proving: DeviceAccess["test"] = search => {
+      const wrong = test(search)
+      if (wrong === undefined) events.proved(build)
+      return wrong
+    }
+    const tried = tryBuild(device, build, now, { open, test: proving })
+    if (tried.kind === "right") events.measured(tried.tuning)
+    else events.left(build, tried.why)
+  }
+}
 
 /**
- * Opens the device and tests it, with the stored layout or, if that is absent or fails, with the fastest measured one.
- * @throws DeviceError, WrongDevice, UnsupportedDevice if no layout works
+ * Opens the device and tests it. If the layout of a tuning no longer works, the device's first build takes its place.
+ * @param progress receives a sentence in that case
+ * @throws DeviceError, WrongDevice, UnsupportedDevice
  */
-export function openTuned(
+export function openStart(
   device: GpuDevice,
-  options: TuningOptions,
+  start: Start,
+  { now, progress = () => {} }: { readonly now: () => number; readonly progress?: (what: string) => void },
   access: DeviceAccess = DEVICES,
 ): { search: DeviceSearch; tuning: Tuning } {
-  const remembered = options.recalibrate ? undefined : load(device, options)
-  if (remembered) {
-    const search = attempt(() => openProved(device, remembered.layout, access))
-    if (!(search instanceof Error)) return { search, tuning: remembered }
+  if (start.kind === "default") return openUntuned(device, start.build, now, access)
+  const { tuning } = start
+  const search = attempt(() => openProved(device, tuning.layout, access))
+  if (!(search instanceof Error)) return { search, tuning }
+  const build = buildsFor(device)[0]!
+  progress(
+    `${nameOfBuild(tuning.layout)} no longer works: ${search.message}; ${nameOfBuild(build)} is used, ` +
+      "--recalibrate tunes again",
+  )
+  return openUntuned(device, build, now, access)
+}
+
+function openUntuned(
+  device: GpuDevice,
+  build: Build,
+  now: () => number,
+  access: DeviceAccess,
+): { search: DeviceSearch; tuning: Tuning } {
+  const search = openProved(device, { ...build, groups: device.computeUnits }, access)
+  try {
+    const layout = layoutFor(device, build, search, WAVES[0])
+    search.geometry = layout
+    return { search, tuning: { layout, hashesPerSecond: measure(search, now) } }
+  } catch (error) {
+    search.close()
+    throw error
   }
-  const measured = measureAll(device, buildsFor(device), { ...options, budgetMs: BUDGET_MS }, access)
-  save(device, options, measured.tuning)
-  return measured
 }
 
 /** Returns the rows of a launch that takes about `milliseconds` at this rate, 1 … MAX_ROWS. */
@@ -228,63 +262,6 @@ export function measure(search: DeviceSearch, now: () => number): number {
   return (rows * ROW * 1000) / best
 }
 
-interface MeasureOptions extends Pick<TuningOptions, "now" | "progress"> {
-  /** Time after which no further build is measured if one works. */
-  readonly budgetMs: number
-}
-
-/** Measures builds and opens the fastest layout. @throws the error of the first build if none works */
-export function measureAll(
-  device: GpuDevice,
-  builds: readonly Build[],
-  { now, progress = () => {}, budgetMs }: MeasureOptions,
-  access: DeviceAccess = DEVICES,
-): { search: DeviceSearch; tuning: Tuning } {
-  const end = now() + budgetMs
-  const tunings: Tuning[] = []
-  let problem: Error | undefined
-  for (const [i, build] of builds.entries()) {
-    if (tunings.length > 0 && now() > end) {
-      progress(`${builds.length - i} of ${builds.length} builds are left out: the others took too long`)
-      break
-    }
-    progress(`measuring build ${i + 1} of ${builds.length}: ${nameOfBuild(build)}`)
-    const outcome = attempt(() => measureBuild(device, build, now, access))
-    if (outcome instanceof Error) {
-      problem ??= outcome
-      progress(`${nameOfBuild(build)} cannot be used: ${outcome.message}`)
-    } else tunings.push(outcome)
-  }
-  if (tunings.length === 0) throw problem!
-  const best = fastest(tunings)
-  const search = openProved(device, best.layout, access)
-  try {
-    const others = WAVES.slice(1).map((waves): Tuning => {
-      const layout = layoutFor(device, best.layout, search, waves)
-      search.geometry = layout
-      return { layout, hashesPerSecond: measure(search, now) }
-    })
-    const tuning = fastest([best, ...others])
-    search.geometry = tuning.layout
-    progress(`the fastest is ${nameOfBuild(tuning.layout)}, ${tuning.layout.groups} groups`)
-    return { search, tuning }
-  } catch (error) {
-    search.close()
-    throw error
-  }
-}
-
-function measureBuild(device: GpuDevice, build: Build, now: () => number, access: DeviceAccess): Tuning {
-  const search = openProved(device, { ...build, groups: device.computeUnits }, access)
-  try {
-    const layout = layoutFor(device, build, search, WAVES[0])
-    search.geometry = layout
-    return { layout, hashesPerSecond: measure(search, now) }
-  } finally {
-    search.close()
-  }
-}
-
 /** `multiplier, rolled, 128 registers, groups of 128`. */
 export function nameOfBuild({ form, rolled, registers, groupSize }: Build): string {
   const parts = [form, rolled ? "rolled" : "rounds in a row", registers && `${registers} registers`]
@@ -297,20 +274,8 @@ function layoutFor({ computeUnits }: GpuDevice, build: Build, search: DeviceSear
   return { ...build, groups: computeUnits * resident * waves }
 }
 
-/**
- * Compiles and tests one build after the other, and closes each. An error that a driver reports is left to the tuning,
- * which skips the build.
- * @param next receives the number of each build before it is compiled
- */
-export function proveBuilds(device: GpuDevice, next: (build: number) => void, access: DeviceAccess = DEVICES): void {
-  for (const [i, build] of buildsFor(device).entries()) {
-    next(i)
-    const search = attempt(() => openProved(device, { ...build, groups: device.computeUnits }, access))
-    if (!(search instanceof Error)) search.close()
-  }
-}
-
-const fastest = (tunings: readonly Tuning[]): Tuning =>
+/** @param tunings at least one */
+export const fastest = (tunings: readonly Tuning[]): Tuning =>
   tunings.reduce((best, tuning) => (tuning.hashesPerSecond > best.hashesPerSecond ? tuning : best))
 
 /** Opens the device with a layout and tests it. @throws DeviceError, WrongDevice, UnsupportedDevice */
@@ -335,58 +300,5 @@ function attempt<Outcome>(run: () => Outcome): Outcome | DeviceError | WrongDevi
   } catch (error) {
     if (error instanceof DeviceError || error instanceof WrongDevice) return error
     throw error
-  }
-}
-
-/** The tuning's field of the state file. */
-const FIELD = "tuning"
-
-/** Returns the path of the device's state file. */
-function file(device: GpuDevice, stateDir: string): string {
-  return join(stateDir, `gpu-${device.api}-${deviceKey(device).replace(/[^\w.-]/g, "_")}.json`)
-}
-
-/**
- * Returns the facts that a tuning is valid for. A MIG instance, or another card in the same slot, differs in compute
- * units or memory.
- */
-const validFor = ({ name, driver, architecture, computeUnits, memory }: GpuDevice, version: string) => ({
-  version,
-  name,
-  driver,
-  architecture,
-  computeUnits,
-  memory,
-})
-
-/** Loads the stored tuning; undefined if it is absent, or damaged or made under other facts, which `progress` receives. */
-function load(
-  device: GpuDevice,
-  { stateDir, version, progress }: Pick<TuningOptions, "stateDir" | "version" | "progress">,
-): Tuning | undefined {
-  if (stateDir === undefined) return undefined
-  const path = file(device, stateDir)
-  const loaded = loadState({ path, field: FIELD, key: validFor(device, version), isValue: isTuning })
-  if (loaded.kind === "valid") return loaded.value
-  if (loaded.kind === "refused") progress?.(`the stored tuning ${loaded.why}`)
-  return undefined
-}
-
-function isTuning(value: unknown): value is Tuning {
-  const { layout, hashesPerSecond } = (value ?? {}) as Partial<Tuning>
-  return [layout?.groupSize, layout?.groups].every(Number.isInteger) && hashesPerSecond! > 0
-}
-
-/** Stores a tuning for later starts. Errors are ignored: the next start measures again. */
-export function save(
-  device: GpuDevice,
-  { stateDir, version }: Pick<TuningOptions, "stateDir" | "version">,
-  tuning: Tuning,
-): void {
-  if (stateDir === undefined) return
-  try {
-    saveState(file(device, stateDir), FIELD, validFor(device, version), tuning)
-  } catch {
-    // See above.
   }
 }

@@ -6,7 +6,7 @@ import { SharedFlag } from "../threads/shared-memory.ts"
 import type { GpuDevice } from "./device.ts"
 import { launchLoop } from "./launch-loop.ts"
 import { UnsupportedDevice } from "./library.ts"
-import { openTuned, rowsOfLaunch, WrongDevice } from "./tuning.ts"
+import { openStart, rowsOfLaunch, type Start, WrongDevice } from "./tuning.ts"
 
 /** The task of a GPU worker: a device and how to use it. */
 export interface DeviceTask {
@@ -17,12 +17,7 @@ export interface DeviceTask {
   readonly launchMs: number
   /** Pause between two launches, in milliseconds. */
   readonly throttleMs: number
-  /** Directory of the stored tunings; undefined disables storing. */
-  readonly stateDir: string | undefined
-  /** Whether to measure even if a tuning is stored. */
-  readonly recalibrate: boolean
-  /** Version of the miner. */
-  readonly version: string
+  readonly start: Start
   /** Of the `SharedFlag` that pauses the device; undefined: it is never paused. */
   readonly paused?: SharedArrayBuffer | undefined
 }
@@ -31,10 +26,10 @@ export interface DeviceTask {
  * Searches by orders until asked to leave; then the thread ends.
  * @param open opens the device; tests replace it to simulate faults
  */
-export const serveDevice = (open: typeof openTuned = openTuned): void =>
+export const serveDevice = (open: typeof openStart = openStart): void =>
   serveOrders<DeviceTask>(order => search(order, open))
 
-function search({ order, memory, slot, report }: OpenOrder<DeviceTask>, open: typeof openTuned): void {
+function search({ order, memory, slot, report }: OpenOrder<DeviceTask>, open: typeof openStart): void {
   const { salt, task } = order
   // A launch's end is polled for each millisecond.
   host.refineTimers()
@@ -61,11 +56,11 @@ function search({ order, memory, slot, report }: OpenOrder<DeviceTask>, open: ty
 /** Opens the device. @throws RefusedKernel if the device is unsupported or computes wrongly */
 function opened(
   task: DeviceTask,
-  open: typeof openTuned,
+  open: typeof openStart,
   progress: (what: string) => void,
-): ReturnType<typeof openTuned> {
+): ReturnType<typeof openStart> {
   try {
-    return open(task.device, { ...task, now: () => performance.now(), progress })
+    return open(task.device, task.start, { now: () => performance.now(), progress })
   } catch (error) {
     if (error instanceof UnsupportedDevice) throw new RefusedKernel(error.message, true)
     throw error instanceof WrongDevice ? new RefusedKernel(error.message, false) : error

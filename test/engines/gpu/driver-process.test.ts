@@ -1,9 +1,11 @@
 /** Drivers in a child process. */
 import { describe, expect, test } from "bun:test"
+import { readdirSync, readFileSync } from "node:fs"
 import { systemClock as clock } from "../../../src/clock.ts"
 import type { DriverReport } from "../../../src/engines/gpu/driver-child.ts"
-import { findDevicesApart, proveApart } from "../../../src/engines/gpu/driver-process.ts"
+import { findDevicesApart, type Tuned, tuneApart } from "../../../src/engines/gpu/driver-process.ts"
 import { findDevices } from "../../../src/engines/gpu/find-devices.ts"
+import type { Tuning } from "../../../src/engines/gpu/tuning.ts"
 import { type ChildEnd, type ChildOptions, runChild } from "../../../src/host/child-task.ts"
 import { FakeClock } from "../../support/fake-clock.ts"
 import { DEVICE } from "./fake-compute.ts"
@@ -76,14 +78,158 @@ describe("a driver that fails", () => {
   })
 
   test("is named with the platform and what it was asked", async () => {
-    const run = child({ kind: "hung" }, { kind: "step", what: "while build 2 was compiled and tested for X" })
-    expect(await proveApart({ ...DEVICE, platform: "rusticl" }, { ...options, run })).toBe(
-      "the OpenCL driver (libOpenCL.so.1, rusticl) did not answer within 5 s while build 2 was compiled and tested for X",
-    )
+    const build = { groupSize: 256, rolled: true }
+    const run = child({ kind: "hung" }, { kind: "begun", place: 1, build })
+    expect(await tuneApart({ ...DEVICE, platform: "rusticl" }, { ...options, run })).toEqual({
+      kind: "unusable",
+      why: "the OpenCL driver (libOpenCL.so.1, rusticl) did not answer within 5 s while build 2 was compiled and tested for Pretended device",
+    })
+  })
+
+  test("by crashing costs its GPU, whatever was measured before", async () => {
+    const run = child({ kind: "crashed", how: "SIGSEGV" }, ...MEASURED)
+    expect(await tuneApart({ ...DEVICE, platform: "rusticl" }, { ...options, run })).toEqual({
+      kind: "unusable",
+      why: "the OpenCL driver (libOpenCL.so.1, rusticl) crashed (SIGSEGV) while build 1 was compiled and tested for Pretended device",
+    })
   })
 
   test("by reporting an error is left to the engine, which reports it", async () => {
     const gone = { ...DEVICE, index: 1000 }
-    expect(await proveApart(gone, { clock })).toBeUndefined()
+    expect(await tuneApart(gone, { clock })).toEqual({ kind: "default", build: FIRST })
   }, 30_000)
 })
+
+const FIRST = { groupSize: 64, rolled: true }
+const SECOND = { groupSize: 256, rolled: true }
+const tuningOf = (build: object, hashesPerSecond: number) => ({
+  layout: { ...build, groups: 32 } as Tuning["layout"],
+  hashesPerSecond,
+})
+const MEASURED: DriverReport[] = [
+  { kind: "begun", place: 0, build: FIRST },
+  { kind: "proved", build: FIRST },
+  { kind: "measured", tuning: tuningOf(FIRST, 1e6) },
+]
+
+describe("a tuning", () => {
+  /** A child that makes each report when it is due, in ms, and does not end before the last of `ends`. */
+  function tuned(reports: readonly (readonly [number, DriverReport])[], end?: readonly [number, ChildEnd]) {
+    const clock = new FakeClock()
+    const lines: string[] = []
+    let outcome: Tuned | undefined
+    const run = ({ timeoutMs, limitMs, report }: ChildOptions) => {
+      const { promise, resolve } = Promise.withResolvers<ChildEnd>()
+      let last = 0
+      for (const [at, one] of reports)
+        clock.after(at, () => {
+          last = clock.now()
+          report(one)
+        })
+      clock.every(1000, () => {
+        if (clock.now() - last >= timeoutMs) resolve({ kind: "hung" })
+      })
+      if (limitMs !== undefined) clock.after(limitMs, () => resolve({ kind: "stopped" }))
+      if (end) clock.after(end[0], () => resolve(end[1]))
+      return promise
+    }
+    void tuneApart(DEVICE, { clock, run, progress: line => lines.push(line) }).then(tuned => {
+      outcome = tuned
+    })
+    return { clock, lines, outcome: () => outcome }
+  }
+
+  const [begun, proved, measured] = MEASURED as [DriverReport, DriverReport, DriverReport]
+
+  test("takes the fastest build", async () => {
+    const { clock, lines, outcome } = tuned(
+      [
+        [10, begun],
+        [20, proved],
+        [30, measured],
+        [40, { kind: "begun", place: 1, build: SECOND }],
+        [50, { kind: "measured", tuning: tuningOf(SECOND, 2e6) }],
+        [60, { kind: "left", build: { groupSize: 64 }, why: "CL_BUILD_PROGRAM_FAILURE" }],
+      ],
+      [70, { kind: "done" }],
+    )
+    await clock.advance(70)
+    expect(outcome()).toEqual({ kind: "tuned", tuning: tuningOf(SECOND, 2e6) })
+    expect(lines).toEqual([
+      "measuring build 1 of 4: rolled, groups of 64",
+      "measuring build 2 of 4: rolled, groups of 256",
+      "rounds in a row, groups of 64 cannot be used: CL_BUILD_PROGRAM_FAILURE",
+      "the fastest is rolled, groups of 256, 32 groups",
+    ])
+  })
+
+  test("ends after 60 s with the best so far, whatever the driver does", async () => {
+    const { clock, lines, outcome } = tuned([
+      [20_000, begun],
+      [25_000, proved],
+      [30_000, measured],
+      // Its compilation would take longer.
+      [31_000, { kind: "begun", place: 1, build: SECOND }],
+    ])
+    await clock.advance(59_999)
+    expect(outcome()).toBeUndefined()
+    await clock.advance(1)
+    expect(outcome()).toEqual({ kind: "tuned", tuning: tuningOf(FIRST, 1e6) })
+    expect(lines.slice(2)).toEqual([
+      'stopped after 60 s: 1 of 4 builds measured; "quantus-miner tune --gpu" measures every build',
+      "the fastest is rolled, groups of 64, 32 groups",
+    ])
+  })
+
+  test("that has measured nothing by then gives the first build that works", async () => {
+    const { clock, lines, outcome } = tuned([
+      [1000, begun],
+      [25_000, { kind: "left", build: FIRST, why: "CL_BUILD_PROGRAM_FAILURE" }],
+      [26_000, { kind: "begun", place: 1, build: SECOND }],
+      [50_000, { kind: "proved", build: SECOND }],
+    ])
+    await clock.advance(60_000)
+    expect(outcome()).toEqual({ kind: "default", build: SECOND })
+    expect(lines.slice(-2)).toEqual([
+      'stopped after 60 s: 0 of 4 builds measured; "quantus-miner tune --gpu" measures every build',
+      "no build is measured; rolled, groups of 256 is used",
+    ])
+  })
+
+  test("ends when a build is silent for 30 s, with what was measured before", async () => {
+    const { clock, lines, outcome } = tuned(MEASURED.map((report, i) => [1000 + i, report]))
+    await clock.advance(40_000)
+    expect(outcome()).toEqual({ kind: "tuned", tuning: tuningOf(FIRST, 1e6) })
+    expect(lines).toContainEqual(expect.stringMatching(/^stopped after 3\d s: 1 of 4 builds measured/))
+  })
+
+  test("fails if the first build is silent for 30 s", async () => {
+    const { clock, outcome } = tuned([[1000, begun]])
+    await clock.advance(40_000)
+    expect(outcome()).toMatchObject({ kind: "unusable", why: expect.stringContaining("did not answer within 30 s") })
+  })
+})
+
+test.skipIf(process.platform !== "linux")("a real child is ended at its limit, and is gone then", async () => {
+  const clock = new FakeClock()
+  let end: ChildEnd | undefined
+  const order = { kind: "list", api: "cuda" }
+  const ending = runChild({ order, timeoutMs: 90_000, limitMs: 60_000, clock, report() {} }).then(how => {
+    end = how
+  })
+  const [pid] = childrenOf(process.pid)
+  await clock.advance(59_999)
+  expect(end).toBeUndefined()
+  await clock.advance(1)
+  await ending
+  expect(end).toEqual({ kind: "stopped" })
+  expect(pid).toBeGreaterThan(0)
+  expect(childrenOf(process.pid)).not.toContain(pid)
+  expect(clock.pending).toBe(0)
+})
+
+/** Processes that were started by a process and have not ended, on Linux. */
+const childrenOf = (parent: number): number[] =>
+  readdirSync(`/proc/${parent}/task`).flatMap(task =>
+    readFileSync(`/proc/${parent}/task/${task}/children`, "utf8").split(" ").filter(Boolean).map(Number),
+  )

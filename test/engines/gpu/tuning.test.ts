@@ -1,11 +1,26 @@
-import { afterAll, describe, expect, test } from "bun:test"
+import { describe, expect, test } from "bun:test"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { DeviceError } from "../../../src/engines/gpu/compute.ts"
+import type { GpuDevice } from "../../../src/engines/gpu/device.ts"
 import { DeviceSearch } from "../../../src/engines/gpu/device-search.ts"
 import type { Build } from "../../../src/engines/gpu/open-device.ts"
-import { measure, openTuned, rowsFor, rowsOf, rowsOfLaunch, WrongDevice } from "../../../src/engines/gpu/tuning.ts"
+import { loadTuning, saveTuning } from "../../../src/engines/gpu/stored-tuning.ts"
+import {
+  type DeviceAccess,
+  fastest,
+  measure,
+  nameOfBuild,
+  openStart,
+  rowsFor,
+  rowsOf,
+  rowsOfLaunch,
+  type Start,
+  type Tuning,
+  tryBuilds,
+  WrongDevice,
+} from "../../../src/engines/gpu/tuning.ts"
 import { DEVICE, fakeCompute } from "./fake-compute.ts"
 
 test("a launch has the rows that fill its duration", () => {
@@ -46,106 +61,140 @@ test("a rate is measured by the fastest of several launches of sufficient length
   expect(measure(new DeviceSearch("opencl", compute), () => time)).toBeCloseTo(100_000)
 })
 
-describe("a layout", () => {
-  const stateDir = mkdtempSync(join(tmpdir(), "tuning-"))
-  afterAll(() => rmSync(stateDir, { recursive: true }))
-  const refused = new DeviceError("clBuildProgram", "CL_BUILD_PROGRAM_FAILURE")
+const REFUSED = new DeviceError("clBuildProgram", "CL_BUILD_PROGRAM_FAILURE")
 
-  /** @param speed nonces per millisecond of a build and a number of groups; 0 rejects it, negative computes wrongly */
-  function tuned(
-    speed: (build: Build, groups: number) => number,
-    { driver = DEVICE.driver, dir = "", resident = undefined as number | undefined, compileMs = 0 } = {},
-  ) {
-    let time = 0
+/** @param speed nonces per millisecond of a build and a number of groups; 0 rejects it, negative computes wrongly */
+function deviceOf(speed: (build: Build, groups: number) => number, resident?: number) {
+  let time = 0
+  let measured = 0
+  const open = new Set<unknown>()
+  let opened: Build
+  const access: DeviceAccess = {
+    open(_device, build) {
+      if (speed(build, 0) === 0) throw REFUSED
+      const compute = fakeCompute(() => false)
+      const close = compute.close.bind(compute)
+      compute.residentGroups = () => resident
+      open.add(compute)
+      compute.launch = (_queue, kernel, groups, _size, args) => {
+        if (kernel !== "search") return
+        measured += 1
+        time += ((args[2] as { u32: number }).u32 * 256) / speed(build, groups)
+      }
+      compute.close = () => {
+        open.delete(compute)
+        close()
+      }
+      opened = build
+      return compute
+    },
+    test: ({ name }) => (speed(opened, 0) < 0 ? `${name} is wrong` : undefined),
+  }
+  return { access, open, now: () => time, measurements: () => measured }
+}
+
+describe("the builds of a device", () => {
+  /** Reports as texts, and the measured tunings. */
+  function tried(speed: Parameters<typeof deviceOf>[0], resident?: number) {
+    const { access, open, now } = deviceOf(speed, resident)
     const lines: string[] = []
-    let measured = 0
-    const open = new Set<unknown>()
-    let opened: Build
-    const tune = () =>
-      openTuned(
-        { ...DEVICE, driver },
-        {
-          stateDir: dir || undefined,
-          version: "1",
-          recalibrate: false,
-          now: () => time,
-          progress: line => lines.push(line),
+    const tunings: Tuning[] = []
+    tryBuilds(
+      DEVICE,
+      now,
+      {
+        begun: (place, build) => lines.push(`${place}: ${nameOfBuild(build)}`),
+        proved: () => lines.push("proved"),
+        measured: tuning => {
+          lines.push("measured")
+          tunings.push(tuning)
         },
-        {
-          open(_device, build) {
-            time += compileMs
-            if (speed(build, 0) === 0) throw refused
-            const compute = fakeCompute(() => false)
-            const close = compute.close.bind(compute)
-            compute.residentGroups = () => resident as undefined
-            open.add(compute)
-            compute.launch = (_queue, kernel, groups, _size, args) => {
-              if (kernel !== "search") return
-              measured += 1
-              time += ((args[2] as { u32: number }).u32 * 256) / speed(build, groups)
-            }
-            compute.close = () => {
-              open.delete(compute)
-              close()
-            }
-            opened = build
-            return compute
-          },
-          test: ({ name }) => (speed(opened, 0) < 0 ? `${name} is wrong` : undefined),
-        },
-      )
-    return { tune, open, lines, measurements: () => measured }
+        left: (_build, why) => lines.push(why),
+      },
+      access,
+    )
+    return { lines, tunings, open }
   }
 
-  test("is chosen if its build and its number of groups are the fastest", () => {
-    const { tune, open } = tuned(({ groupSize, rolled }, groups) => (rolled ? 3e5 : 1e5) + groupSize + groups)
-    const { tuning } = tune()
-    expect(tuning.layout).toEqual({ groupSize: 256, rolled: true, groups: 512 })
+  test("are measured one after the other with several numbers of groups, and closed", () => {
+    const { tunings, open } = tried(({ groupSize, rolled }, groups) => (rolled ? 3e5 : 1e5) + groupSize + groups)
+    expect(tunings.map(({ layout }) => layout.groups)).toEqual([512, 512, 512, 512])
+    expect(fastest(tunings).layout).toEqual({ groupSize: 256, rolled: true, groups: 512 })
+    expect(open.size).toBe(0)
+  })
+
+  test("are measured with multiples of the groups that the device holds at a time", () => {
+    const { tunings } = tried((_build, groups) => 1e5 + (groups === 2 * 6 ? 1 : 0), 6)
+    expect(tunings[0]!.layout.groups).toBe(12)
+  })
+
+  test("are left with the reason if the driver rejects them or they compute wrongly", () => {
+    const { lines, open } = tried(({ groupSize, rolled }) => (groupSize === 256 ? 0 : rolled ? 1e5 : -1e6))
+    expect(lines).toEqual([
+      "0: rolled, groups of 64",
+      "proved",
+      "measured",
+      "1: rolled, groups of 256",
+      REFUSED.message,
+      "2: rounds in a row, groups of 64",
+      "opencl is wrong",
+      "3: rounds in a row, groups of 256",
+      REFUSED.message,
+    ])
+    expect(open.size).toBe(0)
+  })
+})
+
+describe("a device is opened", () => {
+  const tuning: Tuning = { layout: { groupSize: 256, rolled: true, groups: 512 }, hashesPerSecond: 1e8 }
+  const opened = (speed: Parameters<typeof deviceOf>[0], start: Start) => {
+    const { access, open, now, measurements } = deviceOf(speed)
+    const lines: string[] = []
+    const run = () => openStart(DEVICE, start, { now, progress: line => lines.push(line) }, access).tuning
+    return { run, open, lines, measurements }
+  }
+
+  test("with a tuning, which is not measured again", () => {
+    const { run, open, measurements } = opened(() => 1e5, { kind: "tuned", tuning })
+    expect(run()).toEqual(tuning)
+    expect([open.size, measurements()]).toEqual([1, 0])
+  })
+
+  test("with a build whose rate is measured", () => {
+    const { run, open } = opened(() => 1e5, { kind: "default", build: { groupSize: 64 } })
+    expect(run()).toEqual({ layout: { groupSize: 64, groups: 2 * 16 * 4 }, hashesPerSecond: expect.closeTo(1e8) })
     expect(open.size).toBe(1)
   })
 
-  test("has a multiple of the groups that the device holds at a time", () => {
-    const { tune } = tuned((_build, groups) => 1e5 + (groups === 2 * 6 ? 1 : 0), { resident: 6 })
-    expect(tune().tuning.layout.groups).toBe(12)
-  })
-
-  test("is chosen among those measured within the budget, and every step is reported", () => {
-    const { tune, lines } = tuned(({ rolled }) => (rolled ? 1e5 : 1e6), { compileMs: 30_000 })
-    expect(tune().tuning.layout).toMatchObject({ rolled: true })
+  test("with its first build if a tuning no longer works", () => {
+    const { run, lines } = opened(({ groupSize }) => (groupSize === 256 ? 0 : 1e5), { kind: "tuned", tuning })
+    expect(run().layout).toMatchObject({ groupSize: 64, rolled: true })
     expect(lines).toEqual([
-      "measuring build 1 of 4: rolled, groups of 64",
-      "measuring build 2 of 4: rolled, groups of 256",
-      "2 of 4 builds are left out: the others took too long",
-      expect.stringMatching(/^the fastest is rolled, groups of \d+, \d+ groups$/),
+      `rolled, groups of 256 no longer works: ${REFUSED.message}; rolled, groups of 64 is used, --recalibrate tunes again`,
     ])
   })
 
-  test("is skipped if the driver rejects it or it computes wrongly", () => {
-    const { tune, open } = tuned(({ groupSize, rolled }) => (groupSize === 256 ? 0 : rolled ? 1e5 : -1e6))
-    expect(tune().tuning.layout).toMatchObject({ groupSize: 64, rolled: true })
-    expect(open.size).toBe(1)
-  })
-
-  test("has its error reported if no layout works", () => {
-    expect(tuned(() => 0).tune).toThrow(refused)
-    const wrong = tuned(() => -1)
-    expect(wrong.tune).toThrow(new WrongDevice("opencl is wrong"))
+  test("or its error is reported, and nothing stays open", () => {
+    expect(opened(() => 0, { kind: "tuned", tuning }).run).toThrow(REFUSED)
+    const wrong = opened(() => -1, { kind: "tuned", tuning })
+    expect(wrong.run).toThrow(new WrongDevice("opencl is wrong"))
     expect(wrong.open.size).toBe(0)
   })
+})
 
-  test("is stored for this driver, and measured again if it no longer works", () => {
-    const first = tuned(() => 1e5, { dir: stateDir })
-    const { layout } = first.tune().tuning
-    const second = tuned(() => 1e5, { dir: stateDir })
-    expect(second.tune().tuning.layout).toEqual(layout)
-    expect(second.measurements()).toBe(0)
-    const updated = tuned(() => 1e5, { dir: stateDir, driver: "OpenCL 1.2, driver 2" })
-    updated.tune()
-    expect(updated.measurements()).toBeGreaterThan(0)
-    const unusable = tuned(({ groupSize }) => (groupSize === layout.groupSize ? 0 : 1e5), {
-      dir: stateDir,
-      driver: "OpenCL 1.2, driver 2",
-    })
-    expect(unusable.tune().tuning.layout.groupSize).not.toBe(layout.groupSize)
-  })
+test("a tuning is stored for this card and driver", () => {
+  const stateDir = mkdtempSync(join(tmpdir(), "tuning-"))
+  const store = { stateDir, version: "1" }
+  const tuning: Tuning = { layout: { groupSize: 64, groups: 32 }, hashesPerSecond: 1e6 }
+  const whys: string[] = []
+  const load = (device: GpuDevice, version = "1") => loadTuning(device, { stateDir, version }, why => whys.push(why))
+  expect(load(DEVICE)).toBeUndefined()
+  saveTuning(DEVICE, store, tuning)
+  expect(load(DEVICE)).toEqual(tuning)
+  expect(whys).toEqual([])
+  expect(load({ ...DEVICE, driver: "OpenCL 1.2, driver 2" })).toBeUndefined()
+  expect(load(DEVICE, "2")).toBeUndefined()
+  expect(whys.length).toBe(2)
+  expect(load({ ...DEVICE, pci: "0000:02:00.0" })).toBeUndefined()
+  rmSync(stateDir, { recursive: true })
 })
