@@ -33,10 +33,9 @@ export interface BuildReport {
 
 export interface ReportAccess {
   readonly builds: readonly Build[]
-  readonly tryBuild: (build: Build) => Tried
+  readonly tryBuild: (build: Build) => Promise<Tried<SensorReading | undefined>>
   /** Opens a program with one kernel, `pipe`; undefined without CUDA. */
   readonly openPtx: ((ptx: string) => Compute) | undefined
-  readonly sensors: () => Promise<SensorReading | undefined>
   readonly log: (line: string) => void
 }
 
@@ -127,7 +126,7 @@ ${text(end)}
 
 /** Measures a device. */
 export async function reportOn(device: GpuDevice, access: ReportAccess): Promise<GpuReport> {
-  const { builds, tryBuild, openPtx, sensors, log } = access
+  const { builds, tryBuild, openPtx, log } = access
   const { api, name, architecture, computeUnits, memory, driver } = device
   const lanes = (steps: number, instructions: number, step: (i: number) => readonly string[]) =>
     lanesOf(openPtx!(pipeProgram(steps, step)), computeUnits, steps * instructions)
@@ -139,7 +138,7 @@ export async function reportOn(device: GpuDevice, access: ReportAccess): Promise
   const cache = openPtx && CACHE_KIB.map(kib => ({ kib, lanes: lanes((1024 * kib) / MIXED_BYTES, 4, mixed) }))
   const reports: BuildReport[] = []
   for (const build of builds) {
-    const report = await reportOnBuild(device, build, tryBuild(build), sensors)
+    const report = reportOnBuild(device, build, await tryBuild(build))
     reports.push(report)
     log(`${name}: ${rowOf(report).join(", ")}`)
   }
@@ -151,16 +150,11 @@ export async function reportOn(device: GpuDevice, access: ReportAccess): Promise
   }
 }
 
-async function reportOnBuild(
-  device: GpuDevice,
-  build: Build,
-  tried: Tried,
-  sensors: ReportAccess["sensors"],
-): Promise<BuildReport> {
+function reportOnBuild(device: GpuDevice, build: Build, tried: Tried<SensorReading | undefined>): BuildReport {
   const nothing = { hashesPerSecond: null, groups: null, registers: null, watts: null, clockHertz: null }
   const base = { build: nameOfBuild(build), outcome: tried.kind }
   if (tried.kind !== "right") return { ...base, ...nothing, why: tried.why, shareOfBound: null }
-  const { powerWatts = null, clockHertz = null } = (await sensors()) ?? {}
+  const { powerWatts = null, clockHertz = null } = tried.reading ?? {}
   const { layout, hashesPerSecond } = tried.tuning
   const bound = clockHertz === null ? undefined : boundOf(device, build, clockHertz)
   return {

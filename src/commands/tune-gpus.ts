@@ -5,6 +5,7 @@ import type { GpuDevice } from "../engines/gpu/device.ts"
 import { lockDevice } from "../engines/gpu/device-lock.ts"
 import { findDevicesApart, tuneApart } from "../engines/gpu/driver-process.ts"
 import { UnsupportedDevice } from "../engines/gpu/library.ts"
+import type { Build } from "../engines/gpu/open-device.ts"
 import { selectDevices } from "../engines/gpu/select-devices.ts"
 import { saveTuning } from "../engines/gpu/stored-tuning.ts"
 import { allBuildsFor, nameOfBuild, type Tried, type Tuning, tryBuild } from "../engines/gpu/tuning.ts"
@@ -30,13 +31,14 @@ interface Measured {
   readonly watts: number | undefined
 }
 
+type TriedBuild = Tried<number | undefined>
+
 export interface TuneGpuOptions {
   readonly device: GpuDevice
   readonly log: Log
   readonly stop: AbortSignal
-  readonly tryBuild: (build: ReturnType<typeof allBuildsFor>[number]) => Tried
-  /** Power of the GPU; undefined if it cannot be read. */
-  readonly readWatts: () => Promise<number | undefined>
+  /** Tries a build, and reads the power of the busy GPU, which is undefined if it cannot be read. */
+  readonly tryBuild: (build: Build) => Promise<TriedBuild>
 }
 
 /** @throws OperatorError if no GPU can be tuned */
@@ -58,8 +60,7 @@ export async function tuneGpus({ settings, stateDir, notes }: Config<"tune">): P
       device,
       log,
       stop,
-      tryBuild: build => tryBuildOf(device, build),
-      readWatts: () => wattsOf(device, sources),
+      tryBuild: build => tryBuildOf(device, build, () => wattsOf(device, sources)),
     })
     if (!outcome) continue
     saveTuning(device, { stateDir, version }, outcome.best.tuning)
@@ -71,24 +72,18 @@ export async function tuneGpus({ settings, stateDir, notes }: Config<"tune">): P
 }
 
 /** Tries every build until `stop`. @returns undefined if none works */
-export async function tuneGpu({
-  device,
-  log,
-  stop,
-  tryBuild,
-  readWatts,
-}: TuneGpuOptions): Promise<TunedGpu | undefined> {
+export async function tuneGpu({ device, log, stop, tryBuild }: TuneGpuOptions): Promise<TunedGpu | undefined> {
   const builds = allBuildsFor(device)
   let best: Measured | undefined
   let usual: Measured | undefined
   let tried = 0
   for (const build of builds) {
     if (stop.aborted) break
-    const outcome = tryBuild(build)
+    const outcome = await tryBuild(build)
     tried += 1
     const place = `${device.name}, ${tried} of ${builds.length}: ${nameOfBuild(build)}`
     if (outcome.kind === "right") {
-      const measured = { tuning: outcome.tuning, watts: await readWatts() }
+      const measured = { tuning: outcome.tuning, watts: outcome.reading }
       usual ??= measured
       if (!best || outcome.tuning.hashesPerSecond > best.tuning.hashesPerSecond) best = measured
       log.info(`${place}: ${textOf(measured)}${best === measured ? ", the fastest so far" : ""}`)
@@ -110,9 +105,13 @@ async function unusable(device: GpuDevice, log: Log): Promise<string | undefined
   return tuned.kind === "unusable" ? tuned.why : undefined
 }
 
-function tryBuildOf(device: GpuDevice, build: Parameters<TuneGpuOptions["tryBuild"]>[0]): Tried {
+async function tryBuildOf(
+  device: GpuDevice,
+  build: Build,
+  read: () => Promise<number | undefined>,
+): Promise<TriedBuild> {
   try {
-    return tryBuild(device, build, () => performance.now())
+    return await tryBuild(device, build, { now: () => performance.now(), read })
   } catch (error) {
     if (error instanceof UnsupportedDevice) return { kind: "refused", why: error.message }
     throw error

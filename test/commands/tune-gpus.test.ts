@@ -6,10 +6,11 @@ import { allBuildsFor, nameOfBuild, type Tried } from "../../src/engines/gpu/tun
 import { DEVICE } from "../engines/gpu/fake-compute.ts"
 import { collectLog } from "../support/collect-log.ts"
 
-const right = (build: Build, hashesPerSecond: number): Tried => ({
+const right = (build: Build, hashesPerSecond: number, reading?: number): Tried<number | undefined> => ({
   kind: "right",
   tuning: { layout: { ...build, groups: 8 }, hashesPerSecond },
   registers: undefined,
+  reading,
 })
 
 test("every form, register limit and group size of an NVIDIA card is tried once, the usual ones first", () => {
@@ -25,11 +26,10 @@ test("the fastest build is kept, and compared with the usual one", async () => {
     device: DEVICE,
     log,
     stop: new AbortController().signal,
-    tryBuild: build => {
+    tryBuild: async build => {
       if (build.groupSize === 256) return { kind: "refused", why: "CL_BUILD_PROGRAM_FAILURE" }
-      return right(build, build.rolled ? 100e6 : build.groupSize === 128 ? 125e6 : 110e6)
+      return right(build, build.rolled ? 100e6 : build.groupSize === 128 ? 125e6 : 110e6, 200)
     },
-    readWatts: () => Promise.resolve(200),
   })
   expect(outcome).toMatchObject({
     best: { tuning: { layout: { groupSize: 128, rolled: false }, hashesPerSecond: 125e6 }, watts: 200 },
@@ -48,11 +48,10 @@ test("a signal ends the search and keeps what was found", async () => {
     device: DEVICE,
     log: collectLog(),
     stop: controller.signal,
-    tryBuild: build => {
+    tryBuild: async build => {
       controller.abort()
       return right(build, 1e6)
     },
-    readWatts: () => Promise.resolve(undefined),
   })
   expect(outcome?.tried).toBe(1)
 })

@@ -25,17 +25,17 @@ describe("report", () => {
     const reports = []
     for (const { device } of devices) {
       const { pci } = device
+      const read = async () => {
+        for (const source of pci === undefined ? [] : sources) {
+          const reading = await source.read(pci!)
+          if (reading) return reading
+        }
+        return undefined
+      }
       const report = await reportOn(device, {
         builds: buildsFor(device),
-        tryBuild: build => tryBuild(device, build, () => performance.now()),
+        tryBuild: build => tryBuild(device, build, { now: () => performance.now(), read }),
         openPtx: device.api === "cuda" ? ptx => openCudaCompute(openCuda(), device, ptx, ["pipe"]) : undefined,
-        async sensors() {
-          for (const source of pci === undefined ? [] : sources) {
-            const reading = await source.read(pci!)
-            if (reading) return reading
-          }
-          return undefined
-        },
         log: console.log,
       })
       console.log(tableOf(report))

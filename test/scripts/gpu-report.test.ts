@@ -28,12 +28,16 @@ function timed(ptx: string) {
 test("holds pipes, cache, and every build with its share of the bound", async () => {
   const report = await reportOn(CARD, {
     builds: [RIGHT, WRONG],
-    tryBuild: build =>
+    tryBuild: async build =>
       build === RIGHT
-        ? { kind: "right", tuning: { layout: { ...build, groups: 48 }, hashesPerSecond: 20e6 }, registers: 76 }
+        ? {
+            kind: "right",
+            tuning: { layout: { ...build, groups: 48 }, hashesPerSecond: 20e6 },
+            registers: 76,
+            reading: { powerWatts: 300, clockHertz: 2.16e9 },
+          }
         : { kind: "wrong", why: "a wrong hash" },
     openPtx: timed,
-    sensors: () => Promise.resolve({ powerWatts: 300, clockHertz: 2.16e9 }),
     log() {},
   })
   expect(report.pipes).toEqual({ wideMultiplyAdd: 64, addWithCarry: 64, logic: 64 })
@@ -59,13 +63,13 @@ test("holds pipes, cache, and every build with its share of the bound", async ()
 test("has no pipes without CUDA, and no share of a bound that is unknown", async () => {
   const report = await reportOn(DEVICE, {
     builds: [RIGHT],
-    tryBuild: build => ({
+    tryBuild: async build => ({
       kind: "right",
       tuning: { layout: { ...build, groups: 1 }, hashesPerSecond: 1 },
       registers: undefined,
+      reading: undefined,
     }),
     openPtx: undefined,
-    sensors: () => Promise.resolve(undefined),
     log() {},
   })
   expect(report).toMatchObject({ pipes: null, cache: null, builds: [{ shareOfBound: null, watts: null }] })

@@ -23,14 +23,14 @@ export type TuningReport =
   | { readonly kind: "measured"; readonly tuning: Tuning }
   | { readonly kind: "left"; readonly build: Build; readonly why: string }
 
-export function callDriver(order: DriverOrder, report: (report: DriverReport) => void): void {
-  if (order.kind === "tune") tune(order.device, report)
+export async function callDriver(order: DriverOrder, report: (report: DriverReport) => void): Promise<void> {
+  if (order.kind === "tune") await tune(order.device, report)
   else report({ kind: "listed", listing: listDevices(order.api, what => report({ kind: "step", what })) })
 }
 
-function tune(device: GpuDevice, report: (report: TuningReport) => void): void {
+async function tune(device: GpuDevice, report: (report: TuningReport) => void): Promise<void> {
   try {
-    tryBuilds(device, () => performance.now(), {
+    await tryBuilds(device, () => performance.now(), {
       begun: (place, build) => report({ kind: "begun", place, build }),
       proved: build => report({ kind: "proved", build }),
       measured: tuning => report({ kind: "measured", tuning }),

@@ -7,7 +7,7 @@ import { MAX_NONCES } from "../../kernel/device-program.ts"
 import { ROW } from "../../kernel/kernel.ts"
 import { DeviceError } from "./compute.ts"
 import type { GpuDevice } from "./device.ts"
-import { DeviceSearch } from "./device-search.ts"
+import { DeviceSearch, IN_FLIGHT } from "./device-search.ts"
 import { testDevice } from "./device-test.ts"
 import { type Build, openDevice } from "./open-device.ts"
 
@@ -57,6 +57,9 @@ const WAVES = [4, 1, 16] as const
 
 /** Groups that a compute unit holds, where the API does not report it. */
 const USUAL_RESIDENT = 16
+
+/** Duration of the launches during which sensors are read. */
+const BUSY_MS = 300
 
 /** Rows of the first launch, doubled until a launch takes `MEASURE_MS`. */
 const FIRST_ROWS = 16
@@ -120,18 +123,32 @@ export function allBuildsFor(device: GpuDevice): readonly Build[] {
 }
 
 /** A build that was tried: right and measured, or why it cannot be used. */
-export type Tried =
+export type Tried<Reading = never> =
   | {
       readonly kind: "right"
       readonly tuning: Tuning
       /** Registers of a thread; undefined if the API does not report them. */
       readonly registers: number | undefined
+      /** What sensors said while the device was busy; undefined if they were not read. */
+      readonly reading: Reading | undefined
     }
   | { readonly kind: "wrong" | "refused"; readonly why: string }
 
-/** Opens, tests and measures a build with every number of waves. */
-export function tryBuild(device: GpuDevice, build: Build, now: () => number, access: DeviceAccess = DEVICES): Tried {
-  const outcome = attempt((): Tried => {
+export interface TryOptions<Reading> {
+  /** Monotonic milliseconds. */
+  readonly now: () => number
+  /** Reads sensors while the device is busy; it should take less than `BUSY_MS`. */
+  readonly read?: () => Promise<Reading>
+  readonly access?: DeviceAccess
+}
+
+/** Opens, tests and measures a build with every number of waves. @throws UnsupportedDevice */
+export async function tryBuild<Reading>(
+  device: GpuDevice,
+  build: Build,
+  { now, read, access = DEVICES }: TryOptions<Reading>,
+): Promise<Tried<Reading>> {
+  try {
     const search = openProved(device, { ...build, groups: device.computeUnits }, access)
     try {
       const tunings = WAVES.map((waves): Tuning => {
@@ -139,13 +156,32 @@ export function tryBuild(device: GpuDevice, build: Build, now: () => number, acc
         search.geometry = layout
         return { layout, hashesPerSecond: measure(search, now) }
       })
-      return { kind: "right", tuning: fastest(tunings), registers: search.registers }
+      const tuning = fastest(tunings)
+      search.geometry = tuning.layout
+      const reading = read && (await whileBusy(search, rowsFor(tuning.hashesPerSecond, BUSY_MS), read))
+      return { kind: "right", tuning, registers: search.registers, reading }
     } finally {
       search.close()
     }
-  })
-  if (!(outcome instanceof Error)) return outcome
-  return { kind: outcome instanceof WrongDevice ? "wrong" : "refused", why: outcome.message }
+  } catch (error) {
+    if (error instanceof WrongDevice) return { kind: "wrong", why: error.message }
+    if (error instanceof DeviceError) return { kind: "refused", why: error.message }
+    throw error
+  }
+}
+
+/** Runs `during` while every queue of the device has a launch. */
+async function whileBusy<Outcome>(
+  search: DeviceSearch,
+  rows: number,
+  during: () => Promise<Outcome>,
+): Promise<Outcome> {
+  const launches = Array.from({ length: IN_FLIGHT }, () => search.launchRows(0, rows))
+  try {
+    return await during()
+  } finally {
+    for (const launch of launches) search.take(launch)
+  }
 }
 
 /** Receives the steps of a tuning. */
@@ -159,12 +195,12 @@ export interface TuningEvents {
 }
 
 /** Tries the builds of a device one after the other. @throws UnsupportedDevice */
-export function tryBuilds(
+export async function tryBuilds(
   device: GpuDevice,
   now: () => number,
   events: TuningEvents,
   { open, test }: DeviceAccess = DEVICES,
-): void {
+): Promise<void> {
   for (const [place, build] of buildsFor(device).entries()) {
     events.begun(place, build)
     const proving: DeviceAccess["test"] = search => {
@@ -172,7 +208,7 @@ export function tryBuilds(
       if (wrong === undefined) events.proved(build)
       return wrong
     }
-    const tried = tryBuild(device, build, now, { open, test: proving })
+    const tried = await tryBuild(device, build, { now, access: { open, test: proving } })
     if (tried.kind === "right") events.measured(tried.tuning)
     else events.left(build, tried.why)
   }

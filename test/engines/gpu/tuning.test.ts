@@ -18,6 +18,7 @@ import {
   rowsOfLaunch,
   type Start,
   type Tuning,
+  tryBuild,
   tryBuilds,
   WrongDevice,
 } from "../../../src/engines/gpu/tuning.ts"
@@ -95,11 +96,11 @@ function deviceOf(speed: (build: Build, groups: number) => number, resident?: nu
 
 describe("the builds of a device", () => {
   /** Reports as texts, and the measured tunings. */
-  function tried(speed: Parameters<typeof deviceOf>[0], resident?: number) {
+  async function tried(speed: Parameters<typeof deviceOf>[0], resident?: number) {
     const { access, open, now } = deviceOf(speed, resident)
     const lines: string[] = []
     const tunings: Tuning[] = []
-    tryBuilds(
+    await tryBuilds(
       DEVICE,
       now,
       {
@@ -116,20 +117,20 @@ describe("the builds of a device", () => {
     return { lines, tunings, open }
   }
 
-  test("are measured one after the other with several numbers of groups, and closed", () => {
-    const { tunings, open } = tried(({ groupSize, rolled }, groups) => (rolled ? 3e5 : 1e5) + groupSize + groups)
+  test("are measured one after the other with several numbers of groups, and closed", async () => {
+    const { tunings, open } = await tried(({ groupSize, rolled }, groups) => (rolled ? 3e5 : 1e5) + groupSize + groups)
     expect(tunings.map(({ layout }) => layout.groups)).toEqual([512, 512, 512, 512])
     expect(fastest(tunings).layout).toEqual({ groupSize: 256, rolled: true, groups: 512 })
     expect(open.size).toBe(0)
   })
 
-  test("are measured with multiples of the groups that the device holds at a time", () => {
-    const { tunings } = tried((_build, groups) => 1e5 + (groups === 2 * 6 ? 1 : 0), 6)
+  test("are measured with multiples of the groups that the device holds at a time", async () => {
+    const { tunings } = await tried((_build, groups) => 1e5 + (groups === 2 * 6 ? 1 : 0), 6)
     expect(tunings[0]!.layout.groups).toBe(12)
   })
 
-  test("are left with the reason if the driver rejects them or they compute wrongly", () => {
-    const { lines, open } = tried(({ groupSize, rolled }) => (groupSize === 256 ? 0 : rolled ? 1e5 : -1e6))
+  test("are left with the reason if the driver rejects them or they compute wrongly", async () => {
+    const { lines, open } = await tried(({ groupSize, rolled }) => (groupSize === 256 ? 0 : rolled ? 1e5 : -1e6))
     expect(lines).toEqual([
       "0: rolled, groups of 64",
       "proved",
@@ -143,6 +144,34 @@ describe("the builds of a device", () => {
     ])
     expect(open.size).toBe(0)
   })
+})
+
+test("sensors are read while a device is busy", async () => {
+  const { access, now, open } = deviceOf(() => 1e5)
+  let queued = 0
+  const counting: DeviceAccess = {
+    test: access.test,
+    open(device, build) {
+      const compute = access.open(device, build)
+      const { fence, wait } = compute
+      compute.fence = queue => {
+        queued += 1
+        return fence.call(compute, queue)
+      }
+      compute.wait = of => {
+        queued -= 1
+        wait.call(compute, of)
+      }
+      return compute
+    },
+  }
+  const read = async () => {
+    await Promise.resolve()
+    return queued
+  }
+  const tried = await tryBuild(DEVICE, { groupSize: 64 }, { now, read, access: counting })
+  expect(tried).toMatchObject({ kind: "right", reading: 2 })
+  expect([queued, open.size]).toEqual([0, 0])
 })
 
 describe("a device is opened", () => {
