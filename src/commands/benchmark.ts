@@ -83,7 +83,7 @@ function summary(
   const { seconds, hashes, hits, expectedHits, units } = outcome
   return {
     engine,
-    /** The CPU kernel: its engine's name, or a variant of it such as `avx2:2`. */
+    /** The CPU kernel: its engine's name, or a variant of it such as `avx2:2`; joined by `+` if kinds of core differ. */
     kernel: kernel ?? null,
     workers: units.length,
     seconds,

@@ -18,7 +18,7 @@ import { isNative, refusedByTrial } from "../engines/cpu/trial.ts"
 import { loadTunings, TUNINGS_FILE, tunedRenderer } from "../engines/cpu/tuned-kernels.ts"
 import type { Engine } from "../engines/engine.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
-import { describeKind, kindsAmong } from "../host/core-kinds.ts"
+import { type CoreKind, describeKind, kindsAmong } from "../host/core-kinds.ts"
 import { detectEffectiveCpus, type EffectiveCpus } from "../host/effective-cpus.ts"
 import { host } from "../host/host.ts"
 import { canMakeMachineCode } from "../host/machine-code.ts"
@@ -54,11 +54,12 @@ export async function openEngines(options: OpenOptions): Promise<OpenedEngines> 
   const gpus = await Promise.race([listing, ...(requested === 0 ? [] : [sleep(clock, LISTING_MS)])])
   const workers = resolveWorkers({ requested, effective: cpus.count, gpus: gpus?.engines.length ?? 0, log })
   const placement = await host.placement(cpus.cpus)
-  const kinds = kindsAmong(await host.coreKinds(), cpus.cpus)
-  if (kinds.length > 0) log.info(`the cores differ: ${kinds.map(describeKind).join(", ")}`)
+  const kinds = await host.coreKinds()
+  const different = kindsAmong(kinds, cpus.cpus)
+  if (different.length > 0) log.info(`the cores differ: ${different.map(describeKind).join(", ")}`)
   const native = canMakeMachineCode()
   if (!native) log.warn(NO_MACHINE_CODE)
-  const opened = new OpenedEngines(options, cpus, placement, gpus ?? listing, native, workers)
+  const opened = new OpenedEngines(options, cpus, placement, gpus ?? listing, native, workers, kinds)
   if (workers > 0) await opened.openCpu(kernels, workers)
   return opened
 }
@@ -76,6 +77,8 @@ export class OpenedEngines {
   #effective: EffectiveCpus
   readonly #options: OpenOptions
   readonly #placement: Placement
+  /** Of the whole machine. */
+  readonly #kinds: readonly CoreKind[]
   readonly #canMakeMachineCode: boolean
   #cpu: CpuEngine | undefined
   /** Undefined while drivers list them. */
@@ -95,8 +98,10 @@ export class OpenedEngines {
     gpus: Gpus | Promise<Gpus>,
     canMakeMachineCode: boolean,
     workers: number,
+    kinds: readonly CoreKind[] = [],
   ) {
     this.#options = options
+    this.#kinds = kinds
     this.cpus = this.#effective = cpus
     this.#placement = placement
     if (gpus instanceof Promise) this.#late = gpus
@@ -140,7 +145,8 @@ export class OpenedEngines {
       workers,
       // An explicit count is the operator's.
       fewerWorkers: settings.cpuWorkers === undefined && this.#affinity && workers > cores ? cores : undefined,
-      createEngine: (kernel, workers) => this.#createEngine(kernel, workers),
+      kinds: this.#kindsOfWorkers(workers),
+      createEngine: (kernel, workers, byCpu) => this.#createEngine(kernel, workers, byCpu),
       machine: {
         version,
         cpu: model,
@@ -184,9 +190,12 @@ export class OpenedEngines {
     return this.#cpu
   }
 
-  /** The CPU engine's kernel: its engine's name, or a variant of it; undefined without CPU workers. */
+  /**
+   * The CPU engine's kernel: its engine's name, or a variant of it; joined by `+` if kinds of core run different ones.
+   * Undefined without CPU workers.
+   */
   get kernel(): string | undefined {
-    return this.#cpu?.kernel
+    return this.#cpu?.kernels.join("+")
   }
 
   /** Static properties and sensor values of a unit. */
@@ -205,7 +214,7 @@ export class OpenedEngines {
     const workers = Math.max(1, resolveWorkers({ requested, effective, gpus, log: this.#log }))
     if (cpuAffinity !== "none") {
       this.#affinity = this.#affinityIn(await host.placement(cpus.cpus), cpus, workers)
-      this.#cpu?.moveWorkers(this.#affinity, cpus.cpus)
+      await this.#cpu?.moveWorkers(this.#affinity, cpus.cpus)
     }
     await this.#cpu?.resize(workers)
   }
@@ -220,9 +229,16 @@ export class OpenedEngines {
     throw new OperatorError(`no engine can be used on this machine (${whys})`, ExitCode.selfTest)
   }
 
-  #createEngine(kernel: string, workers: number): CpuEngine {
+  /** The kinds of core that workers are bound to; none if these are alike. */
+  #kindsOfWorkers(workers: number): readonly CoreKind[] {
+    const names = kindsAmong(this.#kinds, this.#affinity?.slice(0, workers) ?? []).map(({ name }) => name)
+    return this.#kinds.filter(({ name }) => names.includes(name))
+  }
+
+  #createEngine(kernel: string, workers: number, byCpu?: ReadonlyMap<number, string>): CpuEngine {
     return createCpuEngine({
       kernel,
+      byCpu,
       render: this.#render,
       workers,
       affinity: this.#affinity,

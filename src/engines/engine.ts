@@ -59,7 +59,7 @@ export interface EngineEvents {
 }
 
 export interface Engine {
-  /** `wasm`, `avx2`, `avx512`, `cuda`, `opencl`. */
+  /** `wasm`, `avx2`, `avx512`, `cuda`, `opencl`; `arm64-mixed+arm64-neon` if its units run different kernels. */
   readonly name: string
   readonly units: readonly Unit[]
   /**

@@ -6,6 +6,7 @@ import { systemClock } from "../../src/clock.ts"
 import { kernelsOf, OpenedEngines } from "../../src/commands/opened-engines.ts"
 import type { HashingSettings } from "../../src/config/options.ts"
 import { fileCache } from "../../src/engines/cpu/calibration-cache.ts"
+import type { CoreKind } from "../../src/host/core-kinds.ts"
 import { allLogicalCpus } from "../../src/host/effective-cpus.ts"
 import { host } from "../../src/host/host.ts"
 import { version } from "../../src/version.ts"
@@ -33,7 +34,11 @@ describe("on one core with two threads, of which a measurement chose one", () =>
   const kernels = ["wasm", "wasm-narrow"]
 
   /** Opens workers for two CPUs, does something with them, and closes them. @returns the log's lines */
-  async function withWorkers(settings: Partial<HashingSettings>, use: (opened: OpenedEngines) => Promise<void>) {
+  async function withWorkers(
+    settings: Partial<HashingSettings>,
+    use: (opened: OpenedEngines) => Promise<void>,
+    kinds?: readonly CoreKind[],
+  ) {
     const stateDir = mkdtempSync(join(tmpdir(), "calibration-"))
     const { model: cpu = "", microcode = "" } = await host.cpuInfo()
     const machine = { version, cpu, microcode, features: [], native: true, quota: null }
@@ -47,8 +52,22 @@ describe("on one core with two threads, of which a measurement chose one", () =>
       log,
     }
     const placement = { order: [0, 1], cores: 1 }
+    if (kinds) {
+      const [wasm, narrow] = kernels.map(name => ({ name, hashesPerSecond: 1 }))
+      fileCache(join(stateDir, "calibration.json")).save(
+        { ...machine, candidates: kernels, workers: [2, 1], kinds: kinds.map(({ name }) => name) },
+        {
+          kernels: [wasm!],
+          workers: 2,
+          kinds: [
+            { name: "P cores", kernels: [wasm!] },
+            { name: "E cores", kernels: [narrow!] },
+          ],
+        },
+      )
+    }
     const noGpus = { engines: [] } as unknown as ConstructorParameters<typeof OpenedEngines>[3]
-    const opened = new OpenedEngines(options, allLogicalCpus(2), placement, noGpus, true, 2)
+    const opened = new OpenedEngines(options, allLogicalCpus(2), placement, noGpus, true, 2, kinds)
     try {
       await opened.openCpu(kernels, 2)
       await use(opened)
@@ -60,6 +79,24 @@ describe("on one core with two threads, of which a measurement chose one", () =>
   }
 
   const countOf = ({ engines }: OpenedEngines): number => engines[0]!.units.length
+
+  test("workers on different kinds of core run the kernels that were measured there", async () => {
+    const kinds = [
+      { name: "P cores", cpus: [0] },
+      { name: "E cores", cpus: [1] },
+    ]
+    const use = async (opened: OpenedEngines) => {
+      expect(opened.kernel).toBe("wasm+wasm-narrow")
+      expect(opened.engines[0]!.units.map(({ id }) => id)).toEqual(["wasm/0", "wasm-narrow/1"])
+    }
+    const lines = await withWorkers({}, use, kinds)
+    expect(lines.filter(line => line.includes("cores ("))).toEqual([
+      "info P cores (CPUs 0): using wasm",
+      "info E cores (CPUs 1): using wasm-narrow",
+    ])
+    // Workers that are not bound may run anywhere.
+    await withWorkers({ cpuAffinity: "none" }, async opened => expect(opened.kernel).toBe("wasm"), kinds)
+  })
 
   test("one worker runs by default", async () => {
     await withWorkers({}, async opened => expect(countOf(opened)).toBe(1))

@@ -1,9 +1,11 @@
 /**
  * Measures the kernels on the workers that mine, one kernel after the other, and leaves the fastest one loaded. Measured
- * with all workers, because CPU frequencies drop if all cores run wide instructions. The current work is searched meanwhile
- * and its hashes count; without one the workers search a rehearsal.
+ * with all workers, because CPU frequencies drop if all cores run wide instructions. The same measurement serves each kind
+ * of core: its workers' rates choose its kernel. The current work is searched meanwhile and its hashes count; without one
+ * the workers search a rehearsal.
  */
 import { type Clock, sleep } from "../../clock.ts"
+import { type CoreKind, kindsAmong } from "../../host/core-kinds.ts"
 import type { Log } from "../../log.ts"
 import { U512_MAX } from "../../pow/u512.ts"
 import { benchmarkWork } from "../benchmark-work.ts"
@@ -11,6 +13,7 @@ import { RefusedKernel } from "../engine.ts"
 import type { Calibration } from "./calibration-cache.ts"
 import type { CpuEngine, Reading } from "./cpu-engine.ts"
 import { FALLBACK_OF } from "./kernels.ts"
+import { isImplausible, type Ranking, Rates } from "./rates.ts"
 
 export interface CalibrateOptions {
   /** Prepared; its kernel is the first candidate. */
@@ -19,6 +22,8 @@ export interface CalibrateOptions {
   readonly candidates: readonly string[]
   /** A smaller number of workers to measure too. */
   readonly fewerWorkers?: number | undefined
+  /** With more than one, each kind that has workers gets its own kernel. */
+  readonly kinds?: readonly CoreKind[] | undefined
   readonly clock: Clock
   readonly log: Log
 }
@@ -36,15 +41,6 @@ export interface Calibrated {
 const WARM_UP_MS = 80
 const SLICE_MS = 40
 const SLICES = 3
-
-/** Kernels above this fraction of the highest rate are measured again, because load may have slowed one down. */
-const CLOSE = 0.95
-
-/** Kernels above this fraction after the second measurement count as equal: the first in the list is chosen. */
-const ALIKE = 0.98
-
-/** A kernel below this fraction of the highest rate was deprived of the CPU, so its measurement is invalid. */
-const PLAUSIBLE = 0.02
 
 /** The doubt about a measurement that leaves out a kernel which may work at the next start. */
 export const NOT_ALL = "not all kernels could be measured"
@@ -69,60 +65,82 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibrated> 
 
 class Calibrator {
   readonly #options: CalibrateOptions
-  /** Hashes per second by kernel, in the order of the candidates. */
-  readonly #rates = new Map<string, number>()
-  /** The kernel that the workers have; undefined after a failed load. */
+  /** The kinds of core that have workers; none if the workers' cores are alike. */
+  readonly #kinds: readonly CoreKind[]
+  /** One for each kind, or one for all workers. */
+  readonly #rates: readonly Rates[]
+  /** The kernel that all workers have; undefined after a failed load. */
   #loaded: string | undefined
   #doubt: string | undefined
 
   constructor(options: CalibrateOptions) {
+    const { engine, kinds = [] } = options
     this.#options = options
-    this.#loaded = options.engine.kernel
+    this.#kinds = kinds.length > 0 ? kindsAmong(kinds, cpusOf(engine.units)) : []
+    this.#rates = (this.#kinds.length > 0 ? this.#kinds : [undefined]).map(() => new Rates())
+    this.#loaded = engine.kernel
   }
 
   async run(): Promise<Calibrated> {
     const { engine, candidates } = this.#options
-    for (const name of candidates) if (!this.#rates.has(FALLBACK_OF[name] ?? "")) await this.#measure(name)
-    for (const name of this.#unclear()) await this.#measure(name)
-    if (!this.#allPlausible) this.#doubt ??= TOO_BUSY
-    const ranking = this.#ranking()
-    await this.#loadFirst(ranking.map(({ name }) => name))
+    const [rates] = this.#rates
+    for (const name of candidates) if (!rates!.has(FALLBACK_OF[name] ?? "")) await this.#measure(name)
+    const unclear = new Set(this.#rates.flatMap(rates => rates.unclear))
+    for (const name of rates!.names.filter(name => unclear.has(name))) await this.#measure(name)
+    const isPlausible = this.#rates.every(rates => rates.areAllPlausible)
+    if (!isPlausible) this.#doubt ??= TOO_BUSY
+    const kernels = Rates.sum(this.#rates).ranking
+    const kinds = this.#kinds.map(({ name }, i) => ({ name, kernels: this.#rates[i]!.ranking }))
+    await this.#loadBest(kernels, isPlausible ? kinds : [])
     engine.adopt()
     const workers = await this.#settleWorkers()
-    return { calibration: { kernels: ranking, workers }, doubt: this.#doubt }
+    return { calibration: { kernels, workers, ...(kinds.length > 0 && { kinds }) }, doubt: this.#doubt }
   }
 
   async #measure(name: string): Promise<void> {
     if (!(await this.#load(name))) return
     await this.#sleep(WARM_UP_MS)
-    this.#rates.set(name, Math.max(this.#rates.get(name) ?? 0, await this.#bestSlice()))
+    const best = await this.#bestSlice()
+    for (const [i, rates] of this.#rates.entries()) rates.add(name, best[i]!)
   }
 
   /** @returns false, with one log line, if the kernel is refused or its workers fail */
   async #load(name: string): Promise<boolean> {
-    const { engine, log } = this.#options
     if (this.#loaded === name) return true
     this.#loaded = undefined
+    if (await this.#succeeds(name, engine => engine.load(name))) this.#loaded = name
+    return this.#loaded === name
+  }
+
+  async #succeeds(name: string, load: (engine: CpuEngine) => Promise<void>): Promise<boolean> {
+    const { engine, log } = this.#options
     try {
-      await engine.load(name)
-      this.#loaded = name
+      await load(engine)
+      return true
     } catch (error) {
       if (engine.isClosed) throw new Interrupted()
       if (!isUnsupported(error)) this.#doubt ??= NOT_ALL
       logRefusal(log, name, error)
+      return false
     }
-    return this.#loaded === name
   }
 
-  async #bestSlice(): Promise<number> {
+  /** By kind: load on one of them does not lower the rates of the others. */
+  async #bestSlice(): Promise<readonly number[]> {
     const { engine } = this.#options
-    let best = 0
+    let best = this.#rates.map(() => 0)
     for (let slice = 0; slice < SLICES; slice++) {
       const before = engine.readings()
       await this.#sleep(SLICE_MS)
-      best = Math.max(best, rateBetween(before, engine.readings()))
+      const after = engine.readings()
+      best = best.map((rate, i) => Math.max(rate, rateBetween(before, this.#ofKind(i, after))))
     }
     return best
+  }
+
+  #ofKind(i: number, readings: readonly Reading[]): readonly Reading[] {
+    const kind = this.#kinds[i]
+    return kind ? readings.filter(({ cpu }) => cpu !== undefined && kind.cpus.includes(cpu)) : readings
   }
 
   async #sleep(ms: number): Promise<void> {
@@ -131,32 +149,16 @@ class Calibrator {
     if (engine.isClosed) throw new Interrupted()
   }
 
-  get #highest(): number {
-    return Math.max(...this.#rates.values())
-  }
-
-  get #allPlausible(): boolean {
-    return [...this.#rates.values()].every(rate => rate > PLAUSIBLE * this.#highest)
-  }
-
-  /** Kernels to measure again: all if a measurement is invalid, else those that are close to the fastest. */
-  #unclear(): string[] {
-    const names = [...this.#rates.keys()]
-    if (!this.#allPlausible) return names
-    const close = names.filter(name => this.#rates.get(name)! >= CLOSE * this.#highest)
-    return close.length > 1 ? close : []
-  }
-
-  /** Best first. */
-  #ranking(): Calibration["kernels"] {
-    const measured = [...this.#rates].map(([name, hashesPerSecond]) => ({ name, hashesPerSecond }))
-    const best = measured.find(({ hashesPerSecond }) => hashesPerSecond >= ALIKE * this.#highest)!
-    const rest = measured.filter(one => one !== best)
-    return [best, ...rest.toSorted((a, b) => b.hashesPerSecond - a.hashesPerSecond)]
-  }
-
-  async #loadFirst(names: readonly string[]): Promise<void> {
-    for (const name of names) if (await this.#load(name)) return
+  /** Loads the best kernel of each kind, or the best one of all. */
+  async #loadBest(kernels: Ranking, kinds: NonNullable<Calibration["kinds"]>): Promise<void> {
+    const byCpu = kernelsByCpu(kinds, this.#options.kinds)
+    const names = [...new Set(byCpu.values())]
+    const main = kernels[0]!.name
+    if (names.some(name => name !== main)) {
+      this.#loaded = undefined
+      if (await this.#succeeds(names.join("+"), engine => engine.load(main, byCpu))) return
+    }
+    for (const { name } of kernels) if (await this.#load(name)) return
     throw new Error("no kernel could be loaded again")
   }
 
@@ -165,11 +167,11 @@ class Calibrator {
     const { engine, fewerWorkers, log } = this.#options
     const workers = engine.units.length
     if (fewerWorkers === undefined || fewerWorkers >= workers) return workers
-    const all = this.#rates.get(engine.kernel)!
+    const all = add(this.#rates.map((rates, i) => rates.of(engine.kernelOn(this.#kinds[i]?.cpus[0]))))
     await engine.resize(fewerWorkers)
     await this.#sleep(WARM_UP_MS)
-    const fewer = Math.max(await this.#bestSlice(), await this.#bestSlice())
-    if (fewer <= PLAUSIBLE * all) this.#doubt ??= TOO_BUSY
+    const fewer = Math.max(add(await this.#bestSlice()), add(await this.#bestSlice()))
+    if (isImplausible(fewer, all)) this.#doubt ??= TOO_BUSY
     const count = fewer > all ? fewerWorkers : workers
     log.info(
       `${workers} workers hash ${megahashes(all)}, ${fewerWorkers} (one for each core) ${megahashes(fewer)}: using ${count}`,
@@ -178,6 +180,23 @@ class Calibrator {
     return count
   }
 }
+
+const add = (rates: readonly number[]): number => rates.reduce((sum, rate) => sum + rate, 0)
+
+/** The CPUs that workers are bound to. */
+export const cpusOf = (units: CpuEngine["units"]): number[] =>
+  units.flatMap(({ cpu }) => (cpu === undefined ? [] : [cpu]))
+
+/** The best kernel of each CPU whose kind was measured. @param kinds with all CPUs that workers may be moved to */
+export const kernelsByCpu = (
+  measured: Calibration["kinds"] = [],
+  kinds: readonly CoreKind[] = [],
+): ReadonlyMap<number, string> =>
+  new Map(
+    measured.flatMap(({ name, kernels }) =>
+      (kinds.find(kind => kind.name === name)?.cpus ?? []).map(cpu => [cpu, kernels[0]!.name] as const),
+    ),
+  )
 
 /** The workers' hashes per second of CPU time, or of time in the kernel; a worker that did not run counts as 0. */
 export function rateBetween(before: readonly Reading[], after: readonly Reading[]): number {

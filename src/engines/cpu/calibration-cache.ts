@@ -1,5 +1,6 @@
 /** Keeps the result of a calibration for the next start on the same machine. */
 import { type Loaded, loadState, saveState } from "../../host/state-file.ts"
+import type { Ranking } from "./rates.ts"
 
 /** The conditions under which a calibration is valid. */
 export interface CalibrationKey {
@@ -18,13 +19,17 @@ export interface CalibrationKey {
   readonly candidates: readonly string[]
   /** The requested number of workers, and the smaller number that was measured too. */
   readonly workers: readonly number[]
+  /** Names of the kinds of core that workers are bound to; absent if the cores are alike. */
+  readonly kinds?: readonly string[] | undefined
 }
 
 export interface Calibration {
   /** Kernels that passed the self-test, fastest first. */
-  readonly kernels: readonly { readonly name: string; readonly hashesPerSecond: number }[]
+  readonly kernels: Ranking
   /** The fastest number of workers. */
   readonly workers: number
+  /** The kernels by kind of core; absent if the cores are alike. */
+  readonly kinds?: readonly { readonly name: string; readonly kernels: Ranking }[]
 }
 
 export interface CalibrationCache {
@@ -47,14 +52,23 @@ export const fileCache = (path: string): CalibrationCache => ({
 /** An edited or damaged calibration must not start workers that the machine has no CPUs for, or unknown kernels. */
 function isCalibration(value: unknown, key: CalibrationKey): value is Calibration {
   if (!isRecord(value)) return false
-  const { kernels, workers } = value
-  if (!key.workers.includes(workers as number) || !Array.isArray(kernels) || kernels.length === 0) return false
-  return kernels.every(kernel => {
+  const { kernels, workers, kinds = [] } = value
+  if (!key.workers.includes(workers as number) || !isRanking(kernels, key) || !Array.isArray(kinds)) return false
+  const names = key.kinds ?? []
+  return (
+    kinds.length === names.length &&
+    kinds.every((kind, i) => isRecord(kind) && kind["name"] === names[i] && isRanking(kind["kernels"], key))
+  )
+}
+
+const isRanking = (value: unknown, key: CalibrationKey): value is Ranking =>
+  Array.isArray(value) &&
+  value.length > 0 &&
+  value.every(kernel => {
     const { name, hashesPerSecond } = isRecord(kernel) ? kernel : {}
     return (
       key.candidates.includes(name as string) && Number.isFinite(hashesPerSecond) && (hashesPerSecond as number) > 0
     )
   })
-}
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null

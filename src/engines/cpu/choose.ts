@@ -4,11 +4,13 @@
  */
 import type { Clock } from "../../clock.ts"
 import { ExitCode, OperatorError } from "../../errors.ts"
+import { type CoreKind, describeKind, kindsAmong } from "../../host/core-kinds.ts"
 import type { Log } from "../../log.ts"
 import { RefusedKernel } from "../engine.ts"
-import { calibrate, isUnsupported, logRefusal, megahashes, NOT_ALL } from "./calibrate.ts"
+import { calibrate, cpusOf, isUnsupported, kernelsByCpu, logRefusal, megahashes, NOT_ALL } from "./calibrate.ts"
 import type { Calibration, CalibrationCache, CalibrationKey } from "./calibration-cache.ts"
 import type { CpuEngine } from "./cpu-engine.ts"
+import type { Ranking } from "./rates.ts"
 
 export interface ChooseOptions {
   /** Kernels by name, usually fastest first; a single one is used without measurement. */
@@ -17,8 +19,11 @@ export interface ChooseOptions {
   readonly workers: number
   /** A smaller number of workers to measure too: one per core, if the others would run on second threads of a core. */
   readonly fewerWorkers?: number | undefined
-  readonly createEngine: (kernel: string, workers: number) => CpuEngine
-  readonly machine: Omit<CalibrationKey, "workers" | "candidates">
+  /** The kinds of core that workers are bound to, with all CPUs of the machine; none if the workers' cores are alike. */
+  readonly kinds?: readonly CoreKind[]
+  /** @param byCpu as in the engine's options */
+  readonly createEngine: (kernel: string, workers: number, byCpu?: ReadonlyMap<number, string>) => CpuEngine
+  readonly machine: Omit<CalibrationKey, "workers" | "candidates" | "kinds">
   /** Undefined: every start measures. */
   readonly cache?: CalibrationCache | undefined
   /** Measures even if the cache has a calibration. */
@@ -50,9 +55,10 @@ interface Refusal {
  *   started, for lack of memory or threads
  */
 export async function chooseEngine(options: ChooseOptions): Promise<Choice> {
-  const { kernels, workers, fewerWorkers, machine } = options
+  const { kernels, workers, fewerWorkers, kinds = [], machine } = options
   const counts = fewerWorkers === undefined ? [workers] : [workers, fewerWorkers]
-  const key = { ...machine, candidates: kernels, workers: counts }
+  const names = kinds.length > 0 ? kinds.map(({ name }) => name) : undefined
+  const key = { ...machine, candidates: kernels, workers: counts, kinds: names }
   const known = options.recalibrate || kernels.length === 1 ? undefined : loaded(options, key)
   if (known) return useKnown(options, known)
   const refusals: Refusal[] = []
@@ -70,13 +76,39 @@ function loaded({ cache, log }: ChooseOptions, key: CalibrationKey): Calibration
 }
 
 /** Uses the ranking of an earlier start, followed by kernels that it lacks. */
-async function useKnown(options: ChooseOptions, { kernels, workers }: Calibration): Promise<Choice> {
+async function useKnown(options: ChooseOptions, { kernels, workers, kinds }: Calibration): Promise<Choice> {
   const ranked = kernels.map(({ name }) => name)
   options.log.info(
     `${options.machine.cpu || "this CPU"}: ${describe(kernels)} at an earlier start (--recalibrate measures again)`,
   )
   const all = [...ranked, ...options.kernels.filter(name => !ranked.includes(name))]
+  const byCpu = kernelsByCpu(kinds, options.kinds)
+  const engine = await createByCpu(options, all[0]!, workers, byCpu)
+  if (engine) {
+    for (const kind of kindsAmong(options.kinds ?? [], cpusOf(engine.units))) {
+      options.log.info(`${describeKind(kind)}: using ${engine.kernelOn(kind.cpus[0])}`)
+    }
+    return { engine, others: all.slice(1), calibrate: undefined }
+  }
   return { ...(await firstUsable(options, all, workers, [])), calibrate: undefined }
+}
+
+/** An engine whose workers run the kernels of their CPUs; undefined if they are alike, or if one cannot be used. */
+async function createByCpu(
+  { createEngine, log }: ChooseOptions,
+  kernel: string,
+  workers: number,
+  byCpu: ReadonlyMap<number, string>,
+): Promise<CpuEngine | undefined> {
+  if (byCpu.size === 0) return undefined
+  const engine = createEngine(kernel, workers, byCpu)
+  try {
+    await engine.prepare()
+    return engine
+  } catch (error) {
+    logRefusal(log, [...new Set(byCpu.values())].join("+"), error)
+    return undefined
+  }
 }
 
 async function firstUsable(
@@ -105,13 +137,25 @@ async function measured(
   others: readonly string[],
   refusals: readonly Refusal[],
 ): Promise<readonly string[]> {
-  const { fewerWorkers, clock, log, machine } = options
+  const { fewerWorkers, kinds: allKinds, clock, log, machine } = options
   const { units } = engine
   const candidates = [engine.kernel, ...others]
-  const { calibration, doubt } = await calibrate({ engine, candidates, fewerWorkers, clock, log })
-  const { kernels } = calibration
-  const count = `${units.length} ${units.length === 1 ? "worker" : "workers"}`
-  log.info(`${machine.cpu || "this CPU"}: ${describe(kernels)} on ${count}; using ${engine.kernel}`)
+  const { calibration, doubt } = await calibrate({ engine, candidates, fewerWorkers, kinds: allKinds, clock, log })
+  const { kernels, kinds = [] } = calibration
+  const using = (what: string, kernels: Ranking, workers: number, kernel: string) => {
+    const count = `${workers} ${workers === 1 ? "worker" : "workers"}`
+    log.info(`${what}: ${describe(kernels)} on ${count}; using ${kernel}`)
+  }
+  if (kinds.length === 0) using(machine.cpu || "this CPU", kernels, units.length, engine.kernel)
+  for (const { name, kernels } of kinds) {
+    const cpus = cpusOf(units)
+    const kind = kindsAmong(allKinds ?? [], cpus).find(kind => kind.name === name)
+    // Absent if its workers were moved meanwhile.
+    if (kind) {
+      const workers = cpus.filter(cpu => kind.cpus.includes(cpu)).length
+      using(describeKind(kind), kernels, workers, engine.kernelOn(kind.cpus[0]))
+    }
+  }
   // A kernel that failed its self-test once may pass it at the next start.
   const why = doubt ?? (refusals.every(({ error }) => isUnsupported(error)) ? undefined : NOT_ALL)
   if (why !== undefined) log.warn(`${why}: the next start measures again`)
@@ -123,6 +167,8 @@ async function measured(
 
 function save({ cache, log }: ChooseOptions, key: CalibrationKey, calibration: Calibration): void {
   if (!key.workers.includes(calibration.workers)) return
+  // Workers may have been moved before they were measured.
+  if (calibration.kinds?.map(({ name }) => name).join() !== key.kinds?.join()) return
   try {
     cache?.save(key, calibration)
   } catch (error) {
@@ -141,5 +187,5 @@ function noneUsable(refusals: readonly Refusal[]): OperatorError {
     : new OperatorError(`no engine can be used on this machine (${whys})`, ExitCode.selfTest)
 }
 
-const describe = (kernels: Calibration["kernels"]): string =>
+const describe = (kernels: Ranking): string =>
   kernels.map(({ name, hashesPerSecond }) => `${name} ${megahashes(hashesPerSecond)}`).join(", ")

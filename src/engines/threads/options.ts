@@ -3,6 +3,9 @@ import type { Platform } from "../../host/platform.ts"
 import type { Log } from "../../log.ts"
 import type { Unit } from "../engine.ts"
 
+/** @returns the task of workers on a CPU; undefined: of those that are not bound */
+export type TaskOf<Task> = (cpu: number | undefined) => Task
+
 /** @typeParam Task what a worker is given to search with; must survive structured cloning */
 export interface ThreadEngineOptions<Task> {
   /** Names the engine and, with a number, its units: `avx2`, `cuda`. */
@@ -14,8 +17,11 @@ export interface ThreadEngineOptions<Task> {
   readonly workers: number
   /** A module that calls `serveOrders` with this type of task. */
   readonly entry: string | URL
-  /** The first task of workers. @throws UnsupportedKernel if it cannot run here */
-  readonly task: () => Task
+  /**
+   * The first task of workers on a CPU, undefined if they are not bound; always the same object for the same task.
+   * @throws UnsupportedKernel if it cannot run here
+   */
+  readonly task: TaskOf<Task>
   /** Logical CPUs for workers to take cyclically, in this order; undefined: the scheduler places them. */
   readonly affinity?: readonly number[] | undefined
   /** Moves a running worker to other CPUs; the system call by default. */

@@ -5,7 +5,7 @@
 import { host } from "../../host/host.ts"
 import type { Engine, EngineEvents, Work } from "../engine.ts"
 import { EngineSearch } from "./engine-search.ts"
-import { LOOK_INTERVAL_MS, MAX_WORKERS, PATIENCE, type ThreadEngineOptions } from "./options.ts"
+import { LOOK_INTERVAL_MS, MAX_WORKERS, PATIENCE, type TaskOf, type ThreadEngineOptions } from "./options.ts"
 import { Replacements } from "./replacements.ts"
 import { createMemory } from "./shared-memory.ts"
 import { Stillness } from "./stillness.ts"
@@ -17,7 +17,7 @@ import { Units } from "./units.ts"
 const SLOTS = MAX_WORKERS + 64
 
 export class ThreadEngine<Task> implements Engine {
-  #name: string
+  #nameOf: (cpu: number | undefined) => string
   readonly #options: ThreadEngineOptions<Task>
   readonly #units = new Units<Task>()
   readonly #search: EngineSearch<Task>
@@ -33,7 +33,7 @@ export class ThreadEngine<Task> implements Engine {
 
   constructor(options: ThreadEngineOptions<Task>) {
     const { patience = PATIENCE, affinity, ...rest } = options
-    this.#name = options.name
+    this.#nameOf = () => options.name
     this.#options = options
     this.#affinity = affinity
     const memory = createMemory(SLOTS)
@@ -62,15 +62,23 @@ export class ThreadEngine<Task> implements Engine {
     })
   }
 
+  /** Joined by `+` if its units have different names. */
   get name(): string {
-    return this.#name
+    const names = new Set(this.units.map(({ cpu }) => this.#nameOf(cpu)))
+    return names.size > 0 ? [...names].join("+") : this.#nameOf(undefined)
   }
 
-  /** Renames the engine and its units, whose counts start again at zero. */
-  rename(name: string): void {
-    if (name === this.#name) return
-    this.#name = name
-    for (const unit of this.#units.all) unit.rename(this.#idOf(unit.index))
+  /** Renames the units by the CPUs that they are bound to; the counts of those whose name changes start again at zero. */
+  rename(nameOf: (cpu: number | undefined) => string): void {
+    this.#nameOf = nameOf
+    this.#renameUnits()
+  }
+
+  #renameUnits(): void {
+    for (const unit of this.#units.all) {
+      const id = this.#idOf(unit.index)
+      if (id !== unit.id) unit.rename(id)
+    }
   }
 
   get isClosed(): boolean {
@@ -147,27 +155,36 @@ export class ThreadEngine<Task> implements Engine {
   }
 
   /**
-   * Gives every worker another task, one change at a time; the current work is searched again as soon as each is ready.
+   * Gives every worker another task by its CPU, one change at a time; the current work is searched again as soon as each is ready.
    * Rejects with RefusedKernel if the task cannot run here, after which the workers may wait for another task; with another
    * error if a worker died or was late, which is replaced.
    */
-  retask(task: () => Task): Promise<void> {
-    const changed = this.#resized.then(() => this.#threads.retask(task))
+  retask(task: TaskOf<Task>): Promise<void> {
+    return this.#change(() => this.#threads.retask(task))
+  }
+
+  #change(change: () => Promise<void>): Promise<void> {
+    const changed = this.#resized.then(change)
     this.#resized = changed.catch(() => {})
     return changed
   }
 
   /**
-   * Moves all workers, including those that run, to other CPUs; the work continues.
+   * Moves all workers, including those that run, to other CPUs at once; the work continues. Settles when workers whose new
+   * CPU has another task are ready with it; rejects as `retask`.
    * @param affinity as in the options
    * @param allowed CPUs for workers whose affinity is lifted
    */
-  moveWorkers(affinity: readonly number[] | undefined, allowed: readonly number[]): void {
+  moveWorkers(affinity: readonly number[] | undefined, allowed: readonly number[]): Promise<void> {
     this.#affinity = affinity
     for (const unit of this.#units.all) {
-      unit.cpu = this.#cpuOf(unit)
+      unit.cpu = this.#cpuOf(unit.index)
       this.#threads.move(unit, unit.cpu === undefined ? allowed : [unit.cpu])
     }
+    return this.#change(async () => {
+      await this.#threads.followCpus()
+      this.#renameUnits()
+    })
   }
 
   async close(): Promise<void> {
@@ -199,7 +216,7 @@ export class ThreadEngine<Task> implements Engine {
 
   #idOf(index: number): string {
     const { firstUnit = 0 } = this.#options
-    return `${this.#name}/${firstUnit + index}`
+    return `${this.#nameOf(this.#cpuOf(index))}/${firstUnit + index}`
   }
 
   #unit(index: number): ThreadUnit<Task> {
@@ -207,11 +224,11 @@ export class ThreadEngine<Task> implements Engine {
     const id = this.#idOf(index)
     const searching = () => this.#search.sequence
     const unit = (this.#units.all[index] ??= new ThreadUnit<Task>({ id, kind, index, searching, activity }))
-    unit.cpu = this.#cpuOf(unit)
+    unit.cpu = this.#cpuOf(index)
     return unit
   }
 
-  #cpuOf({ index }: ThreadUnit<Task>): number | undefined {
+  #cpuOf(index: number): number | undefined {
     return this.#affinity?.[index % this.#affinity.length]
   }
 

@@ -9,6 +9,8 @@ export interface CurrentThread<Task> {
   readonly slot: EngineSlot
   /** True while it searches or sleeps; false while it loads its task or waits for another one. */
   ready: boolean
+  /** The latest that it was ordered to search with. */
+  task?: Task
   /** Settles when the thread has answered its latest order. */
   answered: Promise<void>
   /** The system's number of the thread; known once it is ready. */

@@ -6,6 +6,7 @@ import { UnsupportedKernel } from "../../kernel/kernel.ts"
 import type { Log } from "../../log.ts"
 import { RefusedKernel } from "../engine.ts"
 import { SALT_BYTES } from "./base-nonce.ts"
+import type { TaskOf } from "./options.ts"
 import type { CurrentThread, ThreadUnit } from "./thread-unit.ts"
 import type { Units } from "./units.ts"
 import type { EngineMemory, EngineSlot } from "./views.ts"
@@ -21,8 +22,7 @@ export interface UnitThreadsOptions<Task> {
   readonly units: Units<Task>
   readonly memory: EngineMemory
   readonly entry: string | URL
-  /** The first task. @throws UnsupportedKernel if it cannot run here */
-  readonly task: () => Task
+  readonly task: TaskOf<Task>
   readonly random: (bytes: number) => Uint8Array
   readonly setAffinity?: Platform["setThreadAffinity"]
   /** Milliseconds for a thread to carry out an order. */
@@ -45,14 +45,14 @@ export class UnitThreads<Task> {
   readonly #events: UnitThreadsEvents<Task>
   readonly #salt: Uint8Array
   readonly #free: EngineSlot[]
-  #makeTask: () => Task
+  #taskOf: TaskOf<Task>
 
   constructor(options: UnitThreadsOptions<Task>, events: UnitThreadsEvents<Task>) {
     this.#options = options
     this.#events = events
     this.#salt = options.random(SALT_BYTES)
     this.#free = options.memory.slots.toReversed()
-    this.#makeTask = options.task
+    this.#taskOf = options.task
   }
 
   /** Frees the slots of threads that have ended, whose counts and chunks are no longer needed. */
@@ -62,7 +62,7 @@ export class UnitThreads<Task> {
 
   /** Gives the unit a thread. Rejects if the thread does not start; then it is asked to end. */
   async spawn(unit: ThreadUnit<Task>): Promise<void> {
-    const task = refusing(this.#makeTask)
+    const task = this.#taskFor(unit)
     const thread = new WorkerThread<Task>(this.#options.entry, {
       notified: () => this.#events.notified(),
       progressed: what => this.#options.log.info(`${unit.id}: ${what}`),
@@ -88,6 +88,7 @@ export class UnitThreads<Task> {
   async #order(unit: ThreadUnit<Task>, current: CurrentThread<Task>, task: Task): Promise<void> {
     const { memory, clock, log, startMs } = this.#options
     const { cpu } = unit
+    current.task = task
     const answer = current.thread.order({
       buffer: memory.buffer,
       slot: current.slot.index,
@@ -122,25 +123,40 @@ export class UnitThreads<Task> {
   }
 
   /** Gives every unit a new task. Rejects with the error of one that could not take it. */
-  async retask(makeTask: () => Task): Promise<void> {
+  async retask(taskOf: TaskOf<Task>): Promise<void> {
     const { units } = this.#options
     if (units.isClosed) throw new Error("the engine is closed")
-    const task = refusing(makeTask)
-    this.#makeTask = makeTask
-    const { present } = units
-    for (let first = 0; first < present.length; first += RETASKED_AT_ONCE) {
-      const group = present.slice(first, first + RETASKED_AT_ONCE)
-      const outcomes = await Promise.allSettled(group.map(unit => this.#retaskOne(unit, task)))
+    for (const { cpu } of units.present) refusing(taskOf, cpu)
+    this.#taskOf = taskOf
+    await this.#retaskAll(units.present)
+  }
+
+  /** Gives units whose CPU has another task that task. Rejects as `retask`. */
+  async followCpus(): Promise<void> {
+    const { units } = this.#options
+    if (units.isClosed) return
+    await this.#retaskAll(units.present.filter(unit => unit.current && unit.current.task !== this.#taskFor(unit)))
+  }
+
+  #taskFor({ cpu }: ThreadUnit<Task>): Task {
+    return refusing(this.#taskOf, cpu)
+  }
+
+  async #retaskAll(units: readonly ThreadUnit<Task>[]): Promise<void> {
+    for (let first = 0; first < units.length; first += RETASKED_AT_ONCE) {
+      const group = units.slice(first, first + RETASKED_AT_ONCE)
+      const outcomes = await Promise.allSettled(group.map(unit => this.#retaskOne(unit)))
       const failed = outcomes.find(outcome => outcome.status === "rejected")
       if (failed) throw failed.reason
     }
   }
 
-  async #retaskOne(unit: ThreadUnit<Task>, task: Task): Promise<void> {
+  async #retaskOne(unit: ThreadUnit<Task>): Promise<void> {
     const { current } = unit
     // A thread that is replaced meanwhile starts with the new task.
     await current?.answered
     if (!current || unit.current !== current) return
+    const task = this.#taskFor(unit)
     current.ready = false
     current.slot.recall()
     try {
@@ -177,9 +193,9 @@ export class UnitThreads<Task> {
 }
 
 /** @throws RefusedKernel if the task cannot run here */
-function refusing<Task>(makeTask: () => Task): Task {
+function refusing<Task>(taskOf: TaskOf<Task>, cpu: number | undefined): Task {
   try {
-    return makeTask()
+    return taskOf(cpu)
   } catch (error) {
     throw error instanceof UnsupportedKernel ? new RefusedKernel(error.message, true) : error
   }

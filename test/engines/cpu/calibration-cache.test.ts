@@ -1,4 +1,4 @@
-import { afterAll, expect, test } from "bun:test"
+import { afterAll, describe, expect, test } from "bun:test"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -29,11 +29,43 @@ test.each([
   ["quota", { quota: null }],
   ["candidates", { candidates: ["wasm"] }],
   ["workers", { workers: [2, 1] }],
+  ["kinds", { kinds: ["P cores", "E cores"] }],
 ])("a calibration is loaded under the same conditions only: another %s", (name, other) => {
   const cache = fileCache(file)
   cache.save(key, calibration)
   expect(cache.load(key)).toEqual({ kind: "valid", value: calibration })
   expect(cache.load({ ...key, ...other })).toEqual({ kind: "refused", why: `was made under another ${name}` })
+})
+
+describe("on cores of different kinds", () => {
+  const ofKinds = { ...key, kinds: ["P cores", "E cores"] }
+  const kinds = ofKinds.kinds.map(name => ({ name, kernels: calibration.kernels }))
+
+  test("a calibration has a ranking for each kind", () => {
+    const cache = fileCache(file)
+    cache.save(ofKinds, { ...calibration, kinds })
+    expect(cache.load(ofKinds)).toEqual({ kind: "valid", value: { ...calibration, kinds } })
+    expect(cache.load(key)).toEqual({ kind: "refused", why: "was made under another kinds" })
+  })
+
+  test.each([
+    ["missing", undefined],
+    ["too few", kinds.slice(1)],
+    ["in another order", kinds.toReversed()],
+    ["without kernels", kinds.map(({ name }) => ({ name, kernels: [] }))],
+    ["of another form", "P cores"],
+  ])("rankings are refused that are %s", (_, edited) => {
+    const cache = fileCache(file)
+    cache.save(ofKinds, { ...calibration, kinds: edited as never })
+    expect(cache.load(ofKinds)).toEqual({ kind: "refused", why: "is damaged" })
+  })
+})
+
+test("a calibration of alike cores is stored as before there were kinds", () => {
+  fileCache(file).save({ ...key, kinds: undefined }, calibration)
+  expect(JSON.parse(readFileSync(file, "utf8"))).toEqual({ key, calibration })
+  writeFileSync(file, JSON.stringify({ key, calibration }))
+  expect(fileCache(file).load({ ...key, kinds: undefined })).toEqual({ kind: "valid", value: calibration })
 })
 
 test("an edited calibration is refused", () => {

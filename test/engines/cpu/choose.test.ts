@@ -34,6 +34,7 @@ function setUp(behaviours: Record<string, Behaviour>, more: Partial<ChooseOption
       get kernel() {
         return kernel
       },
+      kernelOn: () => kernel,
       isClosed: false,
       get units() {
         return Array.from({ length: size }) as unknown as CpuEngine["units"]

@@ -408,6 +408,61 @@ describe("another kernel", () => {
   })
 })
 
+describe("workers whose CPUs have different kernels", () => {
+  const kernelsOf = (engine: CpuEngine) => engine.units.map(({ current }) => current!.task!.kernel)
+  const idsOf = (engine: CpuEngine) => engine.units.map(({ id }) => id)
+  const setAffinity = () => true
+
+  test("run them, are named after them, and load that of the CPU that they move to", async () => {
+    const { engine, watch } = await setUp({ byCpu: new Map([[1, "wasm-narrow"]]), affinity: [0, 1], setAffinity })
+    const job = work(IMPOSSIBLE)
+    engine.assign(job)
+    expect(kernelsOf(engine)).toEqual(["wasm", "wasm-narrow"])
+    expect(idsOf(engine)).toEqual(["wasm/0", "wasm-narrow/1"])
+    expect([engine.name, engine.kernels]).toEqual(["wasm+wasm-narrow", ["wasm", "wasm-narrow"]])
+    const before = engine.units.map(({ current }) => current!.thread)
+    await engine.moveWorkers([1, 0], [0, 1])
+    expect(kernelsOf(engine)).toEqual(["wasm-narrow", "wasm"])
+    expect(idsOf(engine)).toEqual(["wasm-narrow/0", "wasm/1"])
+    await engine.resize(3)
+    expect(kernelsOf(engine)).toEqual(["wasm-narrow", "wasm", "wasm-narrow"])
+    await engine.moveWorkers(undefined, [0, 1])
+    expect([engine.name, engine.kernels, kernelsOf(engine)]).toEqual(["wasm", ["wasm"], ["wasm", "wasm", "wasm"]])
+    const counted = engine.hashesOf(job.sequence)
+    await poll(() => engine.hashesOf(job.sequence) > counted)
+    expect(engine.units.slice(0, 2).map(({ current }) => current!.thread)).toEqual(before)
+    expect(watch.restarted).toEqual([])
+    await engine.close()
+  })
+
+  test("are loaded together, and a later load gives all workers one kernel", async () => {
+    const { engine } = await setUp({ affinity: [0, 1], setAffinity })
+    await engine.load("wasm", new Map([[1, "wasm-narrow"]]))
+    expect([idsOf(engine), kernelsOf(engine)]).toEqual([
+      ["wasm/0", "wasm/1"],
+      ["wasm", "wasm-narrow"],
+    ])
+    expect(engine.readings().map(({ cpu }) => cpu)).toEqual([0, 1])
+    engine.adopt()
+    expect(idsOf(engine)).toEqual(["wasm/0", "wasm-narrow/1"])
+    await engine.load("wasm-narrow")
+    expect(kernelsOf(engine)).toEqual(["wasm-narrow", "wasm-narrow"])
+    await engine.close()
+  })
+
+  test("all run that of other CPUs if a move brings one that is refused", async () => {
+    const byCpu = new Map([[1, "wrong"]])
+    const { engine, watch } = await setUp({ kernel: "faulty", byCpu, ...FAULTY, affinity: [0], setAffinity })
+    const job = work(IMPOSSIBLE)
+    engine.assign(job)
+    await engine.moveWorkers([0, 1], [0, 1])
+    expect([kernelsOf(engine), engine.kernels]).toEqual([["faulty", "faulty"], ["faulty"]])
+    await poll(() => engine.units.every(({ sequence }) => sequence === job.sequence))
+    expect(watch.restarted).toEqual([])
+    await engine.close()
+  })
+})
+
 test("running workers move to other CPUs, and new ones start on them", async () => {
   const moves: { cpus: number[]; thread: number | undefined }[] = []
   const [cpu = 0] = threadAffinity() ?? []
