@@ -15,6 +15,8 @@ export interface GpuReport {
   readonly pipes: Readonly<Record<Pipe, number>> | null
   /** Lanes per clock and compute unit of straight code, by its size; null without CUDA. */
   readonly cache: readonly { readonly kib: number; readonly lanes: number }[] | null
+  /** The largest of these sizes before the lanes fall; null without CUDA. */
+  readonly cacheKneeKib: number | null
   readonly builds: readonly BuildReport[]
 }
 
@@ -146,8 +148,17 @@ export async function reportOn(device: GpuDevice, access: ReportAccess): Promise
     device: { api, name, architecture, computeUnits, memory, driver },
     pipes: pipes ?? null,
     cache: cache ?? null,
+    cacheKneeKib: cache ? kneeOf(cache) : null,
     builds: reports,
   }
+}
+
+/** Code counts as cached while it reaches this share of the lanes of the shortest code. */
+const CACHED = 0.95
+
+function kneeOf(cache: NonNullable<GpuReport["cache"]>): number {
+  const first = cache.findIndex(({ lanes }) => lanes < CACHED * cache[0]!.lanes)
+  return cache.at(first < 0 ? -1 : first - 1)!.kib
 }
 
 function reportOnBuild(device: GpuDevice, build: Build, tried: Tried<SensorReading | undefined>): BuildReport {
@@ -197,13 +208,16 @@ function lanesOf(compute: Compute, groups: number, instructions: number): number
 }
 
 /** The report as tables. */
-export function tableOf({ device, pipes, cache, builds }: GpuReport): string {
+export function tableOf({ device, pipes, cache, cacheKneeKib, builds }: GpuReport): string {
   const { name, architecture, computeUnits, driver } = device
   const lines = [`${name}, ${architecture}, ${computeUnits} units, ${driver}`]
   const list = (of: readonly (readonly [string, number])[]) =>
     of.map(([what, n]) => `${what} ${n.toFixed(1)}`).join(", ")
   if (pipes) lines.push(`lanes per clock and unit: ${list(Object.entries(pipes))}`)
-  if (cache) lines.push(`by KiB of straight code: ${list(cache.map(({ kib, lanes }) => [`${kib}:`, lanes] as const))}`)
+  if (cache) {
+    const sizes = list(cache.map(({ kib, lanes }) => [`${kib}:`, lanes] as const))
+    lines.push(`by KiB of straight code: ${sizes}; they fall after ${cacheKneeKib} KiB`)
+  }
   lines.push("", "| Build | Outcome | MH/s | Groups | Registers | W | Of the bound |", "|---|---|---|---|---|---|---|")
   lines.push(...builds.map(build => `| ${rowOf(build).join(" | ")} |`))
   return lines.join("\n")

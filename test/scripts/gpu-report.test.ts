@@ -43,6 +43,8 @@ test("holds pipes, cache, and every build with its share of the bound", async ()
   expect(report.pipes).toEqual({ wideMultiplyAdd: 64, addWithCarry: 64, logic: 64 })
   expect(report.cache!.find(({ kib }) => kib === 32)).toEqual({ kib: 32, lanes: 64 })
   expect(report.cache!.find(({ kib }) => kib === 40)).toEqual({ kib: 40, lanes: 32 })
+  expect(report.cacheKneeKib).toBe(32)
+  expect(tableOf(report)).toContain("they fall after 32 KiB")
   expect(report.builds[0]).toEqual({
     build: "pairs, rolled, 76 registers, groups of 128",
     outcome: "right",
@@ -72,7 +74,12 @@ test("has no pipes without CUDA, and no share of a bound that is unknown", async
     openPtx: undefined,
     log() {},
   })
-  expect(report).toMatchObject({ pipes: null, cache: null, builds: [{ shareOfBound: null, watts: null }] })
+  expect(report).toMatchObject({
+    pipes: null,
+    cache: null,
+    cacheKneeKib: null,
+    builds: [{ shareOfBound: null, watts: null }],
+  })
 })
 
 describe("the program of a pipe", () => {

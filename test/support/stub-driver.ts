@@ -76,8 +76,11 @@ int cuModuleLoadDataEx(void *module, void *image, unsigned n, void *options, voi
 
 `
 
-/** Builds the library with the system's C compiler (`cc`). @throws if absent */
-export function buildStubDriver(api: Api, moment: Moment, failure: Failure): StubDriver {
+/**
+ * Builds the library with the system's C compiler (`cc`).
+ * @param moment undefined: the library only refuses to compile @throws if `cc` is absent
+ */
+export function buildStubDriver(api: Api, moment?: Moment, failure: Failure = "hang"): StubDriver {
   const directory = mkdtempSync(join(tmpdir(), "quantus-stub-"))
   const source = join(directory, "stub.c")
   const act = (at: Moment) => (at === moment ? `{ ${FAILURES[failure]} }` : "{}")

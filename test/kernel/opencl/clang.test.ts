@@ -19,4 +19,14 @@ describe("LLVM for AMD", () => {
     },
     120_000,
   )
+
+  test.each(["gfx906", "gfx90a", "gfx1200"])(
+    "compiles the rolled search for %s into 32 KiB",
+    architecture => {
+      const { scratch, bytes } = compileGcn(clang!, { rolled: true }, architecture)
+      expect(scratch).toBe(0)
+      expect(bytes).toBeLessThanOrEqual(32 * 1024)
+    },
+    120_000,
+  )
 })

@@ -4,6 +4,8 @@ import { assemble, tools } from "../../../scripts/sass.ts"
 
 const { ptxas } = tools
 
+const PAIRS = { groupSize: 128, form: "pairs", registers: 76, rolled: true } as const
+
 describe("ptxas", () => {
   if (ptxas === undefined) {
     test.skip("assembles the kernels (skipped: no ptxas in PATH or $PTXAS; PyPI has nvidia-cuda-nvcc-cu12)", () => {})
@@ -19,7 +21,7 @@ describe("ptxas", () => {
   }, 60_000)
 
   test.each([
-    ["sm_89", { groupSize: 128, form: "pairs", registers: 76, rolled: true }, 21_400],
+    ...["sm_75", "sm_80", "sm_89", "sm_90", "sm_100"].map(architecture => [architecture, PAIRS, 21_400] as const),
     ["sm_120", { groupSize: 128, form: "multiplier", registers: 128, rolled: true }, 21_600],
   ] as const)(
     "assembles the default build for %s without spilling, into 32 KiB",
