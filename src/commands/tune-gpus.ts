@@ -3,15 +3,13 @@ import { systemClock as clock } from "../clock.ts"
 import type { Config } from "../config/config.ts"
 import type { GpuDevice } from "../engines/gpu/device.ts"
 import { lockDevice } from "../engines/gpu/device-lock.ts"
-import { findDevicesApart, tuneApart } from "../engines/gpu/driver-process.ts"
-import { UnsupportedDevice } from "../engines/gpu/library.ts"
+import type { TriedBuild } from "../engines/gpu/driver-child.ts"
+import { findDevicesApart, tryApart } from "../engines/gpu/driver-process.ts"
 import type { Build } from "../engines/gpu/open-device.ts"
 import { selectDevices } from "../engines/gpu/select-devices.ts"
 import { saveTuning } from "../engines/gpu/stored-tuning.ts"
-import { allBuildsFor, nameOfBuild, type Tried, type Tuning, tryBuild } from "../engines/gpu/tuning.ts"
+import { allBuildsFor, nameOfBuild, type Tuning } from "../engines/gpu/tuning.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
-import type { SensorSource } from "../host/sensor-source.ts"
-import { sensorSources } from "../host/sensors.ts"
 import type { Log } from "../log.ts"
 import { formatRate } from "../observe/units.ts"
 import { version } from "../version.ts"
@@ -31,14 +29,11 @@ interface Measured {
   readonly watts: number | undefined
 }
 
-type TriedBuild = Tried<number | undefined>
-
 export interface TuneGpuOptions {
   readonly device: GpuDevice
   readonly log: Log
-  readonly stop: AbortSignal
-  /** Tries a build, and reads the power of the busy GPU, which is undefined if it cannot be read. */
-  readonly tryBuild: (build: Build) => Promise<TriedBuild>
+  /** Tries every build, until a signal ends it. */
+  readonly tryAll: (builds: readonly Build[], tried: (build: Build, outcome: TriedBuild) => void) => Promise<void>
 }
 
 /** @throws OperatorError if no GPU can be tuned */
@@ -48,83 +43,41 @@ export async function tuneGpus({ settings, stateDir, notes }: Config<"tune">): P
   if (stateDir === undefined) log.warn("no state directory: the result is printed and not stored")
   const { devices, missing } = await findDevicesApart({ clock })
   if (devices.length === 0) throw new OperatorError(`no usable GPU: ${missing.join("; ")}`, ExitCode.config)
-  const sources = sensorSources(clock)
   const entries: object[] = []
   for (const { device } of selectDevices(devices, settings.gpuDevices, settings.allowIntegrated)) {
-    const problem = await unusable(device, log)
-    if (problem !== undefined) {
-      log.warn(`${device.name} is left out: ${problem}`)
+    // The lock lasts until the process ends.
+    const locked = lockDevice(device)
+    if (locked.kind === "taken") {
+      log.warn(`${device.name} is left out: process ${locked.process} uses it`)
       continue
     }
-    const outcome = await tuneGpu({
-      device,
-      log,
-      stop,
-      tryBuild: build => tryBuildOf(device, build, () => wattsOf(device, sources)),
-    })
+    const tryAll: TuneGpuOptions["tryAll"] = (builds, tried) => tryApart(device, builds, { clock, stop, tried })
+    const outcome = await tuneGpu({ device, log, tryAll })
     if (!outcome) continue
     saveTuning(device, { stateDir, version }, outcome.best.tuning)
     entries.push(entryOf(device, outcome))
     if (!settings.json) console.log(reportOf(device, outcome))
   }
-  for (const source of sources) source.close()
   if (settings.json) console.log(JSON.stringify({ gpus: entries }))
 }
 
-/** Tries every build until `stop`. @returns undefined if none works */
-export async function tuneGpu({ device, log, stop, tryBuild }: TuneGpuOptions): Promise<TunedGpu | undefined> {
+/** @returns undefined if no build works */
+export async function tuneGpu({ device, log, tryAll }: TuneGpuOptions): Promise<TunedGpu | undefined> {
   const builds = allBuildsFor(device)
   let best: Measured | undefined
   let usual: Measured | undefined
   let tried = 0
-  for (const build of builds) {
-    if (stop.aborted) break
-    const outcome = await tryBuild(build)
+  log.info(`${device.name}: ${builds.length} builds are compiled, tested and measured`)
+  await tryAll(builds, (build, outcome) => {
     tried += 1
     const place = `${device.name}, ${tried} of ${builds.length}: ${nameOfBuild(build)}`
-    if (outcome.kind === "right") {
-      const measured = { tuning: outcome.tuning, watts: outcome.reading }
-      usual ??= measured
-      if (!best || outcome.tuning.hashesPerSecond > best.tuning.hashesPerSecond) best = measured
-      log.info(`${place}: ${textOf(measured)}${best === measured ? ", the fastest so far" : ""}`)
-    } else {
-      log.warn(`${place} is ${outcome.kind}: ${outcome.why}`)
-    }
-    // Signals are delivered between builds.
-    await new Promise(resolve => setImmediate(resolve))
-  }
+    if (outcome.kind !== "right") return log.warn(`${place} is ${outcome.kind}: ${outcome.why}`)
+    const measured = { tuning: outcome.tuning, watts: outcome.reading }
+    usual ??= measured
+    if (!best || outcome.tuning.hashesPerSecond > best.tuning.hashesPerSecond) best = measured
+    log.info(`${place}: ${textOf(measured)}${best === measured ? ", the fastest so far" : ""}`)
+  })
   return best && usual && { best, usual, tried }
-}
-
-/** Locks the GPU until the process ends, and tries a driver in a child process first. */
-async function unusable(device: GpuDevice, log: Log): Promise<string | undefined> {
-  const locked = lockDevice(device)
-  if (locked.kind === "taken") return `process ${locked.process} uses it`
-  log.info(`${device.name}: its driver is tried in a separate process first for at most 60 s`)
-  const tuned = await tuneApart(device, { clock })
-  return tuned.kind === "unusable" ? tuned.why : undefined
-}
-
-async function tryBuildOf(
-  device: GpuDevice,
-  build: Build,
-  read: () => Promise<number | undefined>,
-): Promise<TriedBuild> {
-  try {
-    return await tryBuild(device, build, { now: () => performance.now(), read })
-  } catch (error) {
-    if (error instanceof UnsupportedDevice) return { kind: "refused", why: error.message }
-    throw error
-  }
-}
-
-async function wattsOf({ pci }: GpuDevice, sources: readonly SensorSource[]): Promise<number | undefined> {
-  if (pci === undefined) return undefined
-  for (const source of sources) {
-    const reading = await source.read(pci)
-    if (reading) return reading.powerWatts
-  }
-  return undefined
 }
 
 function textOf({ tuning, watts }: Measured): string {

@@ -25,8 +25,8 @@ export interface ChildOptions {
   readonly order: unknown
   /** Longest time without a report. */
   readonly timeoutMs: number
-  /** Longest time from the start to the end; unlimited by default. */
-  readonly limitMs?: number | undefined
+  /** Ends the child when it is aborted. */
+  readonly stop?: AbortSignal | undefined
   readonly clock: Clock
   /** Receives each report of the child, in order. */
   readonly report: (report: unknown) => void
@@ -34,7 +34,7 @@ export interface ChildOptions {
 
 /**
  * How a child ended: it returned, it crashed or exited early (`how`: `SIGSEGV`, `exit code 1`), it reported nothing for
- * too long, or it was stopped at its limit.
+ * too long, or `stop` was aborted.
  */
 export type ChildEnd =
   | { readonly kind: "done" }
@@ -49,7 +49,7 @@ process.on("exit", () => {
 })
 
 /** Runs a task. The child has ended, or was killed and is no longer waited for, when this settles. */
-export async function runChild({ order, timeoutMs, limitMs, clock, report }: ChildOptions): Promise<ChildEnd> {
+export async function runChild({ order, timeoutMs, stop, clock, report }: ChildOptions): Promise<ChildEnd> {
   const token = randomUUID()
   let child: Bun.Subprocess<Blob, "pipe", "ignore">
   try {
@@ -67,7 +67,9 @@ export async function runChild({ order, timeoutMs, limitMs, clock, report }: Chi
   const { promise, resolve } = Promise.withResolvers<ChildEnd>()
   const hung = () => resolve({ kind: "hung" })
   let cancel = clock.after(timeoutMs, hung)
-  const cancelLimit = limitMs === undefined ? () => {} : clock.after(limitMs, () => resolve({ kind: "stopped" }))
+  const stopped = () => resolve({ kind: "stopped" })
+  stop?.addEventListener("abort", stopped)
+  if (stop?.aborted) stopped()
   const take = (text: string) => {
     if (!text.startsWith(token)) return
     const message = JSON.parse(text.slice(token.length)) as { readonly report?: unknown; readonly done?: true }
@@ -87,7 +89,7 @@ export async function runChild({ order, timeoutMs, limitMs, clock, report }: Chi
   })
   const end = await promise
   cancel()
-  cancelLimit()
+  stop?.removeEventListener("abort", stopped)
   running.delete(child)
   child.kill("SIGKILL")
   const late = Promise.withResolvers<void>()
@@ -110,8 +112,8 @@ export async function serveChild<Order>(
   run: (order: Order, report: (value: unknown) => void) => void | Promise<void>,
 ): Promise<void> {
   host.endWithParent()
-  // A reload of the whole service is not meant for this process.
-  process.on("SIGHUP", () => {})
+  // A reload of the whole service is not meant for this process, and a terminal's interrupt is the parent's to handle.
+  for (const signal of ["SIGHUP", "SIGINT"] as const) process.on(signal, () => {})
   const token = process.env[VARIABLE]!
   // The library may have written part of a line to standard output.
   const write = (message: object) => void writeSync(1, `\n${token}${JSON.stringify(message)}\n`)

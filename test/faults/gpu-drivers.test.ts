@@ -67,6 +67,22 @@ describe("CPUs mine, and the log names the library", () => {
   )
 })
 
+test("a signal ends `tune --gpu` while a driver compiles", async () => {
+  const stub = buildStubDriver("cuda", "compile", "hang")
+  const miner = new MinerProcess(["tune", "--gpu", "--gpu-devices=1"], { env: { ...stub.env } })
+  try {
+    await miner.line(/builds are compiled/)
+    while (processesWith(stub).length < 2) await Bun.sleep(50)
+    miner.kill("SIGINT")
+    // The driver has 120 s.
+    expect(await miner.exited).toBe(0)
+    expect(processesWith(stub)).toEqual([])
+  } finally {
+    miner.kill("SIGKILL")
+    stub.remove()
+  }
+}, 60_000)
+
 test("a signal ends the miner while a driver hangs, and leaves nothing behind", async () => {
   for (const [moment, pattern, signal] of [
     ["list", /effective CPU/, "SIGTERM"],

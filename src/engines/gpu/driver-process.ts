@@ -5,7 +5,7 @@ import type { Clock } from "../../clock.ts"
 import { type ChildEnd, runChild } from "../../host/child-task.ts"
 import { CUDA_LIBRARY } from "./cuda/api.ts"
 import type { GpuApi, GpuDevice } from "./device.ts"
-import type { DriverOrder, DriverReport, TuningReport } from "./driver-child.ts"
+import type { DriverOrder, DriverReport, TriedBuild, TuningReport } from "./driver-child.ts"
 import { combine, type FoundDevices, type Listing } from "./find-devices.ts"
 import { libraryNames } from "./library.ts"
 import type { Build } from "./open-device.ts"
@@ -17,6 +17,9 @@ const TIMEOUT_MS = 30_000
 
 /** Time to tune a device. The build that is compiled or measured then is abandoned. */
 const TUNING_MS = 60_000
+
+/** Time for one build when all are tried. */
+const TRY_MS = 120_000
 
 /** @param run a test may pass its own @param timeoutMs a test may pass its own */
 export interface DriverOptions {
@@ -59,7 +62,11 @@ export async function tuneApart(device: GpuDevice, options: TuneOptions): Promis
   const { clock, progress = () => {} } = options
   const begin = clock.now()
   const state = new TuningState(device, progress)
-  const end = await run({ kind: "tune", device }, options, report => state.receive(report as TuningReport), TUNING_MS)
+  const limit = new AbortController()
+  const cancel = clock.after(TUNING_MS, () => limit.abort())
+  const order = { kind: "try", device, builds: buildsFor(device), readsPower: false } as const
+  const end = await run(order, options, report => state.receive(report as TuningReport), limit.signal)
+  cancel()
   const isStopped = end.kind === "stopped" || (end.kind === "hung" && state.proved !== undefined)
   const problem = isStopped ? undefined : problemOf(end, device.api, state.step, options, device.platform)
   if (problem !== undefined) return { kind: "unusable", why: problem }
@@ -72,6 +79,7 @@ class TuningState {
   /** The first build that works. */
   proved: Build | undefined
   step: string
+  #begun = 0
   readonly #name: string
   readonly #progress: (what: string) => void
   readonly #builds: readonly Build[]
@@ -85,21 +93,16 @@ class TuningState {
   }
 
   receive(report: TuningReport): void {
-    switch (report.kind) {
-      case "begun": {
-        const place = `build ${report.place + 1}`
-        this.step = `while ${place} was compiled and tested for ${this.#name}`
-        this.#progress(`measuring ${place} of ${this.#builds.length}: ${nameOfBuild(report.build)}`)
-        return
-      }
-      case "proved":
-        this.proved ??= report.build
-        return
-      case "measured":
-        this.#tunings.push(report.tuning)
-        return
-      case "left":
-        this.#progress(`${nameOfBuild(report.build)} cannot be used: ${report.why}`)
+    const name = nameOfBuild(report.build)
+    if (report.kind === "tried") {
+      const { outcome } = report
+      if (outcome.kind === "right") this.#tunings.push(outcome.tuning)
+      else this.#progress(`${name} cannot be used: ${outcome.why}`)
+    } else if (report.kind === "proved") this.proved ??= report.build
+    else {
+      const place = `build ${++this.#begun}`
+      this.step = `while ${place} was compiled and tested for ${this.#name}`
+      this.#progress(`measuring ${place} of ${this.#builds.length}: ${name}`)
     }
   }
 
@@ -120,12 +123,43 @@ class TuningState {
   }
 }
 
+export interface TryOptions extends DriverOptions {
+  readonly stop: AbortSignal
+  readonly tried: (build: Build, outcome: TriedBuild) => void
+}
+
+/**
+ * Tries builds in a child process until `stop`. A build whose compilation or measurement crashes or hangs is refused, and
+ * another child tries those after it; if none has worked by then, they are not tried.
+ */
+export async function tryApart(device: GpuDevice, builds: readonly Build[], options: TryOptions): Promise<void> {
+  const { stop, tried, timeoutMs = TRY_MS } = options
+  let left = builds
+  let works = false
+  while (left.length > 0 && !stop.aborted) {
+    const order = { kind: "try", device, builds: left, readsPower: true } as const
+    let done = 0
+    const receive = (report: DriverReport) => {
+      if (report.kind !== "tried") return
+      works ||= report.outcome.kind === "right"
+      tried(left[done++]!, report.outcome)
+    }
+    const end = await run(order, { ...options, timeoutMs }, receive, stop)
+    if (end.kind === "stopped" || stop.aborted) return
+    const step = `while it was compiled and measured for ${device.name}`
+    const why = problemOf(end, device.api, step, { ...options, timeoutMs }, device.platform)
+    if (done === left.length) return
+    tried(left[done]!, { kind: "refused", why: why ?? `${device.name} is no longer available` })
+    left = works && (end.kind === "crashed" || end.kind === "hung") ? left.slice(done + 1) : []
+  }
+}
+
 const run = (
   order: DriverOrder,
   { clock, run = runChild, timeoutMs = TIMEOUT_MS }: DriverOptions,
   report: (report: DriverReport) => void,
-  limitMs?: number,
-): Promise<ChildEnd> => run({ order, timeoutMs, limitMs, clock, report: report as (report: unknown) => void })
+  stop?: AbortSignal,
+): Promise<ChildEnd> => run({ order, timeoutMs, stop, clock, report: report as (report: unknown) => void })
 
 function problemOf(
   end: ChildEnd,

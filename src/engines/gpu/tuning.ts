@@ -185,32 +185,30 @@ async function whileBusy<Outcome>(
 }
 
 /** Receives the steps of a tuning. */
-export interface TuningEvents {
+export interface TuningEvents<Reading> {
   /** A build is about to be compiled. */
-  begun(place: number, build: Build): void
+  begun(build: Build): void
   /** The build is compiled, and computes right hashes. */
   proved(build: Build): void
-  measured(tuning: Tuning): void
-  left(build: Build, why: string): void
+  tried(build: Build, outcome: Tried<Reading>): void
 }
 
-/** Tries the builds of a device one after the other. @throws UnsupportedDevice */
-export async function tryBuilds(
+/** Tries builds of a device one after the other. @throws UnsupportedDevice */
+export async function tryBuilds<Reading>(
   device: GpuDevice,
-  now: () => number,
-  events: TuningEvents,
-  { open, test }: DeviceAccess = DEVICES,
+  builds: readonly Build[],
+  events: TuningEvents<Reading>,
+  { access: { open, test } = DEVICES, ...options }: TryOptions<Reading>,
 ): Promise<void> {
-  for (const [place, build] of buildsFor(device).entries()) {
-    events.begun(place, build)
+  for (const build of builds) {
+    events.begun(build)
     const proving: DeviceAccess["test"] = search => {
       const wrong = test(search)
       if (wrong === undefined) events.proved(build)
       return wrong
     }
-    const tried = await tryBuild(device, build, { now, access: { open, test: proving } })
-    if (tried.kind === "right") events.measured(tried.tuning)
-    else events.left(build, tried.why)
+    const tried = await tryBuild(device, build, { ...options, access: { open, test: proving } })
+    events.tried(build, tried)
   }
 }
 

@@ -3,8 +3,9 @@ import { describe, expect, test } from "bun:test"
 import { readdirSync, readFileSync } from "node:fs"
 import { systemClock as clock } from "../../../src/clock.ts"
 import type { DriverReport } from "../../../src/engines/gpu/driver-child.ts"
-import { findDevicesApart, type Tuned, tuneApart } from "../../../src/engines/gpu/driver-process.ts"
+import { findDevicesApart, type Tuned, tryApart, tuneApart } from "../../../src/engines/gpu/driver-process.ts"
 import { findDevices } from "../../../src/engines/gpu/find-devices.ts"
+import type { Build } from "../../../src/engines/gpu/open-device.ts"
 import type { Tuning } from "../../../src/engines/gpu/tuning.ts"
 import { type ChildEnd, type ChildOptions, runChild } from "../../../src/host/child-task.ts"
 import { FakeClock } from "../../support/fake-clock.ts"
@@ -79,10 +80,10 @@ describe("a driver that fails", () => {
 
   test("is named with the platform and what it was asked", async () => {
     const build = { groupSize: 256, rolled: true }
-    const run = child({ kind: "hung" }, { kind: "begun", place: 1, build })
+    const run = child({ kind: "hung" }, { kind: "begun", build })
     expect(await tuneApart({ ...DEVICE, platform: "rusticl" }, { ...options, run })).toEqual({
       kind: "unusable",
-      why: "the OpenCL driver (libOpenCL.so.1, rusticl) did not answer within 5 s while build 2 was compiled and tested for Pretended device",
+      why: "the OpenCL driver (libOpenCL.so.1, rusticl) did not answer within 5 s while build 1 was compiled and tested for Pretended device",
     })
   })
 
@@ -106,10 +107,20 @@ const tuningOf = (build: object, hashesPerSecond: number) => ({
   layout: { ...build, groups: 32 } as Tuning["layout"],
   hashesPerSecond,
 })
+const triedAt = (build: Build, hashesPerSecond: number): DriverReport => ({
+  kind: "tried",
+  build,
+  outcome: { kind: "right", tuning: tuningOf(build, hashesPerSecond), registers: undefined, reading: 200 },
+})
+const refused = (build: Build): DriverReport => ({
+  kind: "tried",
+  build,
+  outcome: { kind: "refused", why: "CL_BUILD_PROGRAM_FAILURE" },
+})
 const MEASURED: DriverReport[] = [
-  { kind: "begun", place: 0, build: FIRST },
+  { kind: "begun", build: FIRST },
   { kind: "proved", build: FIRST },
-  { kind: "measured", tuning: tuningOf(FIRST, 1e6) },
+  triedAt(FIRST, 1e6),
 ]
 
 describe("a tuning", () => {
@@ -118,7 +129,7 @@ describe("a tuning", () => {
     const clock = new FakeClock()
     const lines: string[] = []
     let outcome: Tuned | undefined
-    const run = ({ timeoutMs, limitMs, report }: ChildOptions) => {
+    const run = ({ timeoutMs, stop, report }: ChildOptions) => {
       const { promise, resolve } = Promise.withResolvers<ChildEnd>()
       let last = 0
       for (const [at, one] of reports)
@@ -129,7 +140,7 @@ describe("a tuning", () => {
       clock.every(1000, () => {
         if (clock.now() - last >= timeoutMs) resolve({ kind: "hung" })
       })
-      if (limitMs !== undefined) clock.after(limitMs, () => resolve({ kind: "stopped" }))
+      stop?.addEventListener("abort", () => resolve({ kind: "stopped" }))
       if (end) clock.after(end[0], () => resolve(end[1]))
       return promise
     }
@@ -147,9 +158,9 @@ describe("a tuning", () => {
         [10, begun],
         [20, proved],
         [30, measured],
-        [40, { kind: "begun", place: 1, build: SECOND }],
-        [50, { kind: "measured", tuning: tuningOf(SECOND, 2e6) }],
-        [60, { kind: "left", build: { groupSize: 64 }, why: "CL_BUILD_PROGRAM_FAILURE" }],
+        [40, { kind: "begun", build: SECOND }],
+        [50, triedAt(SECOND, 2e6)],
+        [60, refused({ groupSize: 64 })],
       ],
       [70, { kind: "done" }],
     )
@@ -169,7 +180,7 @@ describe("a tuning", () => {
       [25_000, proved],
       [30_000, measured],
       // Its compilation would take longer.
-      [31_000, { kind: "begun", place: 1, build: SECOND }],
+      [31_000, { kind: "begun", build: SECOND }],
     ])
     await clock.advance(59_999)
     expect(outcome()).toBeUndefined()
@@ -184,8 +195,8 @@ describe("a tuning", () => {
   test("that has measured nothing by then gives the first build that works", async () => {
     const { clock, lines, outcome } = tuned([
       [1000, begun],
-      [25_000, { kind: "left", build: FIRST, why: "CL_BUILD_PROGRAM_FAILURE" }],
-      [26_000, { kind: "begun", place: 1, build: SECOND }],
+      [25_000, refused(FIRST)],
+      [26_000, { kind: "begun", build: SECOND }],
       [50_000, { kind: "proved", build: SECOND }],
     ])
     await clock.advance(60_000)
@@ -210,23 +221,75 @@ describe("a tuning", () => {
   })
 })
 
-test.skipIf(process.platform !== "linux")("a real child is ended at its limit, and is gone then", async () => {
-  const clock = new FakeClock()
-  let end: ChildEnd | undefined
-  const order = { kind: "list", api: "cuda" }
-  const ending = runChild({ order, timeoutMs: 90_000, limitMs: 60_000, clock, report() {} }).then(how => {
-    end = how
+describe("trying every build", () => {
+  const builds = [FIRST, SECOND, { groupSize: 64 }]
+
+  /** @param ends of the children one after the other, each after its reports */
+  async function tried(...children: readonly (readonly [ChildEnd, ...DriverReport[]])[]) {
+    const outcomes: string[] = []
+    const orders: (readonly Build[])[] = []
+    const stop = new AbortController()
+    await tryApart(DEVICE, builds, {
+      clock: new FakeClock(),
+      stop: stop.signal,
+      tried: ({ groupSize, rolled }, outcome) =>
+        outcomes.push(`${groupSize} ${rolled ?? false} ${outcome.kind === "right" ? "right" : outcome.why}`),
+      run: options => {
+        orders.push((options.order as { builds: readonly Build[] }).builds)
+        const [end, ...reports] = children[orders.length - 1]!
+        if (end.kind === "stopped") stop.abort()
+        return child(end, ...reports)(options)
+      },
+    })
+    return { outcomes, orders }
+  }
+
+  test("goes on in another child after the build that crashes or hangs", async () => {
+    const { outcomes, orders } = await tried([{ kind: "crashed", how: "SIGSEGV" }, ...MEASURED], [{ kind: "hung" }])
+    expect(orders).toEqual([builds, builds.slice(2)])
+    expect(outcomes).toEqual([
+      "64 true right",
+      expect.stringMatching(/^256 true the OpenCL driver .* crashed \(SIGSEGV\) while it was compiled and measured/),
+      expect.stringMatching(/^64 false the OpenCL driver .* did not answer within 120 s/),
+    ])
   })
-  const [pid] = childrenOf(process.pid)
-  await clock.advance(59_999)
-  expect(end).toBeUndefined()
-  await clock.advance(1)
-  await ending
-  expect(end).toEqual({ kind: "stopped" })
-  expect(pid).toBeGreaterThan(0)
-  expect(childrenOf(process.pid)).not.toContain(pid)
-  expect(clock.pending).toBe(0)
+
+  test("ends with a driver that crashes before any build has worked", async () => {
+    const { outcomes, orders } = await tried([{ kind: "crashed", how: "SIGSEGV" }, refused(FIRST)])
+    expect(orders.length).toBe(1)
+    expect(outcomes).toEqual(["64 true CL_BUILD_PROGRAM_FAILURE", expect.stringContaining("crashed (SIGSEGV)")])
+  })
+
+  test("ends with a signal, and with a card that is gone", async () => {
+    expect((await tried([{ kind: "stopped" }, ...MEASURED])).outcomes).toEqual(["64 true right"])
+    expect((await tried([{ kind: "done" }, ...MEASURED])).outcomes).toEqual([
+      "64 true right",
+      "256 true Pretended device is no longer available",
+    ])
+  })
 })
+
+test.skipIf(process.platform !== "linux")(
+  "a real child is ended by a signal of its caller, and is gone then",
+  async () => {
+    const clock = new FakeClock()
+    const stop = new AbortController()
+    let end: ChildEnd | undefined
+    const order = { kind: "list", api: "cuda" }
+    const ending = runChild({ order, timeoutMs: 90_000, stop: stop.signal, clock, report() {} }).then(how => {
+      end = how
+    })
+    const [pid] = childrenOf(process.pid)
+    await clock.advance(60_000)
+    expect(end).toBeUndefined()
+    stop.abort()
+    await ending
+    expect(end).toEqual({ kind: "stopped" })
+    expect(pid).toBeGreaterThan(0)
+    expect(childrenOf(process.pid)).not.toContain(pid)
+    expect(clock.pending).toBe(0)
+  },
+)
 
 /** Processes that were started by a process and have not ended, on Linux. */
 const childrenOf = (parent: number): number[] =>

@@ -8,6 +8,7 @@ import { DeviceSearch } from "../../../src/engines/gpu/device-search.ts"
 import type { Build } from "../../../src/engines/gpu/open-device.ts"
 import { loadTuning, saveTuning } from "../../../src/engines/gpu/stored-tuning.ts"
 import {
+  buildsFor,
   type DeviceAccess,
   fastest,
   measure,
@@ -17,6 +18,7 @@ import {
   rowsOf,
   rowsOfLaunch,
   type Start,
+  type Tried,
   type Tuning,
   tryBuild,
   tryBuilds,
@@ -100,20 +102,15 @@ describe("the builds of a device", () => {
     const { access, open, now } = deviceOf(speed, resident)
     const lines: string[] = []
     const tunings: Tuning[] = []
-    await tryBuilds(
-      DEVICE,
-      now,
-      {
-        begun: (place, build) => lines.push(`${place}: ${nameOfBuild(build)}`),
-        proved: () => lines.push("proved"),
-        measured: tuning => {
-          lines.push("measured")
-          tunings.push(tuning)
-        },
-        left: (_build, why) => lines.push(why),
+    const events = {
+      begun: (build: Build) => lines.push(nameOfBuild(build)),
+      proved: () => lines.push("proved"),
+      tried(_build: Build, outcome: Tried) {
+        if (outcome.kind === "right") tunings.push(outcome.tuning)
+        lines.push(outcome.kind === "right" ? "measured" : `${outcome.kind}: ${outcome.why}`)
       },
-      access,
-    )
+    }
+    await tryBuilds(DEVICE, buildsFor(DEVICE), events, { now, access })
     return { lines, tunings, open }
   }
 
@@ -132,15 +129,15 @@ describe("the builds of a device", () => {
   test("are left with the reason if the driver rejects them or they compute wrongly", async () => {
     const { lines, open } = await tried(({ groupSize, rolled }) => (groupSize === 256 ? 0 : rolled ? 1e5 : -1e6))
     expect(lines).toEqual([
-      "0: rolled, groups of 64",
+      "rolled, groups of 64",
       "proved",
       "measured",
-      "1: rolled, groups of 256",
-      REFUSED.message,
-      "2: rounds in a row, groups of 64",
-      "opencl is wrong",
-      "3: rounds in a row, groups of 256",
-      REFUSED.message,
+      "rolled, groups of 256",
+      `refused: ${REFUSED.message}`,
+      "rounds in a row, groups of 64",
+      "wrong: opencl is wrong",
+      "rounds in a row, groups of 256",
+      `refused: ${REFUSED.message}`,
     ])
     expect(open.size).toBe(0)
   })
