@@ -61,6 +61,7 @@ async function quicMaker(
             events.opened(certificate)
           },
         }),
+      sendRefusal: address => transport.sendRefusal(address),
       close: () => transport.close(),
     }
     return createQuicSource({ ...config, transport: noted, resolve: resolveHost, acceptance, ...context })

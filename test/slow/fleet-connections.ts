@@ -39,6 +39,7 @@ function watchRefusals(transport: Transport, id: number): Transport {
           events.closed(end)
         },
       }),
+    sendRefusal: address => transport.sendRefusal(address),
     close: () => transport.close(),
   }
 }

@@ -159,7 +159,7 @@ export class Dialer {
     this.#plan(this.#silence.next())
     this.#lookUp().then(addresses => {
       // The first one, too, from a timer: answers that have arrived are read before.
-      for (const [i, ip] of addresses.slice(0, MAX_ADDRESSES).entries()) {
+      for (const [i, ip] of addresses.entries()) {
         this.#options.clock.after(i * ADDRESS_GAP_MS, () => this.#attempt({ ip, port: this.#options.port }))
       }
     })
@@ -170,7 +170,7 @@ export class Dialer {
     if (this.#lookingUp) return this.#addresses
     this.#lookingUp = true
     try {
-      this.#addresses = await this.#options.resolve(this.#options.host)
+      this.#addresses = (await this.#options.resolve(this.#options.host)).slice(0, MAX_ADDRESSES)
     } catch {
       if (this.#addresses.length === 0) {
         this.#report({ reason: "unreachable", message: `no address was found for the host name ${this.#options.host}` })
@@ -223,8 +223,20 @@ export class Dialer {
 
   #giveUp(attempt: Attempt): void {
     this.#drop(attempt)
-    const { ip, port } = attempt.address
-    this.#report({ reason: "timeout", message: `no answer from ${ip} port ${port}` })
+    if (this.#isNews("timeout")) void this.#reportSilence(attempt.address)
+  }
+
+  /** An address to which this system refuses to send is reported only if there is no other, as of one family on most hosts. */
+  async #reportSilence({ ip, port }: PeerAddress): Promise<void> {
+    const { transport } = this.#options
+    const addresses = this.#addresses
+    const refusals = await Promise.all(addresses.map(ip => transport.sendRefusal({ ip, port })))
+    const refusal = refusals[addresses.indexOf(ip)]
+    if (refusal === undefined) this.#report({ reason: "timeout", message: `no answer from ${ip} port ${port}` })
+    else if (!refusals.includes(undefined)) {
+      const message = `this system refuses to send to ${ip} port ${port}: ${refusal}`
+      this.#report({ reason: "unreachable", message })
+    }
   }
 
   /** The peer or the local network refused an attempt. */
@@ -247,10 +259,12 @@ export class Dialer {
   }
 
   #report(end: SessionEnd): void {
-    const now = this.#options.clock.now()
-    if (!this.#dialing) return
-    if (this.#reported?.reason === end.reason && now - this.#reported.at < REPORT_AGAIN_MS) return
-    this.#reported = { reason: end.reason, at: now }
+    if (!this.#dialing || !this.#isNews(end.reason)) return
+    this.#reported = { reason: end.reason, at: this.#options.clock.now() }
     this.#events.failed(end, this.retryIn)
+  }
+
+  #isNews(reason: string): boolean {
+    return this.#reported?.reason !== reason || this.#options.clock.now() - this.#reported.at >= REPORT_AGAIN_MS
   }
 }

@@ -5,6 +5,7 @@
  */
 import { isIPv6, SocketAddress } from "node:net"
 import type { QuicEndpoint, QuicSession, QuicStream, SessionOptions } from "node:quic"
+import { sendRefusal } from "./send-refusal.ts"
 import { StreamWriter } from "./stream-writer.ts"
 import type { PeerAddress, Session, SessionEnd, SessionEvents, Transport } from "./transport.ts"
 
@@ -55,6 +56,10 @@ class NodeQuicTransport implements Transport {
 
   connect(address: PeerAddress, events: SessionEvents): Session {
     return new NodeQuicSession(() => this.#open(address), events)
+  }
+
+  sendRefusal(address: PeerAddress): Promise<string | undefined> {
+    return sendRefusal(address)
   }
 
   async close(): Promise<void> {

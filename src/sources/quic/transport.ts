@@ -42,6 +42,8 @@ export interface Session {
 export interface Transport {
   /** Begins a handshake; events come after it has returned. */
   connect(address: PeerAddress, events: SessionEvents): Session
+  /** Why this system refuses to send to the address, which `connect` does not report; undefined if it does not. Never rejects. */
+  sendRefusal(address: PeerAddress): Promise<string | undefined>
   /** Frees what the sessions share. */
   close(): Promise<void>
 }

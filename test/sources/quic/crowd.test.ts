@@ -53,6 +53,7 @@ class CrowdedNode {
   transportOf(refused: () => void): Transport {
     return {
       connect: (_address, events) => this.#arrive(events, refused),
+      sendRefusal: async () => undefined,
       close: async () => {},
     }
   }

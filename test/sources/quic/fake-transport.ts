@@ -53,11 +53,17 @@ export class FakeSession implements Session {
 export class FakeTransport implements Transport {
   readonly sessions: FakeSession[] = []
   closed = false
+  /** What the system answers to a datagram, by address. */
+  readonly refusals: Record<string, string> = {}
 
   connect(address: PeerAddress, events: SessionEvents): FakeSession {
     const session = new FakeSession(address, events)
     this.sessions.push(session)
     return session
+  }
+
+  async sendRefusal({ ip }: PeerAddress): Promise<string | undefined> {
+    return this.refusals[ip]
   }
 
   async close(): Promise<void> {

@@ -19,6 +19,7 @@ const newJob = (id: string, fields: object = {}) =>
 function setUp(options: Partial<QuicSourceOptions> = {}) {
   const [clock, transport, log] = [new FakeClock(), new FakeTransport(), collectLog()]
   const said: string[] = []
+  const messages: string[] = []
   const jobs: Job[] = []
   const failures: OperatorError[] = []
   const credentials = { token: TOKEN, pin: fingerprint(CERTIFICATE) }
@@ -38,7 +39,10 @@ function setUp(options: Partial<QuicSourceOptions> = {}) {
   })
   const events: SourceEvents = {
     connected: () => said.push("connected"),
-    disconnected: (reason, _message, retryIn) => said.push(`${reason}, again in ${retryIn}`),
+    disconnected(reason, message, retryIn) {
+      said.push(`${reason}, again in ${retryIn}`)
+      messages.push(message)
+    },
     job(job) {
       jobs.push(job)
       said.push(`job ${job.id}`)
@@ -57,7 +61,7 @@ function setUp(options: Partial<QuicSourceOptions> = {}) {
     transport.last.open()
     return transport.last
   }
-  return { source, clock, transport, log, said, take, jobs, failures, credentials, open }
+  return { source, clock, transport, log, said, messages, take, jobs, failures, credentials, open }
 }
 
 type Bench = ReturnType<typeof setUp>
@@ -688,6 +692,18 @@ describe("the loss of a node", () => {
         expect(transport.sessions.length).toBe(before + 1)
       }
     }
+  })
+
+  test("says that this system refuses to send, once in 30 s, and only if it refuses for every address", async () => {
+    const addresses = ["fd00::1", "10.0.0.1"]
+    const { clock, transport, messages } = setUp({ resolve: async () => addresses })
+    transport.refusals["fd00::1"] = "ENETUNREACH (no route)"
+    await clock.advance(20_000)
+    expect(messages.splice(0)).toEqual(["no answer from 10.0.0.1 port 9833"])
+    transport.refusals["10.0.0.1"] = "EPERM (a firewall or seccomp filter)"
+    await clock.advance(20_000)
+    expect(messages).toHaveLength(1)
+    expect(messages[0]).toStartWith("this system refuses to send to ")
   })
 
   test("doubles the wait if the node refuses the handshake", async () => {
