@@ -47,10 +47,10 @@ describe("a system that refuses to send is named", () => {
         const args = ["serve", "--node-addr=127.0.0.1:9833", "--engine=wasm", "--cpu-workers=1", "--gpu-devices=0"]
         const miner = new MinerProcess([...args, ...credentials], { prefix })
         const { text } = await miner.line(/next attempt in/)
+        expect(await miner.stop()).toBe(0)
         expect(text).toContain(
           "this system refuses to send to 127.0.0.1 port 9833: EPERM (a firewall or seccomp filter)",
         )
-        expect(await miner.stop()).toBe(0)
       },
       60_000,
     )
