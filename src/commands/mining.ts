@@ -99,7 +99,7 @@ async function mineOn(opened: OpenedEngines, options: MiningOptions, notifier: N
       ? [readProcessKeys({ isInForeground: host.isInForeground, miner, snapshot: () => stats.snapshot(), clock, log })]
       : []),
     watchTriggers(triggers, clock, (reason, paused) => miner.setPaused(reason, paused)),
-    clock.after(CALIBRATE_AFTER_MS, () => void calibrate(opened, log)),
+    clock.after(CALIBRATE_AFTER_MS, () => void calibrate(opened, () => miner.pauseReasons.length > 0, log)),
     clock.every(STATUS_INTERVAL_MS, () => notifier.status(statusLine(stats.snapshot(), STATUS_COLUMNS))),
   ]
   const { watchdogTimeoutMs: timeoutMs } = notifier
@@ -121,9 +121,9 @@ async function mineOn(opened: OpenedEngines, options: MiningOptions, notifier: N
   }
 }
 
-async function calibrate(opened: OpenedEngines, log: Output["log"]): Promise<void> {
+async function calibrate(opened: OpenedEngines, isPaused: () => boolean, log: Output["log"]): Promise<void> {
   try {
-    await opened.calibrate()
+    await opened.calibrate(isPaused)
   } catch (error) {
     log.error(`the kernels could not be measured: ${Bun.inspect(error)}`)
   }

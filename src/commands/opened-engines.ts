@@ -4,7 +4,7 @@ import { type Clock, sleep } from "../clock.ts"
 import type { HashingSettings } from "../config/options.ts"
 import { Interrupted } from "../engines/cpu/calibrate.ts"
 import { fileCache } from "../engines/cpu/calibration-cache.ts"
-import { chooseEngine } from "../engines/cpu/choose.ts"
+import { type Choice, chooseEngine } from "../engines/cpu/choose.ts"
 import { type CpuEngine, createCpuEngine } from "../engines/cpu/cpu-engine.ts"
 import {
   aboutKernel,
@@ -87,7 +87,7 @@ export class OpenedEngines {
   readonly #late: Promise<Gpus> | undefined
   /** Fallback kernels, fastest first. */
   #others: readonly string[] = []
-  #calibrate: (() => Promise<readonly string[]>) | undefined
+  #calibrate: Choice["calibrate"]
   #affinity: readonly number[] | undefined
   #render: (kernel: string) => unknown = renderedKernel
 
@@ -170,11 +170,12 @@ export class OpenedEngines {
   /**
    * Measures the CPU kernels if that is needed, and leaves the fastest one loaded; the engine may mine meanwhile. Settles
    * early if the engine is closed or replaced.
+   * @param isPaused as in `CalibrateOptions`
    */
-  async calibrate(): Promise<void> {
+  async calibrate(isPaused?: () => boolean): Promise<void> {
     const engine = this.#cpu
     try {
-      const others = await this.#calibrate?.()
+      const others = await this.#calibrate?.(isPaused)
       if (others && this.#cpu === engine) this.#others = others
     } catch (error) {
       if (!(error instanceof Interrupted)) throw error

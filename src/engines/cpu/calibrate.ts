@@ -24,6 +24,8 @@ export interface CalibrateOptions {
   readonly fewerWorkers?: number | undefined
   /** With more than one, each kind that has workers gets its own kernel. */
   readonly kinds?: readonly CoreKind[] | undefined
+  /** While it is true nothing is measured and the workers rest. */
+  readonly isPaused?: (() => boolean) | undefined
   readonly clock: Clock
   readonly log: Log
 }
@@ -42,6 +44,9 @@ const WARM_UP_MS = 80
 const SLICE_MS = 40
 const SLICES = 3
 
+/** Time between two looks at a pause: workers rest that long after it begins. */
+const LOOK_MS = 40
+
 /** The doubt about a measurement that leaves out a kernel which may work at the next start. */
 export const NOT_ALL = "not all kernels could be measured"
 
@@ -52,10 +57,14 @@ export class Interrupted extends Error {
   override readonly name = "Interrupted"
 }
 
+/** Mining was paused during a measurement. */
+class Paused extends Error {
+  override readonly name = "Paused"
+}
+
 /** Rejects with Interrupted if the engine is closed meanwhile, and with another error if no kernel can be loaded any more. */
 export async function calibrate(options: CalibrateOptions): Promise<Calibrated> {
   const { engine } = options
-  engine.rehearse(benchmarkWork(U512_MAX))
   try {
     return await new Calibrator(options).run()
   } finally {
@@ -72,6 +81,7 @@ class Calibrator {
   /** The kernel that all workers have; undefined after a failed load. */
   #loaded: string | undefined
   #doubt: string | undefined
+  readonly #rehearsal = benchmarkWork(U512_MAX)
 
   constructor(options: CalibrateOptions) {
     const { engine, kinds = [] } = options
@@ -98,10 +108,20 @@ class Calibrator {
   }
 
   async #measure(name: string): Promise<void> {
+    await this.#awaitMining()
     if (!(await this.#load(name))) return
-    await this.#sleep(WARM_UP_MS)
     const best = await this.#bestSlice()
     for (const [i, rates] of this.#rates.entries()) rates.add(name, best[i]!)
+  }
+
+  /** Waits while mining is paused, then lets workers without a work rehearse. */
+  async #awaitMining(): Promise<void> {
+    const { engine, isPaused } = this.#options
+    while (isPaused?.()) {
+      engine.rehearse(null)
+      await this.#wait(LOOK_MS)
+    }
+    engine.rehearse(this.#rehearsal)
   }
 
   /** @returns false, with one log line, if the kernel is refused or its workers fail */
@@ -125,13 +145,26 @@ class Calibrator {
     }
   }
 
-  /** By kind: load on one of them does not lower the rates of the others. */
+  /** Measures until no pause interrupts it. */
   async #bestSlice(): Promise<readonly number[]> {
+    for (;;) {
+      await this.#awaitMining()
+      try {
+        return await this.#slices()
+      } catch (error) {
+        if (!(error instanceof Paused)) throw error
+      }
+    }
+  }
+
+  /** By kind: load on one of them does not lower the rates of the others. */
+  async #slices(): Promise<readonly number[]> {
     const { engine } = this.#options
+    for (let warm = 0; warm < WARM_UP_MS; warm += LOOK_MS) await this.#hash(LOOK_MS)
     let best = this.#rates.map(() => 0)
     for (let slice = 0; slice < SLICES; slice++) {
       const before = engine.readings()
-      await this.#sleep(SLICE_MS)
+      await this.#hash(SLICE_MS)
       const after = engine.readings()
       best = best.map((rate, i) => Math.max(rate, rateBetween(before, this.#ofKind(i, after))))
     }
@@ -143,7 +176,13 @@ class Calibrator {
     return kind ? readings.filter(({ cpu }) => cpu !== undefined && kind.cpus.includes(cpu)) : readings
   }
 
-  async #sleep(ms: number): Promise<void> {
+  /** Lets the workers hash for a time. @throws Paused if mining is paused meanwhile */
+  async #hash(ms: number): Promise<void> {
+    await this.#wait(ms)
+    if (this.#options.isPaused?.()) throw new Paused()
+  }
+
+  async #wait(ms: number): Promise<void> {
     const { engine, clock } = this.#options
     await sleep(clock, ms)
     if (engine.isClosed) throw new Interrupted()
@@ -169,7 +208,6 @@ class Calibrator {
     if (fewerWorkers === undefined || fewerWorkers >= workers) return workers
     const all = add(this.#rates.map((rates, i) => rates.of(engine.kernelOn(this.#kinds[i]?.cpus[0]))))
     await engine.resize(fewerWorkers)
-    await this.#sleep(WARM_UP_MS)
     const fewer = Math.max(add(await this.#bestSlice()), add(await this.#bestSlice()))
     if (isImplausible(fewer, all)) this.#doubt ??= TOO_BUSY
     const count = fewer > all ? fewerWorkers : workers

@@ -40,8 +40,9 @@ export interface Choice {
   /**
    * Measures the kernels on the engine, which may mine meanwhile, and leaves the best one loaded. Resolves to the others,
    * best first; rejects as `calibrate`. Undefined if there is nothing to measure.
+   * @param isPaused as in `CalibrateOptions`
    */
-  readonly calibrate: (() => Promise<readonly string[]>) | undefined
+  readonly calibrate: ((isPaused?: () => boolean) => Promise<readonly string[]>) | undefined
 }
 
 /** The reason why a kernel cannot be used. */
@@ -64,7 +65,11 @@ export async function chooseEngine(options: ChooseOptions): Promise<Choice> {
   const refusals: Refusal[] = []
   const { engine, others } = await firstUsable(options, kernels, workers, refusals)
   const isMeasured = kernels.length > 1 || fewerWorkers !== undefined
-  return { engine, others, calibrate: isMeasured ? () => measured(options, key, engine, others, refusals) : undefined }
+  return {
+    engine,
+    others,
+    calibrate: isMeasured ? isPaused => measured(options, key, engine, others, refusals, isPaused) : undefined,
+  }
 }
 
 /** The calibration of an earlier start; a line says why one that exists is not used. */
@@ -136,11 +141,20 @@ async function measured(
   engine: CpuEngine,
   others: readonly string[],
   refusals: readonly Refusal[],
+  isPaused: (() => boolean) | undefined,
 ): Promise<readonly string[]> {
   const { fewerWorkers, kinds: allKinds, clock, log, machine } = options
   const { units } = engine
   const candidates = [engine.kernel, ...others]
-  const { calibration, doubt } = await calibrate({ engine, candidates, fewerWorkers, kinds: allKinds, clock, log })
+  const { calibration, doubt } = await calibrate({
+    engine,
+    candidates,
+    fewerWorkers,
+    kinds: allKinds,
+    isPaused,
+    clock,
+    log,
+  })
   const { kernels, kinds = [] } = calibration
   const using = (what: string, kernels: Ranking, workers: number, kernel: string) => {
     const count = `${workers} ${workers === 1 ? "worker" : "workers"}`

@@ -17,6 +17,7 @@ function setUp(behaviours: Record<string, Behaviour>, more: Partial<ChooseOption
   const log = collectLog()
   const made: string[] = []
   const loads: string[] = []
+  const rehearsals: boolean[] = []
   const createEngine = (name: string, workers: number) => {
     made.push(`${name} ${workers}`)
     let [kernel, adopted] = [name, name]
@@ -50,7 +51,9 @@ function setUp(behaviours: Record<string, Behaviour>, more: Partial<ChooseOption
         busyMs += elapsed
         return [{ worker: 0, hashes, busyMs }]
       },
-      rehearse() {},
+      rehearse(work) {
+        rehearsals.push(work !== null)
+      },
       async prepare() {
         refuse(name)
       },
@@ -84,7 +87,7 @@ function setUp(behaviours: Record<string, Behaviour>, more: Partial<ChooseOption
     await clock.advance(8000)
     return { name: engine.name, others: (await calibrated) ?? others }
   }
-  return { choose, log, made, loads, options }
+  return { choose, log, made, loads, rehearsals, options, clock }
 }
 
 function memoryCache(initial?: Calibration) {
@@ -100,6 +103,39 @@ const slow = () => 300_000
 const fast = () => 1_500_000
 const lacking = new RefusedKernel("this CPU has no AVX-512", true)
 const miscalculating = new RefusedKernel("a wrong hash", false)
+
+describe("a pause", () => {
+  test("rests the workers and spoils no measurement: it goes on when mining resumes", async () => {
+    const { cache, saved } = memoryCache()
+    let isPaused = false
+    // A paused worker hashes nothing.
+    const speed = (rate: number) => () => (isPaused ? 0 : rate)
+    const { options, clock, loads, rehearsals, log } = setUp(
+      { wasm: speed(300_000), avx2: speed(1_500_000), avx512: speed(2_000_000) },
+      { cache },
+    )
+    const { calibrate } = await chooseEngine(options)
+    const calibrated = calibrate!(() => isPaused)
+    await clock.advance(300)
+    isPaused = true
+    await clock.advance(50)
+    const before = loads.length
+    expect(rehearsals.at(-1)).toBe(false)
+    await clock.advance(60_000)
+    expect(rehearsals.at(-1)).toBe(false)
+    expect(loads).toHaveLength(before)
+    expect(saved).toEqual([])
+    isPaused = false
+    await clock.advance(8000)
+    expect(await calibrated).toEqual(["avx2", "wasm"])
+    expect(saved[0]!.kernels.map(({ name, hashesPerSecond }) => [name, Math.round(hashesPerSecond / 1e5)])).toEqual([
+      ["avx512", 20],
+      ["avx2", 15],
+      ["wasm", 3],
+    ])
+    expect(log.texts.join("\n")).not.toContain("too busy")
+  })
+})
 
 describe("the fastest kernel", () => {
   test("is loaded into the workers that run, and the ranking is logged and saved", async () => {
