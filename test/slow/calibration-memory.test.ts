@@ -6,8 +6,8 @@ import { refusalOf } from "../support/kernels.ts"
 const kernels = ["avx512", "avx512-limbs", "avx2", "wasm"].filter(kernel => refusalOf(kernel) === undefined)
 /** Runs of each kind; the median counts, because the moments of the collector differ. */
 const RUNS = 3
-/** Measured: 1.03 to 1.07; the moments of the collector differ from run to run. */
-const MAX_RATIO = 1.1
+/** Measured: 1.03 to 1.07 on an idle machine, up to 1.11 on a busy one, where the collector runs later. */
+const MAX_RATIO = 1.15
 
 function peak(mode: string): number {
   const { stdout, stderr, exitCode } = Bun.spawnSync(

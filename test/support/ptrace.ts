@@ -32,7 +32,7 @@ const libc = () => (symbols ??= open())
 export class FrozenThread {
   constructor(
     private readonly pid: number,
-    private readonly thread: number,
+    readonly thread: number,
   ) {}
 
   /** Lets the thread continue. */
