@@ -16,7 +16,7 @@ const missing = tools.find(tool => !Bun.which(tool)) ?? (process.getuid!() === 0
 
 describe.skipIf(missing !== undefined)(`compose.yaml${missing ? ` (skipped: needs ${missing})` : ""}`, () => {
   let directory = ""
-  let network: Bun.Subprocess | undefined
+  let network: Bun.Subprocess<"ignore", "pipe", "inherit"> | undefined
   let compose: readonly string[] = []
 
   /** Runs a command in the network namespace, with a dedicated store and settings. */
@@ -41,7 +41,7 @@ describe.skipIf(missing !== undefined)(`compose.yaml${missing ? ` (skipped: need
     return output
   }
 
-  beforeAll(() => {
+  beforeAll(async () => {
     directory = mkdtempSync(join(tmpdir(), "quantus-compose-"))
     const write = (name: string, ...lines: string[]) => writeFileSync(join(directory, name), `${lines.join("\n")}\n`)
     const stores = [`graphroot = "${directory}/root"`, `runroot = "${directory}/run"`]
@@ -72,7 +72,10 @@ describe.skipIf(missing !== undefined)(`compose.yaml${missing ? ` (skipped: need
       "quantus",
       ...files.flatMap(file => ["-f", file]),
     ]
-    network = Bun.spawn(["unshare", "--net", "sleep", "infinity"])
+    // Its first output shows that the namespace is the new one.
+    const inside = "ip link set lo up && echo up && exec sleep infinity"
+    network = Bun.spawn(["unshare", "--net", "sh", "-c", inside], { stdio: ["ignore", "pipe", "inherit"] })
+    expect((await network.stdout.getReader().read()).done).toBe(false)
   })
   afterAll(async () => {
     run(...compose, "down", "--volumes")
@@ -84,7 +87,6 @@ describe.skipIf(missing !== undefined)(`compose.yaml${missing ? ` (skipped: need
   })
 
   test("node and miner come up", () => {
-    succeed("ip", "link", "set", "lo", "up")
     const archive = readdirSync(RELEASE).find(name => name.endsWith("-oci.tar"))!
     succeed("podman", "load", "--quiet", "--input", join(RELEASE, archive))
     succeed("podman", "build", "--quiet", "--tag", NODE_IMAGE, "--file", join(directory, "Containerfile"), directory)

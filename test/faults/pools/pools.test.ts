@@ -15,6 +15,7 @@ import { DIFFICULTY, type ScriptedPool, startScriptedPool } from "./scripted-poo
 const AT_A_TIME = 3
 const LIMIT_MS = 60_000
 const SLOW_LIMIT_MS = 420_000
+const REST_LIMIT_MS = 30_000
 
 const program = process.env["POOLS_EXECUTABLE"] ?? builtExecutable()
 
@@ -85,7 +86,11 @@ async function play(scenario: Scenario): Promise<Outcome> {
     const complete = isComplete()
     // What was found is sent and answered first.
     pool.rest()
-    for (let shares = -1; shares !== pool.shares.length; await Bun.sleep(400)) shares = pool.shares.length
+    const until = performance.now() + REST_LIMIT_MS
+    for (let shares = -1; shares !== pool.shares.length; await Bun.sleep(400)) {
+      expect(performance.now(), "shares come although the job was withdrawn").toBeLessThan(until)
+      shares = pool.shares.length
+    }
     miner.kill("SIGTERM")
     const exitCode = await miner.exited
     await miner.ended

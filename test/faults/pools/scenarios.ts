@@ -227,7 +227,7 @@ export const SCENARIOS: readonly Scenario[] = [
   mines(
     "4 one unreadable line in a session",
     { login: [[loggedIn(), text("\u0007MAINTENANCE at noon", { after: 200 }), newJob(job("2"), { after: 300 })]] },
-    { says: [/unreadable line of the pool: MAINTENANCE at noon/] },
+    { lastsMs: 1500, says: [/unreadable line of the pool: MAINTENANCE at noon/] },
   ),
   fails(
     "4 a proxy's HTML page",

@@ -65,16 +65,17 @@ export interface ScriptedPool {
   readonly counted: number
   /** Shares that came again although they counted and that was answered, or for a third time without an answer. */
   readonly doubles: number
-  /** Withdraws the job, so that no more shares come. */
+  /** Withdraws the job and ends the script, so that no more shares come. Shares are still answered. */
   rest(): void
   close(): void
 }
 
 /** @param salt makes the headers of its jobs others than those of another pool */
 export async function startScriptedPool(script: Script, salt: string): Promise<ScriptedPool> {
-  const counts = { connections: 0, logins: 0, keepalives: 0 }
+  const total = { connections: 0, logins: 0, keepalives: 0 }
   const shares: Share[] = []
   const sockets = new Set<net.Socket>()
+  let isResting = false
   const header = (job: string) => createHash("sha256").update(`${salt} ${job}`).digest()
   const verify = (job: string, nonce: string) => {
     const { difficulty = {}, extranonce = {}, difficulties = [DIFFICULTY] } = script
@@ -83,19 +84,20 @@ export async function startScriptedPool(script: Script, salt: string): Promise<S
       verifySeal(
         header(job),
         Uint8Array.fromHex(nonce),
-        targetOf(difficulty[job] ?? nth(difficulties, counts.logins - 1)),
+        targetOf(difficulty[job] ?? nth(difficulties, total.logins - 1)),
       ) !== undefined
     )
   }
   const server = net.createServer(socket => {
-    const connection = counts.connections++
+    const connection = total.connections++
     let answers: readonly Answer[] = [SILENCE]
     let answered = 0
     sockets.add(socket)
     socket.setNoDelay(true)
     socket.on("close", () => sockets.delete(socket))
     socket.on("error", () => {})
-    const say = (id: unknown, sends: readonly Send[]) => void play(socket, id, sends, header)
+    const answer = (id: unknown, sends: readonly Send[]) => void play(socket, id, sends, header, () => true)
+    const say = (id: unknown, sends: readonly Send[]) => void play(socket, id, sends, header, () => !isResting)
     say(null, nth(script.connect ?? [[]], connection))
     let rest = ""
     socket.on("data", chunk => {
@@ -104,21 +106,21 @@ export async function startScriptedPool(script: Script, salt: string): Promise<S
       for (const line of lines) {
         const { id, method, params } = JSON.parse(line)
         if (method === "login") {
-          answers = nth(script.share ?? [[SILENCE]], counts.logins)
+          answers = nth(script.share ?? [[SILENCE]], total.logins)
           answered = 0
-          say(id, nth(script.login, counts.logins++))
+          say(id, nth(script.login, total.logins++))
         } else if (method === "keepalived") {
-          counts.keepalives++
+          total.keepalives++
           say(id, script.keepalive ?? [])
         } else if (method === "submit") {
-          const answer = nth(answers, answered++)
+          const { counts, send } = nth(answers, answered++)
           const [, session, jobId] = /"params":\{(?:"id":("[^"]*"|[^,]*),)?"job_id":("[^"]*"|[^,]*),/.exec(line)!
           const { nonce } = params
           const valid = verify(jobId!.replaceAll('"', ""), nonce)
           const isKnown = shares.some(share => share.nonce === nonce && share.counts)
-          const isAnswered = isKnown || answer.send.length > 0
-          shares.push({ nonce, jobId: jobId!, session, connection, valid, counts: answer.counts && valid, isAnswered })
-          say(id, isKnown ? DUPLICATE : answer.send)
+          const isAnswered = isKnown || send.length > 0
+          shares.push({ nonce, jobId: jobId!, session, connection, valid, counts: counts && valid, isAnswered })
+          answer(id, isKnown ? DUPLICATE : send)
         }
       }
     })
@@ -127,13 +129,13 @@ export async function startScriptedPool(script: Script, salt: string): Promise<S
   return {
     port: (server.address() as net.AddressInfo).port,
     get connections() {
-      return counts.connections
+      return total.connections
     },
     get logins() {
-      return counts.logins
+      return total.logins
     },
     get keepalives() {
-      return counts.keepalives
+      return total.keepalives
     },
     shares,
     get counted() {
@@ -149,6 +151,7 @@ export async function startScriptedPool(script: Script, salt: string): Promise<S
       }).length
     },
     rest() {
+      isResting = true
       for (const socket of sockets) socket.write('{"method":"job","params":{"job":null}}\n')
     },
     close() {
@@ -172,9 +175,11 @@ async function play(
   id: unknown,
   sends: readonly Send[],
   header: (job: string) => Buffer,
+  continues: () => boolean,
 ): Promise<void> {
   for (const { after = 0, line, piece, raw = false, close = false } of sends) {
     if (after > 0) await Bun.sleep(after)
+    if (!continues()) return
     if (line !== undefined) {
       const text = line
         .replaceAll("$id", JSON.stringify(id))
