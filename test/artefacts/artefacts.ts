@@ -21,6 +21,8 @@ export interface Artefact {
   readonly missing?: string
   /** Every start takes seconds. */
   readonly emulated?: boolean
+  /** Lines that the runner itself writes to the error output. */
+  readonly notices?: RegExp
   /** CPU engines that must run; all others must refuse. */
   readonly engines: readonly string[]
   /** The command that runs the unpacked executable, without arguments. */
@@ -72,6 +74,8 @@ export const ARTEFACTS: readonly Artefact[] = [
     name: "windows-x64",
     by: "Wine 10",
     ...needs("unshare", "debootstrap", "root"),
+    // Wine's services, which start with the first program and end after the last one, report their faults there, too.
+    notices: /^wine: .*\n/gm,
     engines: here(),
     command: () => [join(folder("wine-root.sh"), "wine"), unpack("windows-x64")],
   },
