@@ -73,7 +73,7 @@ async function cpus(): Promise<readonly Finding[]> {
   const { model } = await host.cpuInfo()
   const workers = defaultWorkers(effective.count)
   const kinds = kindsAmong(await host.coreKinds(), effective.cpus).map(kind => `${describeKind(kind)}; `)
-  const text = `${model ?? "unknown CPU"}: ${describeEffectiveCpus(effective)}; ${kinds.join("")}${workers} workers by default`
+  const text = `${model ?? "unknown CPU"}: ${describeEffectiveCpus(effective)}; ${kinds.join("")}default workers: ${workers}`
   return [...effective.warnings.map(warning => found("CPUs", "warning", warning)), found("CPUs", "ok", text)]
 }
 

@@ -126,7 +126,7 @@ export function readProcessKeys(options: Omit<KeysOptions, "input" | "signals">)
 }
 
 function rateLines({ units, rates }: Snapshot): string[] {
-  const speed = speedText(rates) || "the first ten seconds are not over"
+  const speed = speedText(rates) || "not known yet: a rate covers ten seconds"
   return [...units.map(({ id, rates: { tenSeconds } }) => `${id} ${formatRate(tenSeconds)}`), `speed ${speed}`]
 }
 
@@ -138,9 +138,9 @@ function resultsLine({ seals, expectedSeals, uptimeSeconds }: Snapshot): string 
 function connectionLines({ sources, job }: Snapshot): string[] {
   const lines = sources.map(({ name, up, sinceSeconds, problem, reconnects, active }) => {
     const since = sinceSeconds === undefined ? "" : ` for ${formatDuration(sinceSeconds)}`
-    const lost = Object.values(reconnects).reduce((sum, number) => sum + number, 0)
+    const count = Object.values(reconnects).reduce((sum, number) => sum + number, 0)
     const why = problem === undefined ? "" : `: ${printable(problem)}`
-    return `${name} ${up ? "up" : "down"}${since}${active ? ", in use" : ""}, lost ${lost} times${why}`
+    return `${name} ${up ? "up" : "down"}${since}${active ? ", in use" : ""}, reconnects: ${count}${why}`
   })
   return job ? [...lines, `job ${printable(job.id)}, ${formatDuration(job.ageSeconds)} old`] : [...lines, "no job"]
 }

@@ -147,7 +147,9 @@ function followCpus(
     log,
     changed(now) {
       stats.effectiveCpus(now)
-      opened.follow(now).catch(error => log.error(`the engines could not follow the CPUs: ${Bun.inspect(error)}`))
+      opened
+        .follow(now)
+        .catch(error => log.error(`the workers could not be adapted to the changed CPUs: ${Bun.inspect(error)}`))
     },
   })
   const reload = async () => {

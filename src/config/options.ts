@@ -244,7 +244,7 @@ export const OPTIONS = {
     commands: MINING,
     value: "NAME=VALUE",
     repeatable: true,
-    help: "Labels of the metric miner_info, for joins: site=a,rack=3; several separated by commas or by repeating the flag",
+    help: "Labels of the metric miner_info, for joins in PromQL: site=a,rack=3; separate several by commas or repeat the flag",
   }),
   failoverPatience: option({
     category: "source",
@@ -259,7 +259,7 @@ export const OPTIONS = {
     parser: duration(1, 86_400),
     commands: SOURCED,
     value: "SECONDS",
-    help: "Stop hashing a job after this time if its source has sent no other; off if absent",
+    help: "Stop hashing a job after this time unless its source sends a newer one; off if absent",
   }),
   config: option({
     category: "files",
@@ -352,7 +352,7 @@ export const OPTIONS = {
     parser: gpuValues(2000),
     commands: MINING,
     value: "W|LIST",
-    help: "Power limit of the GPUs while mining, in watts; a list such as 250,-,180 is by GPU, with - for none",
+    help: "Power limit of the GPUs while mining, in watts: one value, or one per GPU such as 250,-,180, where - leaves a GPU unchanged",
   }),
   gpuCoreClock: option({
     category: "hashing",
@@ -462,7 +462,7 @@ export const OPTIONS = {
     parser: boolean,
     commands: ["setup"],
     flagOnly: true,
-    help: "Start the miner at log-in; asked if absent",
+    help: "Start the miner at login; setup prompts if absent",
   }),
   remove: option({
     category: "setup",
@@ -470,7 +470,7 @@ export const OPTIONS = {
     commands: ["setup"],
     default: "no",
     flagOnly: true,
-    help: "Do not start the miner at log-in any more",
+    help: "Remove what starts the miner at login",
   }),
   yes: option({
     category: "setup",
@@ -478,7 +478,7 @@ export const OPTIONS = {
     commands: ["setup"],
     default: "no",
     flagOnly: true,
-    help: "Ask nothing: take the default where a flag gives no answer, and replace the file",
+    help: "Do not prompt: use the default of every answer without a flag, and replace the file",
   }),
   host: option({
     category: "development",

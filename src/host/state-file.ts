@@ -32,7 +32,7 @@ export function loadState<Value>({ path, field, key, isValue }: StateFileOptions
   }
   if (!isRecord(state["key"])) return { kind: "refused", why: "is damaged" }
   const other = differenceOf(state["key"], key)
-  if (other !== undefined) return { kind: "refused", why: `was made under another ${other}` }
+  if (other !== undefined) return { kind: "refused", why: `was made with a different value of ${other}` }
   const value = state[field]
   return isValue(value) ? { kind: "valid", value } : { kind: "refused", why: "is damaged" }
 }

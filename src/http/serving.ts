@@ -5,7 +5,7 @@ import { type HttpServer, listenProblem, openServer, type ServerOptions } from "
 export interface Serving {
   /** The port it listens on; undefined while the port is unavailable. */
   readonly port: number | undefined
-  /** Closes the server and opens it again, with the options of the moment. */
+  /** Closes the server and opens it again, with the current options. */
   reopen(): Promise<void>
   /** Stops serving. Settles when the port is free. */
   close(): Promise<void>

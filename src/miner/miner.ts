@@ -357,7 +357,7 @@ export class Miner {
     this.#cancelMaxAge()
     if (maxJobAgeMs === undefined || job.range) return
     this.#cancelMaxAge = clock.after(maxJobAgeMs, () => {
-      this.#endSearch(`${job.source} has sent no other for ${secondsOf(maxJobAgeMs)} (--max-job-age)`)
+      this.#endSearch(`${job.source} has sent no newer job for ${secondsOf(maxJobAgeMs)} (--max-job-age)`)
     })
   }
 
@@ -366,7 +366,7 @@ export class Miner {
     if (search.job.range) return
     this.#cancelOldWarning = clock.after(search.beganAt + OLD_JOB_MS - clock.now(), () => {
       const { id, source } = search.job
-      log.withTag("job").warn(`${id} is two minutes old and ${source} has sent no other (a node may be syncing)`)
+      log.withTag("job").warn(`${id} is two minutes old and ${source} has sent no newer job; a node may be syncing`)
     })
   }
 }

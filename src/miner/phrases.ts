@@ -34,9 +34,9 @@ export function describeVerdict({ job, unit }: Seal, verdict: Verdict): [level: 
     case "rejected":
       return ["warn", `${seal} was rejected by ${job.source}: ${verdict.reason}`]
     case "stale":
-      return ["info", `${seal} is stale: its job was replaced, so it was not sent`]
+      return ["info", `${seal} is stale and was not sent: its job or difficulty had changed`]
     case "lost":
-      return ["warn", `${seal} was sent, but the connection ended before ${job.source} answered`]
+      return ["warn", `${seal} was sent, but ${job.source} did not answer`]
   }
 }
 

@@ -241,7 +241,7 @@ class Failover implements JobSource {
   }
 
   /** Clears a place; its source is closed after its seals are answered. */
-  #retire(place: Place, reason: DisconnectReason = "closed", message = "not needed at present"): void {
+  #retire(place: Place, reason: DisconnectReason = "closed", message = "another source has a job"): void {
     const { source } = place
     this.#stopPatience(place)
     place.cancelWorked?.()

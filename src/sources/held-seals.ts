@@ -43,7 +43,9 @@ export class HeldSeals {
     }
     for (const held of low) discard(held)
     if (low.length > 0) {
-      this.#log.info(`${job.id} was sent again with a higher difficulty: held seals below it are void (${low.length})`)
+      this.#log.info(
+        `${job.id} was sent again with a higher difficulty: ${low.length} held seals below it were discarded`,
+      )
     }
     return kept
   }

@@ -64,7 +64,7 @@ export interface Seal {
 
 /**
  * The result of a submitted seal. `sent`: written to a node, which never answers. `stale`: never sent,
- * because its job was replaced first. `lost`: sent, but never answered.
+ * because its job was replaced, its difficulty was raised, or the queue was full. `lost`: sent, but never answered.
  */
 export type Verdict =
   | { readonly result: "sent" | "accepted" | "stale" | "lost" }

@@ -141,7 +141,7 @@ describe.each([
     await source.submit(sealOf(await seen.jobOf(name)))
     const pool = await startPool({ ...base, port: preferred.port })
     await seen.jobOf(preferred.name)
-    await seen.ended(/not needed/)
+    await seen.ended(/another source has a job/)
     await pinned.rotate()
     await pool.close()
     expectAnotherAttempt(await seen.ended(/other than the one pinned/))

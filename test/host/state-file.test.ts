@@ -21,10 +21,10 @@ test("a saved value is loaded under the same key, whatever the order of its fiel
 })
 
 test.each([
-  [{ ...key, version: "2" }, "was made under another version"],
-  [{ ...key, quota: 2.5 }, "was made under another quota"],
-  [{ ...key, cpuFeatures: ["avx2"] }, "was made under another cpu features"],
-  [{ version: "1", cpu: "A", workers: [2] }, "was made under another quota"],
+  [{ ...key, version: "2" }, "was made with a different value of version"],
+  [{ ...key, quota: 2.5 }, "was made with a different value of quota"],
+  [{ ...key, cpuFeatures: ["avx2"] }, "was made with a different value of cpu features"],
+  [{ version: "1", cpu: "A", workers: [2] }, "was made with a different value of quota"],
 ])("a value of another key is refused, and the reason names the first difference: %j", (now, why) => {
   const path = join(tmp.directory(), "state.json")
   saveState(path, "rate", key, 7)

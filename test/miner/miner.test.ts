@@ -72,7 +72,7 @@ describe("a job", () => {
     await clock.advance(1000)
     expect(engine.work).toBeNull()
     expect(events.at(-1)).toBe("jobEnded 1 cancelled")
-    expect(lines().at(-1)).toContain(`1 ended, ${NODE} has sent no other for 60 s (--max-job-age): 110.0 s old`)
+    expect(lines().at(-1)).toContain(`1 ended, ${NODE} has sent no newer job for 60 s (--max-job-age): 110.0 s old`)
     job("1", { difficulty: HARD })
     expect(engine.work).not.toBeNull()
     await clock.advance(30_000)
@@ -102,7 +102,7 @@ describe("a job", () => {
     await clock.advance(59_000)
     expect(warnings()).toEqual([])
     await clock.advance(1000)
-    expect(warnings()).toEqual([`warn 1 is two minutes old and ${NODE} has sent no other (a node may be syncing)`])
+    expect(warnings()).toEqual([`warn 1 is two minutes old and ${NODE} has sent no newer job; a node may be syncing`])
     await clock.advance(1_000_000)
     expect(warnings()).toHaveLength(1)
     job("2", { difficulty: HARD })
@@ -228,8 +228,8 @@ describe("after a seal", () => {
       { result: "rejected", reason: "low difficulty" },
       `warn the seal of 1 by a/0 was rejected by ${NODE}: low difficulty`,
     ],
-    [{ result: "stale" }, "info the seal of 1 by a/0 is stale: its job was replaced, so it was not sent"],
-    [{ result: "lost" }, `warn the seal of 1 by a/0 was sent, but the connection ended before ${NODE} answered`],
+    [{ result: "stale" }, "info the seal of 1 by a/0 is stale and was not sent: its job or difficulty had changed"],
+    [{ result: "lost" }, `warn the seal of 1 by a/0 was sent, but ${NODE} did not answer`],
   ]
   for (const [verdict, line] of verdicts) {
     test(`its verdict is reported: ${verdict.result}`, async () => {

@@ -52,7 +52,7 @@ test("keys work in the foreground, and the terminal is the shell's again afterwa
   type("h")
   await shows(/\/0 [0-9.]+ [kM]?H\/s|\/0 n\/a/)
   type("c")
-  await shows("lost 0 times")
+  await shows("reconnects: 0")
   type("\x1a")
   await shows("Stopped")
   type(SHOWS_MODE)

@@ -255,9 +255,9 @@ export const isUnsupported = (error: unknown): boolean => error instanceof Refus
 /** Logs why a kernel is not used. */
 export function logRefusal(log: Log, kernel: string, error: unknown): void {
   const why = error instanceof Error ? error.message : String(error)
-  if (!(error instanceof RefusedKernel)) log.warn(`${kernel} is not used, it could not be started: ${why}`)
+  if (!(error instanceof RefusedKernel)) log.warn(`${kernel} could not be started and is not used: ${why}`)
   else if (error.unsupported) log.info(`${kernel} is not used: ${why}`)
-  else log.warn(`${kernel} is not used, it failed its self-test: ${why}`)
+  else log.warn(`${kernel} failed its self-test and is not used: ${why}`)
 }
 
 export const megahashes = (hashesPerSecond: number): string => `${(hashesPerSecond / 1e6).toFixed(2)} MH/s`

@@ -53,8 +53,8 @@ const ABOUT: Readonly<Record<string, string>> = {
   "arm64-neon": "NEON machine code",
   "arm64-two": "integer machine code of two nonces",
   arm64: "integer machine code",
-  wasm: "WebAssembly SIMD",
-  "wasm-narrow": "WebAssembly SIMD without wide arithmetic",
+  wasm: "WebAssembly with wide arithmetic",
+  "wasm-narrow": "WebAssembly 1.0",
 }
 
 /** Kernels tuned for different cores, by name: `ENGINE:…`. An engine's default kernel has the engine's name. */

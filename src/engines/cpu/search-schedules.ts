@@ -36,8 +36,8 @@ const MIN_INSTRUCTIONS = 150
 const ROWS = 2
 
 /**
- * Samples of each kernel in three comparisons, and the ratio of speeds that the candidate must exceed in each: at first
- * little, because few samples are less exact.
+ * Samples of each kernel in three comparisons, and the ratio of speeds that the candidate must exceed in each. The first
+ * ones are looser, because few samples are less exact.
  */
 const COMPARISONS = [
   [12, 1.0005],

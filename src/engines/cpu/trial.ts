@@ -70,12 +70,12 @@ function problemOf(end: ChildEnd): string | undefined {
     case "done":
       return undefined
     case "crashed":
-      return `it crashed a child process (${end.how}) in which it was tried`
+      return `it crashed the process that tried it (${end.how})`
     case "hung":
     case "stopped":
-      return `it did not end within ${TIMEOUT_MS / 1000} s in the child process in which it was tried`
+      return `its trial in a child process did not end within ${TIMEOUT_MS / 1000} s`
     case "unstarted":
-      return `the child process in which it was to be tried cannot be started: ${end.why}`
+      return `the child process for its trial could not be started: ${end.why}`
   }
 }
 

@@ -21,7 +21,7 @@ const TUNING_MS = 60_000
 /** Time for one build when all are tried. */
 const TRY_MS = 120_000
 
-/** @param run a test may pass its own @param timeoutMs a test may pass its own */
+/** @param run tests may replace it @param timeoutMs tests may replace it */
 export interface DriverOptions {
   readonly clock: Clock
   readonly run?: typeof runChild
@@ -114,7 +114,7 @@ class TuningState {
   start(): Start {
     if (this.#tunings.length === 0) {
       const build = this.proved ?? this.#builds[0]!
-      this.#progress(`no build is measured; ${nameOfBuild(build)} is used`)
+      this.#progress(`no build was measured; using ${nameOfBuild(build)}`)
       return { kind: "default", build }
     }
     const tuning = fastest(this.#tunings)

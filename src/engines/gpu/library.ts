@@ -11,7 +11,7 @@ export class UnsupportedDevice extends Error {
 /** The API's library is absent. This is the usual case; other `UnsupportedDevice` errors are failures of a driver. */
 export class NoDriver extends UnsupportedDevice {}
 
-/** Functions of a library, all of which return a status; a test may pass its own. */
+/** Functions of a library, all of which return a status; tests may replace it. */
 export type Functions<Table extends Record<string, FFIFunction>> = {
   readonly [Name in keyof Table]: (...args: Parameters<ConvertFns<Table>[Name]>) => number
 }
@@ -66,7 +66,7 @@ const WSL_DIRECTORY = "/usr/lib/wsl/lib"
 
 /**
  * The library's names on a platform, in the order they are tried.
- * @param exists whether a path exists; a test may pass its own
+ * @param exists whether a path exists; tests may replace it
  */
 export function libraryNames(
   names: Partial<Record<NodeJS.Platform, readonly string[]>>,

@@ -1,6 +1,6 @@
 /** What an engine and a worker thread send each other. Everything after the order passes through shared memory. */
 
-/** What a worker is to do until it is recalled; null instead of an order: end. @typeParam Task must survive structured cloning */
+/** A worker's assignment until it is recalled; null asks it to exit. @typeParam Task must survive structured cloning */
 export interface WorkerOrder<Task> {
   readonly buffer: SharedArrayBuffer
   /** Index of the worker's slot. */
@@ -21,7 +21,7 @@ export type WorkerReport =
   | { readonly kind: "ready"; readonly isPlaced: boolean; readonly threadId?: number | undefined }
   /** The kernel cannot run here (`unsupported`), or returned a wrong result. */
   | { readonly kind: "refused"; readonly why: string; readonly unsupported: boolean }
-  /** What a worker does that takes long before it is ready; for the log. */
+  /** A slow step of the worker's start, for the log. */
   | { readonly kind: "progress"; readonly what: string }
   /** The slot holds something new for the engine. */
   | { readonly kind: "notify" }

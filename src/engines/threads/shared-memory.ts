@@ -55,7 +55,7 @@ const TAG_BITS = 12
 const LESSEE_BITS = 11
 const NO_LESSEE = 2 ** LESSEE_BITS - 1
 
-/** How long a worker sleeps before it beats again, in milliseconds. */
+/** Longest sleep of a worker between two heartbeats, in milliseconds. */
 const NAP_MS = 250
 
 /** A flag that one thread sets and others read. */

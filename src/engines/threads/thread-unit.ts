@@ -15,7 +15,7 @@ export interface CurrentThread<Task> {
   answered: Promise<void>
   /** The system's number of the thread; known once it is ready. */
   threadId?: number | undefined
-  /** True once the system has reported what the thread does, so that a missing report means that it has ended. */
+  /** True once the system has reported the thread's activity; from then on, no report means that it has ended. */
   isObserved: boolean
 }
 

@@ -13,7 +13,7 @@ export interface DriverFiles {
 
 /**
  * @param root the directory that contains `sys`: `/` outside tests
- * @param files a test may pass its own, since the driver answers writes to its tables
+ * @param files tests may replace it, since the driver answers writes to its tables
  */
 export function amdgpuKnobs(root: string, files: DriverFiles = { read, write: writeFileSync }): GpuKnobs {
   return {

@@ -40,7 +40,7 @@ const MAX_CLOCKS = 1024
 /** The state of clocks that are not locked; NVML does not report locks. */
 const UNLOCKED = "unlocked"
 
-/** @param nvml a test may pass its own @returns undefined without an NVIDIA driver that has all functions */
+/** @param nvml tests may replace it @returns undefined without an NVIDIA driver that has all functions */
 export function nvmlKnobs(
   nvml: NvmlKnobFunctions | undefined = openNvmlLibrary({ ...FUNCTIONS, ...LOCKS }),
 ): GpuKnobs | undefined {

@@ -22,7 +22,7 @@ const GPU_TEMPERATURE = 0
 const GRAPHICS_CLOCK = 0
 const MEMORY_CLOCK = 2
 
-/** @param functions a test may pass its own @returns undefined without an NVIDIA driver */
+/** @param functions tests may replace it @returns undefined without an NVIDIA driver */
 export function nvmlSensors(
   functions: NvmlFunctions | undefined = openNvmlLibrary(FUNCTIONS),
 ): SensorSource | undefined {

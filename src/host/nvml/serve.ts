@@ -12,7 +12,7 @@ export type NvmlReport =
 
 declare const self: Worker
 
-/** @param sensors a test may pass its own */
+/** @param sensors tests may replace it */
 export function serveNvml(sensors: SensorSource | undefined = nvmlSensors()): void {
   const report = (message: NvmlReport) => self.postMessage(message)
   if (!sensors) {

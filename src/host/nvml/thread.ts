@@ -10,7 +10,7 @@ import type { NvmlQuestion, NvmlReport } from "./serve.ts"
 /** Limit for one answer. */
 const ANSWER_WITHIN_MS = 2000
 
-/** @param entry a module that calls `serveNvml`; a test may pass its own */
+/** @param entry a module that calls `serveNvml`; tests may replace it */
 export const nvmlThread = (clock: Clock, entry: string | URL = workerEntry("host/nvml")): SensorSource =>
   new NvmlThread(clock, entry)
 

@@ -23,7 +23,7 @@ const ACQUIRED = [0, 0x80]
 
 /**
  * @param name without a backslash; it is looked up in the global namespace, which all sessions share
- * @param functions a test may pass its own
+ * @param functions tests may replace it
  */
 export function lockMutex(name: string, functions: MutexFunctions | undefined = openKernel32()): Locked {
   if (!functions) return { kind: "unlockable" }

@@ -20,9 +20,11 @@ export interface AllocateOptions {
 interface Value {
   readonly class: string
   readonly file: RegisterFile
-  /** Instructions that read or write it, ascending; the number of those that are past, and the next one. */
+  /** Instructions that read or write it, ascending. */
   readonly uses: number[]
+  /** Number of uses that precede the current instruction. */
   past: number
+  /** The next instruction that uses it. */
   next: number
   /** The last instruction during which it must keep its register. */
   keptFor: number

@@ -310,7 +310,7 @@ class EffectsReader {
     return code.map(bundle => (bundle.length === 1 ? this.#effectsOf(bundle[0]!) : this.#effectsOfSeveral(bundle)))
   }
 
-  /** What a bundle writes itself, it does not read; flags that it writes are read within it only. */
+  /** A bundle's reads exclude its own writes; the flags that it writes are read only within it. */
   #effectsOfSeveral(bundle: Bundle): Effects {
     const reads = new Set<number>()
     const writes = new Set<number>()

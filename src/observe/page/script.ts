@@ -118,7 +118,7 @@ function chance({
   const few = found < expected
   const probability = few ? probabilityOfSoFew : probabilityOfSoMany
   const percent = probability < 0.001 ? "under 0.1" : (100 * probability).toPrecision(2)
-  return `${percent} % chance of so ${few ? "few" : "many"}`
+  return `${percent} % chance of this many or ${few ? "fewer" : "more"}`
 }
 
 function showSeals({ seals, expectedSeals, expectation, mismatches }: Shown): void {

@@ -6,7 +6,7 @@
  *
  * A node admits few handshakes at a time (32), refuses the others, and keeps the place of one whose miner falls silent for
  * 10 s. Therefore a miner has one handshake with an address at a time, closes it when it gives it up, and returns after 2
- * to 5 s, at random, if it was refused for want of a place. If the node refuses for another reason, or closes
+ * to 5 s, at random, if it was refused because no place was left. If the node refuses for another reason, or closes
  * connections before they have worked, the wait is 1 s, doubling up to 30 s.
  */
 import type { Clock } from "../../clock.ts"

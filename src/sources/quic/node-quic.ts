@@ -191,7 +191,7 @@ async function goodbye(session: QuicSession): Promise<void> {
 
 const orderlyEnd: SessionEnd = { reason: "closed", message: "the node closed the connection" }
 
-const deafEnd: SessionEnd = { reason: "protocol", message: "the node does not read what it is sent" }
+const deafEnd: SessionEnd = { reason: "protocol", message: "the node has stopped reading" }
 
 /** Error codes of QUIC (RFC 9000 §20.1): CONNECTION_REFUSED, and TLS alerts from 0x100 on. */
 const CONNECTION_REFUSED = 0x2n

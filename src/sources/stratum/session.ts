@@ -243,7 +243,7 @@ export class StratumSession {
 
   #keepaliveAnswered(error: string | undefined): void {
     if (error === undefined) return
-    this.#log.info(`the pool does not take keepalived (${this.#withoutSecrets(error)}): it is no longer sent`)
+    this.#log.info(`the pool rejected keepalived (${this.#withoutSecrets(error)}), which is no longer sent`)
     this.#cancelKeepalive()
   }
 

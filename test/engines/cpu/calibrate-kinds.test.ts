@@ -179,7 +179,7 @@ test("if different kernels are refused, all workers run the one that is best for
   const later = await choose({ refusesMix: true, known })
   expect([later.on(0), later.on(4)]).toEqual(["wide", "wide"])
   for (const { log } of [first, later])
-    expect(log.texts).toContain("warn wide+narrow is not used, it failed its self-test: a wrong hash")
+    expect(log.texts).toContain("warn wide+narrow failed its self-test and is not used: a wrong hash")
 })
 
 test("if a kind got no CPU time, all workers run the kernel that is best for all, and nothing is stored", async () => {

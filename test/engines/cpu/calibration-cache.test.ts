@@ -34,7 +34,7 @@ test.each([
   const cache = fileCache(file)
   cache.save(key, calibration)
   expect(cache.load(key)).toEqual({ kind: "valid", value: calibration })
-  expect(cache.load({ ...key, ...other })).toEqual({ kind: "refused", why: `was made under another ${name}` })
+  expect(cache.load({ ...key, ...other })).toEqual({ kind: "refused", why: `was made with a different value of ${name}` })
 })
 
 describe("on cores of different kinds", () => {
@@ -45,7 +45,7 @@ describe("on cores of different kinds", () => {
     const cache = fileCache(file)
     cache.save(ofKinds, { ...calibration, kinds })
     expect(cache.load(ofKinds)).toEqual({ kind: "valid", value: { ...calibration, kinds } })
-    expect(cache.load(key)).toEqual({ kind: "refused", why: "was made under another kinds" })
+    expect(cache.load(key)).toEqual({ kind: "refused", why: "was made with a different value of kinds" })
   })
 
   test.each([

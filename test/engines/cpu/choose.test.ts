@@ -192,12 +192,12 @@ describe("the fastest kernel", () => {
 test("a stored calibration that is refused is named in one line, and the kernels are measured again", async () => {
   const { saved } = memoryCache()
   const cache: CalibrationCache = {
-    load: () => ({ kind: "refused", why: "was made under another version" }),
+    load: () => ({ kind: "refused", why: "was made with a different value of version" }),
     save: (_key, calibration) => void saved.push(calibration),
   }
   const { choose, log } = setUp({ wasm: slow, avx2: fast }, { cache })
   expect((await choose()).name).toBe("avx2")
-  expect(log.texts[0]).toBe("info the stored calibration was made under another version: kernels are measured again")
+  expect(log.texts[0]).toBe("info the stored calibration was made with a different value of version: kernels are measured again")
   expect(saved).toHaveLength(1)
 })
 
@@ -231,7 +231,7 @@ describe("no calibration is saved without a kernel", () => {
 test("a kernel whose workers fail to start is not reported as wrong", async () => {
   const { choose, log } = setUp({ avx2: new Error("Failed to spawn worker thread"), wasm: slow })
   expect((await choose()).name).toBe("wasm")
-  expect(log.texts[0]).toBe("warn avx2 is not used, it could not be started: Failed to spawn worker thread")
+  expect(log.texts[0]).toBe("warn avx2 could not be started and is not used: Failed to spawn worker thread")
 })
 
 describe("on a busy machine", () => {

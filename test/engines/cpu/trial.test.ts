@@ -35,8 +35,8 @@ describe("native kernels on a system that is not known to run them", () => {
     const { orders, run } = children({ a: { kind: "crashed", how: "SIGILL" }, c: { kind: "hung" } })
     const refused = await refusedByTrial(["a", "b", "c", "d"], { clock, platform: "win32", run })
     expect([...refused]).toEqual([
-      ["a", "it crashed a child process (SIGILL) in which it was tried"],
-      ["c", "it did not end within 30 s in the child process in which it was tried"],
+      ["a", "it crashed the process that tried it (SIGILL)"],
+      ["c", "its trial in a child process did not end within 30 s"],
     ])
     expect(orders).toEqual([["a", "b", "c", "d"], ["b", "c", "d"], ["d"]])
   })

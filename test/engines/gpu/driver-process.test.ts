@@ -203,7 +203,7 @@ describe("a tuning", () => {
     expect(outcome()).toEqual({ kind: "default", build: SECOND })
     expect(lines.slice(-2)).toEqual([
       'stopped after 60 s: 0 of 4 builds measured; "quantus-miner tune --gpu" measures every build',
-      "no build is measured; rolled, groups of 256 is used",
+      "no build was measured; using rolled, groups of 256",
     ])
   })
 

@@ -468,7 +468,7 @@ describe("seals", () => {
     expect(await Promise.all(verdicts)).toEqual(Array(3).fill({ result: "stale" }))
     expect(results(transport.last.sent)).toEqual([])
     expect(log.texts.filter(text => text.includes("higher difficulty"))).toEqual([
-      "info 1 was sent again with a higher difficulty: held seals below it are void (3)",
+      "info 1 was sent again with a higher difficulty: 3 held seals below it were discarded",
     ])
   })
 

@@ -9,7 +9,7 @@ import { Attribute, type CudaApi } from "./api.ts"
 /**
  * Lists the devices.
  * @param root the directory that contains `sys`: `/` outside tests
- * @param nvmlVersion the driver's version by NVML, for systems without NVIDIA's kernel module; a test may pass its own
+ * @param nvmlVersion the driver's version by NVML, for systems without NVIDIA's kernel module; tests may replace it
  * @throws DeviceError
  */
 export function cudaDevices(api: CudaApi, root = "/", nvmlVersion = nvmlDriverVersion): GpuDevice[] {
