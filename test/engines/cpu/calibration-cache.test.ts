@@ -34,7 +34,10 @@ test.each([
   const cache = fileCache(file)
   cache.save(key, calibration)
   expect(cache.load(key)).toEqual({ kind: "valid", value: calibration })
-  expect(cache.load({ ...key, ...other })).toEqual({ kind: "refused", why: `was made with a different value of ${name}` })
+  expect(cache.load({ ...key, ...other })).toEqual({
+    kind: "refused",
+    why: `was made with a different value of ${name}`,
+  })
 })
 
 describe("on cores of different kinds", () => {

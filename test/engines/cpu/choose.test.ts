@@ -197,7 +197,9 @@ test("a stored calibration that is refused is named in one line, and the kernels
   }
   const { choose, log } = setUp({ wasm: slow, avx2: fast }, { cache })
   expect((await choose()).name).toBe("avx2")
-  expect(log.texts[0]).toBe("info the stored calibration was made with a different value of version: kernels are measured again")
+  expect(log.texts[0]).toBe(
+    "info the stored calibration was made with a different value of version: kernels are measured again",
+  )
   expect(saved).toHaveLength(1)
 })
 

@@ -41,7 +41,9 @@ test("an absent file is no tuning, without a line", () => {
 test.each([{ cpu: "Another CPU" }, { version: "1.2.4" }])("a tuning for another key is not used: %p", other => {
   const log = collectLog()
   expect(loadTunings(saved("key"), { ...key, ...other }, log)).toEqual({})
-  expect(log.texts).toEqual([expect.stringMatching(/^warn .* was made with a different value of (cpu|version) and is ignored: /)])
+  expect(log.texts).toEqual([
+    expect.stringMatching(/^warn .* was made with a different value of (cpu|version) and is ignored: /),
+  ])
 })
 
 const damages: Record<string, (text: string) => string> = {
