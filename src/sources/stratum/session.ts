@@ -4,6 +4,7 @@ import type { OperatorError } from "../../errors.ts"
 import type { Log } from "../../log.ts"
 import { LineReader, LineTooLong } from "./lines.ts"
 import {
+  endsLogin,
   type Fields,
   isKeepalive,
   keepaliveLine,
@@ -36,6 +37,8 @@ export interface SessionEvents {
   loggedIn(): void
   /** The pool's newest job, null if it has none. `clean`: shares of earlier jobs are no longer accepted. */
   job(job: StratumJob | null, clean: boolean): void
+  /** The pool no longer knows this login, by an error that answers no share. `reason`: the pool's words. */
+  loginEnded(reason: string): void
   /** Once, last, unless `close` was called. */
   ended(end: Drop | OperatorError): void
 }
@@ -84,6 +87,7 @@ export class StratumSession {
   #cancelLogin = () => {}
   #cancelKeepalive = () => {}
   #cancelKeepaliveAnswer = () => {}
+  #rejectsKeepalive = false
   /** Undefined until the login is answered. */
   #session: { readonly id: WireId | undefined } | undefined
   /** A job that came before the login was answered. */
@@ -114,6 +118,11 @@ export class StratumSession {
     })
     this.#expectLogin()
     this.#stopLooking = clock.every(LOOK_EVERY_MS, () => this.#look())
+  }
+
+  /** Whether the latest login was answered. */
+  get isLoggedIn(): boolean {
+    return this.#session !== undefined
   }
 
   /** Logs in, again if the pool no longer knows this login. Shares can be submitted after `loggedIn`. */
@@ -217,7 +226,23 @@ export class StratumSession {
     } else if (request?.kind === "keepalive") this.#keepaliveAnswered(error)
     else if (request?.kind === "share") this.#shareAnswered(request, result, error)
     else if (error !== undefined && this.#session === undefined) this.#loginAnswered(result, error)
-    else if (error !== undefined) this.#log.warn(`the pool reports: ${this.#withoutSecrets(error)}`)
+    else if (error !== undefined) this.#reported(error)
+  }
+
+  /** An error that answers no known request. */
+  #reported(error: string): void {
+    if (endsLogin(error)) {
+      // It may answer any of the shares: all are sent again after the next login.
+      this.#abandonShares()
+      this.#events.loginEnded(this.#withoutSecrets(error))
+    } else this.#log.warn(`the pool reports: ${this.#withoutSecrets(error)}`)
+  }
+
+  #abandonShares(): void {
+    for (const request of this.#outstanding.values()) {
+      request.settle?.({ result: "unanswered" })
+      request.settle = undefined
+    }
   }
 
   /** @returns the request of this id; without an id, the only outstanding one, or the oldest of a pool that gives none */
@@ -243,6 +268,11 @@ export class StratumSession {
 
   #keepaliveAnswered(error: string | undefined): void {
     if (error === undefined) return
+    if (endsLogin(error)) {
+      this.#events.loginEnded(this.#withoutSecrets(error))
+      return
+    }
+    this.#rejectsKeepalive = true
     this.#log.info(`the pool rejected keepalived (${this.#withoutSecrets(error)}), which is no longer sent`)
     this.#cancelKeepalive()
   }
@@ -258,7 +288,9 @@ export class StratumSession {
       this.#extranonce = login.extranonce
       this.#cancelLogin()
       this.#cancelKeepalive()
-      if (login.keepalive) this.#cancelKeepalive = this.#clock.every(KEEPALIVE_MS, () => this.#keepalive())
+      if (login.keepalive && !this.#rejectsKeepalive) {
+        this.#cancelKeepalive = this.#clock.every(KEEPALIVE_MS, () => this.#keepalive())
+      }
       this.#events.loggedIn()
       this.#takeFirstJobs(login.job)
     } catch (failure) {
@@ -352,7 +384,7 @@ export class StratumSession {
     this.#cancelKeepalive()
     this.#cancelKeepaliveAnswer()
     this.#stopLooking()
-    for (const { settle } of this.#outstanding.values()) settle?.({ result: "unanswered" })
+    this.#abandonShares()
     this.#outstanding.clear()
     return true
   }

@@ -72,7 +72,8 @@ class StratumSource implements JobSource {
   #events: SourceEvents | undefined
   #session: StratumSession | undefined
   #cancelRetry = () => {}
-  #cancelWorked = () => {}
+  /** Undefined while no job is known on this connection. */
+  #cancelWorked: (() => void) | undefined
   /** Newest first; empty while no job is known on this connection. */
   #open: OpenJob[] = []
   #online = false
@@ -110,7 +111,7 @@ class StratumSource implements JobSource {
   async close(): Promise<void> {
     this.#events = undefined
     this.#cancelRetry()
-    this.#cancelWorked()
+    this.#stopWorked()
     this.#session?.close()
     this.#session = undefined
     this.#held.discardAll()
@@ -135,6 +136,7 @@ class StratumSource implements JobSource {
         this.#events?.connected(this.name)
       },
       job: (job, clean) => this.#take(job, clean),
+      loginEnded: reason => this.#loginEnded(reason),
       ended: end => this.#ended(end),
     })
   }
@@ -142,19 +144,22 @@ class StratumSource implements JobSource {
   #take(wire: StratumJob | null, clean: boolean): void {
     if (clean) this.#open = []
     if (!wire) {
-      this.#cancelWorked()
+      this.#stopWorked()
       this.#events?.noJob()
       return
     }
     const job = this.#jobOf(wire)
     const others = this.#open.filter(open => !isSameJob(open.job, job))
     this.#open = [{ job, wireId: wire.wireId }, ...others].slice(0, MAX_OPEN_JOBS)
-    if (!this.#online) {
-      this.#online = true
-      this.#cancelWorked = this.#options.clock.after(WORKED_MS, () => this.#backoff.reset())
-    }
+    this.#online = true
+    this.#cancelWorked ??= this.#options.clock.after(WORKED_MS, () => this.#backoff.reset())
     this.#events?.job(job)
     for (const held of this.#held.takeFor(job)) void this.#send(held)
+  }
+
+  #stopWorked(): void {
+    this.#cancelWorked?.()
+    this.#cancelWorked = undefined
   }
 
   #jobOf({ id, header, difficulty, target, extranonce }: StratumJob): Job {
@@ -205,7 +210,10 @@ class StratumSource implements JobSource {
         } else if (endsLogin(answer.reason) && this.#events) {
           // The answer may come after the next login, which it does not concern.
           if (this.#online && login !== this.#loginNumber) void this.#send(held)
-          else this.#loginEnded(held, answer.reason)
+          else {
+            this.#held.add(held)
+            this.#loginEnded(answer.reason)
+          }
         } else {
           settle(answer)
           this.#refused(seal, answer.reason)
@@ -228,14 +236,13 @@ class StratumSource implements JobSource {
     }
   }
 
-  /** The pool no longer knows this login, though the connection is there. The share waits for the next login. */
-  #loginEnded(held: HeldSeal, reason: string): void {
-    this.#held.add(held)
-    // Several shares may be answered so, of which the first has acted.
-    if (!this.#online) return
+  /** The pool no longer knows this login, though the connection is there. Held shares wait for the next login. */
+  #loginEnded(reason: string): void {
+    // Several requests may be answered so, of which the first has acted.
+    if (!this.#session?.isLoggedIn) return
     this.#online = false
     this.#open = []
-    this.#cancelWorked()
+    this.#stopWorked()
     const message = `the pool no longer accepts this login: ${reason}`
     this.#logins++
     if (this.#logins === 1) {
@@ -292,7 +299,7 @@ class StratumSource implements JobSource {
     this.#session = undefined
     this.#online = false
     this.#open = []
-    this.#cancelWorked()
+    this.#stopWorked()
   }
 
   #countAsDown(reason: Drop["reason"], message: string): void {

@@ -22,6 +22,9 @@ beforeEach(() => {
 })
 afterEach(() => source.close())
 
+const pings = () => pool.sent.filter(({ method }) => method === "keepalived")
+const logins = () => pool.sent.filter(({ method }) => method === "login").length
+
 async function startWith(job = first) {
   pool.offer(job)
   source.start(events)
@@ -374,6 +377,38 @@ describe("a login that ends", () => {
     expect(pool.sent.filter(({ method }) => method === "login")).toHaveLength(2)
   })
 
+  test("is renewed too if the answer to keepalived ends it, and keepalived continues", async () => {
+    await startWith()
+    pool.answering = false
+    await pool.elapse(30_000)
+    pool.answering = true
+    pool.answer(pings()[0]!.id, undefined, { code: 25, message: "Unauthenticated" })
+    await settle()
+    expect([pool.connections, logins()]).toEqual([1, 2])
+    await pool.elapse(30_000)
+    expect(pings()).toHaveLength(2)
+  })
+
+  test("is renewed before the pool has sent a job", async () => {
+    source.start(events)
+    await settle()
+    pool.say({ id: null, error: { code: 25, message: "Unauthenticated" } })
+    await settle()
+    expect([pool.connections, logins()]).toEqual([1, 2])
+  })
+
+  test("is renewed by an error without an id, and every share without an answer is sent again", async () => {
+    const job = await startWith()
+    pool.stopAnswering()
+    const verdicts = [1, 2].map(salt => source.submit(sealOf(job, salt)))
+    await pool.arrived(2)
+    await settle()
+    pool.answering = true
+    pool.say({ id: null, error: { code: 25, message: "Unauthenticated" } })
+    expect(await Promise.all(verdicts)).toEqual([{ result: "accepted" }, { result: "accepted" }])
+    expect([pool.connections, logins(), pool.submits().length]).toEqual([1, 2, 4])
+  })
+
   test("a second time is renewed on a new connection; a third time the pool counts as down", async () => {
     const job = await startWith()
     pool.rejectWith("Unauthenticated")
@@ -543,6 +578,27 @@ describe("connection", () => {
     expect((await events.next("disconnected")).retryIn).toBe(1000)
   })
 
+  test("a connection has worked 30 s after a job that follows a withdrawn one", async () => {
+    pool.failures = Array(3).fill({ reason: "refused", message: "refused" })
+    source.start(events)
+    for (let i = 0; i < 3; i++) await pool.elapse((await events.next("disconnected")).retryIn)
+    pool.offer(first)
+    await pool.elapse(29_000)
+    pool.say({ method: "job", params: { job: null } })
+    await pool.elapse(60_000)
+    pool.offer({ ...first, id: "2" })
+    await pool.elapse(29_000)
+    pool.drop()
+    const { retryIn } = await events.next("disconnected")
+    expect(retryIn).toBe(8000)
+    await pool.elapse(retryIn)
+    pool.say({ method: "job", params: { job: null } })
+    pool.offer(first)
+    await pool.elapse(30_000)
+    pool.drop()
+    expect((await events.next("disconnected")).retryIn).toBe(1000)
+  })
+
   test("the wait doubles if the pool sends a job and closes", async () => {
     pool.offer(first)
     source.start(events)
@@ -590,8 +646,7 @@ describe("connection", () => {
   })
 
   test("keepalived is sent only to a pool that announced it, and not after an error", async () => {
-    const pings = () => pool.sent.filter(({ method }) => method === "keepalived")
-    await startWith()
+    const job = await startWith()
     pool.answering = false
     await pool.elapse(30_000)
     pool.answer(pings()[0]!.id, undefined, { code: -3, message: "Unknown method" })
@@ -600,6 +655,11 @@ describe("connection", () => {
       pool.offer(first)
     }
     expect([pings().length, events.count("disconnected")]).toEqual([1, 0])
+    pool.answering = true
+    pool.rejectOnce("Unauthenticated")
+    expect(await source.submit(sealOf(job))).toEqual({ result: "accepted" })
+    await pool.elapse(60_000)
+    expect([pings().length, logins()]).toEqual([1, 2])
   })
 
   test("a BOM is stripped", async () => {
