@@ -170,7 +170,7 @@ function remove(config: string, autostart: Autostart | undefined): void {
 
 function configDirectory(): string {
   if (process.platform === "win32")
-    return join(process.env["APPDATA"] ?? join(homedir(), "AppData/Roaming"), "quantus-miner")
+    return join(process.env["APPDATA"] || join(homedir(), "AppData/Roaming"), "quantus-miner")
   if (process.platform === "darwin") return join(homedir(), "Library/Application Support/quantus-miner")
   return join(process.env["XDG_CONFIG_HOME"] || join(homedir(), ".config"), "quantus-miner")
 }

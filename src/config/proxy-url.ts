@@ -17,9 +17,9 @@ const WANTED =
 export const proxyUrl: Parser<ProxyUrl> = {
   kind: "text",
   parse(value) {
-    const [, scheme, credentials, rest] = /^(socks5h?|http):\/\/(?:([^@]*)@)?([^@/]*)\/?$/.exec(value) ?? []
+    const [, scheme, credentials, rest] = /^(socks5h?|http):\/\/(?:([^@]*)@)?([^@/]*)\/?$/i.exec(value) ?? []
     if (scheme === undefined) return refuse(WANTED)
-    const protocol = scheme === "http" ? "http" : "socks5"
+    const protocol = scheme.toLowerCase() === "http" ? "http" : "socks5"
     const address = addressOf(rest!, protocol === "socks5" ? SOCKS_PORT : undefined)
     if (!address) return refuse(WANTED)
     if (credentials === undefined) return { protocol, ...address }

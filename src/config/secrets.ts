@@ -2,7 +2,7 @@
  * Tokens, passwords and certificate pins, from a value or a file. They are checked before the first connection and read
  * again before every reconnect. No message contains their value.
  */
-import { dirname } from "node:path"
+import { dirname, resolve } from "node:path"
 import { ExitCode, OperatorError } from "../errors.ts"
 import { type Files, fileProblem } from "./files.ts"
 import { type Given, givenError } from "./given.ts"
@@ -133,7 +133,7 @@ function readSecret(path: string, origin: string, kind: SecretKind, files: Files
     const problem = fileProblem(error)
     if (problem === undefined) throw error
     if ((error as { code?: unknown }).code === "ENOENT" && mayAppear(path, files)) {
-      throw new MissingSecret(`${origin}: ${path} ${problem}`, path)
+      throw new MissingSecret(`${origin}: ${path} ${problem}`, resolve(path))
     }
     throw refuse(problem)
   }

@@ -28,7 +28,8 @@ const WANTED = "quic://HOST[:PORT], stratum+tcp://HOST:PORT or stratum+tls://HOS
 
 /** Parses one URL. Refuses credentials, which would appear in logs and labels. @throws Malformed */
 export function sourceUrl(value: string): SourceUrl {
-  const [, scheme = "", rest] = /^([a-z0-9+]+):\/\/(.*?)\/?$/.exec(value) ?? []
+  const [, written = "", rest] = /^([a-z0-9+]+):\/\/(.*?)\/?$/i.exec(value) ?? []
+  const scheme = written.toLowerCase()
   const protocol = Object.hasOwn(SCHEMES, scheme) ? SCHEMES[scheme] : undefined
   const address = protocol && addressOf(rest!, protocol === "quic" ? NODE_PORT : undefined)
   if (!address) refuse(WANTED)

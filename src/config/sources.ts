@@ -10,7 +10,7 @@ import { type Given, type GivenOptions, givenError, type Layers, parseGiven } fr
 import { type OptionName, optionOf, type Value } from "./options.ts"
 import { type Address, addressText } from "./parse.ts"
 import type { ProxyUrl } from "./proxy-url.ts"
-import { LOGIN, PASSWORD, PIN, type Secret, type SecretKind } from "./secrets.ts"
+import { LOGIN, MissingSecret, PASSWORD, PIN, type Secret, type SecretKind } from "./secrets.ts"
 import { type SourceUrl, sourceName } from "./source-url.ts"
 
 export type SourceConfig = QuicSourceConfig | StratumSourceConfig
@@ -107,9 +107,9 @@ function quicSource(context: SourceOptions): QuicSourceConfig {
     )
   }
   const token = context.credential("token") ?? context.standard("token")
-  if (!token) throw context.missing("token", "--auth-token-file FILE", STANDARD_FILES.token)
+  if (!token) throw context.missing("token", "--auth-token-file FILE")
   const pin = context.credential("pin") ?? context.standard("pin", token.file)
-  if (!pin) throw context.missing(PIN.name, "--tls-cert-sha256-file FILE", STANDARD_FILES.pin)
+  if (!pin) throw context.missing("pin", "--tls-cert-sha256-file FILE")
   const named: Secret = { ...token, read: () => withName(token.read(), context.minerName) }
   const keepMining = context.value("keepMining") ?? false
   return { host: url.host, port: url.port, protocol: "quic", name, token: named, pin, keepMining }
@@ -213,9 +213,23 @@ class SourceOptions {
     return credentialFile(path, this.name, kind, files, warn)
   }
 
-  missing(what: string, flag: string, file: string): OperatorError {
-    const where = `the node writes it to BASE_PATH/chains/CHAIN/${file}`
-    return new OperatorError(`${this.name} needs a ${what}: specify ${flag} (${where})`, ExitCode.config)
+  /** @returns a `MissingSecret` if a node on this machine, at its default base path, may still write the file */
+  missing(which: keyof typeof STANDARD_FILES, flag: string): OperatorError {
+    const file = STANDARD_FILES[which]
+    const awaited = this.#awaitedDirectory()
+    const path = join(awaited ?? "BASE_PATH/chains/CHAIN", file)
+    const needs = `${this.name} needs a ${CREDENTIALS[which].kind.name}: specify ${flag} (the node writes it to ${path})`
+    return awaited === undefined ? new OperatorError(needs, ExitCode.config) : new MissingSecret(needs, path)
+  }
+
+  /** Where the node is going to write its credentials; undefined if there is no node's directory on this machine. */
+  #awaitedDirectory(): string | undefined {
+    const { env, files } = this.#inputs
+    const node = host.nodeDirectory(env)
+    if (!isLoopback(this.url.host) || node === undefined || !files.isDirectory(node)) return undefined
+    const chains = files.list(join(node, "chains"))
+    const chain = this.value("chain") ?? (chains.length === 1 ? chains[0]! : PREFERRED_CHAIN)
+    return join(node, "chains", chain)
   }
 
   #nodeDirectory(has: (directory: string) => boolean): string | undefined {

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test"
+import { resolve } from "node:path"
 import fc from "fast-check"
 import { type Config, resolveConfig } from "../../src/config/config.ts"
 import { systemFiles } from "../../src/config/files.ts"
+import { MissingSecret } from "../../src/config/secrets.ts"
 import type { QuicSourceConfig, StratumSourceConfig } from "../../src/config/sources.ts"
 import type { Environment } from "../../src/environment.ts"
 import { OperatorError } from "../../src/errors.ts"
@@ -236,6 +238,28 @@ describe("sources", () => {
     expect(await errorOf(elsewhere)).toStartWith(
       "78 quic://10.0.0.7:9833 needs a token: specify --auth-token-file FILE",
     )
+  })
+
+  test("a node on this machine that has written no credentials yet is waited for", async () => {
+    const missing = async (args: readonly string[], files: Parameters<typeof serve>[2]) => {
+      const error = await serve([...args], { HOME: "/home/me" }, files).catch(thrown => thrown)
+      return error instanceof MissingSecret ? error.path : String(error)
+    }
+    const base = "/home/me/.local/share/quantus-node"
+    const begun = { [`${base}/chains/planck/keystore/key`]: "" }
+    expect(await missing([], begun)).toBe(`${base}/chains/planck/miner-auth-token`)
+    expect(await missing([], { [`${base}/lock`]: "" })).toBe(`${base}/chains/mainnet/miner-auth-token`)
+    expect(await missing(["--chain", "dirac"], begun)).toBe(`${base}/chains/dirac/miner-auth-token`)
+    expect(await missing(["--auth-token", "x"], begun)).toBe(`${base}/chains/planck/miner-tls-cert-sha256`)
+    for (const files of [{}, { "/home/me/other": "" }]) expect(await missing([], files)).toContain("needs a token")
+    expect(await missing(["--node-addr", "10.0.0.7"], begun)).toContain("needs a token")
+  })
+
+  test("the path of a file that does not exist yet is absolute", async () => {
+    const args = ["--auth-token-file", "absent-token", "--tls-cert-sha256", PIN]
+    const error = await resolveConfig("serve", args, {}, systemFiles).catch(thrown => thrown)
+    expect(error).toBeInstanceOf(MissingSecret)
+    expect(error.path).toBe(resolve("absent-token"))
   })
 
   test("the pin is looked up in the directory of the token", async () => {

@@ -8,7 +8,7 @@ export function openLibrary<const Table extends Record<string, FFIFunction>>(
   name: string,
   table: Table,
 ): Library<Table> {
-  const path = isAbsolute(name) ? name : join(process.env["SystemRoot"] ?? "C:\\Windows", "System32", name)
+  const path = isAbsolute(name) ? name : join(process.env["SystemRoot"] || "C:\\Windows", "System32", name)
   if (!existsSync(path)) throw new Error(`${path} could not be found`)
   return dlopen(path, table)
 }
