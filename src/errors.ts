@@ -22,8 +22,9 @@ export const ExitCode = {
 /** What each code means, for the manual page and the documents. */
 export const EXIT_MEANINGS: Readonly<Record<keyof typeof ExitCode, string>> = {
   ok: "Normal exit",
-  failure: "A bug, whose stack the log shows; of health: the miner is not ready; of doctor: something is wrong",
-  usage: "Usage error: a flag or a variable is unknown, empty or malformed",
+  failure:
+    "Unexpected error, with its stack in the log; health: the miner is not ready; doctor: a check failed; sources: a source has no job",
+  usage: "Usage error: a flag is unknown, empty or malformed, or a variable is malformed",
   selfTest: "No engine computes correct results on this machine",
   lost: "No engine is left that can hash, or no worker could be started; a restart may help",
   rejected: "The token, login or pin was rejected",

@@ -181,20 +181,22 @@ test("private members are #private, and maxima are MAX_", () => {
 
 /** Turns of phrase that a reader must read twice; `CONTRIBUTING.md` asks for plain technical English. */
 const UNCLEAR =
-  /\b(so many|so much behind|(is|are) told|goes on|(?<!there )(is|are) none|of (its|their) own|where there (is|are) (none|no))\b/i
+  /\b(so many|so much behind|(is|are) (not )?told|goes on|(?<!there )(is|are) none|of (its|their) own|where there (is|are) (none|no))\b/i
 
 test("texts avoid unclear turns of phrase", async () => {
   const root = join(src, "..")
   const files = [
     ...new Bun.Glob(
-      "{src,docs,scripts,systemd,deploy,examples}/**/*.{ts,md,sh,css,html,yaml,yml,json,service,conf}",
+      "{src,docs,scripts,systemd,deploy,examples,test}/**/*.{ts,md,sh,css,html,yaml,yml,json,service,conf}",
     ).scanSync(root),
+    ".ci/run",
     "README.md",
+    "CHANGELOG.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
   ]
   const wrong: string[] = []
-  for (const file of files) {
+  for (const file of files.filter(file => !file.endsWith("structure.test.ts"))) {
     const lines = (await Bun.file(join(root, file)).text()).split("\n")
     for (const [i, line] of lines.entries()) if (UNCLEAR.test(line)) wrong.push(`${file}:${i + 1}: ${line.trim()}`)
   }

@@ -433,7 +433,7 @@ export const OPTIONS = {
   stateDir: option({
     category: "files",
     parser: path,
-    commands: [...GPUS, "tune"],
+    commands: GPUS,
     value: "DIR",
     help: "Directory for measurements kept between starts; if absent, $STATE_DIRECTORY or the user's state directory",
   }),

@@ -106,7 +106,6 @@ export interface HttpRequests {
   readonly count: number
 }
 
-/** Everything that metrics, page, status line and rig monitors show, except the observations of histograms. */
 /** Whether results agree with the hashes tested. */
 export interface Expectation {
   /** Mean time to a seal at the present rate and difficulty; undefined without a job or a rate. */
@@ -121,6 +120,7 @@ export interface Expectation {
   readonly probabilityOfSoMany: number
 }
 
+/** Everything that metrics, page, status line and rig monitors show, except the observations of histograms. */
 export interface Snapshot {
   readonly version: string
   /** The miner's name: `--name`, or the host name. */

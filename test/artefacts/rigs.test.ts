@@ -25,7 +25,7 @@ import { ARTEFACTS, RELEASE, unpack } from "./artefacts.ts"
 const ROOT = join(import.meta.dir, "../..")
 const NEWER = "999.0.0"
 const FEW = "--cpu-workers 1 --gpu-devices 0"
-/** A rate is known after so many seconds. */
+/** Seconds until a rate is known. */
 const RATE_SECONDS = 10
 /** This machine may be busy. */
 const PATIENCE_MS = 300_000

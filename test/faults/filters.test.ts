@@ -18,7 +18,7 @@ const succeeds = (command: readonly string[]): boolean => {
   }
 }
 
-/** A network of its own, whose firewall drops every datagram. */
+/** A dedicated network, whose firewall drops every datagram. */
 const FIREWALL = [
   "unshare",
   "--net",

@@ -115,6 +115,12 @@ test("the documents name only series that the miner exports or rules record", as
   for (const name of named) expect(known).toContain(name)
 })
 
+test("docs/metrics.md names every series that the miner exports", async () => {
+  const named = new Set(namesIn(await Bun.file(`${SYSTEMD}/../docs/metrics.md`).text()))
+  const exported = [...(await knownNames())].filter(name => !name.startsWith("process_") && name !== "up")
+  for (const name of exported) expect(named).toContain(name.replace(/_(bucket|sum|count)$/, ""))
+})
+
 describe.each(RULES)("the rules in %s", (file, testFile) => {
   test("query only series that the miner exports or rules record", async () => {
     const known = await queryable()

@@ -29,7 +29,7 @@ export interface Peer {
   stopAnswering(): void
   /** Ends the connection without a word. */
   drop(): void | Promise<void>
-  /** Lets so much of the source's time pass. */
+  /** Lets this much of the source's time pass. */
   elapse(ms: number): Promise<void>
   /** Says something that is not the protocol. */
   babble(): void | Promise<void>

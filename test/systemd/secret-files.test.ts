@@ -38,7 +38,7 @@ function faultsIn(text: string): Fault[] {
   return faults
 }
 
-test("commands are told apart", () => {
+test("commands are distinguished", () => {
   const whyOf = (text: string) => faultsIn(text).map(({ why }) => why)
   expect(whyOf("install -m 0600 token /etc/quantus-miner/miner-auth-token")).toEqual([])
   expect(whyOf("#   install -m 0600 login /etc/quantus-miner/miner-login")).toEqual([])

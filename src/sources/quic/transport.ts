@@ -34,7 +34,7 @@ export interface Session {
   readonly bytesReceived: bigint
   /**
    * Delivers the data sent, closes in order and frees everything; settles within half a second. No event follows. A
-   * handshake is closed too: a node that is not told keeps its place for 10 s, and has few places.
+   * handshake is closed too: otherwise the node keeps one of its 32 places for 10 s.
    */
   close(): Promise<void>
 }

@@ -105,7 +105,7 @@ const lacking = new RefusedKernel("this CPU has no AVX-512", true)
 const miscalculating = new RefusedKernel("a wrong hash", false)
 
 describe("a pause", () => {
-  test("rests the workers and spoils no measurement: it goes on when mining resumes", async () => {
+  test("stops the workers and spoils no measurement, which continues when mining resumes", async () => {
     const { cache, saved } = memoryCache()
     let isPaused = false
     // A paused worker hashes nothing.

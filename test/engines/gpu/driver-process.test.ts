@@ -244,7 +244,7 @@ describe("trying every build", () => {
     return { outcomes, orders }
   }
 
-  test("goes on in another child after the build that crashes or hangs", async () => {
+  test("continues in another child after the build that crashes or hangs", async () => {
     const { outcomes, orders } = await tried([{ kind: "crashed", how: "SIGSEGV" }, ...MEASURED], [{ kind: "hung" }])
     expect(orders).toEqual([builds, builds.slice(2)])
     expect(outcomes).toEqual([

@@ -34,7 +34,7 @@ test("those of arm64 are the capacities, the highest first", async () => {
   ])
 })
 
-test("are none if the system tells nothing, or nothing readable", async () => {
+test("are absent if the system reports nothing, or nothing readable", async () => {
   expect(await readCoreKinds(tmp.root({ "sys/devices/system/cpu/present": "0-3\n" }))).toEqual([])
   expect(await readCoreKinds(tmp.root({}))).toEqual([])
   expect(await readCoreKinds(capacities("?", ""))).toEqual([])

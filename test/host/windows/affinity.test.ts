@@ -80,7 +80,7 @@ describe("the effective CPUs", () => {
     })
   })
 
-  test("need pinning if the system keeps the process in one group", () => {
+  test("need binding if the system keeps the process in one group", () => {
     const affinity = { groups: [1], mask: ALL_64, systemMask: ALL_64 }
     const { count, needsAffinity } = effectiveCpus(machine({ sizes: [64, 64], affinity }).processors, noQuota)
     expect({ count, needsAffinity }).toEqual({ count: 128, needsAffinity: true })
