@@ -5,15 +5,7 @@ import { type PtxOptions, renderPtx } from "../../src/kernel/ptx/ptx-program.ts"
 import { renderWasmModule } from "../../src/kernel/wasm/wasm-kernel.ts"
 import { CORE_SCHEDULES } from "../../src/kernel/x64/program/core-schedules.ts"
 import { type RenderedKernel, type RenderTarget, renderKernel } from "../../src/kernel/x64/program/render.ts"
-import {
-  avx2,
-  avx512,
-  avx512Limbs,
-  renderTargetOf,
-  scalar,
-  scalarBmi2,
-  VARIANTS,
-} from "../../src/kernel/x64/program/render-targets.ts"
+import { renderTargetOf, VARIANTS } from "../../src/kernel/x64/program/render-targets.ts"
 import { arm64Kernel, countsOf } from "./arm64-listing.ts"
 
 export interface Digest {
@@ -35,11 +27,9 @@ export const DIGESTS_FILE = new URL("../../test/kernel/digests.json", import.met
 
 /** Renders a kernel and returns its digest, by kernel. */
 export const KERNEL_DIGESTS: Readonly<Record<string, () => Digest>> = {
-  avx512: () => ofX64(renderKernel(avx512)),
-  "avx512-limbs": () => ofX64(renderKernel(avx512Limbs)),
-  avx2: () => ofX64(renderKernel(avx2)),
-  scalar: () => ofX64(renderKernel(scalar)),
-  "scalar:bmi2": () => ofX64(renderKernel(scalarBmi2)),
+  ...Object.fromEntries(
+    Object.entries(VARIANTS).map(([name, { target }]) => [name, () => ofX64(renderKernel(target))]),
+  ),
   ...Object.fromEntries(
     CORE_SCHEDULES.flatMap(({ core, kernels }) =>
       Object.keys(kernels).map(name => [`${name}@${core}`, () => ofX64(renderKernel(x64Target(`${name}@${core}`)))]),
@@ -51,6 +41,7 @@ export const KERNEL_DIGESTS: Readonly<Record<string, () => Digest>> = {
   "ptx pairs": () => ofPtx({ groupSize: 128, form: "pairs" }),
   "ptx pairs rolled": () => ofPtx({ groupSize: 128, form: "pairs", rolled: true }),
   "ptx words": () => ofPtx({ groupSize: 128, form: "words" }),
+  "ptx words rolled": () => ofPtx({ groupSize: 128, form: "words", rolled: true }),
   "ptx multiplier": () => ofPtx({ groupSize: 128, form: "multiplier" }),
   "ptx multiplier rolled": () => ofPtx({ groupSize: 128, form: "multiplier", rolled: true }),
   opencl: () => ofText(renderOpenCl(), /^.+$/gm),
