@@ -6,7 +6,7 @@
  *     npm run figures -- faults --from ci.log  # from what a test run printed
  *
  * A block `<!-- figures NAME -->` in any document of `DOCUMENTS` is filled. Tests print a figure as a line
- * `figure: WHAT: VALUE`.
+ * `figure: WHAT => VALUE`.
  */
 import { join } from "node:path"
 import { parseArgs } from "node:util"
@@ -38,7 +38,7 @@ interface Block {
 
 /** The figures of a test run, in the order in which they were printed. @throws Error if there are none */
 export function figureTable(output: string): string {
-  const rows = [...output.matchAll(/^figure: (.+?): (.+)$/gm)].map(([, what, value]) => [what!, value!.trim()])
+  const rows = [...output.matchAll(/^figure: (.+?) => (.+)$/gm)].map(([, what, value]) => [what!, value!.trim()])
   if (rows.length === 0) throw new Error("the run printed no figure")
   return markdownTable(["What", "Measured"], rows)
 }

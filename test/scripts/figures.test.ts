@@ -7,8 +7,8 @@ const root = join(import.meta.dir, "../..")
 const read = (path: string): string => readFileSync(join(root, path), "utf8")
 
 test("figures are read from a test run, in order", () => {
-  const output = "(pass) one\nfigure: a | b: 1.20 ms, p99 3 ms\nnoise figure: x: y\nfigure: c: 2\n"
-  expect(figureTable(output)).toBe("| What | Measured |\n| --- | --- |\n| a \\| b | 1.20 ms, p99 3 ms |\n| c | 2 |")
+  const output = "(pass) one\nfigure: a | b: c => 1.20 ms, p99 3 ms\nnoise figure: x => y\nfigure: d => 2\n"
+  expect(figureTable(output)).toBe("| What | Measured |\n| --- | --- |\n| a \\| b: c | 1.20 ms, p99 3 ms |\n| d | 2 |")
   expect(() => figureTable("(pass) one\n")).toThrow("printed no figure")
 })
 

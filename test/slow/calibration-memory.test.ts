@@ -1,6 +1,7 @@
 /** Peak memory of a calibration with more workers than CPUs. */
 import { expect, test } from "bun:test"
 import { join } from "node:path"
+import { figure } from "../faults/figures.ts"
 import { refusalOf } from "../support/kernels.ts"
 
 const kernels = ["avx512", "avx512-limbs", "avx2", "wasm"].filter(kernel => refusalOf(kernel) === undefined)
@@ -25,9 +26,9 @@ test.skipIf(process.platform !== "linux")(
       Array.from({ length: RUNS }, () => peak(mode)).toSorted((a, b) => a - b)[RUNS >> 1]!
     const [mining, calibrating] = [median("mine"), median("calibrate")]
     const mebibytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(0)} MiB`
-    console.log(
-      `figure: peak memory with 16 workers: mining ${mebibytes(mining)}, calibrating ${kernels.length} kernels ` +
-        `${mebibytes(calibrating)}`,
+    figure(
+      "peak memory with 16 workers",
+      `mining ${mebibytes(mining)}, calibrating ${kernels.length} kernels ${mebibytes(calibrating)}`,
     )
     expect(calibrating).toBeLessThanOrEqual(MAX_RATIO * mining)
   },
