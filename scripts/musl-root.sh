@@ -26,10 +26,9 @@ mkdir -p "$work"/root/{lib,proc,sys,dev,tmp,mnt}
 scripts/debian-package.sh "$debian" "$work/root" musl
 ln -s "../usr/lib/$machine-linux-musl/libc.so" "$work/root/lib/ld-musl-$machine.so.1"
 
-python3 -m pip download --quiet --no-deps --only-binary=:all: --platform "musllinux_1_2_$machine" --python-version 3.12 \
-  --dest "$work" --require-hashes --requirement /dev/stdin >&2 <<EOF
-numpy==2.3.4 --hash=sha256:$wheel
-EOF
+echo "numpy==2.3.4 --hash=sha256:$wheel" >"$work/requirements.txt"
+scripts/retry.sh python3 -m pip download --quiet --no-deps --only-binary=:all: --platform "musllinux_1_2_$machine" \
+  --python-version 3.12 --dest "$work" --require-hashes --requirement "$work/requirements.txt" >&2
 python3 - "$work"/numpy-*.whl "$work/root/usr/lib/$machine-linux-musl" <<'EOF'
 import os, sys, zipfile
 

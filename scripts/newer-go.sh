@@ -5,7 +5,7 @@
 set -euo pipefail
 
 module=golang.org/toolchain@v0.0.1-go1.25.5.$(go env GOOS)-$(go env GOARCH)
-folder=$(go mod download -json "$module" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
+folder=$("$(dirname "$0")/retry.sh" go mod download -json "$module" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
 # A module has no executable files.
 chmod +x "$folder"/bin/* "$folder"/pkg/tool/*/*
 echo "$folder/bin"

@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 
 tools=$(realpath -m node_modules/.cache/orchestration)
 mkdir -p "$tools/bin"
-[ -x "$tools/bin/helm" ] || GOBIN=$tools/bin go install helm.sh/helm/v3/cmd/helm@v3.19.2
-[ -x "$tools/bin/kustomize" ] || GOBIN=$tools/bin go install sigs.k8s.io/kustomize/kustomize/v5@v5.7.1
+[ -x "$tools/bin/helm" ] || GOBIN=$tools/bin scripts/retry.sh go install helm.sh/helm/v3/cmd/helm@v3.19.2
+[ -x "$tools/bin/kustomize" ] || GOBIN=$tools/bin scripts/retry.sh go install sigs.k8s.io/kustomize/kustomize/v5@v5.7.1
 [ -d "$tools/python/ansible" ] ||
-  python3 -m pip install --quiet --target "$tools/python" ansible-core==2.17.7 kubernetes-validate==1.37.0
+  scripts/retry.sh python3 -m pip install --quiet --target "$tools/python" ansible-core==2.17.7 kubernetes-validate==1.37.0

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=$PWD/node_modules/.cache/podman-compose-1.6.0
 if [ ! -e "$folder" ]; then
-  python3 -m pip install --quiet --no-deps --root-user-action=ignore --target "$folder.new" \
+  scripts/retry.sh python3 -m pip install --quiet --upgrade --no-deps --root-user-action=ignore --target "$folder.new" \
     podman-compose==1.6.0 python-dotenv==1.2.4 PyYAML==6.0.4
   mv "$folder.new" "$folder"
 fi

@@ -28,6 +28,8 @@ export const LIBC = {
 } as const
 
 /** The current archive, and the one that keeps every version. */
+/** Limit of a download from one mirror. */
+const DOWNLOAD_MS = 120_000
 const MIRRORS = ["http://deb.debian.org/debian", "https://snapshot.debian.org/archive/debian/20261101T000000Z"]
 
 /** Besides the loader. A driver of a GPU that is mounted into the container needs some that the executable does not. */
@@ -171,7 +173,7 @@ async function download(path: string): Promise<Uint8Array> {
   for (const mirror of MIRRORS) {
     const url = `${mirror}/${path}`
     try {
-      const answer = await fetch(url)
+      const answer = await fetch(url, { signal: AbortSignal.timeout(DOWNLOAD_MS) })
       if (answer.ok) return new Uint8Array(await answer.arrayBuffer())
       problems.push(`${url}: ${answer.status}`)
     } catch (error) {

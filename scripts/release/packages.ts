@@ -13,7 +13,7 @@ const MAINTAINER = "The quantus-miner authors <nobody@example.invalid>"
 /** nfpm's path; built by Go into `cache` on first use. */
 export function nfpm(cache: string): string {
   const path = join(cache, "nfpm")
-  if (!existsSync(path)) run(["go", "install", NFPM], { GOBIN: cache })
+  if (!existsSync(path)) run([join(import.meta.dir, "../retry.sh"), "go", "install", NFPM], { GOBIN: cache })
   return path
 }
 

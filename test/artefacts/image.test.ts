@@ -1,6 +1,6 @@
 /** The container image, run by Podman. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import packageJson from "../../package.json" with { type: "json" }
@@ -136,10 +136,12 @@ describe.skipIf(missing !== undefined)(`podman${missing ? ` (skipped: needs ${mi
     // The node does not exist, so the miner is not ready and says why.
     expect(probe().exitCode).toBe(1)
     expect(probe().output).not.toContain("cannot be reached")
-    const signalled = performance.now()
+    const pid = podman("inspect", "--format", "{{.State.Pid}}", signal).output
     podman("kill", "--signal", signal, signal)
-    expect(podman("wait", signal).output).toBe("0")
+    const signalled = performance.now()
+    while (existsSync(`/proc/${pid}`)) await Bun.sleep(5)
     expect(performance.now() - signalled).toBeLessThan(2000)
+    expect(podman("wait", signal).output).toBe("0")
     expect(podman("logs", signal).output).toContain("stopped after")
   })
 })

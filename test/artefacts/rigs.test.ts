@@ -116,7 +116,7 @@ describe.skipIf(absent !== undefined)(`rigs${absent ? ` (skipped: needs ${absent
         screen.pressControlC()
         await screen.exited
       }
-      expect(screen.text).toContain("stopped after")
+      await screen.shows("stopped after")
       expect(screen.text).not.toContain("cooldown")
       expect(await agent.stats(name)).toEqual(down)
     })

@@ -54,6 +54,7 @@ describe.skipIf(taskset === null)("under taskset", () => {
         env: { INVOCATION_ID: "1" },
       })
       await miner.line(/next attempt in/)
+      while (affinities(miner.pid).size < 2) await Bun.sleep(5)
       expect([...affinities(miner.pid).keys()].sort()).toEqual([first, last].sort())
       const moved = Bun.spawnSync([taskset!, "-p", "-c", `${last}`, `${miner.pid}`])
       expect(moved.exitCode).toBe(0)

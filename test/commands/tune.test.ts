@@ -17,7 +17,7 @@ test.skipIf(why !== undefined)(
   `--json prints what was found as one object${skipped}`,
   async () => {
     const miner = new MinerProcess([...ARGS, "--minutes", "0.03", "--json"])
-    expect(await miner.exited).toBe(0)
+    expect(await miner.ended).toBe(0)
     const [json, ...others] = miner.lines.filter(({ text }) => text.startsWith("{"))
     expect(others).toEqual([])
     const outcome = JSON.parse(json!.text)
@@ -45,7 +45,7 @@ test.skipIf(why !== undefined)(
     const miner = new MinerProcess([...ARGS, "--minutes", "60"])
     await miner.line(/tuning avx2 for 60 minutes/)
     miner.kill("SIGINT")
-    expect(await miner.exited).toBe(0)
+    expect(await miner.ended).toBe(0)
     expect(miner.text).toMatch(/^avx2: [+-][\d.]+ % after \d+ candidates, \d+ kept, 0 wrong$/m)
   },
   60_000,
@@ -56,6 +56,6 @@ test.each([
   ["abacus", "--engine abacus cannot be tuned"],
 ])("%s is a usage error", async (engine, message) => {
   const miner = new MinerProcess(["tune", "--engine", engine])
-  expect(await miner.exited).toBe(64)
+  expect(await miner.ended).toBe(64)
   expect(miner.text).toContain(message)
 })

@@ -50,18 +50,8 @@ export async function observedNames(wanted: PublicNames): Promise<PublicNames> {
 
 async function output(...args: string[]): Promise<string> {
   const miner = new MinerProcess(args)
-  await miner.exited
-  return await settled(miner)
-}
-
-/** The pipes may have more to read after the process has ended. */
-async function settled(miner: MinerProcess): Promise<string> {
-  let text = ""
-  do {
-    text = miner.text
-    await Bun.sleep(20)
-  } while (text !== miner.text)
-  return text
+  await miner.ended
+  return miner.text
 }
 
 async function usageNames(): Promise<Pick<PublicNames, "flags" | "variables">> {
@@ -75,7 +65,16 @@ async function usageNames(): Promise<Pick<PublicNames, "flags" | "variables">> {
 }
 
 async function servedNames(): Promise<{ metrics: string[]; fields: string[]; routes: string[] }> {
-  const demo = new MinerProcess(["demo", ...ENGINE, "--metrics-port", "0", "--log-format", "json"])
+  const demo = new MinerProcess([
+    "demo",
+    ...ENGINE,
+    "--metrics-port",
+    "0",
+    "--log-format",
+    "json",
+    "--seals",
+    "1000000",
+  ])
   try {
     await demo.line(/job-2 of/)
     const { text: serving } = await demo.line(/http:\/\/127\.0\.0\.1:\d+/)

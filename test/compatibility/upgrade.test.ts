@@ -74,7 +74,7 @@ describe("a state directory", () => {
     await Bun.write(join(state, "calibration.json"), calibration)
     const args = ["--cpu-workers", "1", "--gpu-devices", "0", "--duration", "100ms", "--state-dir", state]
     const miner = new MinerProcess(["benchmark", ...args])
-    expect(await miner.exited).toBe(0)
+    expect(await miner.ended).toBe(0)
     expect(miner.text).toMatch(/Average rate/)
     return miner
   }

@@ -19,6 +19,9 @@ const nonce = fc.uint8Array({ minLength: 64, maxLength: 64 })
 const topOf = (header: Uint8Array, nonce: Uint8Array) =>
   new DataView(nonceHash(header, nonce).buffer).getBigUint64(0, false)
 
+/** Fixed, because a kernel may miss one nonce in a million; `test/slow/misses.test.ts` measures how many. */
+const SEED = 20261123
+
 export function kernelSuite(name: string, create: () => Promise<Kernel>): void {
   describe(`kernel ${name}`, async () => {
     const kernel = await create()
@@ -31,6 +34,7 @@ export function kernelSuite(name: string, create: () => Promise<Kernel>): void {
           kernel.permute(s)
           expect([...s]).toEqual(permute(words.map(w => w % P)))
         }),
+        { seed: SEED },
       )
     })
 
@@ -56,7 +60,7 @@ export function kernelSuite(name: string, create: () => Promise<Kernel>): void {
             expect([...kernel.hits.subarray(0, found)]).toEqual(tops.flatMap((top, t1) => (top <= target ? [t1] : [])))
           }
         }),
-        { numRuns: 2 },
+        { seed: SEED, numRuns: 2 },
       )
     })
 
@@ -85,7 +89,7 @@ export function kernelSuite(name: string, create: () => Promise<Kernel>): void {
             }
           }
         }),
-        { numRuns: 2 },
+        { seed: SEED, numRuns: 2 },
       )
     })
   })

@@ -106,22 +106,24 @@ describe("a range is searched exactly", () => {
   }, 60_000)
 
   test("over a pause, every nonce once", async () => {
-    const size = 200_000n
+    const size = 1_000_000n
     // A row of each worker, and one that it begins before it reads the pause.
     const rowsUnderWay = BigInt(2 * engine.units.length * createKernel("wasm").row)
     const tested = () => engine.units.reduce((sum, { hashes }) => sum + hashes, 0n)
     const before = tested()
     const result = mine(2n ** 41n + 3n, 2n ** 41n + 2n + size, U512_MAX)
     let pauses = 0
+    let next = before + 30_000n
     for (let at = before; at < before + size - 20_000n; at = tested()) {
       await Bun.sleep(5)
-      if (tested() < before + BigInt(pauses + 1) * 30_000n) continue
+      if (tested() < next || pauses === 6) continue
       miner.setPaused("operator", true)
       const paused = tested()
       await Bun.sleep(40)
       expect(tested() - paused).toBeLessThanOrEqual(rowsUnderWay)
       miner.setPaused("operator", false)
       pauses += 1
+      next = tested() + 30_000n
     }
     expect(pauses).toBeGreaterThan(1)
     expect(await result).toMatchObject({ status: "failed", hash_count: Number(size) })

@@ -62,6 +62,7 @@ function runCi({ root = true, has = ["apt-get", "cargo", "cc", "go", "python3"],
     [ ! -f "$act.code" ] || exit "$(cat "$act.code")"`
   for (const name of [...has, "npm", "git"]) program(`bin/${name}`, stub)
   for (const name of ["orchestration-tools.sh", "lint-workflows.sh", "newer-go.sh"]) program(`scripts/${name}`, stub)
+  copyFileSync(join(import.meta.dir, "../../scripts/retry.sh"), join(checkout, "scripts/retry.sh"))
   program("bin/id", `echo ${root ? 0 : 1000}`)
   for (const [command, { prints = "", code = 0 }] of Object.entries(acts)) {
     writeFileSync(join(checkout, "acts", nameOf(command)), prints)

@@ -50,10 +50,10 @@ export class LoggedProcess {
     else if (this.#process.exitCode === null && this.#process.signalCode === null) process.kill(-this.pid, signal)
   }
 
-  /** Ends it and waits for that. */
+  /** Ends it and waits for that, and for its last output. */
   async stop(): Promise<number> {
     this.kill()
-    return await this.exited
+    return await this.ended
   }
 
   get text(): string {

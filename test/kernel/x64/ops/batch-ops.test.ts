@@ -38,6 +38,7 @@ function suites(name: string, renderTarget: RenderTarget, needs: readonly Featur
           fc.property(fc.array(word, { minLength: WIDTH, maxLength: WIDTH }), words => {
             expect(run(words)).toEqual(permute(words.map(mod)))
           }),
+          { seed: 20261123 },
         )
       })
       opsSuite(title, {
