@@ -1,24 +1,28 @@
-/** `setup`: asks what mining needs, writes the configuration file, and offers to start the miner at log-in. */
+/** `setup`: asks what mining needs, writes the configuration file, and offers to measure and to start at login. */
 import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { homedir } from "node:os"
 import { dirname, join, resolve } from "node:path"
 import type { Config } from "../config/config.ts"
 import { resolveConfig } from "../config/config.ts"
 import { systemFiles } from "../config/files.ts"
-import type { Settings } from "../config/options.ts"
+import { type OptionName, optionOf, type Settings } from "../config/options.ts"
+import { Malformed } from "../config/parse.ts"
+import { MissingSecret } from "../config/secrets.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
 import { host } from "../host/host.ts"
 import { defaultWorkers } from "../host/workers.ts"
 import { inExecutable } from "../worker-entry.ts"
-import { type Answers, configText, credential } from "./setup/answers.ts"
+import { type Answers, configText } from "./setup/answers.ts"
 import { type Autostart, autostartFor } from "./setup/autostart.ts"
+import { listGpus, measureCpus } from "./setup/machine.ts"
 import { type Asker, standardAsker, terminalAsker } from "./setup/questions.ts"
+import { askSource } from "./setup/source.ts"
 
 type SetupSettings = Settings<"setup">
 
 export async function run({ settings }: Config<"setup">): Promise<void> {
   const config = resolve(settings.output ?? join(configDirectory(), "miner.toml"))
-  const program = { executable: process.execPath, config, home: homedir() }
+  const program = { executable: process.execPath, config, home: homedir(), userConfig: userConfigDirectory() }
   const autostart = autostartFor(process.platform, program)
   if (settings.remove) return remove(config, autostart)
 
@@ -32,7 +36,17 @@ export async function run({ settings }: Config<"setup">): Promise<void> {
   console.log(`check it with: quantus-miner doctor --config ${config}`)
   console.log(`mine with: quantus-miner serve --config ${config}`)
 
+  const question = "Measure this machine's CPUs for some seconds?"
+  const isAsked = settings.measure === undefined && asker !== standardAsker
+  const isMeasured = isAsked ? await asker.confirm(question, "--measure", true) : settings.measure
+  if (isMeasured) console.log(await measureCpus(config))
+
   if (!autostart || !inExecutable) return
+  const [[service] = []] = autostart.enable
+  if (!Bun.which(service!)) {
+    if (settings.autostart) throw new OperatorError(`--autostart needs ${service}, which is absent`, ExitCode.failure)
+    return
+  }
   const wanted = settings.autostart ?? (await asker.confirm("Start the miner when you log in?", "--autostart", false))
   if (wanted) enable(autostart)
 }
@@ -42,87 +56,51 @@ async function ask(settings: SetupSettings, asker: Asker): Promise<Answers> {
   const { count } = await host.effectiveCpus()
   const workers =
     settings.cpuWorkers ??
-    Number(
-      await asker.ask({
-        text: `How many of the ${count} CPUs may mine?`,
-        flag: "--cpu-workers",
-        standard: String(defaultWorkers(count)),
-      }),
-    )
+    (await asker.ask({
+      text: `How many of the ${count} CPUs may mine?`,
+      flag: "--cpu-workers",
+      standard: String(defaultWorkers(count)),
+      problem: problemFor("cpuWorkers"),
+    }))
+  const gpuDevices = settings.setupGpus ?? (await askGpus(asker))
   const port =
     settings.metricsPort ??
-    Number(
-      await asker.ask({
-        text: "Port of the status page and the metrics on this machine (0 for none)?",
-        flag: "--metrics-port",
-        standard: "9900",
-      }),
-    )
-  const gpuDevices = settings.setupGpus ?? "all"
-  return { ...source, cpuWorkers: workers, gpuDevices, metricsPort: port === 0 ? undefined : port }
-}
-
-type Source = Pick<Answers, "url" | "login" | "token" | "pin">
-
-async function askSource(settings: SetupSettings, asker: Asker): Promise<Source> {
-  const { setupUrl, setupLogin, setupToken, setupPin } = settings
-  const url = setupUrl ?? (await askUrl(asker))
-  if (url.startsWith("stratum")) {
-    const login = setupLogin ?? (await asker.ask({ text: "Login at the pool (ADDRESS.WORKER)?", flag: "--login" }))
-    return { url, login }
-  }
-  const found = localCredentials(url)
-  const token =
-    setupToken ??
-    found?.token ??
-    (await asker.ask({ text: "Token, or the file that holds it?", flag: "--auth-token-file" }))
-  const pin =
-    setupPin ??
-    found?.pin ??
     (await asker.ask({
-      text: "SHA-256 of the certificate, or the file that holds it?",
-      flag: "--tls-cert-sha256-file",
+      text: "Port of the status page and the metrics on this machine (0 for none)?",
+      flag: "--metrics-port",
+      standard: "9900",
+      problem: problemFor("metricsPort"),
     }))
-  return { url, token: absolute(token), pin: absolute(pin) }
+  return {
+    ...source,
+    cpuWorkers: Number(workers),
+    gpuDevices,
+    metricsPort: Number(port) === 0 ? undefined : Number(port),
+  }
 }
 
-async function askUrl(asker: Asker): Promise<string> {
-  const node = findNode()
-  const kind = node
-    ? "here"
-    : await asker.choose("Where do jobs come from?", "--url", {
-        node: "a quantus-node (QUIC)",
-        pool: "a Stratum pool",
-        here: "a node on this machine",
-      })
-  if (kind === "here") return "quic://127.0.0.1:9833"
-  const text = kind === "node" ? "Address of the node (HOST or HOST:PORT)?" : "Address of the pool (HOST:PORT)?"
-  const address = await asker.ask({ text, flag: "--url" })
-  if (address.includes("://")) return address
-  if (kind === "node") return `quic://${address}${/:\d+$/.test(address) ? "" : ":9833"}`
-  const encrypted = await asker.confirm("Does the pool use TLS?", "--url", true)
-  return `stratum+${encrypted ? "tls" : "tcp"}://${address}`
+/** GPUs that are plugged in later are used as well if all may mine. */
+async function askGpus(asker: Asker): Promise<string> {
+  const gpus = await listGpus()
+  for (const line of gpus) console.log(line)
+  if (gpus.length === 0) return "all"
+  return await asker.ask({
+    text: "Which GPUs may mine (all, 0 for none, or a list such as 0,2)?",
+    flag: "--gpu-devices",
+    standard: "all",
+    problem: problemFor("gpuDevices"),
+  })
 }
 
-/** Token and pin that a node on this machine wrote, for a source on this machine. */
-function localCredentials(url: string): { token: string; pin: string } | undefined {
-  if (!/^quic:\/\/(127\.0\.0\.1|localhost|\[::1\])(:|$)/.test(url)) return undefined
-  const directory = findNode()
-  if (directory === undefined) return undefined
-  return { token: join(directory, "miner-auth-token"), pin: join(directory, "miner-tls-cert-sha256") }
-}
-
-/** Directory of the one chain of a local node that has written its token; undefined with none or several. */
-function findNode(): string | undefined {
-  const base = host.nodeDirectory(process.env)
-  if (base === undefined || !existsSync(join(base, "chains"))) return undefined
-  const files = [...new Bun.Glob("chains/*/miner-auth-token").scanSync({ cwd: base })]
-  return files.length === 1 ? join(base, dirname(files[0]!)) : undefined
-}
-
-function absolute(text: string): ReturnType<typeof credential> {
-  const given = credential(text.replace(/^~(?=\/)/, homedir()))
-  return "file" in given ? { file: resolve(given.file) } : given
+/** Why an option refuses an answer; undefined if it takes it. */
+const problemFor = (option: OptionName) => (answer: string) => {
+  try {
+    optionOf(option).parser.parse(answer)
+    return undefined
+  } catch (error) {
+    if (!(error instanceof Malformed)) throw error
+    return error.message
+  }
 }
 
 /** Writes the file for its owner only, and resolves it as `serve` would. A file with a mistake is not kept. */
@@ -132,7 +110,8 @@ async function write(path: string, answers: Answers): Promise<void> {
   writeFileSync(draft, configText(answers), { mode: 0o600 })
   chmodSync(draft, 0o600)
   try {
-    await resolveConfig("serve", ["--config", draft], {}, systemFiles)
+    const env = Object.entries(process.env).filter(([name]) => !name.startsWith("MINER_"))
+    await resolveConfig("serve", ["--config", draft], Object.fromEntries(env), systemFiles).catch(allowMissingSecret)
     renameSync(draft, path)
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error
@@ -142,35 +121,54 @@ async function write(path: string, answers: Answers): Promise<void> {
   }
 }
 
-function enable({ file, text, enable, note }: Autostart): void {
+/** `serve` waits for a node's credentials, so they may be absent here. */
+function allowMissingSecret(error: unknown): void {
+  if (!(error instanceof MissingSecret)) throw error
+  console.log(`${error.path} does not exist yet: serve waits for it`)
+}
+
+function enable({ file, text, before = [], enable, note }: Autostart): void {
   mkdirSync(dirname(file), { recursive: true })
   writeFileSync(file, text)
+  for (const command of before) problemOfCommand(command)
   for (const command of enable) {
-    const { success, stderr } = Bun.spawnSync([...command])
-    if (!success) {
-      throw new OperatorError(
-        `${command.join(" ")} failed: ${stderr.toString().trim()}; ${file} was written`,
-        ExitCode.failure,
-      )
-    }
+    const problem = problemOfCommand(command)
+    if (problem !== undefined) throw new OperatorError(`${problem}; ${file} was written`, ExitCode.failure)
   }
-  console.log(`the miner starts at log-in (${file}): ${note}; setup --remove undoes it`)
+  console.log(`the miner starts at login (${file}): ${note}; setup --remove undoes it`)
 }
 
 /** Undoes the autostart. The configuration is the owner's and stays. */
 function remove(config: string, autostart: Autostart | undefined): void {
   if (!autostart || !existsSync(autostart.file)) {
-    console.log("the miner does not start at log-in: nothing to remove")
+    console.log("the miner does not start at login: nothing to remove")
     return
   }
-  for (const command of autostart.disable) Bun.spawnSync([...command])
+  for (const command of autostart.disable) {
+    const problem = problemOfCommand(command)
+    if (problem !== undefined) console.warn(problem)
+  }
   rmSync(autostart.file)
+  for (const command of autostart.after ?? []) problemOfCommand(command)
   console.log(`removed ${autostart.file}; ${config} was kept`)
 }
+
+/** Runs a program of the system. @returns why it failed; undefined if it did not */
+function problemOfCommand(command: readonly string[]): string | undefined {
+  try {
+    const { success, stderr } = Bun.spawnSync([...command])
+    return success ? undefined : `${command.join(" ")} failed: ${stderr.toString().trim()}`
+  } catch (error) {
+    return `${command.join(" ")} cannot be run: ${(error as Error).message}`
+  }
+}
+
+/** The directory of the user's configuration files on Linux. */
+const userConfigDirectory = (): string => process.env["XDG_CONFIG_HOME"] || join(homedir(), ".config")
 
 function configDirectory(): string {
   if (process.platform === "win32")
     return join(process.env["APPDATA"] || join(homedir(), "AppData/Roaming"), "quantus-miner")
   if (process.platform === "darwin") return join(homedir(), "Library/Application Support/quantus-miner")
-  return join(process.env["XDG_CONFIG_HOME"] || join(homedir(), ".config"), "quantus-miner")
+  return join(userConfigDirectory(), "quantus-miner")
 }

@@ -464,6 +464,13 @@ export const OPTIONS = {
     flagOnly: true,
     help: "Start the miner at login; setup prompts if absent",
   }),
+  measure: option({
+    category: "setup",
+    parser: boolean,
+    commands: ["setup"],
+    flagOnly: true,
+    help: "Measure the CPUs and store which engine is the fastest; setup prompts if absent",
+  }),
   remove: option({
     category: "setup",
     parser: boolean,

@@ -1,4 +1,5 @@
 /** What `setup` asks for, and the configuration file that it writes. */
+import { existsSync } from "node:fs"
 
 export interface Answers {
   /** URL of the source: `quic://…` for a node or a pool, `stratum+…` for a pool. */
@@ -16,9 +17,9 @@ export interface Answers {
 
 export type Credential = { readonly value: string } | { readonly file: string }
 
-/** A token or pin as typed: a path if it looks like one. */
-export function credential(text: string): Credential {
-  return /^[./~]|^[A-Za-z]:[\\/]/.test(text) ? { file: text } : { value: text }
+/** A token or pin as typed: a path if it looks like one, or names an existing file. */
+export function credential(text: string, exists: (path: string) => boolean = existsSync): Credential {
+  return /^[./~]|^[A-Za-z]:[\\/]/.test(text) || exists(text) ? { file: text } : { value: text }
 }
 
 /** The configuration in TOML. Relative paths in it are relative to its directory. */

@@ -1,12 +1,16 @@
-/** How each system starts the miner at log-in: one file, and the commands that enable and disable it. */
+/** How each system starts the miner at login: one file, and the commands that enable and disable it. */
 import { join } from "node:path"
 
 export interface Autostart {
   /** The file that describes the miner to the system. */
   readonly file: string
   readonly text: string
+  /** End a miner that runs by an earlier file; they may fail. */
+  readonly before?: readonly (readonly string[])[]
   readonly enable: readonly (readonly string[])[]
   readonly disable: readonly (readonly string[])[]
+  /** What follows once the file is gone. */
+  readonly after?: readonly (readonly string[])[]
   /** What the owner should know. */
   readonly note: string
 }
@@ -18,6 +22,8 @@ export interface Program {
   readonly config: string
   /** The user's home directory. */
   readonly home: string
+  /** The user's configuration directory on Linux: `~/.config`, or XDG_CONFIG_HOME. */
+  readonly userConfig: string
 }
 
 const LABEL = "network.quantus.miner"
@@ -31,7 +37,7 @@ export function autostartFor(platform: NodeJS.Platform, program: Program): Autos
   return undefined
 }
 
-function systemdUser({ executable, config, home }: Program): Autostart {
+function systemdUser({ executable, config, userConfig }: Program): Autostart {
   const unit = "quantus-miner.service"
   const text = [
     "[Unit]",
@@ -54,13 +60,16 @@ function systemdUser({ executable, config, home }: Program): Autostart {
     "",
   ].join("\n")
   return {
-    file: join(home, ".config/systemd/user", unit),
+    file: join(userConfig, "systemd/user", unit),
     text,
     enable: [
       ["systemctl", "--user", "daemon-reload"],
-      ["systemctl", "--user", "enable", "--now", unit],
+      ["systemctl", "--user", "enable", unit],
+      // Restarts a miner that runs by the earlier file.
+      ["systemctl", "--user", "restart", unit],
     ],
     disable: [["systemctl", "--user", "disable", "--now", unit]],
+    after: [["systemctl", "--user", "daemon-reload"]],
     note: "it runs while you are logged in; loginctl enable-linger keeps it running after log-out",
   }
 }
@@ -78,9 +87,10 @@ function launchAgent({ executable, config, home }: Program): Autostart {
     "  <key>ProgramArguments</key>",
     `  <array>${words.map(word => `<string>${xml(word)}</string>`).join("")}</array>`,
     "  <key>RunAtLoad</key><true/>",
-    // Exit codes that a restart does not help are not distinguished by launchd.
+    // Exit codes that a restart does not help are not distinguished by launchd. ProcessType Background would confine the
+    // miner to efficiency cores.
     "  <key>KeepAlive</key><dict><key>SuccessfulExit</key><false/></dict>",
-    "  <key>ProcessType</key><string>Background</string>",
+    "  <key>ProcessType</key><string>Standard</string>",
     "</dict>",
     "</plist>",
     "",
@@ -88,6 +98,7 @@ function launchAgent({ executable, config, home }: Program): Autostart {
   return {
     file,
     text,
+    before: [["launchctl", "unload", file]],
     enable: [["launchctl", "load", "-w", file]],
     disable: [["launchctl", "unload", "-w", file]],
     note: `it runs while you are logged in; its log is ${log}`,
@@ -117,6 +128,7 @@ function scheduledTask({ executable, config, home }: Program): Autostart {
   return {
     file,
     text,
+    before: [["schtasks", "/End", "/TN", TASK]],
     enable: [
       ["schtasks", "/Create", "/F", "/TN", TASK, "/XML", file],
       ["schtasks", "/Run", "/TN", TASK],

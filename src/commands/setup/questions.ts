@@ -8,6 +8,8 @@ export interface Question {
   readonly flag: string
   /** What an empty answer means; absent: an answer is required. */
   readonly standard?: string
+  /** Why an answer cannot be used, as a sentence; undefined if it can. The question is then asked again. */
+  readonly problem?: (answer: string) => string | undefined
 }
 
 export interface Asker {
@@ -22,11 +24,16 @@ const cancelled = () => new OperatorError("setup was cancelled; nothing was writ
 export function terminalAsker(): Asker {
   const consola = createConsola({ stdout: process.stderr, stderr: process.stderr })
   const required = async (question: Question): Promise<string> => {
-    const { text, standard } = question
+    const { text, standard, problem = () => undefined } = question
     const options = standard === undefined ? {} : { default: standard, placeholder: standard }
-    const answer = await consola.prompt(text, { type: "text", cancel: "null", ...options })
-    if (answer === null) throw cancelled()
-    return answer === "" ? required(question) : answer
+    const typed = await consola.prompt(text, { type: "text", cancel: "null", ...options })
+    if (typed === null) throw cancelled()
+    // An empty answer without a default is undefined, other than consola's type says.
+    const answer = (typed as string | undefined)?.trim() || standard
+    const why = answer === undefined ? "an answer is required" : problem(answer)
+    if (why === undefined) return answer!
+    consola.warn(why)
+    return required(question)
   }
   return {
     ask: required,

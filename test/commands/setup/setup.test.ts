@@ -43,6 +43,7 @@ describe("the configuration file", () => {
     expect(credential("C:\\node\\token")).toEqual({ file: "C:\\node\\token" })
     expect(credential("./token")).toEqual({ file: "./token" })
     expect(credential("abcdef")).toEqual({ value: "abcdef" })
+    expect(credential("miner-auth-token", path => path === "miner-auth-token")).toEqual({ file: "miner-auth-token" })
   })
 })
 
@@ -70,6 +71,50 @@ describe("without a terminal", () => {
     expect(readFileSync(output, "utf8")).toContain(`auth_token_file = "${chain}/miner-auth-token"`)
     rmSync(join(directory, ".local"), { recursive: true })
   })
+
+  test("a flag that names a file always does", () => {
+    const output = join(directory, "files.toml")
+    const files = ["--auth-token-file", "miner-auth-token", "--tls-cert-sha256-file", "pin"]
+    const { code, err } = setup(["--url", "quic://192.0.2.7:9833", ...files, "--output", output])
+    expect(code).toBe(0)
+    expect(err).toBe("")
+    expect(readFileSync(output, "utf8")).toContain(`auth_token_file = "${join(process.cwd(), "miner-auth-token")}"`)
+  })
+
+  test("a URL in another spelling is a pool, a malformed one an error", () => {
+    const output = join(directory, "spelling.toml")
+    expect(setup(["--url", "SSL://pool.example:3333", "--login", "a.b", "--output", output]).code).toBe(0)
+    const { code, err } = setup(["--url", "pool.example", "--login", "a.b", "--output", output, "--yes"])
+    expect(code).toBe(64)
+    expect(err).toContain("--url pool.example is not quic://HOST")
+  })
+
+  test("of several chains, mainnet is used; without credentials, serve waits for them", () => {
+    const output = join(directory, "chains.toml")
+    const base = join(directory, ".local/share/quantus-node")
+    mkdirSync(base, { recursive: true })
+    expect(setup(["--yes", "--output", output]).out).toContain(
+      `${base}/chains/mainnet/miner-auth-token does not exist yet: serve waits`,
+    )
+    expect(readFileSync(output, "utf8")).not.toContain("token")
+    for (const chain of ["dirac", "mainnet"]) {
+      mkdirSync(join(base, "chains", chain), { recursive: true })
+      writeFileSync(join(base, "chains", chain, "miner-auth-token"), "token", { mode: 0o600 })
+      writeFileSync(join(base, "chains", chain, "miner-tls-cert-sha256"), PIN)
+    }
+    expect(setup(["--yes", "--output", output]).out).toContain("2 chains have credentials: using mainnet")
+    expect(readFileSync(output, "utf8")).toContain(`auth_token_file = "${base}/chains/mainnet/miner-auth-token"`)
+    rmSync(join(directory, ".local"), { recursive: true })
+  })
+
+  test("--measure measures the CPUs and stores the result", () => {
+    const output = join(directory, "measured.toml")
+    const args = ["--url", "stratum+tls://pool.example:3333", "--login", "a.b", "--cpu-workers", "1", "--measure"]
+    const { code, out } = setup([...args, "--output", output])
+    expect(code).toBe(0)
+    expect(out).toMatch(/^\S+ makes [\d.]+ [kM]H\/s$/m)
+    expect(existsSync(join(directory, ".local/state/quantus-miner"))).toBe(true)
+  }, 60_000)
 
   test("an answer that is missing is named by its flag, and nothing is written", () => {
     const output = join(directory, "missing.toml")
@@ -99,7 +144,12 @@ describe("without a terminal", () => {
 })
 
 describe("autostart", () => {
-  const program = { executable: "/opt/a b/quantus-miner", config: "/home/me/100%/$x.toml", home: "/home/me" }
+  const program = {
+    executable: "/opt/a b/quantus-miner",
+    config: "/home/me/100%/$x.toml",
+    home: "/home/me",
+    userConfig: "/home/me/.config",
+  }
 
   test("on Linux is a unit of the user, with its words quoted", () => {
     const { file, text } = autostartFor("linux", program)!
