@@ -2,22 +2,25 @@
 import { describe, expect, test } from "bun:test"
 import { assemble, tools } from "../../../scripts/sass.ts"
 
-const { ptxas } = tools
+const missing = (["ptxas", "nvdisasm"] as const).find(name => tools[name] === undefined)
+const skipped = missing ? ` (skipped: needs ${missing} in PATH or $${missing.toUpperCase()})` : ""
 
 const PAIRS = { groupSize: 128, form: "pairs", registers: 76, rolled: true } as const
 
-describe("ptxas", () => {
-  if (ptxas === undefined) {
-    test.skip("assembles the kernels (skipped: no ptxas in PATH or $PTXAS; PyPI has nvidia-cuda-nvcc-cu12)", () => {})
-    return
-  }
+const assembled = (build: Parameters<typeof assemble>[1], architecture: string) =>
+  assemble(tools.ptxas!, build, architecture)
+
+const instructionsOf = ({ counts }: ReturnType<typeof assemble>): number =>
+  counts!.wide + counts!.multiplyAdd + counts!.logic + counts!.other
+
+describe.skipIf(missing !== undefined)(`ptxas${skipped}`, () => {
   const architecture = "sm_90"
   test(`assembles the kernels for ${architecture} without spilling`, () => {
-    const { registers, spilled, counts } = assemble(ptxas, { groupSize: 128, registers: 168 }, architecture)
-    expect(spilled).toBe(0)
-    expect(registers).toBeLessThanOrEqual(168)
+    const result = assembled({ groupSize: 128, registers: 168 }, architecture)
+    expect(result.spilled).toBe(0)
+    expect(result.registers).toBeLessThanOrEqual(168)
     // The count in `docs/gpu.md`, with a margin for other versions of the assembler.
-    if (counts) expect(counts.wide + counts.multiplyAdd + counts.logic + counts.other).toBeLessThan(22_000)
+    expect(instructionsOf(result)).toBeLessThan(22_000)
   }, 60_000)
 
   test.each([
@@ -26,11 +29,10 @@ describe("ptxas", () => {
   ] as const)(
     "assembles the default build for %s without spilling, into 32 KiB",
     (architecture, build, instructions) => {
-      const { spilled, bytes, counts } = assemble(ptxas, build, architecture)
-      expect(spilled).toBe(0)
-      if (counts === undefined) return
-      expect(bytes).toBeLessThanOrEqual(32 * 1024)
-      expect(counts.wide + counts.multiplyAdd + counts.logic + counts.other).toBeLessThanOrEqual(instructions)
+      const result = assembled(build, architecture)
+      expect(result.spilled).toBe(0)
+      expect(result.bytes).toBeLessThanOrEqual(32 * 1024)
+      expect(instructionsOf(result)).toBeLessThanOrEqual(instructions)
     },
     60_000,
   )
