@@ -32,7 +32,8 @@ test.skipIf(chrt === null)(
       const busy = Bun.spawn(["sh", "-c", "while :; do :; done"])
       cleanups.push(() => busy.kill("SIGKILL"))
     }
-    await Promise.race([miner.line(/is starved/), Bun.sleep(8000)])
+    // A look finds it so within seconds; the test's timeout bounds the wait.
+    await miner.line(/is starved/)
     expect(miner.text).not.toContain("was replaced")
   },
   60_000,
