@@ -90,6 +90,8 @@ export class OpenedEngines {
   #calibrate: Choice["calibrate"]
   #affinity: readonly number[] | undefined
   #render: (kernel: string) => unknown = renderedKernel
+  /** Workers that the CPUs have changed to, while no engine has been resized to them: its replacement takes them. */
+  #pendingWorkers: number | undefined
 
   constructor(
     options: OpenOptions,
@@ -187,7 +189,8 @@ export class OpenedEngines {
     if (failed !== this.#cpu) return this.#gpus?.replace(failed)
     const [kernel, ...others] = this.#others
     this.#others = others
-    this.#cpu = kernel === undefined ? undefined : this.#createEngine(kernel, Math.max(1, failed.units.length))
+    const workers = this.#pendingWorkers ?? Math.max(1, failed.units.length)
+    this.#cpu = kernel === undefined ? undefined : this.#createEngine(kernel, workers)
     return this.#cpu
   }
 
@@ -213,11 +216,14 @@ export class OpenedEngines {
     const gpus = this.#gpus?.engines.length ?? 0
     const { count: effective } = cpus
     const workers = Math.max(1, resolveWorkers({ requested, effective, gpus, log: this.#log }))
+    this.#pendingWorkers = workers
     if (cpuAffinity !== "none") {
       this.#affinity = this.#affinityIn(await host.placement(cpus.cpus), cpus, workers)
       await this.#cpu?.moveWorkers(this.#affinity, cpus.cpus)
     }
     await this.#cpu?.resize(workers)
+    // An engine that has failed keeps its size.
+    if (!this.#cpu?.isClosed && this.#pendingWorkers === workers) this.#pendingWorkers = undefined
   }
 
   /** The kernels without those that crash this system's processes. @throws OperatorError if none are left */

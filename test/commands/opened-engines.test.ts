@@ -115,6 +115,30 @@ describe("on one core with two threads, of which a measurement chose one", () =>
     expect(lines.filter(line => line.includes(" on 2 workers; using wasm"))).toHaveLength(1)
   })
 
+  describe.each(["auto", "none"] as const)("with affinity %s", cpuAffinity => {
+    const ignore = () => {}
+    const events = { candidate: ignore, exhausted: ignore, switched: ignore, restarted: ignore, failed: ignore }
+
+    test.each([
+      ["before it came", true],
+      ["while it came", false],
+    ])("the replacement of a failed engine has the size of CPUs that changed %s", async (_when, settlesFirst) => {
+      const lines = await withWorkers({ cpuWorkers: 2, cpuAffinity }, async opened => {
+        const [failed] = opened.engines
+        const closing = failed!.close()
+        const following = opened.follow(allLogicalCpus(1))
+        if (settlesFirst) await following
+        await closing
+        const replacement = await opened.replaceEngine(failed!)
+        await Promise.all([following, replacement!.start(events)])
+        expect([opened.kernel, countOf(opened)]).toEqual(["wasm-narrow", 1])
+        await opened.follow(allLogicalCpus(2))
+        expect(countOf(opened)).toBe(2)
+      })
+      expect(lines.filter(line => line.startsWith("error"))).toEqual([])
+    })
+  })
+
   test("an explicit number is only clamped to the effective CPUs, with a warning, and returns with them", async () => {
     const lines = await withWorkers({ cpuWorkers: 2, cpuAffinity: "none" }, async opened => {
       await opened.follow(allLogicalCpus(1))
