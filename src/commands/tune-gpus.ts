@@ -5,11 +5,13 @@ import type { GpuDevice } from "../engines/gpu/device.ts"
 import { lockDevice } from "../engines/gpu/device-lock.ts"
 import type { TriedBuild } from "../engines/gpu/driver-child.ts"
 import { findDevicesApart, tryApart } from "../engines/gpu/driver-process.ts"
+import type { FoundDevices } from "../engines/gpu/find-devices.ts"
 import type { Build } from "../engines/gpu/open-device.ts"
 import { selectDevices } from "../engines/gpu/select-devices.ts"
 import { saveTuning } from "../engines/gpu/stored-tuning.ts"
 import { allBuildsFor, nameOfBuild, type Tuning } from "../engines/gpu/tuning.ts"
 import { ExitCode, OperatorError } from "../errors.ts"
+import type { Locked } from "../host/platform.ts"
 import type { Log } from "../log.ts"
 import { formatRate } from "../observe/units.ts"
 import { version } from "../version.ts"
@@ -36,29 +38,52 @@ export interface TuneGpuOptions {
   readonly tryAll: (builds: readonly Build[], tried: (build: Build, outcome: TriedBuild) => void) => Promise<void>
 }
 
+/** What the command uses of the machine. Tests pass their own. */
+export interface TuneGpusAccess {
+  readonly log: Log
+  readonly print: (text: string) => void
+  readonly find: () => Promise<Pick<FoundDevices, "devices" | "missing">>
+  readonly lock: (device: GpuDevice) => Locked
+  readonly tryAll: (device: GpuDevice, ...args: Parameters<TuneGpuOptions["tryAll"]>) => Promise<void>
+}
+
 /** @throws OperatorError if no GPU can be tuned */
 export async function tuneGpus({ settings, stateDir, notes }: Config<"tune">): Promise<void> {
   const stop = stopSignal()
   const { log } = openOutput(settings, notes)
+  await tuneSelected(settings, stateDir, {
+    log,
+    print: text => console.log(text),
+    find: () => findDevicesApart({ clock }),
+    lock: lockDevice,
+    tryAll: (device, builds, tried) => tryApart(device, builds, { clock, stop, tried }),
+  })
+}
+
+/** Tunes the selected GPUs one after another, stores the outcomes and prints them. @throws as `tuneGpus` */
+export async function tuneSelected(
+  settings: Pick<Config<"tune">["settings"], "gpuDevices" | "allowIntegrated" | "json">,
+  stateDir: string | undefined,
+  { log, print, find, lock, tryAll }: TuneGpusAccess,
+): Promise<void> {
   if (stateDir === undefined) log.warn("no state directory: the result is printed and not stored")
-  const { devices, missing } = await findDevicesApart({ clock })
+  const { devices, missing } = await find()
   if (devices.length === 0) throw new OperatorError(`no usable GPU: ${missing.join("; ")}`, ExitCode.config)
   const entries: object[] = []
   for (const { device } of selectDevices(devices, settings.gpuDevices, settings.allowIntegrated)) {
     // The lock lasts until the process ends.
-    const locked = lockDevice(device)
+    const locked = lock(device)
     if (locked.kind === "taken") {
       log.warn(`${device.name} is left out: process ${locked.process} uses it`)
       continue
     }
-    const tryAll: TuneGpuOptions["tryAll"] = (builds, tried) => tryApart(device, builds, { clock, stop, tried })
-    const outcome = await tuneGpu({ device, log, tryAll })
+    const outcome = await tuneGpu({ device, log, tryAll: (builds, tried) => tryAll(device, builds, tried) })
     if (!outcome) continue
     saveTuning(device, { stateDir, version }, outcome.best.tuning)
     entries.push(entryOf(device, outcome))
-    if (!settings.json) console.log(reportOf(device, outcome))
+    if (!settings.json) print(reportOf(device, outcome))
   }
-  if (settings.json) console.log(JSON.stringify({ gpus: entries }))
+  if (settings.json) print(JSON.stringify({ gpus: entries }))
 }
 
 /** @returns undefined if no build works */

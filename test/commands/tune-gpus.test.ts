@@ -1,8 +1,14 @@
 /** Which build of a GPU is kept; the measurements are those that a test sets. */
 import { expect, test } from "bun:test"
-import { tuneGpu } from "../../src/commands/tune-gpus.ts"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { type TuneGpusAccess, tuneGpu, tuneSelected } from "../../src/commands/tune-gpus.ts"
+import type { GpuDevice } from "../../src/engines/gpu/device.ts"
 import type { Build } from "../../src/engines/gpu/open-device.ts"
+import { loadTuning } from "../../src/engines/gpu/stored-tuning.ts"
 import { allBuildsFor, nameOfBuild, type Tried } from "../../src/engines/gpu/tuning.ts"
+import { version } from "../../src/version.ts"
 import { DEVICE } from "../engines/gpu/fake-compute.ts"
 import { collectLog } from "../support/collect-log.ts"
 
@@ -51,4 +57,71 @@ test("what was found until a signal is kept", async () => {
     tryAll: async ([build], tried) => tried(build!, right(build!, 1e6)),
   })
   expect(outcome?.tried).toBe(1)
+})
+
+const SETTINGS = { gpuDevices: { kind: "all" }, allowIntegrated: false, json: true } as const
+
+/** Runs the command on two devices, of which the second is in use. */
+async function tuneTwo(settings: { json: boolean }, stateDir?: string, access: Partial<TuneGpusAccess> = {}) {
+  const [log, printed] = [collectLog(), [] as string[]]
+  const busy: GpuDevice = { ...DEVICE, index: 1, name: "Busy device", pci: "0000:02:00.0" }
+  await tuneSelected({ ...SETTINGS, ...settings }, stateDir, {
+    log,
+    print: text => void printed.push(text),
+    find: async () => ({ devices: [DEVICE, busy].map(device => ({ device, other: undefined })), missing: [] }),
+    lock: ({ name }) => (name === busy.name ? { kind: "taken", process: "7" } : { kind: "unlockable" }),
+    async tryAll(_device, builds, tried) {
+      for (const [i, build] of builds.entries())
+        tried(build, right(build, i === 1 ? 125e6 : 100e6, i === 1 ? 200 : undefined))
+    },
+    ...access,
+  })
+  return { lines: log.texts, printed }
+}
+
+test("--json prints one object with an entry for each GPU that was tuned, and stores its build", async () => {
+  const stateDir = mkdtempSync(join(tmpdir(), "tune-gpus-"))
+  try {
+    const { lines, printed } = await tuneTwo({ json: true }, stateDir)
+    expect(printed).toHaveLength(1)
+    const layout = { ...allBuildsFor(DEVICE)[1]!, groups: 8 }
+    expect(JSON.parse(printed[0]!)).toEqual({
+      gpus: [
+        {
+          name: "Pretended device",
+          pci_address: "0000:01:00.0",
+          driver: "OpenCL 1.2",
+          tried: 6,
+          hashes_per_second: 125e6,
+          watts: 200,
+          gain: 1.25,
+          layout,
+        },
+      ],
+    })
+    expect(lines).toContain("warn Busy device is left out: process 7 uses it")
+    expect(loadTuning(DEVICE, { stateDir, version })).toEqual({ layout, hashesPerSecond: 125e6 })
+  } finally {
+    rmSync(stateDir, { recursive: true })
+  }
+})
+
+test("--json has an empty list without a build that works, and null for what is unknown", async () => {
+  const { printed } = await tuneTwo({ json: true }, undefined, { tryAll: async () => {} })
+  expect(printed.map(text => JSON.parse(text))).toEqual([{ gpus: [] }])
+  const found = await tuneTwo({ json: true }, undefined, {
+    find: async () => ({ devices: [{ device: { ...DEVICE, pci: undefined }, other: undefined }], missing: [] }),
+    tryAll: async (_device, [build], tried) => tried(build!, right(build!, 1e6)),
+  })
+  expect(JSON.parse(found.printed[0]!).gpus[0]).toMatchObject({ pci_address: null, watts: null, gain: 1 })
+})
+
+test("without --json each GPU is a line", async () => {
+  const { lines, printed } = await tuneTwo({ json: false })
+  expect(printed).toEqual([
+    expect.stringMatching(
+      /^Pretended device: 125\.0 MH\/s at 200 W with .*, \+25\.0 % over 100\.0 MH\/s after 6 builds$/,
+    ),
+  ])
+  expect(lines[0]).toBe("warn no state directory: the result is printed and not stored")
 })
