@@ -12,6 +12,7 @@ export interface Files {
   isReadOnly(path: string): boolean
   /** Whether the file can be read more than once; false for a pipe. @throws as `read` */
   isRereadable(path: string): boolean
+  /** False if this user cannot look. */
   isDirectory(path: string): boolean
   /** Names in a directory, sorted; empty if it cannot be read. */
   list(directory: string): string[]
@@ -22,7 +23,13 @@ export const systemFiles: Files = {
   mode: path => (host.hasFileModes ? statSync(path).mode & 0o777 : 0o600),
   isReadOnly: path => host.isOnReadOnlyMount(path),
   isRereadable: path => statSync(path).isFile(),
-  isDirectory: path => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false,
+  isDirectory(path) {
+    try {
+      return statSync(path).isDirectory()
+    } catch {
+      return false
+    }
+  },
   list(directory) {
     try {
       return readdirSync(directory).sort()

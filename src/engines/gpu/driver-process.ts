@@ -185,7 +185,7 @@ function problemOf(
 function driverOf(api: GpuApi, platform: string | undefined): string {
   if (api === "cuda") return `the CUDA driver (${libraryNames(CUDA_LIBRARY, process.platform)[0]})`
   const library = libraryNames(OPENCL_LIBRARY, process.platform)[0]!
-  const parts = platform ? [platform] : platformLibraries(process.env["OCL_ICD_VENDORS"])
+  const parts = platform ? [platform] : platformLibraries(process.env["OCL_ICD_VENDORS"] || undefined)
   return `the OpenCL driver (${[library, ...parts].join(", ")})`
 }
 

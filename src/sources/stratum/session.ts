@@ -37,7 +37,7 @@ export interface SessionEvents {
   loggedIn(): void
   /** The pool's newest job, null if it has none. `clean`: shares of earlier jobs are no longer accepted. */
   job(job: StratumJob | null, clean: boolean): void
-  /** The pool no longer knows this login, by an error that answers no share. `reason`: the pool's words. */
+  /** The pool no longer knows the login, as it says without refusing a share. */
   loginEnded(reason: string): void
   /** Once, last, unless `close` was called. */
   ended(end: Drop | OperatorError): void
@@ -65,8 +65,14 @@ const MAX_WARNINGS = 8
 /** Requests that may still be answered; older ones are forgotten. */
 const MAX_OUTSTANDING = 1024
 
+interface Session {
+  readonly id: WireId | undefined
+}
+
 interface Request {
   readonly kind: "login" | "keepalive" | "share"
+  /** The login that it was sent with. */
+  readonly session: Session | undefined
   readonly sentAt: number
   /** Undefined once a share has its verdict: a late answer still belongs to it. */
   settle: ((answer: Answer) => void) | undefined
@@ -87,9 +93,11 @@ export class StratumSession {
   #cancelLogin = () => {}
   #cancelKeepalive = () => {}
   #cancelKeepaliveAnswer = () => {}
-  #rejectsKeepalive = false
   /** Undefined until the login is answered. */
-  #session: { readonly id: WireId | undefined } | undefined
+  #session: Session | undefined
+  #refusesKeepalive = false
+  /** A refused `keepalived` ended the login, and none has been answered since. */
+  #doubtsKeepalive = false
   /** A job that came before the login was answered. */
   #early: Extract<PoolMessage, { kind: "job" }> | undefined
   /** For jobs without one. */
@@ -118,11 +126,6 @@ export class StratumSession {
     })
     this.#expectLogin()
     this.#stopLooking = clock.every(LOOK_EVERY_MS, () => this.#look())
-  }
-
-  /** Whether the latest login was answered. */
-  get isLoggedIn(): boolean {
-    return this.#session !== undefined
   }
 
   /** Logs in, again if the pool no longer knows this login. Shares can be submitted after `loggedIn`. */
@@ -157,7 +160,7 @@ export class StratumSession {
 
   #write(kind: Request["kind"], lineOf: (id: number) => string, settle?: (answer: Answer) => void): void {
     const id = ++this.#lastId
-    this.#outstanding.set(String(id), { kind, sentAt: this.#clock.now(), settle })
+    this.#outstanding.set(String(id), { kind, session: this.#session, sentAt: this.#clock.now(), settle })
     if (this.#outstanding.size > MAX_OUTSTANDING) {
       const [oldest, request] = this.#outstanding.entries().next().value!
       request.settle?.({ result: "lost" })
@@ -223,26 +226,24 @@ export class StratumSession {
     if (request?.kind === "login") {
       this.#answersInOrder = id === undefined
       this.#loginAnswered(result, error)
-    } else if (request?.kind === "keepalive") this.#keepaliveAnswered(error)
+    } else if (request?.kind === "keepalive") this.#keepaliveAnswered(request, error)
     else if (request?.kind === "share") this.#shareAnswered(request, result, error)
     else if (error !== undefined && this.#session === undefined) this.#loginAnswered(result, error)
-    else if (error !== undefined) this.#reported(error)
+    else if (error !== undefined) this.#errorReported(id, this.#withoutSecrets(error))
   }
 
-  /** An error that answers no known request. */
-  #reported(error: string): void {
-    if (endsLogin(error)) {
-      // It may answer any of the shares: all are sent again after the next login.
-      this.#abandonShares()
-      this.#events.loginEnded(this.#withoutSecrets(error))
-    } else this.#log.warn(`the pool reports: ${this.#withoutSecrets(error)}`)
-  }
-
-  #abandonShares(): void {
+  /** An error that answers no particular request. */
+  #errorReported(id: string | undefined, error: string): void {
+    if (id !== undefined || !endsLogin(error)) {
+      this.#log.warn(`the pool reports: ${error}`)
+      return
+    }
+    // It may concern any share in flight: each waits for the next login.
     for (const request of this.#outstanding.values()) {
       request.settle?.({ result: "unanswered" })
       request.settle = undefined
     }
+    this.#events.loginEnded(error)
   }
 
   /** @returns the request of this id; without an id, the only outstanding one, or the oldest of a pool that gives none */
@@ -259,6 +260,7 @@ export class StratumSession {
     const isPing = (key: string | undefined) => key !== undefined && this.#outstanding.get(key)?.kind === "keepalive"
     const key = isPing(id) ? id : [...this.#outstanding.keys()].find(isPing)
     if (key !== undefined) this.#outstanding.delete(key)
+    this.#doubtsKeepalive = false
   }
 
   #shareAnswered({ settle }: Request, result: unknown, error: string | undefined): void {
@@ -266,14 +268,21 @@ export class StratumSession {
     settle?.(verdict === true ? { result: "accepted" } : { result: "rejected", reason: this.#withoutSecrets(verdict) })
   }
 
-  #keepaliveAnswered(error: string | undefined): void {
-    if (error === undefined) return
-    if (endsLogin(error)) {
-      this.#events.loginEnded(this.#withoutSecrets(error))
+  #keepaliveAnswered({ session }: Request, error: string | undefined): void {
+    if (error === undefined) {
+      this.#doubtsKeepalive = false
       return
     }
-    this.#rejectsKeepalive = true
-    this.#log.info(`the pool rejected keepalived (${this.#withoutSecrets(error)}), which is no longer sent`)
+    // The answer may come after the next login, which it does not concern.
+    if (session !== this.#session) return
+    const reason = this.#withoutSecrets(error)
+    if (endsLogin(error) && !this.#doubtsKeepalive) {
+      this.#doubtsKeepalive = true
+      this.#events.loginEnded(reason)
+      return
+    }
+    this.#log.info(`the pool rejected keepalived (${reason}), which is no longer sent`)
+    this.#refusesKeepalive = true
     this.#cancelKeepalive()
   }
 
@@ -288,7 +297,7 @@ export class StratumSession {
       this.#extranonce = login.extranonce
       this.#cancelLogin()
       this.#cancelKeepalive()
-      if (login.keepalive && !this.#rejectsKeepalive) {
+      if (login.keepalive && !this.#refusesKeepalive) {
         this.#cancelKeepalive = this.#clock.every(KEEPALIVE_MS, () => this.#keepalive())
       }
       this.#events.loggedIn()
@@ -384,7 +393,7 @@ export class StratumSession {
     this.#cancelKeepalive()
     this.#cancelKeepaliveAnswer()
     this.#stopLooking()
-    this.#abandonShares()
+    for (const { settle } of this.#outstanding.values()) settle?.({ result: "unanswered" })
     this.#outstanding.clear()
     return true
   }

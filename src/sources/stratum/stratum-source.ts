@@ -72,7 +72,6 @@ class StratumSource implements JobSource {
   #events: SourceEvents | undefined
   #session: StratumSession | undefined
   #cancelRetry = () => {}
-  /** Undefined while no job is known on this connection. */
   #cancelWorked: (() => void) | undefined
   /** Newest first; empty while no job is known on this connection. */
   #open: OpenJob[] = []
@@ -111,7 +110,7 @@ class StratumSource implements JobSource {
   async close(): Promise<void> {
     this.#events = undefined
     this.#cancelRetry()
-    this.#stopWorked()
+    this.#stopProving()
     this.#session?.close()
     this.#session = undefined
     this.#held.discardAll()
@@ -144,7 +143,7 @@ class StratumSource implements JobSource {
   #take(wire: StratumJob | null, clean: boolean): void {
     if (clean) this.#open = []
     if (!wire) {
-      this.#stopWorked()
+      this.#stopProving()
       this.#events?.noJob()
       return
     }
@@ -157,7 +156,8 @@ class StratumSource implements JobSource {
     for (const held of this.#held.takeFor(job)) void this.#send(held)
   }
 
-  #stopWorked(): void {
+  /** The connection has worked once it has had a job for a while: that time begins again. */
+  #stopProving(): void {
     this.#cancelWorked?.()
     this.#cancelWorked = undefined
   }
@@ -210,10 +210,7 @@ class StratumSource implements JobSource {
         } else if (endsLogin(answer.reason) && this.#events) {
           // The answer may come after the next login, which it does not concern.
           if (this.#online && login !== this.#loginNumber) void this.#send(held)
-          else {
-            this.#held.add(held)
-            this.#loginEnded(answer.reason)
-          }
+          else this.#shareWaitsForLogin(held, answer.reason)
         } else {
           settle(answer)
           this.#refused(seal, answer.reason)
@@ -236,13 +233,17 @@ class StratumSource implements JobSource {
     }
   }
 
-  /** The pool no longer knows this login, though the connection is there. Held shares wait for the next login. */
+  #shareWaitsForLogin(held: HeldSeal, reason: string): void {
+    this.#held.add(held)
+    // Several shares may be answered so, of which the first has acted.
+    if (this.#online) this.#loginEnded(reason)
+  }
+
+  /** The pool no longer knows this login, though the connection is there. */
   #loginEnded(reason: string): void {
-    // Several requests may be answered so, of which the first has acted.
-    if (!this.#session?.isLoggedIn) return
     this.#online = false
     this.#open = []
-    this.#stopWorked()
+    this.#stopProving()
     const message = `the pool no longer accepts this login: ${reason}`
     this.#logins++
     if (this.#logins === 1) {
@@ -299,7 +300,7 @@ class StratumSource implements JobSource {
     this.#session = undefined
     this.#online = false
     this.#open = []
-    this.#stopWorked()
+    this.#stopProving()
   }
 
   #countAsDown(reason: Drop["reason"], message: string): void {

@@ -22,9 +22,6 @@ beforeEach(() => {
 })
 afterEach(() => source.close())
 
-const pings = () => pool.sent.filter(({ method }) => method === "keepalived")
-const logins = () => pool.sent.filter(({ method }) => method === "login").length
-
 async function startWith(job = first) {
   pool.offer(job)
   source.start(events)
@@ -350,6 +347,9 @@ describe("shares", () => {
 })
 
 describe("a login that ends", () => {
+  const pings = () => pool.sent.filter(({ method }) => method === "keepalived")
+  const logins = () => pool.sent.filter(({ method }) => method === "login").length
+  const unauthenticated = { code: 25, message: "Unauthenticated" }
   const unusable = () => events.events.filter(({ kind }) => kind === "unusable").length
 
   test("is renewed on the same connection, and the share is sent again", async () => {
@@ -377,16 +377,70 @@ describe("a login that ends", () => {
     expect(pool.sent.filter(({ method }) => method === "login")).toHaveLength(2)
   })
 
-  test("is renewed too if the answer to keepalived ends it, and keepalived continues", async () => {
-    await startWith()
+  test("is renewed if the answer to keepalived says so, whether or not there is a job", async () => {
+    source.start(events)
+    await events.next("connected")
+    for (const expected of [2, 3]) {
+      pool.answering = false
+      await pool.elapse(30_000)
+      pool.answer(pings().at(-1)!.id, undefined, unauthenticated)
+      await settle()
+      expect([logins(), pool.connections]).toEqual([expected, 1])
+      pool.answering = true
+      pool.offer(first)
+      expect(await source.submit(sealOf(await events.nextJob()))).toEqual({ result: "accepted" })
+      await pool.elapse(30_000)
+    }
+  })
+
+  test("is not renewed twice if keepalived and a share say so", async () => {
+    const job = await startWith()
     pool.answering = false
     await pool.elapse(30_000)
+    const verdict = source.submit(sealOf(job))
+    await pool.arrived(1)
     pool.answering = true
-    pool.answer(pings()[0]!.id, undefined, { code: 25, message: "Unauthenticated" })
+    for (const { id } of [...pool.submits(), ...pings()]) {
+      pool.answer(id, undefined, unauthenticated)
+      await settle()
+    }
+    expect(await verdict).toEqual({ result: "accepted" })
+    expect([logins(), pool.connections, pool.submits().length]).toEqual([2, 1, 2])
+  })
+
+  test("is renewed once for a pool that refuses every keepalived so: it is no longer sent", async () => {
+    await startWith()
+    pool.answering = false
+    for (let i = 0; i < 10; i++) {
+      await pool.elapse(30_000)
+      if (pings().length > i) pool.answer(pings()[i]!.id, undefined, unauthenticated)
+      pool.offer(first)
+    }
+    expect([pings().length, logins(), pool.connections]).toEqual([2, 2, 1])
+  })
+
+  test("is renewed if an error without an id says so beside several shares, which are sent again", async () => {
+    const job = await startWith()
+    pool.stopAnswering()
+    const verdicts = [1, 2].map(salt => source.submit(sealOf(job, salt)))
+    await pool.arrived(2)
     await settle()
-    expect([pool.connections, logins()]).toEqual([1, 2])
+    pool.answering = true
+    pool.say({ id: null, error: unauthenticated })
+    expect(await Promise.all(verdicts)).toEqual([{ result: "accepted" }, { result: "accepted" }])
+    expect([logins(), pool.connections, pool.submits().length]).toEqual([2, 1, 4])
+  })
+
+  test("does not begin keepalived again if the pool refused it before", async () => {
+    const job = await startWith()
+    pool.answering = false
     await pool.elapse(30_000)
-    expect(pings()).toHaveLength(2)
+    pool.answer(pings()[0]!.id, undefined, { code: -3, message: "Unknown method" })
+    pool.answering = true
+    pool.rejectOnce("Unauthenticated")
+    expect(await source.submit(sealOf(job))).toEqual({ result: "accepted" })
+    await pool.elapse(50_000)
+    expect([logins(), pings().length]).toEqual([2, 1])
   })
 
   test("is renewed before the pool has sent a job", async () => {
@@ -394,19 +448,7 @@ describe("a login that ends", () => {
     await settle()
     pool.say({ id: null, error: { code: 25, message: "Unauthenticated" } })
     await settle()
-    expect([pool.connections, logins()]).toEqual([1, 2])
-  })
-
-  test("is renewed by an error without an id, and every share without an answer is sent again", async () => {
-    const job = await startWith()
-    pool.stopAnswering()
-    const verdicts = [1, 2].map(salt => source.submit(sealOf(job, salt)))
-    await pool.arrived(2)
-    await settle()
-    pool.answering = true
-    pool.say({ id: null, error: { code: 25, message: "Unauthenticated" } })
-    expect(await Promise.all(verdicts)).toEqual([{ result: "accepted" }, { result: "accepted" }])
-    expect([pool.connections, logins(), pool.submits().length]).toEqual([1, 2, 4])
+    expect([pool.connections, pool.sent.filter(({ method }) => method === "login").length]).toEqual([1, 2])
   })
 
   test("a second time is renewed on a new connection; a third time the pool counts as down", async () => {
@@ -578,27 +620,6 @@ describe("connection", () => {
     expect((await events.next("disconnected")).retryIn).toBe(1000)
   })
 
-  test("a connection has worked 30 s after a job that follows a withdrawn one", async () => {
-    pool.failures = Array(3).fill({ reason: "refused", message: "refused" })
-    source.start(events)
-    for (let i = 0; i < 3; i++) await pool.elapse((await events.next("disconnected")).retryIn)
-    pool.offer(first)
-    await pool.elapse(29_000)
-    pool.say({ method: "job", params: { job: null } })
-    await pool.elapse(60_000)
-    pool.offer({ ...first, id: "2" })
-    await pool.elapse(29_000)
-    pool.drop()
-    const { retryIn } = await events.next("disconnected")
-    expect(retryIn).toBe(8000)
-    await pool.elapse(retryIn)
-    pool.say({ method: "job", params: { job: null } })
-    pool.offer(first)
-    await pool.elapse(30_000)
-    pool.drop()
-    expect((await events.next("disconnected")).retryIn).toBe(1000)
-  })
-
   test("the wait doubles if the pool sends a job and closes", async () => {
     pool.offer(first)
     source.start(events)
@@ -607,6 +628,25 @@ describe("connection", () => {
       if (i % 3 === 2) pool.drop()
     }
     expect(pool.connections).toBeLessThanOrEqual(7)
+  })
+
+  test("a withdrawn job does not count towards the 30 s, which begin again with the next job", async () => {
+    const withdraw = () => pool.say({ method: "job", params: { clean_jobs: true, job: null } })
+    await startWith()
+    for (const [wait, withJobMs] of [
+      [1000, 29_900],
+      [2000, 29_900],
+      [1000, 30_000],
+    ] as const) {
+      await pool.elapse(29_900)
+      withdraw()
+      await pool.elapse(60_000)
+      pool.offer(first)
+      await pool.elapse(withJobMs)
+      pool.drop()
+      expect((await events.next("disconnected")).retryIn).toBe(wait)
+      await pool.elapse(wait)
+    }
   })
 
   test("an accepted share means that the connection worked", async () => {
@@ -646,7 +686,8 @@ describe("connection", () => {
   })
 
   test("keepalived is sent only to a pool that announced it, and not after an error", async () => {
-    const job = await startWith()
+    const pings = () => pool.sent.filter(({ method }) => method === "keepalived")
+    await startWith()
     pool.answering = false
     await pool.elapse(30_000)
     pool.answer(pings()[0]!.id, undefined, { code: -3, message: "Unknown method" })
@@ -655,11 +696,6 @@ describe("connection", () => {
       pool.offer(first)
     }
     expect([pings().length, events.count("disconnected")]).toEqual([1, 0])
-    pool.answering = true
-    pool.rejectOnce("Unauthenticated")
-    expect(await source.submit(sealOf(job))).toEqual({ result: "accepted" })
-    await pool.elapse(60_000)
-    expect([pings().length, logins()]).toEqual([1, 2])
   })
 
   test("a BOM is stripped", async () => {
