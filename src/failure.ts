@@ -7,22 +7,42 @@ export interface FailureLines {
   /** One JSON object for standard output; undefined without `--json`. */
   readonly out: string | undefined
   readonly err: string
+  /** A line of the log file. */
+  readonly record: string
   readonly exitCode: ExitCode
 }
+
+/** The log that a command has opened. */
+export interface OpenedLog {
+  readonly format: "pretty" | "json"
+  /** The log file; undefined without one. */
+  readonly file?: { write(text: string): void } | undefined
+}
+
+let opened: OpenedLog | undefined
+
+/** Makes a fatal error appear in the log file, and in the log's format. */
+export function setOpenedLog(log: OpenedLog): void {
+  opened = log
+}
+
+export const openedLog = (): OpenedLog | undefined => opened
 
 /**
  * Reads the two options directly, because option parsing may be what failed.
  * @param args the arguments after the command name
  */
-export function failureLines(error: unknown, args: readonly string[], env: Environment): FailureLines {
+export function failureLines(error: unknown, args: readonly string[], env: Environment, log?: OpenedLog): FailureLines {
   const known = error instanceof OperatorError
   const exitCode = known ? error.exitCode : ExitCode.failure
   const message = known ? escaped(error.message) : Bun.inspect(error)
   const line = { time: new Date().toISOString(), level: "error", tag: "", message }
   const text = known ? `quantus-miner: ${message}` : message
-  const shown = logsJson(args, env) ? JSON.stringify(line) : text
+  const isJson = log === undefined ? logsJson(args, env) : log.format === "json"
+  const shown = isJson ? JSON.stringify(line) : text
   return {
     out: wantsJson(args) ? JSON.stringify({ error: message, exit_code: exitCode }) : undefined,
+    record: isJson ? shown : `${line.time} [error] ${message}`,
     err: isJournal(env) ? withPriority("fatal", shown) : shown,
     exitCode,
   }

@@ -5,7 +5,7 @@ import { type CommandDef, renderUsage } from "citty"
 import { isCommand, root, runCommand, usageOf } from "./commands/table.ts"
 import { wrapColumns } from "./config/usage.ts"
 import { ExitCode, OperatorError } from "./errors.ts"
-import { failureLines } from "./failure.ts"
+import { failureLines, openedLog } from "./failure.ts"
 import { isChild } from "./host/child-task.ts"
 
 process.on("uncaughtException", fail)
@@ -34,7 +34,9 @@ async function print(command: CommandDef, parent?: CommandDef): Promise<void> {
 
 /** Reports an operator error as one sentence, any other error with its stack, and exits. */
 function fail(error: unknown): never {
-  const { out, err, exitCode } = failureLines(error, process.argv.slice(3), process.env)
+  const log = openedLog()
+  const { out, err, record, exitCode } = failureLines(error, process.argv.slice(3), process.env, log)
+  log?.file?.write(`${record}\n`)
   if (out !== undefined) console.log(out)
   console.error(err)
   process.exit(exitCode)

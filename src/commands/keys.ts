@@ -59,7 +59,12 @@ export function readKeys({ input, signals, isInForeground, miner, snapshot, cloc
   const actions: Readonly<Record<string, () => void>> = {
     h: () => say(rateLines(snapshot())),
     p: () => miner.setPaused("operator", true),
-    r: () => miner.setPaused("operator", false),
+    r: () => {
+      const { pauses } = snapshot()
+      // The miner logs a change; without one the operator would see nothing.
+      if (pauses.length > 0 && !pauses.includes("operator")) say([`still paused (${pauses.join(", ")})`])
+      miner.setPaused("operator", false)
+    },
     s: () => say([resultsLine(snapshot())]),
     c: () => say(connectionLines(snapshot())),
     "?": () => say([HELP]),

@@ -66,12 +66,14 @@ async function mineOn(opened: OpenedEngines, options: MiningOptions, notifier: N
   const { config, output, stop, openSource } = options
   const { settings } = config
   const { log, terminal } = output
+  const name = settings.name ?? hostname()
+  log.info(`quantus-miner ${version} as ${name}`)
   const engines = new EngineSet(opened.engines)
   const units = () => engines.units
   const { jobsOnDemand = false } = options
   const stats = new Stats({
     ...{ clock, log, version, units, jobsOnDemand },
-    name: settings.name ?? hostname(),
+    name,
     labels: settings.label ?? {},
     readCpuEnergy: host.packageEnergy,
     details: unit => opened.details(unit),

@@ -1,5 +1,6 @@
 /** Opens a command's log on standard error; standard output is reserved for results. */
 import type { Note } from "../config/config.ts"
+import { setOpenedLog } from "../failure.ts"
 import type { Log } from "../log.ts"
 import { isJournal } from "../observe/journal.ts"
 import { createLog } from "../observe/log.ts"
@@ -37,6 +38,7 @@ export function openOutput(settings: LogSettings, notes: readonly Note[] = []): 
   const failed = (message: string) => createLog(options).warn(message)
   const file = settings.logFile === undefined ? undefined : new LogFile({ path: settings.logFile, failed })
   if (file) onReload(() => file.reopen())
+  setOpenedLog({ format: settings.logFormat, file })
   const log = createLog({ ...options, file })
   for (const { level, message } of notes) log[level](message)
   return { terminal, log }

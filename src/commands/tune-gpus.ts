@@ -79,10 +79,13 @@ export async function tuneSelected(
     }
     const outcome = await tuneGpu({ device, log, tryAll: (builds, tried) => tryAll(device, builds, tried) })
     if (!outcome) continue
-    saveTuning(device, { stateDir, version }, outcome.best.tuning)
-    entries.push(entryOf(device, outcome))
-    if (!settings.json) print(reportOf(device, outcome))
+    const isStored = saveTuning(device, { stateDir, version }, outcome.best.tuning)
+    if (stateDir !== undefined && !isStored)
+      log.warn(`${device.name}: ${stateDir} is not writable; specify --state-dir`)
+    entries.push({ ...entryOf(device, outcome), stored: isStored })
+    if (!settings.json) print(`${reportOf(device, outcome)}; ${isStored ? "stored" : "not stored"}`)
   }
+  if (entries.length === 0) throw new OperatorError("no GPU could be tuned: see the warnings", ExitCode.lost)
   if (settings.json) print(JSON.stringify({ gpus: entries }))
 }
 

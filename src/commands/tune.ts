@@ -9,6 +9,7 @@ import type { CompileOptions } from "../kernel/compiler/compile-block.ts"
 import { UnsupportedKernel } from "../kernel/kernel.ts"
 import type { RenderedKernel } from "../kernel/x64/program/render.ts"
 import { loadKernel, renderX64Kernel, X64_ENGINES } from "../kernel/x64/x64-kernel.ts"
+import type { Log } from "../log.ts"
 import { version } from "../version.ts"
 import { openOutput } from "./output.ts"
 import { stopSignal } from "./stop-signal.ts"
@@ -55,15 +56,27 @@ export async function run(config: Config<"tune">): Promise<void> {
   const { schedules, rendered } = search.best
   const digest = digestOf(rendered)
   search.close()
-  const isStored = file !== undefined && kept > 0 && gain > 1
-  if (isStored) saveTuning(file, key, kernel, { digest, gain: gain * (known[kernel]?.gain ?? 1), schedules }, log)
+  const isFaster = file !== undefined && kept > 0 && gain > 1
+  const tuning = { digest, gain: gain * (known[kernel]?.gain ?? 1), schedules }
+  const isStored = isFaster && stores(() => saveTuning(file, key, kernel, tuning, log), log)
   const seconds = (performance.now() - begin) / 1000
   if (settings.json) {
     const stored = isStored ? file : null
     console.log(JSON.stringify({ kernel, cpu, seconds, tried, kept, wrong, gain, digest, stored, schedules }))
   } else {
     console.log(`${kernel}: ${percent(gain)} after ${tried} candidates, ${kept} kept, ${wrong} wrong`)
-    console.log(isStored ? `stored in ${file}; later starts use it` : "nothing faster was stored")
+    console.log(isStored ? `stored in ${file}; later starts use it` : "nothing was stored")
+  }
+}
+
+/** @returns whether it could be stored; a warning says why not */
+function stores(save: () => void, log: Log): boolean {
+  try {
+    save()
+    return true
+  } catch (error) {
+    log.warn(`the result cannot be stored: ${(error as Error).message}; specify --state-dir`)
+    return false
   }
 }
 

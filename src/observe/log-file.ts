@@ -8,7 +8,7 @@ const OLDER_FILES = 3
 
 export interface LogFileOptions {
   readonly path: string
-  /** Reports a file that can no longer be written; called once until a write succeeds again. */
+  /** Reports a file that can no longer be written or rotated; called once until that succeeds again. */
   readonly failed: (message: string) => void
   readonly maxBytes?: number
 }
@@ -20,6 +20,7 @@ export class LogFile {
   #file: number | undefined
   #bytes = 0
   #isFailing = false
+  #isRotatable = true
 
   /** @throws OperatorError (config) if the file cannot be opened */
   constructor({ path, failed, maxBytes = MAX_BYTES }: LogFileOptions) {
@@ -37,7 +38,8 @@ export class LogFile {
   write(text: string): void {
     try {
       if (this.#file === undefined) this.#open()
-      if (this.#bytes > 0 && this.#bytes + text.length > this.#maxBytes) this.#rotate()
+      const isFull = this.#bytes > 0 && this.#bytes + text.length > this.#maxBytes
+      if (isFull && this.#isRotatable) this.#rotate()
       appendFileSync(this.#file!, text)
       this.#bytes += Buffer.byteLength(text)
       this.#isFailing = false
@@ -49,6 +51,11 @@ export class LogFile {
 
   /** Opens the file again, for a program such as logrotate that has renamed it. */
   reopen(): void {
+    this.#close()
+    this.#isRotatable = true
+  }
+
+  #close(): void {
     if (this.#file !== undefined) closeSync(this.#file)
     this.#file = undefined
   }
@@ -59,17 +66,25 @@ export class LogFile {
     this.#bytes = fstatSync(this.#file).size
   }
 
+  /** If it fails, as in a directory of another user, the file grows until it is reopened. */
   #rotate(): void {
-    this.reopen()
-    for (let number = OLDER_FILES; number >= 1; number--) {
-      const newer = number === 1 ? this.#path : `${this.#path}.${number - 1}`
-      try {
-        renameSync(newer, `${this.#path}.${number}`)
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error
-      }
+    this.#close()
+    try {
+      for (let number = OLDER_FILES; number >= 1; number--) this.#renameTo(number)
+    } catch (error) {
+      this.#isRotatable = false
+      this.#failed(`the log file ${this.#path} cannot be rotated and grows: ${reason(error)}`)
     }
     this.#open()
+  }
+
+  #renameTo(number: number): void {
+    const newer = number === 1 ? this.#path : `${this.#path}.${number - 1}`
+    try {
+      renameSync(newer, `${this.#path}.${number}`)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error
+    }
   }
 }
 

@@ -29,11 +29,14 @@ export function watchTriggers(
   const check = async () => {
     if (isChecking) return
     isChecking = true
-    for (const trigger of triggers) {
-      const paused = await trigger.check()
-      if (paused !== undefined && !isEnded) set(trigger.reason, paused)
+    try {
+      for (const trigger of triggers) {
+        const paused = await trigger.check()
+        if (paused !== undefined && !isEnded) set(trigger.reason, paused)
+      }
+    } finally {
+      isChecking = false
     }
-    isChecking = false
   }
   void check()
   const stop = clock.every(CHECK_INTERVAL_MS, () => void check())

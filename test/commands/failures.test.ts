@@ -1,6 +1,6 @@
 /** How the built executable exits: signals during the start, and errors in JSON if JSON was requested. */
 import { beforeAll, describe, expect, test } from "bun:test"
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { ExitCode, OperatorError } from "../../src/errors.ts"
@@ -43,6 +43,22 @@ describe("fatal lines", () => {
     const bug = failureLines(new TypeError("a bug"), [], { MINER_LOG_FORMAT: "json" })
     expect(bug.exitCode).toBe(ExitCode.failure)
     expect(JSON.parse(bug.err).message).toContain("TypeError: a bug")
+  })
+
+  test("have the opened log's format, and a line in its file", () => {
+    const error = new OperatorError("no engine is left", ExitCode.lost)
+    const pretty = failureLines(error, [], {}, { format: "pretty" })
+    expect(pretty.record).toMatch(/^\d{4}-\S+Z \[error\] no engine is left$/)
+    const json = failureLines(error, [], {}, { format: "json" })
+    expect(JSON.parse(json.record).message).toBe("no engine is left")
+    expect(json.err).toBe(json.record)
+  })
+
+  test("reach the log file of the executable", () => {
+    const path = join(mkdtempSync(join(tmpdir(), "quantus-log-")), "miner.log")
+    const { exitCode } = run("node", "--host", "127.0.0.1", "--port", "0", "--dir", "/dev/null/x", "--log-file", path)
+    expect(exitCode).not.toBe(0)
+    expect(readFileSync(path, "utf8")).toContain("/dev/null/x")
   })
 
   test("contain no control characters", () => {

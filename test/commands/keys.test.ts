@@ -35,7 +35,7 @@ function setUp({ isTTY = true, foreground = true } = {}) {
   const press = (text: string) => listener?.(Buffer.from(text))
   const signal = (name: string) => handlers.get(name)?.()
   const said = () => log.lines.map(({ message }) => message)
-  return { state, clock, press, signal, said, stop, isReading: () => listener !== undefined }
+  return { state, stats, clock, press, signal, said, stop, isReading: () => listener !== undefined }
 }
 
 describe("keys", () => {
@@ -58,6 +58,13 @@ describe("keys", () => {
     press("x\x1b[A")
     press("\x1b[A")
     expect(said()).toHaveLength(before)
+  })
+
+  test("r says so if another reason keeps the pause", () => {
+    const { press, said, stats } = setUp()
+    stats.paused(["schedule"])
+    press("r")
+    expect(said().at(-1)).toBe("still paused (schedule)")
   })
 
   test("Ctrl-C, Ctrl-Z and Ctrl-\\ keep their effect", () => {

@@ -8,6 +8,7 @@ import type { GpuDevice } from "../../src/engines/gpu/device.ts"
 import type { Build } from "../../src/engines/gpu/open-device.ts"
 import { loadTuning } from "../../src/engines/gpu/stored-tuning.ts"
 import { allBuildsFor, nameOfBuild, type Tried } from "../../src/engines/gpu/tuning.ts"
+import { ExitCode, OperatorError } from "../../src/errors.ts"
 import { version } from "../../src/version.ts"
 import { DEVICE } from "../engines/gpu/fake-compute.ts"
 import { collectLog } from "../support/collect-log.ts"
@@ -96,6 +97,7 @@ test("--json prints one object with an entry for each GPU that was tuned, and st
           watts: 200,
           gain: 1.25,
           layout,
+          stored: true,
         },
       ],
     })
@@ -106,9 +108,12 @@ test("--json prints one object with an entry for each GPU that was tuned, and st
   }
 })
 
-test("--json has an empty list without a build that works, and null for what is unknown", async () => {
-  const { printed } = await tuneTwo({ json: true }, undefined, { tryAll: async () => {} })
-  expect(printed.map(text => JSON.parse(text))).toEqual([{ gpus: [] }])
+test("without a build that works it ends with 75", async () => {
+  const error = await tuneTwo({ json: true }, undefined, { tryAll: async () => {} }).catch(thrown => thrown)
+  expect(error).toEqual(new OperatorError("no GPU could be tuned: see the warnings", ExitCode.lost))
+})
+
+test("--json has null for what is unknown", async () => {
   const found = await tuneTwo({ json: true }, undefined, {
     find: async () => ({ devices: [{ device: { ...DEVICE, pci: undefined }, other: undefined }], missing: [] }),
     tryAll: async (_device, [build], tried) => tried(build!, right(build!, 1e6)),
@@ -120,7 +125,7 @@ test("without --json each GPU is a line", async () => {
   const { lines, printed } = await tuneTwo({ json: false })
   expect(printed).toEqual([
     expect.stringMatching(
-      /^Pretended device: 125\.0 MH\/s at 200 W with .*, \+25\.0 % over 100\.0 MH\/s after 6 builds$/,
+      /^Pretended device: 125\.0 MH\/s at 200 W with .*, \+25\.0 % over 100\.0 MH\/s after 6 builds; not stored$/,
     ),
   ])
   expect(lines[0]).toBe("warn no state directory: the result is printed and not stored")

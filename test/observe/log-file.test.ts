@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from "bun:test"
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { LogFile } from "../../src/observe/log-file.ts"
@@ -27,6 +27,17 @@ test("at its maximum size it is rotated, and three older files are kept", () => 
   expect(read(path)).toBe("line 5\n")
   expect([1, 2, 3].map(number => read(`${path}.${number}`))).toEqual(["line 4\n", "line 3\n", "line 2\n"])
   expect(existsSync(`${path}.4`)).toBe(false)
+})
+
+test("a file that cannot be rotated is reported once and grows", () => {
+  const path = join(directory, "stuck.log")
+  mkdirSync(join(`${path}.3`, "in the way"), { recursive: true })
+  writeFileSync(`${path}.2`, "older")
+  const said: string[] = []
+  const file = new LogFile({ path, failed: message => void said.push(message), maxBytes: 10 })
+  for (const line of ["1", "2", "3"]) file.write(`line ${line}\n`)
+  expect(read(path)).toBe("line 1\nline 2\nline 3\n")
+  expect(said).toEqual([expect.stringMatching(/^the log file \S+stuck\.log cannot be rotated and grows: [A-Z]+$/)])
 })
 
 test("a file that another program renamed is created again on reload", () => {

@@ -31,13 +31,14 @@ export function loadTuning(
   return undefined
 }
 
-/** Stores a tuning for later starts. Errors are ignored: the next start measures again. */
-export function saveTuning(device: GpuDevice, { stateDir, version }: StoreOptions, tuning: Tuning): void {
-  if (stateDir === undefined) return
+/** Stores a tuning for later starts. @returns whether it was stored; if not, the next start measures again */
+export function saveTuning(device: GpuDevice, { stateDir, version }: StoreOptions, tuning: Tuning): boolean {
+  if (stateDir === undefined) return false
   try {
     saveState(file(device, stateDir), FIELD, validFor(device, version), tuning)
+    return true
   } catch {
-    // See above.
+    return false
   }
 }
 

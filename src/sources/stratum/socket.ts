@@ -164,6 +164,8 @@ class PoolSocket implements Socket {
     this.#connected = true
     this.#failure = { reason: "closed", message: "the pool closed the connection" }
     if (this.#address.tls) {
+      // TLS reports the end of the connection; an error of the socket below it must not go unhandled.
+      this.#socket.on("error", () => {})
       this.#socket = openTls(this.#address, this.#roots, this.#socket)
       this.#talk("secureConnect")
     } else {
