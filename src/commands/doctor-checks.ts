@@ -3,7 +3,7 @@ import { accessSync, constants, existsSync } from "node:fs"
 import { release } from "node:os"
 import { dirname } from "node:path"
 import type { Clock } from "../clock.ts"
-import type { Config } from "../config/config.ts"
+import type { HashingSettings } from "../config/options.ts"
 import type { SourceConfig } from "../config/sources.ts"
 import { describeKind, kindsAmong } from "../host/core-kinds.ts"
 import { describeEffectiveCpus } from "../host/effective-cpus.ts"
@@ -45,8 +45,15 @@ type Check = () => Promise<readonly Finding[]>
 const MEASURE_SECONDS = 2
 const SOURCE_TIMEOUT_MS = 10_000
 
+/** What the checks use of a configuration. */
+export interface Checked {
+  readonly settings: HashingSettings
+  readonly stateDir: string | undefined
+  readonly sources: readonly SourceConfig[]
+}
+
 /** All checks in the order of the report. */
-export function checks(config: Config<"doctor">, clock: Clock): readonly (readonly [Topic, Check])[] {
+export function checks(config: Checked, clock: Clock): readonly (readonly [Topic, Check])[] {
   return [
     ["versions", versions],
     ["CPUs", cpus],
@@ -78,7 +85,7 @@ async function cpus(): Promise<readonly Finding[]> {
 }
 
 /** Starts the engines as `serve` does and verifies what they find. Warnings of the start are findings. */
-async function engines({ settings, stateDir }: Config<"doctor">, clock: Clock): Promise<readonly Finding[]> {
+async function engines({ settings, stateDir }: Checked, clock: Clock): Promise<readonly Finding[]> {
   if (!canMakeMachineCode()) {
     const text = "this process may not create machine code: WebAssembly is interpreted; remove MemoryDenyWriteExecute="
     return [found("engines", "wrong", text)]
@@ -109,7 +116,7 @@ async function engines({ settings, stateDir }: Config<"doctor">, clock: Clock): 
   return [...warnings, found("engines", "ok", text)]
 }
 
-async function gpus({ settings }: Config<"doctor">, clock: Clock): Promise<readonly Finding[]> {
+async function gpus({ settings }: Checked, clock: Clock): Promise<readonly Finding[]> {
   const { looksForGpus } = await import("./gpus.ts")
   if (!looksForGpus(settings)) return [found("GPUs", "ok", "none are looked for")]
   const { findDevicesApart } = await import("../engines/gpu/driver-process.ts")
@@ -153,7 +160,9 @@ async function checkSource(config: SourceConfig, clock: Clock): Promise<Finding>
 
 async function systemClock(): Promise<readonly Finding[]> {
   const answer = await outputOf(["timedatectl", "show", "--property=NTPSynchronized", "--value"])
-  if (answer === undefined || answer === "") return []
+  if (answer === undefined || answer === "") {
+    return [found("clock", "ok", "the system does not report whether it is synchronized")]
+  }
   if (answer === "yes") return [found("clock", "ok", "synchronized")]
   return [
     found("clock", "warning", "not synchronized: logs and metrics have wrong times; enable timedatectl set-ntp true"),
@@ -184,7 +193,7 @@ function power(): readonly Finding[] {
 }
 
 const UNIT = "quantus-miner.service"
-const PROPERTIES = ["LoadState", "ActiveState", "UnitFileState", "NeedDaemonReload", "ExecMainStatus"]
+const PROPERTIES = ["LoadState", "ActiveState", "UnitFileState", "NeedDaemonReload", "ExecMainStatus", "SubState"]
 
 async function service(): Promise<readonly Finding[]> {
   const text = await outputOf(["systemctl", "show", UNIT, ...PROPERTIES.map(name => `--property=${name}`)])
@@ -200,6 +209,7 @@ export function serviceFindings(text: string): readonly Finding[] {
     UnitFileState: file,
     NeedDaemonReload: reload,
     ExecMainStatus: status,
+    SubState: sub,
   } = values
   if (load !== "loaded") return []
   const stale =
@@ -207,6 +217,14 @@ export function serviceFindings(text: string): readonly Finding[] {
   if (active === "failed") {
     const why = `failed with exit code ${status}: see journalctl -u quantus-miner and docs/exit-codes.md`
     return [...stale, found("service", "wrong", why)]
+  }
+  if (sub === "auto-restart") {
+    const why = `restarts again and again, last with exit code ${status}: see journalctl -u quantus-miner`
+    return [...stale, found("service", "wrong", why)]
+  }
+  if (active === "inactive" && file === "enabled") {
+    const why = "starts with the system, but does not run: run systemctl start quantus-miner"
+    return [...stale, found("service", "warning", why)]
   }
   return [
     ...stale,

@@ -1,8 +1,9 @@
 /** `doctor`: checks everything that mining on this machine needs, and gives the remedy for each fault. */
 import { systemClock as clock } from "../clock.ts"
-import type { Config } from "../config/config.ts"
+import { type Config, resolveConfig } from "../config/config.ts"
+import { systemFiles } from "../config/files.ts"
 import { ExitCode, type OperatorError } from "../errors.ts"
-import { checks, type Finding, type Level, type Topic } from "./doctor-checks.ts"
+import { type Checked, checks, type Finding, type Level, type Topic } from "./doctor-checks.ts"
 
 const WORDS: Readonly<Record<Level, string>> = { ok: "ok", warning: "warning", wrong: "WRONG" }
 
@@ -11,13 +12,20 @@ export async function run(config: Config<"doctor">): Promise<void> {
   const findings: Finding[] = config.notes
     .filter(({ level }) => level === "warn")
     .map(({ message }) => ({ topic: "configuration", level: "warning", text: message }))
-  for (const [topic, check] of checks(config, clock)) findings.push(...(await outcomeOf(topic, check)))
-  report(findings, config.settings.json)
+  report([...findings, ...(await findingsOf(config))], config.settings.json)
 }
 
-/** Reports a configuration that cannot be resolved. */
-export function reportProblem(error: OperatorError, json: boolean): void {
-  report([{ topic: "configuration", level: "wrong", text: error.message }], json)
+/** Reports a configuration that cannot be resolved, and what can be checked without it. */
+export async function reportProblem(error: OperatorError, json: boolean): Promise<void> {
+  const problem: Finding = { topic: "configuration", level: "wrong", text: error.message }
+  const defaults = await resolveConfig("benchmark", [], process.env, systemFiles).catch(() => undefined)
+  report([problem, ...(defaults ? await findingsOf({ ...defaults, sources: [] }) : [])], json)
+}
+
+async function findingsOf(config: Checked): Promise<readonly Finding[]> {
+  const findings: Finding[] = []
+  for (const [topic, check] of checks(config, clock)) findings.push(...(await outcomeOf(topic, check)))
+  return findings
 }
 
 async function outcomeOf(topic: Topic, check: () => Promise<readonly Finding[]>): Promise<readonly Finding[]> {

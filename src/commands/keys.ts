@@ -3,7 +3,7 @@ import type { Clock } from "../clock.ts"
 import type { Log } from "../log.ts"
 import type { Miner } from "../miner/miner.ts"
 import type { SealResult, Snapshot } from "../observe/snapshot.ts"
-import { speedText } from "../observe/status-line.ts"
+import { chanceText, speedText } from "../observe/status-line.ts"
 import { printable } from "../observe/terminal.ts"
 import { formatDuration, formatRate } from "../observe/units.ts"
 
@@ -135,9 +135,9 @@ function rateLines({ units, rates }: Snapshot): string[] {
   return [...units.map(({ id, rates: { tenSeconds } }) => `${id} ${formatRate(tenSeconds)}`), `speed ${speed}`]
 }
 
-function resultsLine({ seals, expectedSeals, uptimeSeconds }: Snapshot): string {
+function resultsLine({ seals, expectedSeals, expectation, uptimeSeconds }: Snapshot): string {
   const counts = (Object.entries(seals) as [SealResult, number][]).map(([result, number]) => `${number} ${result}`)
-  return `seals: ${counts.join(", ")}; ${expectedSeals.toFixed(1)} expected in ${formatDuration(uptimeSeconds)}`
+  return `seals: ${counts.join(", ")}; ${expectedSeals.toFixed(1)} expected in ${formatDuration(uptimeSeconds)} (${chanceText(expectation)})`
 }
 
 function connectionLines({ sources, job }: Snapshot): string[] {

@@ -14,7 +14,7 @@ import { version } from "../version.ts"
 export interface CommandModule<C extends Command> {
   run(config: Config<C>): Promise<void>
   /** Reports a configuration that cannot be resolved; without it, the error ends the process. */
-  reportProblem?(error: OperatorError, json: boolean): void
+  reportProblem?(error: OperatorError, json: boolean): void | Promise<void>
 }
 
 const MODULES: { readonly [C in Command]: () => Promise<CommandModule<C>> } = {
@@ -64,7 +64,7 @@ export async function runCommand<C extends Command>(name: C, args: readonly stri
   const [resolved, { run, reportProblem }] = await Promise.all([resolve().catch(asOperatorError), MODULES[name]()])
   if (!(resolved instanceof OperatorError)) return await run(resolved)
   if (!reportProblem) throw resolved
-  reportProblem(resolved, wantsJson(args))
+  await reportProblem(resolved, wantsJson(args))
 }
 
 function asOperatorError(error: unknown): OperatorError {

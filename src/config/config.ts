@@ -73,6 +73,9 @@ export async function resolveConfig<C extends Command>(
       }),
   ) as unknown as Settings<C>
 
+  if (flag.has("cudaGpu") || variable.has("cudaGpu")) {
+    inform("--cuda-gpu has no effect: NVIDIA GPUs are always driven by CUDA")
+  }
   const minerName = (settings as { name?: string }).name ?? hostname()
   const inputs = { layers, fileSources: file.sources, env, files, warn, inform, minerName }
   const mines =

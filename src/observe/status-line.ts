@@ -2,7 +2,7 @@
 import type { Clock } from "../clock.ts"
 import type { Log } from "../log.ts"
 import type { Rates } from "./hash-rate.ts"
-import { goodSeals, type Snapshot } from "./snapshot.ts"
+import { type Expectation, goodSeals, type Snapshot } from "./snapshot.ts"
 import type { Stats } from "./stats.ts"
 import { printable, type Terminal } from "./terminal.ts"
 import { formatCount, formatDuration, formatRate } from "./units.ts"
@@ -73,12 +73,28 @@ function jobPart({ job, notReady, pauses }: Snapshot): string {
   return `job ${shorten(printable(job.id), 12)} diff ${formatCount(Number(job.difficulty))} ${formatDuration(job.ageSeconds)}`
 }
 
-/** `seals 3 of 4, one per 00:12:10`: good ones, all, and the mean time to one at the present rate and difficulty. */
-function sealsPart({ seals, expectation: { secondsPerSeal } }: Snapshot): string {
+/**
+ * `seals 3 of 4, 3.4 expected (P 0.74), one per 00:12:10`: good ones, all, the expected number with the probability of
+ * that many or fewer (or more), and the mean time to one at the present rate and difficulty.
+ */
+function sealsPart({ seals, expectation }: Snapshot): string {
   const bad = seals.rejected + seals.stale + seals.lost
   const good = goodSeals(seals)
-  const counts = bad > 0 ? `seals ${good} of ${good + bad}` : `seals ${good}`
-  return secondsPerSeal === undefined ? counts : `${counts}, one per ${formatDuration(secondsPerSeal)}`
+  const { secondsPerSeal } = expectation
+  return [
+    bad > 0 ? `seals ${good} of ${good + bad}` : `seals ${good}`,
+    ...(expectation.expected < 1 ? [] : [`${expectedText(expectation)} expected (${chanceText(expectation)})`]),
+    ...(secondsPerSeal === undefined ? [] : [`one per ${formatDuration(secondsPerSeal)}`]),
+  ].join(", ")
+}
+
+const expectedText = ({ expected }: Expectation): string =>
+  expected < 100 ? expected.toFixed(1) : formatCount(Math.round(expected))
+
+/** `P 0.45`: the probability of the number found or fewer where fewer than expected were found, otherwise of it or more. */
+export function chanceText({ found, expected, probabilityOfSoFew, probabilityOfSoMany }: Expectation): string {
+  const probability = found < expected ? probabilityOfSoFew : probabilityOfSoMany
+  return probability < 0.001 ? "P < 0.001" : `P ${probability.toPrecision(2)}`
 }
 
 /** The temperature of the hottest device and the power of all devices. */

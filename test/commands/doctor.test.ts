@@ -27,6 +27,10 @@ describe("the service", () => {
     expect(show({})).toEqual(["ok: active, starts with the system"])
     expect(show({ UnitFileState: "disabled" })).toEqual(["ok: active, does not start with the system"])
     expect(show({ NeedDaemonReload: "yes" })[0]).toBe("warning: the unit changed on disk: run systemctl daemon-reload")
+    expect(show({ ActiveState: "activating", SubState: "auto-restart", ExecMainStatus: "75" })).toEqual([
+      "wrong: restarts again and again, last with exit code 75: see journalctl -u quantus-miner",
+    ])
+    expect(show({ ActiveState: "inactive" })[0]).toStartWith("warning: starts with the system, but does not run")
     expect(show({ ActiveState: "failed", ExecMainStatus: "78" })).toEqual([
       "wrong: failed with exit code 78: see journalctl -u quantus-miner and docs/exit-codes.md",
     ])

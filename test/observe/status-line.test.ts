@@ -63,10 +63,27 @@ describe("the status line", () => {
     await bench.run(61, 1_000_000)
     bench.stats.seal(fakeSeal(job), { result: "accepted" }, 0.1)
     expect(statusLine(bench.stats.snapshot(), 200)).toBe(
-      "10s 2.000 MH/s 60s 2.000 MH/s | job 70655-10000… diff 10.00 G 00:01:01 | seals 1, one per 01:23:20 | 00:01:01 | quic://127.0.0.1:9833",
+      "10s 2.000 MH/s 60s 2.000 MH/s | job 70655-10000… diff 10.00 G 00:01:01 | seals 1, 122.0 k expected (P < 0.001), one per 01:23:20 | 00:01:01 | quic://127.0.0.1:9833",
     )
     bench.stats.seal(fakeSeal(job), { result: "stale" }, 0.1)
-    expect(statusLine(bench.stats.snapshot(), 200)).toContain("| seals 1 of 2, one per 01:23:20 |")
+    expect(statusLine(bench.stats.snapshot(), 200)).toContain(
+      "| seals 1 of 2, 122.0 k expected (P < 0.001), one per 01:23:20 |",
+    )
+  })
+
+  test("shows the expected seals, and how probable it was to find so few or more", async () => {
+    const now = new Bench().stats.snapshot()
+    const expectation = {
+      found: 3,
+      expected: 3.4,
+      secondsPerSeal: 60,
+      probabilityOfSoFew: 0.56,
+      probabilityOfSoMany: 0.66,
+    }
+    const line = (more: object) => statusLine({ ...now, expectation: { ...expectation, ...more } }, 200)
+    expect(line({})).toContain("| seals 0, 3.4 expected (P 0.56), one per 00:01:00 |")
+    expect(line({ found: 4 })).toContain("3.4 expected (P 0.66)")
+    expect(line({ probabilityOfSoFew: 1e-5 })).toContain("(P < 0.001)")
   })
 
   test("shows devices", () => {
