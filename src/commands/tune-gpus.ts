@@ -44,6 +44,8 @@ export interface TuneGpusAccess {
   readonly print: (text: string) => void
   readonly find: () => Promise<Pick<FoundDevices, "devices" | "missing">>
   readonly lock: (device: GpuDevice) => Locked
+  /** Whether a signal has ended the search, which then may have found nothing. */
+  readonly isStopped: () => boolean
   readonly tryAll: (device: GpuDevice, ...args: Parameters<TuneGpuOptions["tryAll"]>) => Promise<void>
 }
 
@@ -56,6 +58,7 @@ export async function tuneGpus({ settings, stateDir, notes }: Config<"tune">): P
     print: text => console.log(text),
     find: () => findDevicesApart({ clock }),
     lock: lockDevice,
+    isStopped: () => stop.aborted,
     tryAll: (device, builds, tried) => tryApart(device, builds, { clock, stop, tried }),
   })
 }
@@ -64,7 +67,7 @@ export async function tuneGpus({ settings, stateDir, notes }: Config<"tune">): P
 export async function tuneSelected(
   settings: Pick<Config<"tune">["settings"], "gpuDevices" | "allowIntegrated" | "json">,
   stateDir: string | undefined,
-  { log, print, find, lock, tryAll }: TuneGpusAccess,
+  { log, print, find, lock, tryAll, isStopped }: TuneGpusAccess,
 ): Promise<void> {
   if (stateDir === undefined) log.warn("no state directory: the result is printed and not stored")
   const { devices, missing } = await find()
@@ -85,7 +88,8 @@ export async function tuneSelected(
     entries.push({ ...entryOf(device, outcome), stored: isStored })
     if (!settings.json) print(`${reportOf(device, outcome)}; ${isStored ? "stored" : "not stored"}`)
   }
-  if (entries.length === 0) throw new OperatorError("no GPU could be tuned: see the warnings", ExitCode.lost)
+  if (entries.length === 0 && !isStopped())
+    throw new OperatorError("no GPU could be tuned: see the warnings", ExitCode.lost)
   if (settings.json) print(JSON.stringify({ gpus: entries }))
 }
 

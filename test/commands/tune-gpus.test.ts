@@ -70,6 +70,7 @@ async function tuneTwo(settings: { json: boolean }, stateDir?: string, access: P
     log,
     print: text => void printed.push(text),
     find: async () => ({ devices: [DEVICE, busy].map(device => ({ device, other: undefined })), missing: [] }),
+    isStopped: () => false,
     lock: ({ name }) => (name === busy.name ? { kind: "taken", process: "7" } : { kind: "unlockable" }),
     async tryAll(_device, builds, tried) {
       for (const [i, build] of builds.entries())
@@ -111,6 +112,8 @@ test("--json prints one object with an entry for each GPU that was tuned, and st
 test("without a build that works it ends with 75", async () => {
   const error = await tuneTwo({ json: true }, undefined, { tryAll: async () => {} }).catch(thrown => thrown)
   expect(error).toEqual(new OperatorError("no GPU could be tuned: see the warnings", ExitCode.lost))
+  const stopped = await tuneTwo({ json: true }, undefined, { tryAll: async () => {}, isStopped: () => true })
+  expect(stopped.printed.map(text => JSON.parse(text))).toEqual([{ gpus: [] }])
 })
 
 test("--json has null for what is unknown", async () => {
