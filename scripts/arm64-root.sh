@@ -20,7 +20,7 @@ trap 'rm -rf "$work"' EXIT
 
 version=$(node -p 'require("./package.json").devDependencies.bun')
 integrity=$(node -p 'require("./package-lock.json").packages["node_modules/@oven/bun-linux-aarch64"].integrity')
-(cd "$work" && npm pack --silent "@oven/bun-linux-aarch64@$version" >/dev/null)
+(cd "$work" && "$OLDPWD/scripts/retry.sh" npm pack --silent "@oven/bun-linux-aarch64@$version" >/dev/null)
 archive=$(echo "$work"/oven-bun-linux-aarch64-*.tgz)
 [ "sha512-$(openssl dgst -sha512 -binary "$archive" | base64 -w0)" = "$integrity" ] || {
   echo "arm64-root: the digest of $archive differs from package-lock.json" >&2

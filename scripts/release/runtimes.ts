@@ -51,7 +51,10 @@ export function checkIntegrity(name: string, bytes: Uint8Array, integrity: strin
   if (found !== integrity) throw new Error(`${name} is not what package-lock.json names: ${found}, not ${integrity}`)
 }
 
+/** Downloads are tried several times. */
+const RETRY = join(import.meta.dir, "../retry.sh")
+
 function pack(name: string, directory: string): void {
-  const { success, stderr } = Bun.spawnSync(["npm", "pack", "--silent", "--pack-destination", directory, name])
+  const { success, stderr } = Bun.spawnSync([RETRY, "npm", "pack", "--silent", "--pack-destination", directory, name])
   if (!success) throw new Error(`npm pack ${name}: ${stderr}`)
 }

@@ -122,6 +122,8 @@ class Failover implements JobSource {
 
   #launchAfter(place: Place): void {
     this.#launch(this.#places[place.rank + 1])
+    // It may have had a job since before this one lost its own.
+    if (this.#events) this.#choose(this.#events)
   }
 
   /** @returns the events for a source; they are ignored after its place has changed its source */

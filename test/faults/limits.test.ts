@@ -1,5 +1,6 @@
 /** The built executable under limits on its processes and threads. */
 import { expect, test } from "bun:test"
+import { availableParallelism } from "node:os"
 import { builtExecutable } from "../support/executable.ts"
 import { figure } from "./figures.ts"
 
@@ -25,7 +26,7 @@ test.skipIf(refusal !== undefined)(
       "--cpu-workers=2",
       "--gpu-devices=0",
     ]
-    const outcomes = LIMITS.map(limit => {
+    const runAt = (limit: number) => {
       const limited = ["prlimit", `--nproc=${limit}`, ...command]
       const user = ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups", ...limited]
       const { exitCode, stderr } = Bun.spawnSync(user, {
@@ -34,12 +35,17 @@ test.skipIf(refusal !== undefined)(
         stdout: "ignore",
       })
       return { limit, exitCode, stderr: stderr.toString() }
-    })
+    }
+    const outcomes = LIMITS.map(runAt)
+    // Whether the runtime or the worker meets the limit depends on when the runtime starts its own threads.
+    for (let again = 0; again < 10 && !outcomes.some(({ exitCode }) => exitCode === 75); again++) {
+      outcomes.push(...LIMITS.slice(2, 8).map(runAt))
+    }
     figure("benchmark by limit of threads", outcomes.map(({ limit, exitCode }) => `${limit}: ${exitCode}`).join(", "))
     const refused = outcomes.filter(({ exitCode }) => exitCode === 75)
     expect(refused.length).toBeGreaterThan(0)
     for (const { stderr } of refused) expect(stderr).toContain("Failed to spawn worker thread: a limit on processes")
-    expect(outcomes.at(-1)?.exitCode).toBe(0)
+    expect(runAt(64 + 4 * availableParallelism()).exitCode).toBe(0)
     // Below a handful of threads the runtime itself aborts, which the unit restarts as well.
     for (const { exitCode } of outcomes) expect([0, 75, 134, null]).toContain(exitCode)
   },

@@ -102,7 +102,6 @@ async function serveFleet(name: string, node: FleetNode): Promise<void> {
     `${distribution(times)}; ${refusals.filter(n => n > 0).length} were refused once, ` +
       `${refusals.filter(n => n > 1).length} more often, by ${node.refusals} refusals of the node`,
   )
-  expect(times.length).toBe(MINERS + CONNECTIONS)
   expect(Math.max(...times)).toBeLessThan(BACK_MS)
   expect(Math.max(...refusals)).toBeLessThanOrEqual(1)
   await until(() => holders.every((holder, i) => holder.isServed(before[i]!)), "every connection has a job again")

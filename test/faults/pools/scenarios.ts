@@ -63,6 +63,9 @@ const HIGH = 400_000n
 const SLOW = 100_000n
 const SLOW_JOB = job("1", { difficulty: String(SLOW) })
 
+/** So rare that the shares of a silence of 30 s fit the queue of held ones. */
+const RARE = 1_000_000n
+
 /** No share in any time. */
 const NEVER = 10n ** 15n
 
@@ -277,9 +280,9 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     title: "7 silence after a share: reconnected, the share is sent again and counts once",
     script: {
-      login: [[loggedIn({ job: SLOW_JOB })]],
+      login: [[loggedIn({ job: job("1", { difficulty: String(RARE) }) })]],
       share: [[{ counts: true, send: [] }], [ACCEPT]],
-      difficulty: { 1: SLOW },
+      difficulty: { 1: RARE },
     },
     says: [/the pool is silent: no byte for 30 s after a share/],
     neverSays: /counts as down|was rejected|did not answer/,
